@@ -1,0 +1,6 @@
+//! restrata re-lays container images so that the next update costs as little as possible to pull.
+
+pub mod digest;
+pub mod limits;
+pub mod span;
+pub mod tar;

@@ -1,0 +1,31 @@
+//! Every cap on untrusted input, each with its reason.
+
+/// Bytes of a TOC, compressed or not. podman falls back to an ordinary download above it
+/// (container-libs `storage/pkg/chunked/compression_linux.go`, `maxTocSize`).
+pub const TOC_BYTES: u64 = 150 << 20;
+
+/// Bytes of a compressed tar-split. podman reads it into memory without a cap of its own;
+/// the largest seen in the wild is 310 MB *uncompressed*.
+pub const TAR_SPLIT_COMPRESSED_BYTES: u64 = 1 << 30;
+
+/// Bytes of an uncompressed tar-split: base64 of 1.5 KiB of headers for each of 4 million entries.
+pub const TAR_SPLIT_BYTES: u64 = 8 << 30;
+
+/// Bytes of a manifest, index or config. containers/image reads 4 MiB at most (`iolimits`).
+pub const MANIFEST_BYTES: u64 = 4 << 20;
+
+/// Bytes of a pax header, GNU long name or sparse map. Go's `archive/tar` has the same cap
+/// (`maxSpecialFileSize`), so a client refuses more in any case.
+pub const TAR_SPECIAL_BYTES: u64 = 1 << 20;
+
+/// Data segments of one sparse file; Go's `maxSparseFileEntries`.
+pub const SPARSE_SEGMENTS: usize = 1 << 20;
+
+/// Layers of one image: above any client's limit (docker stops near 128, FCOS ships 400).
+pub const LAYERS: usize = 4096;
+
+/// Images of one index.
+pub const INDEX_MANIFESTS: usize = 1024;
+
+/// zstd window, as a power of two: decoders stop at 27 unless told otherwise.
+pub const ZSTD_WINDOW_LOG: u32 = 27;

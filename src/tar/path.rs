@@ -1,0 +1,153 @@
+//! Where an entry stands: a name without `.`, doubled or trailing slashes.
+
+use std::fmt;
+
+/// Why a name can't be a place in an image.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PathError {
+    #[error("the name {name:?} has a \"..\" component: expected a path inside the image")]
+    Escapes { name: String },
+    #[error("the name {name:?} has a NUL byte")]
+    Nul { name: String },
+}
+
+/// A path relative to the image's root; the root itself is empty. Clients clean names in the same
+/// way before they look for duplicates (tar-split's `filepath.Clean`, container-libs' `CleanAbsPath`).
+///
+/// The order is that of a depth-first walk with byte-sorted children, so a directory comes
+/// right before everything below it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct TarPath(Box<[u8]>);
+
+impl TarPath {
+    pub fn new(name: &[u8]) -> Result<Self, PathError> {
+        if name.contains(&0) {
+            return Err(PathError::Nul { name: lossy(name) });
+        }
+        let mut clean = Vec::with_capacity(name.len());
+        for part in name.split(|&b| b == b'/') {
+            match part {
+                b"" | b"." => continue,
+                b".." => return Err(PathError::Escapes { name: lossy(name) }),
+                _ => {
+                    if !clean.is_empty() {
+                        clean.push(b'/');
+                    }
+                    clean.extend_from_slice(part);
+                }
+            }
+        }
+        Ok(Self(clean.into_boxed_slice()))
+    }
+
+    pub fn root() -> Self {
+        Self(Box::default())
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    pub fn is_root(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// `None` for the root.
+    pub fn parent(&self) -> Option<Self> {
+        if self.is_root() {
+            return None;
+        }
+        let end = self.0.iter().rposition(|&b| b == b'/').unwrap_or(0);
+        Some(Self(self.0[..end].into()))
+    }
+
+    pub fn file_name(&self) -> &[u8] {
+        let start = self.0.iter().rposition(|&b| b == b'/').map_or(0, |at| at + 1);
+        &self.0[start..]
+    }
+
+    pub fn join(&self, name: &[u8]) -> Self {
+        let mut joined = self.0.to_vec();
+        if !joined.is_empty() {
+            joined.push(b'/');
+        }
+        joined.extend_from_slice(name);
+        Self(joined.into_boxed_slice())
+    }
+
+    /// True for everything below `dir`, not for `dir` itself.
+    pub fn is_below(&self, dir: &Self) -> bool {
+        !self.is_root()
+            && (dir.is_root()
+                || (self.0.len() > dir.0.len() && self.0.starts_with(&dir.0) && self.0[dir.0.len()] == b'/'))
+    }
+}
+
+impl Ord for TarPath {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        let key = |b: &u8| if *b == b'/' { 0 } else { *b };
+        self.0.iter().map(key).cmp(other.0.iter().map(key))
+    }
+}
+
+impl PartialOrd for TarPath {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// With a leading slash; bytes that are not UTF-8 are replaced, for people only.
+impl fmt::Display for TarPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "/{}", String::from_utf8_lossy(&self.0))
+    }
+}
+
+impl fmt::Debug for TarPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TarPath({:?})", String::from_utf8_lossy(&self.0))
+    }
+}
+
+fn lossy(name: &[u8]) -> String {
+    String::from_utf8_lossy(&name[..name.len().min(200)]).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(name: &str) -> TarPath {
+        TarPath::new(name.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn cleans_as_the_clients_do() {
+        for (name, clean) in
+            [("./", ""), ("/", ""), ("./a//b/.", "a/b"), ("/a/", "a"), (".wh..wh..opq", ".wh..wh..opq")]
+        {
+            assert_eq!(path(name).as_bytes(), clean.as_bytes(), "{name}");
+        }
+        assert!(matches!(TarPath::new(b"a/../b"), Err(PathError::Escapes { .. })));
+        assert_eq!(path("..a/...").as_bytes(), b"..a/...");
+    }
+
+    #[test]
+    fn sorts_a_directory_right_before_its_children() {
+        let mut paths = [path("a.b"), path("a/c"), path("a"), path("a/b/c"), path("a-")];
+        paths.sort();
+        assert_eq!(paths, [path("a"), path("a/b/c"), path("a/c"), path("a-"), path("a.b")]);
+    }
+
+    #[test]
+    fn knows_its_family() {
+        assert_eq!(path("a/b").parent(), Some(path("a")));
+        assert_eq!(path("a").parent(), Some(TarPath::root()));
+        assert_eq!(TarPath::root().parent(), None);
+        assert_eq!(path("a/b").file_name(), b"b");
+        assert!(
+            path("a/b").is_below(&path("a")) && !path("ab").is_below(&path("a")) && !path("a").is_below(&path("a"))
+        );
+        assert_eq!(TarPath::root().join(b"a"), path("a"));
+    }
+}
