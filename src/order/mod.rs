@@ -6,6 +6,7 @@
 //! - [`sequence`]: the order inside a layer, against the previous image.
 //! - [`plan`]: what is kept and what is written; the value between unpack and pack.
 
+pub mod cost;
 mod normalise;
 mod plan;
 mod sequence;

@@ -1,0 +1,128 @@
+//! Entries in the plan's order -> a zstd:chunked blob.
+//!
+//! Three things happen side by side: header frames are compressed, the DiffID is taken over what the
+//! frames decode to (so a layer is never published whose frames were not read back once), and the
+//! index is built and the blob written. Payload frames are copied from the spool as they are.
+
+mod blob;
+mod diff_id;
+mod headers;
+mod index;
+mod parts;
+
+use std::io::{self, Write};
+
+use crate::codec::{FrameError, Level};
+use crate::digest::DiffId;
+use crate::inventory::{Item, Payload};
+use crate::progress::{Interrupted, Progress};
+use crate::span::Span;
+use crate::spool::{Spool, SpoolError};
+use crate::tar::{EntryKind, Header, TarPath};
+use crate::toc::{ChunkedAnnotations, Unrepresentable};
+
+/// Where the TOC and tar-split stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum IndexPlace {
+    /// At the blob's front: a registry that ignores ranges sends a few MB before the client hangs up.
+    #[default]
+    First,
+    /// At the end, as podman writes it.
+    End,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    pub level: Level,
+    pub index: IndexPlace,
+    pub threads: usize,
+}
+
+/// One entry of the new layer.
+#[derive(Debug, Clone, Copy)]
+pub struct Placed<'a> {
+    pub path: &'a TarPath,
+    pub kind: EntryKind,
+    /// The header's blocks in the spool.
+    pub header: Span,
+    pub payload: Option<&'a Payload>,
+}
+
+impl<'a> Placed<'a> {
+    /// The entry as it was read.
+    pub fn of(item: &'a Item) -> Self {
+        Self { path: &item.path, kind: item.kind, header: item.header, payload: item.payload.as_ref() }
+    }
+}
+
+/// A blob that was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackedLayer {
+    pub diff_id: DiffId,
+    /// `None` when the format can't hold an entry; the blob is then an ordinary zstd layer.
+    pub chunked: Option<ChunkedAnnotations>,
+    /// Why there is no index.
+    pub unrepresentable: Option<Unrepresentable>,
+    /// Bytes of TOC and tar-split.
+    pub index_bytes: u64,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum PackError {
+    #[error("{0}")]
+    Spool(#[from] SpoolError),
+    #[error("{0}")]
+    Frame(#[from] FrameError),
+    #[error("writing the layer: {0}")]
+    Write(#[source] io::Error),
+    #[error("{0}")]
+    Interrupted(#[from] Interrupted),
+    #[error("internal error: {0}")]
+    Internal(&'static str),
+}
+
+/// What every part of packing needs.
+#[derive(Clone, Copy)]
+struct Layer<'a> {
+    entries: &'a [Placed<'a>],
+    spool: &'a Spool,
+    options: Options,
+    progress: &'a Progress,
+}
+
+impl Layer<'_> {
+    /// The header's blocks of one entry.
+    fn header_bytes(&self, entry: &Placed<'_>, out: &mut Vec<u8>) -> Result<(), SpoolError> {
+        out.clear();
+        self.spool.read(entry.header, out)
+    }
+}
+
+/// Writes the layer's blob to `out`, in one pass.
+pub fn pack(
+    entries: &[Placed<'_>],
+    spool: &Spool,
+    options: Options,
+    progress: &Progress,
+    out: &mut (dyn Write + Send),
+) -> Result<PackedLayer, PackError> {
+    let layer = Layer { entries, spool, options, progress };
+    std::thread::scope(|scope| {
+        let diff_id = scope.spawn(move || diff_id::diff_id(&layer));
+        let written = blob::write(&layer, out);
+        let diff_id = diff_id.join().map_err(|_| PackError::Internal("the DiffID thread panicked"))?;
+        let (chunked, unrepresentable, index_bytes) = written?;
+        Ok(PackedLayer { diff_id: diff_id?, chunked, unrepresentable, index_bytes })
+    })
+}
+
+/// A header's fields, from bytes that this program scanned or made before.
+fn parse_header(bytes: &[u8]) -> Result<Header, PackError> {
+    let mut scanner = crate::tar::Scanner::new();
+    for block in bytes.as_chunks::<{ crate::tar::BLOCK }>().0 {
+        if let Ok(crate::tar::Step::Entry(entry)) = scanner.push(block) {
+            return Ok(entry.header);
+        }
+    }
+    Err(PackError::Internal("a header in the spool that does not scan"))
+}
