@@ -184,14 +184,21 @@ mod tests {
     fn plain_clients_pay_whole_layers() {
         let digest = |n| BlobDigest::from_bytes([n; 32]);
         let file = |n| FileDigest::from_bytes([n; 32]);
-        let index = PullIndex { bytes: 7, files: vec![(file(1), Span::between(10, 20)), (file(2), Span::between(30, 40))] };
-        let new = [PullLayer { digest: digest(1), size: 100, index: None }, PullLayer { digest: digest(2), size: 50, index: Some(index) }];
+        let index =
+            PullIndex { bytes: 7, files: vec![(file(1), Span::between(10, 20)), (file(2), Span::between(30, 40))] };
+        let new = [
+            PullLayer { digest: digest(1), size: 100, index: None },
+            PullLayer { digest: digest(2), size: 50, index: Some(index) },
+        ];
         let mut has = Has::default();
         has.add_layer(&new[0]);
         has.files.insert(file(1));
         let plain = pull(&new, 5, &has, Client::Plain, None);
         assert_eq!((plain.outcome, plain.blob_bytes, plain.requests), (PullOutcome::Whole, 55, 2));
         let podman = pull(&new, 5, &has, Client::Podman, None);
-        assert_eq!((podman.outcome, podman.blob_bytes, podman.ranges, podman.requests), (PullOutcome::Partial, 22, 1, 3));
+        assert_eq!(
+            (podman.outcome, podman.blob_bytes, podman.ranges, podman.requests),
+            (PullOutcome::Partial, 22, 1, 3)
+        );
     }
 }

@@ -10,6 +10,7 @@ pub mod cost;
 mod normalise;
 mod plan;
 mod sequence;
+pub mod tree;
 
 pub use normalise::{Live, Role, normalise};
 pub use plan::{Fate, LayerPlan, NewLayer, Plan, PreviousLayer, plan};
