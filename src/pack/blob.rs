@@ -4,10 +4,10 @@ use std::io::Write;
 
 use super::index::{Compressed, IndexError, TocSource, offsets, tar_split};
 use super::parts::{Part, parts};
-use super::{IndexPlace, Layer, PackError, headers};
+use super::{IndexPlace, Layer, NoIndex, PackError, headers};
 use crate::inventory::Payload;
 use crate::span::Span;
-use crate::toc::{ChunkedAnnotations, Footer, Layout, Positions, Unrepresentable, skippable_header};
+use crate::toc::{ChunkedAnnotations, Layout, SKIPPABLE_HEADER, encode_footer, skippable_header};
 
 /// Bytes copied at once.
 const PIECE: u64 = 1 << 20;
@@ -16,7 +16,7 @@ const PIECE: u64 = 1 << 20;
 /// move, so the second try fits; the rest is for what nobody foresaw.
 const TRIES: usize = 6;
 
-type Written = (Option<ChunkedAnnotations>, Option<Unrepresentable>, u64);
+type Written = (Option<ChunkedAnnotations>, Option<NoIndex>, u64);
 
 pub(super) fn write(layer: &Layer<'_>, out: &mut (dyn Write + Send)) -> Result<Written, PackError> {
     let parts = parts(layer.entries);
@@ -28,25 +28,21 @@ pub(super) fn write(layer: &Layer<'_>, out: &mut (dyn Write + Send)) -> Result<W
     let mut writer = Writer { layer, out, buffer: Vec::new() };
     let index = match layer.options.index {
         IndexPlace::First => settle(&source, head, &tar_split),
-        IndexPlace::End => source.compress(head).map(|toc| {
-            let layout = Layout::index_end(head + behind_head, toc.bytes.len() as u64, tar_split.bytes.len() as u64);
-            (toc, layout)
+        IndexPlace::End => source.compress(head).and_then(|toc| {
+            let (toc_len, tar_split_len) = (toc.bytes.len() as u64, tar_split.bytes.len() as u64);
+            let layout = Layout::index_end(head + behind_head, toc_len, tar_split_len)?;
+            Ok((toc, layout))
         }),
     };
     let (toc, layout) = match index {
         Ok(index) => index,
         Err(IndexError::Pack(error)) => return Err(error),
-        Err(IndexError::Unrepresentable(cause)) => {
+        Err(IndexError::None(cause)) => {
             writer.parts(&parts, &headers)?;
             return Ok((None, Some(cause), 0));
         }
     };
-    let positions = Positions {
-        toc: layout.toc,
-        toc_uncompressed: toc.uncompressed,
-        tar_split: layout.tar_split,
-        tar_split_uncompressed: tar_split.uncompressed,
-    };
+    let positions = layout.positions(toc.uncompressed, tar_split.uncompressed)?;
     match layer.options.index {
         IndexPlace::First => {
             writer.parts(&parts[..1], &headers[..1])?;
@@ -58,7 +54,7 @@ pub(super) fn write(layer: &Layer<'_>, out: &mut (dyn Write + Send)) -> Result<W
             writer.index(&layout, &toc, &tar_split)?;
         }
     }
-    writer.skippable(&Footer::new(positions).encode())?;
+    writer.skippable(&encode_footer(&positions))?;
     let index_bytes = (toc.bytes.len() + tar_split.bytes.len()) as u64;
     Ok((Some(ChunkedAnnotations { toc_digest: toc.digest(), positions }), None, index_bytes))
 }
@@ -69,12 +65,15 @@ fn settle(source: &TocSource<'_>, head: u64, tar_split: &Compressed) -> Result<(
     let tar_split = tar_split.bytes.len() as u64;
     let mut room = 0;
     for _ in 0..TRIES {
-        let base = Layout::index_first(head, room, room, tar_split).payload_start;
+        let base = Layout::index_first(head, room, room, tar_split)?.end;
         let toc = source.compress(base)?;
         let size = toc.bytes.len() as u64;
         if size <= room {
-            let layout = Layout::index_first(head, room, size, tar_split);
-            debug_assert_eq!(layout.payload_start, base);
+            let layout = Layout::index_first(head, room, size, tar_split)?;
+            // The proof of the fixed point: the offsets just written are where the payloads will stand.
+            if layout.end != base {
+                return Err(IndexError::Pack(PackError::Internal("payloads are not where the TOC says")));
+            }
             return Ok((toc, layout));
         }
         room = size + size / 512 + 64;
@@ -96,14 +95,15 @@ impl Writer<'_> {
     }
 
     fn skippable(&mut self, content: &[u8]) -> Result<(), PackError> {
-        self.bytes(&skippable_header(content.len() as u64))?;
+        let len = u32::try_from(content.len()).map_err(|_| PackError::Internal("a skippable frame over 4 GiB"))?;
+        self.bytes(&skippable_header(len))?;
         self.bytes(content)
     }
 
     fn index(&mut self, layout: &Layout, toc: &Compressed, tar_split: &Compressed) -> Result<(), PackError> {
         self.skippable(&toc.bytes)?;
-        if let Some(padding) = layout.padding {
-            self.skippable(&vec![0; padding.len() as usize])?;
+        if !layout.padding.is_empty() {
+            self.skippable(&vec![0; (layout.padding.len() - SKIPPABLE_HEADER) as usize])?;
         }
         self.skippable(&tar_split.bytes)
     }

@@ -41,7 +41,10 @@ pub(super) fn diff_id(layer: &Layer<'_>) -> Result<DiffId, PackError> {
             .collect();
         for batch in 0..batches.len() {
             loop {
-                match receivers[batch % lanes].recv().map_err(|_| PackError::Internal("a decoding thread stopped"))?? {
+                match receivers[batch % lanes]
+                    .recv()
+                    .map_err(|_| PackError::Internal("a decoding thread stopped"))??
+                {
                     Message::Tar(bytes) => hash.update(&bytes),
                     Message::BatchDone => break,
                 }
@@ -81,7 +84,12 @@ fn decode_lane<'a>(layer: &Layer<'_>, batches: impl Iterator<Item = &'a Range<us
     }
 }
 
-fn decode_batch(layer: &Layer<'_>, batch: Range<usize>, decoder: &mut FrameDecoder, lane: &Lane) -> Result<(), PackError> {
+fn decode_batch(
+    layer: &Layer<'_>,
+    batch: Range<usize>,
+    decoder: &mut FrameDecoder,
+    lane: &Lane,
+) -> Result<(), PackError> {
     let send = |message| lane.send(Ok(message)).map_err(|_| PackError::Internal("the hashing thread stopped"));
     let mut tar = Vec::with_capacity(PIECE);
     for entry in &layer.entries[batch] {

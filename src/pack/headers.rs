@@ -35,7 +35,11 @@ pub(super) fn compress(layer: &Layer<'_>, parts: &[Part]) -> Result<Vec<Option<S
     Ok(done.into_iter().flat_map(|slot| slot.into_inner().unwrap_or_default()).collect())
 }
 
-fn compress_batch(layer: &Layer<'_>, parts: &[Part], encoder: &mut FrameEncoder) -> Result<Vec<Option<Span>>, PackError> {
+fn compress_batch(
+    layer: &Layer<'_>,
+    parts: &[Part],
+    encoder: &mut FrameEncoder,
+) -> Result<Vec<Option<Span>>, PackError> {
     let (mut raw, mut header, mut out) = (Vec::new(), Vec::new(), Vec::new());
     let mut lens = Vec::with_capacity(parts.len());
     for part in parts {

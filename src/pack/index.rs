@@ -1,14 +1,14 @@
 //! TOC and tar-split of a layer.
 
 use super::parts::Part;
-use super::{Layer, PackError, parse_header};
+use super::{Layer, NoIndex, PackError, parse_header};
 use crate::codec::{FrameEncoder, FrameError, Level, Sha256Stream};
 use crate::digest::BlobDigest;
 use crate::inventory::Payload;
 use crate::limits;
 use crate::span::Span;
 use crate::tar::{END_OF_ARCHIVE, padding};
-use crate::toc::{self, Chunk, ChunkKind, TarSplitWriter, TocEntry, TocWriter, Unrepresentable};
+use crate::toc::{self, Chunk, ChunkKind, TarSplitWriter, TocEntry, TocWriter};
 
 /// The index travels whole with every update, so it is worth a high level; the next ones cost several times
 /// the time for a percent (docs/format.md).
@@ -31,7 +31,7 @@ impl Compressed {
 
 /// Why there is no index, or what went wrong.
 pub(super) enum IndexError {
-    Unrepresentable(Unrepresentable),
+    None(NoIndex),
     Pack(PackError),
 }
 
@@ -84,13 +84,13 @@ impl TocSource<'_> {
             self.layer.header_bytes(entry, &mut header)?;
             let payload = entry.payload.zip(*offset).map(|(payload, offset)| toc_payload(payload, base + offset));
             let row = TocEntry { header: parse_header(&header)?, payload };
-            writer.push(&row, &mut stream.pending).map_err(IndexError::Unrepresentable)?;
+            writer.push(&row, &mut stream.pending).map_err(|cause| IndexError::None(cause.into()))?;
             stream.compress()?;
             if stream.uncompressed + stream.pending.len() as u64 > limits::TOC_BYTES {
-                return Err(IndexError::Unrepresentable(Unrepresentable::too_long()));
+                return Err(IndexError::None(NoIndex::TooLong));
             }
         }
-        writer.finish(&mut stream.pending, Some(self.tar_split));
+        writer.finish(Some(self.tar_split), &mut stream.pending);
         Ok(stream.finish()?)
     }
 }

@@ -15,11 +15,12 @@ use std::io::{self, Write};
 use crate::codec::{FrameError, Level};
 use crate::digest::DiffId;
 use crate::inventory::{Item, Payload};
+use crate::limits;
 use crate::progress::{Interrupted, Progress};
 use crate::span::Span;
 use crate::spool::{Spool, SpoolError};
 use crate::tar::{EntryKind, Header, TarPath};
-use crate::toc::{ChunkedAnnotations, Unrepresentable};
+use crate::toc::{ChunkedAnnotations, LayoutError, PositionError, Unrepresentable};
 
 /// Where the TOC and tar-split stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -61,10 +62,19 @@ pub struct PackedLayer {
     pub diff_id: DiffId,
     /// `None` when the format can't hold an entry; the blob is then an ordinary zstd layer.
     pub chunked: Option<ChunkedAnnotations>,
-    /// Why there is no index.
-    pub unrepresentable: Option<Unrepresentable>,
+    /// Why, then.
+    pub no_index: Option<NoIndex>,
     /// Bytes of TOC and tar-split.
     pub index_bytes: u64,
+}
+
+/// Why a layer gets no index. It is a valid layer all the same; every client pulls it whole.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoIndex {
+    #[error("{0}")]
+    Entry(#[from] Unrepresentable),
+    #[error("its TOC would have more than {} bytes, above which podman pulls a layer whole", limits::TOC_BYTES)]
+    TooLong,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +87,10 @@ pub enum PackError {
     Write(#[source] io::Error),
     #[error("{0}")]
     Interrupted(#[from] Interrupted),
+    #[error("the index: {0}")]
+    Layout(#[from] LayoutError),
+    #[error("the index: {0}")]
+    Position(#[from] PositionError),
     #[error("internal error: {0}")]
     Internal(&'static str),
 }
@@ -111,8 +125,8 @@ pub fn pack(
         let diff_id = scope.spawn(move || diff_id::diff_id(&layer));
         let written = blob::write(&layer, out);
         let diff_id = diff_id.join().map_err(|_| PackError::Internal("the DiffID thread panicked"))?;
-        let (chunked, unrepresentable, index_bytes) = written?;
-        Ok(PackedLayer { diff_id: diff_id?, chunked, unrepresentable, index_bytes })
+        let (chunked, no_index, index_bytes) = written?;
+        Ok(PackedLayer { diff_id: diff_id?, chunked, no_index, index_bytes })
     })
 }
 
