@@ -4,3 +4,4 @@ pub mod digest;
 pub mod limits;
 pub mod span;
 pub mod tar;
+pub mod toc;
