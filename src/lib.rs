@@ -2,5 +2,6 @@
 
 pub mod digest;
 pub mod limits;
+pub mod oci;
 pub mod span;
 pub mod tar;
