@@ -3,5 +3,6 @@
 pub mod digest;
 pub mod limits;
 pub mod oci;
+pub mod source;
 pub mod span;
 pub mod tar;

@@ -45,6 +45,14 @@ pub fn layer_compression(layer: &Descriptor) -> Result<Compression, OciError> {
     Err(OciError::Layer { digest: layer.digest, media_type: super::json::excerpt(media_type), reason })
 }
 
+/// False for index entries that lead to no manifest or index: they need not be opened. An empty type may lead to one.
+pub fn may_be_manifest(media_type: &str) -> bool {
+    // Schema 1 counts: it is refused with a hint rather than skipped.
+    media_type.is_empty()
+        || document_type(media_type).is_some()
+        || media_type.starts_with("application/vnd.docker.distribution.manifest.v1+")
+}
+
 /// What a JSON document with manifests or layers is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DocumentType {
