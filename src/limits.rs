@@ -32,5 +32,11 @@ pub const LAYERS: usize = 4096;
 /// Images of one index.
 pub const INDEX_MANIFESTS: usize = 1024;
 
+/// Members of an archive that holds images: old `docker save` writes three for each layer.
+pub const ARCHIVE_MEMBERS: usize = 1 << 17;
+
+/// Indexes inside indexes; real ones are one deep.
+pub const INDEX_DEPTH: usize = 4;
+
 /// zstd window, as a power of two: decoders stop at 27 unless told otherwise.
 pub const ZSTD_WINDOW_LOG: u32 = 27;
