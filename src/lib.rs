@@ -2,12 +2,15 @@
 
 pub mod codec;
 pub mod digest;
+pub mod error;
 pub mod inventory;
 pub mod limits;
 pub mod oci;
 pub mod order;
 pub mod pack;
 pub mod progress;
+pub mod rechunk;
+pub mod sink;
 pub mod source;
 pub mod span;
 pub mod spool;

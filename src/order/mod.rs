@@ -13,7 +13,7 @@ mod sequence;
 pub mod tree;
 
 pub use normalise::{Live, Role, normalise};
-pub use plan::{Fate, LayerPlan, NewLayer, Plan, PreviousLayer, plan};
+pub use plan::{Fate, LayerPlan, NewLayer, Plan, plan};
 pub use sequence::{Previous, sequence};
 
 use crate::digest::FileDigest;

@@ -5,6 +5,7 @@ use std::io::Write;
 use super::index::{Compressed, IndexError, TocSource, offsets, tar_split};
 use super::parts::{Part, parts};
 use super::{IndexPlace, Layer, NoIndex, PackError, headers};
+use crate::digest::FileDigest;
 use crate::inventory::Payload;
 use crate::span::Span;
 use crate::toc::{ChunkedAnnotations, Layout, SKIPPABLE_HEADER, encode_footer, skippable_header};
@@ -16,7 +17,12 @@ const PIECE: u64 = 1 << 20;
 /// move, so the second try fits; the rest is for what nobody foresaw.
 const TRIES: usize = 6;
 
-type Written = (Option<ChunkedAnnotations>, Option<NoIndex>, u64);
+pub(super) struct Written {
+    pub chunked: Option<ChunkedAnnotations>,
+    pub no_index: Option<NoIndex>,
+    pub index_bytes: u64,
+    pub files: Vec<(FileDigest, Span)>,
+}
 
 pub(super) fn write(layer: &Layer<'_>, out: &mut (dyn Write + Send)) -> Result<Written, PackError> {
     let parts = parts(layer.entries);
@@ -39,7 +45,7 @@ pub(super) fn write(layer: &Layer<'_>, out: &mut (dyn Write + Send)) -> Result<W
         Err(IndexError::Pack(error)) => return Err(error),
         Err(IndexError::None(cause)) => {
             writer.parts(&parts, &headers)?;
-            return Ok((None, Some(cause), 0));
+            return Ok(Written { chunked: None, no_index: Some(cause), index_bytes: 0, files: Vec::new() });
         }
     };
     let positions = layout.positions(toc.uncompressed, tar_split.uncompressed)?;
@@ -55,8 +61,21 @@ pub(super) fn write(layer: &Layer<'_>, out: &mut (dyn Write + Send)) -> Result<W
         }
     }
     writer.skippable(&encode_footer(&positions))?;
-    let index_bytes = (toc.bytes.len() + tar_split.bytes.len()) as u64;
-    Ok((Some(ChunkedAnnotations { toc_digest: toc.digest(), positions }), None, index_bytes))
+    let base = match layer.options.index {
+        IndexPlace::First => layout.end,
+        IndexPlace::End => head,
+    };
+    Ok(Written {
+        chunked: Some(ChunkedAnnotations { toc_digest: toc.digest(), positions }),
+        no_index: None,
+        index_bytes: (toc.bytes.len() + tar_split.bytes.len()) as u64,
+        files: files(layer, &offsets, base),
+    })
+}
+
+fn files(layer: &Layer<'_>, offsets: &[Option<u64>], base: u64) -> Vec<(FileDigest, Span)> {
+    let payloads = layer.entries.iter().zip(offsets).filter_map(|(entry, offset)| entry.payload.zip(*offset));
+    payloads.map(|(p, at)| (p.digest, Span::between(base + at, base + at + p.compressed()))).collect()
 }
 
 /// The TOC holds offsets that depend on its own compressed size: reserve room, build it, and let the

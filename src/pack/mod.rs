@@ -13,7 +13,7 @@ mod parts;
 use std::io::{self, Write};
 
 use crate::codec::{FrameError, Level};
-use crate::digest::DiffId;
+use crate::digest::{DiffId, FileDigest};
 use crate::inventory::{Item, Payload};
 use crate::limits;
 use crate::progress::{Interrupted, Progress};
@@ -66,6 +66,8 @@ pub struct PackedLayer {
     pub no_index: Option<NoIndex>,
     /// Bytes of TOC and tar-split.
     pub index_bytes: u64,
+    /// Each file's content and the blob's bytes that hold it, in the order of the TOC.
+    pub files: Vec<(FileDigest, Span)>,
 }
 
 /// Why a layer gets no index. It is a valid layer all the same; every client pulls it whole.
@@ -125,9 +127,17 @@ pub fn pack(
         let diff_id = scope.spawn(move || diff_id::diff_id(&layer));
         let written = blob::write(&layer, out);
         let diff_id = diff_id.join().map_err(|_| PackError::Internal("the DiffID thread panicked"))?;
-        let (chunked, no_index, index_bytes) = written?;
-        Ok(PackedLayer { diff_id: diff_id?, chunked, no_index, index_bytes })
+        let written = written?;
+        let blob::Written { chunked, no_index, index_bytes, files } = written;
+        Ok(PackedLayer { diff_id: diff_id?, chunked, no_index, index_bytes, files })
     })
+}
+
+/// The fields of a header in the spool.
+pub fn read_header(spool: &Spool, header: Span) -> Result<Header, PackError> {
+    let mut bytes = Vec::new();
+    spool.read(header, &mut bytes)?;
+    parse_header(&bytes)
 }
 
 /// A header's fields, from bytes that this program scanned or made before.
