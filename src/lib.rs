@@ -7,6 +7,7 @@ pub mod limits;
 pub mod oci;
 pub mod order;
 pub mod progress;
+pub mod sink;
 pub mod source;
 pub mod span;
 pub mod spool;
