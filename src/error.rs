@@ -41,8 +41,16 @@ impl Error {
         };
         match self {
             _ if interrupted => 130,
-            Self::Source(source) if source.is_not_found() => 2,
+            Self::Source(source) if is_not_found(source) => 2,
             _ => 1,
         }
+    }
+}
+
+fn is_not_found(error: &SourceError) -> bool {
+    match error {
+        SourceError::NoTag { .. } | SourceError::NoImage { .. } | SourceError::NoPlatform { .. } => true,
+        SourceError::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
+        _ => false,
     }
 }

@@ -85,11 +85,11 @@ impl LayerJob<'_> {
 
 /// The entries as decisions see them.
 pub(super) fn entries(items: &[Item]) -> Vec<Entry<'_>> {
-    let entry = |item| {
+    fn entry(item: &Item) -> Entry<'_> {
         let Item { path, kind, target, payload, .. } = item;
         let content = payload.as_ref().map(|payload| (payload.digest, payload.size));
         Entry { path, kind: *kind, target: target.as_ref(), content }
-    };
+    }
     items.iter().map(entry).collect()
 }
 

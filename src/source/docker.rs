@@ -4,16 +4,16 @@ use std::io::Read;
 
 use oci_spec::image::MediaType;
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
 use super::archive::Archive;
 use super::read::SpanReader;
 use super::store::too_large;
 use super::{BlobError, Image, Layer, Place, SourceError, select};
+use crate::codec::Sha256Stream;
 use crate::digest::BlobDigest;
 use crate::limits;
-use crate::span::Span;
 use crate::oci::{Config, Descriptor, Manifest, OciError, Platform, Reference};
+use crate::span::Span;
 
 /// One image in manifest.json.
 #[derive(Deserialize)]
@@ -93,7 +93,7 @@ fn image(archive: &Archive, entry: &Entry) -> Result<Image, SourceError> {
     let oci = |source| SourceError::Oci { place: place(), source };
     let what = format!("config {}", entry.config);
     let bytes = document(archive, &entry.config)?;
-    let digest = BlobDigest::from_bytes(Sha256::digest(&bytes).into());
+    let digest = BlobDigest::from_bytes(Sha256Stream::of(&bytes));
     if let Some(promised) = named_digest(&entry.config)
         && promised != digest
     {

@@ -5,9 +5,8 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
 use super::BlobError;
+use crate::codec::Sha256Stream;
 use crate::digest::BlobDigest;
 use crate::span::Span;
 
@@ -38,7 +37,6 @@ impl Read for SpanReader {
 /// Passes a blob through and fails before its last bytes are handed out if size or digest are wrong.
 ///
 /// Nothing is proved until everything was read: who stops early (a decoder at its end mark) must drain the rest.
-#[derive(Debug)]
 pub struct VerifyingReader<R> {
     inner: R,
     digest: BlobDigest,
@@ -47,9 +45,8 @@ pub struct VerifyingReader<R> {
     state: State,
 }
 
-#[derive(Debug)]
 enum State {
-    Reading(Sha256),
+    Reading(Sha256Stream),
     Good,
     /// Stays bad: a caller that reads on after an error must not see a clean end.
     Bad(BlobError),
@@ -57,15 +54,15 @@ enum State {
 
 impl<R: Read> VerifyingReader<R> {
     pub fn new(inner: R, digest: BlobDigest, size: u64) -> Self {
-        Self { inner, digest, size, seen: 0, state: State::Reading(Sha256::new()) }
+        Self { inner, digest, size, seen: 0, state: State::Reading(Sha256Stream::new()) }
     }
 
     /// Called with all expected bytes read.
-    fn verdict(&mut self, hash: Sha256) -> io::Result<State> {
+    fn verdict(&mut self, hash: Sha256Stream) -> io::Result<State> {
         if retry(|| self.inner.read(&mut [0]))? != 0 {
             return Ok(State::Bad(BlobError::Long { digest: self.digest, expected: self.size }));
         }
-        let found = BlobDigest::from_bytes(hash.finalize().into());
+        let found = BlobDigest::from_bytes(hash.finish());
         Ok(if found == self.digest {
             State::Good
         } else {
@@ -114,7 +111,7 @@ mod tests {
     use std::io::Write;
 
     fn digest(bytes: &[u8]) -> BlobDigest {
-        BlobDigest::from_bytes(Sha256::digest(bytes).into())
+        BlobDigest::from_bytes(Sha256Stream::of(bytes))
     }
 
     fn read(bytes: &[u8], of: &[u8]) -> Result<Vec<u8>, BlobError> {

@@ -1,14 +1,16 @@
 //! A root file system as an image of one layer, whose tar is made while it is read.
 
 mod stream;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 use std::path::{Path, PathBuf};
 
 use oci_spec::image::MediaType;
-use sha2::{Digest, Sha256};
 
 use super::{Image, Layer, Place, SourceError};
+use crate::codec::Sha256Stream;
 use crate::digest::BlobDigest;
 use crate::oci::{Compression, Config, Descriptor, Manifest, Platform};
 
@@ -38,7 +40,7 @@ pub(super) fn image(platform: Option<&Platform>) -> Image {
     let platform = platform.cloned().unwrap_or_else(Platform::host);
     let config = Config::minimal(&platform);
     let bytes = config.to_bytes();
-    let digest = BlobDigest::from_bytes(Sha256::digest(&bytes).into());
+    let digest = BlobDigest::from_bytes(Sha256Stream::of(&bytes));
     Image {
         manifest: Manifest::new(Descriptor::new(MediaType::ImageConfig.as_ref(), digest, bytes.len() as u64)),
         manifest_digest: None,
