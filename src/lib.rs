@@ -2,13 +2,18 @@
 
 pub mod codec;
 pub mod digest;
+pub mod error;
 pub mod inventory;
 pub mod limits;
 pub mod oci;
 pub mod order;
+pub mod pack;
 pub mod progress;
+pub mod rechunk;
 pub mod sink;
 pub mod source;
 pub mod span;
 pub mod spool;
 pub mod tar;
+pub mod toc;
+pub mod unpack;

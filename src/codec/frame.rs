@@ -24,6 +24,11 @@ impl Level {
 
     pub const DEFAULT: Self = Self(3);
 
+    /// For TOC and tar-split.
+    pub const fn index() -> Self {
+        Self(12)
+    }
+
     pub const fn get(self) -> i32 {
         self.0
     }
@@ -83,6 +88,12 @@ impl FrameEncoder {
     pub fn begin(&mut self, size: u64) -> Result<(), FrameError> {
         self.context.reset(ResetDirective::SessionOnly).map_err(zstd_error)?;
         self.context.set_pledged_src_size(Some(size)).map_err(zstd_error)?;
+        Ok(())
+    }
+
+    /// Starts a streamed frame of unknown size. Its bytes depend on how the content is cut, so cut it evenly.
+    pub fn begin_unpledged(&mut self) -> Result<(), FrameError> {
+        self.context.reset(ResetDirective::SessionOnly).map_err(zstd_error)?;
         Ok(())
     }
 

@@ -6,12 +6,14 @@
 //! - [`sequence`]: the order inside a layer, against the previous image.
 //! - [`plan`]: what is kept and what is written; the value between unpack and pack.
 
+pub mod cost;
 mod normalise;
 mod plan;
 mod sequence;
+pub mod tree;
 
 pub use normalise::{Live, Role, normalise};
-pub use plan::{Fate, LayerPlan, NewLayer, Plan, PreviousLayer, plan};
+pub use plan::{Fate, LayerPlan, NewLayer, Plan, plan};
 pub use sequence::{Previous, sequence};
 
 use crate::digest::FileDigest;

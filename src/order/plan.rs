@@ -9,12 +9,6 @@ pub struct NewLayer<'a> {
     pub entries: Vec<Entry<'a>>,
 }
 
-/// A layer of the previous image that can be had again, byte for byte, with its TOC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PreviousLayer {
-    pub diff_id: DiffId,
-}
-
 /// What becomes of a layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fate {
@@ -42,10 +36,11 @@ pub struct Plan {
     pub layers: Vec<LayerPlan>,
 }
 
-/// Layers stay as the new image has them; each is laid out against the previous image.
-pub fn plan(new: &[NewLayer<'_>], reusable: &[Option<PreviousLayer>], previous: &Previous) -> Plan {
+/// Layers stay as the new image has them; each is laid out against the previous image. `reusable` are the DiffIDs
+/// of the previous layers, `None` for one without a TOC: it is written anew once, so that it gets one.
+pub fn plan(new: &[NewLayer<'_>], reusable: &[Option<DiffId>], previous: &Previous) -> Plan {
     let layers = new.iter().enumerate().map(|(source, layer)| {
-        let same = reusable.iter().position(|old| old.is_some_and(|old| old.diff_id == layer.diff_id));
+        let same = reusable.iter().position(|old| *old == Some(layer.diff_id));
         let fate = same.map_or_else(|| write(layer, previous), Fate::Keep);
         LayerPlan { source, fate }
     });

@@ -77,7 +77,7 @@ pub fn sequence(entries: &[Entry<'_>], previous: &Previous) -> (Vec<usize>, usiz
 }
 
 /// A link may point at another link, which must come first.
-fn order_links(entries: &[Entry<'_>], links: &mut Vec<usize>) {
+pub(super) fn order_links(entries: &[Entry<'_>], links: &mut Vec<usize>) {
     let by_path: HashMap<&TarPath, usize> = links.iter().map(|&index| (entries[index].path, index)).collect();
     let depth = |index: usize| {
         let mut depth = 0;

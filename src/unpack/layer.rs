@@ -121,9 +121,8 @@ impl Reader<'_> {
         if size <= WHOLE_FRAME_INPUT {
             self.budget.take(size);
             let mut content = vec![0; size as usize];
-            let filled = fill(entry, tar, |at, piece| {
-                piece.read_exact(&mut content[at as usize..][..piece.limit() as usize])
-            });
+            let filled =
+                fill(entry, tar, |at, piece| piece.read_exact(&mut content[at as usize..][..piece.limit() as usize]));
             if let Err(error) = filled {
                 self.budget.give(size);
                 return Err(truncated(error));
@@ -166,7 +165,11 @@ impl Reader<'_> {
 }
 
 /// Hands on each stored run of the content with its place in the file.
-fn fill<R: Read>(entry: &RawEntry, tar: &mut R, mut run: impl FnMut(u64, &mut io::Take<&mut R>) -> io::Result<()>) -> io::Result<()> {
+fn fill<R: Read>(
+    entry: &RawEntry,
+    tar: &mut R,
+    mut run: impl FnMut(u64, &mut io::Take<&mut R>) -> io::Result<()>,
+) -> io::Result<()> {
     match &entry.sparse {
         None => run(0, &mut tar.take(entry.stored)),
         Some(map) => map.segments().iter().try_for_each(|s| run(s.start(), &mut tar.take(s.len()))),

@@ -78,7 +78,8 @@ pub fn unpack(
 ) -> Result<Vec<UnpackedLayer>, (usize, UnpackError)> {
     let count = layers.len();
     let inputs: Vec<Mutex<Option<LayerInput<'_>>>> = layers.into_iter().map(|l| Mutex::new(Some(l))).collect();
-    let results: Vec<Mutex<Option<Result<UnpackedLayer, UnpackError>>>> = (0..count).map(|_| Mutex::new(None)).collect();
+    let results: Vec<Mutex<Option<Result<UnpackedLayer, UnpackError>>>> =
+        (0..count).map(|_| Mutex::new(None)).collect();
     let budget = ByteBudget::new(IN_FLIGHT);
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {

@@ -21,7 +21,10 @@ pub(super) const PIECE: usize = 1 << 20;
 pub(super) enum Content {
     Whole(Vec<u8>),
     /// The sender closes the channel when `size` bytes were sent, or earlier when it failed.
-    Streamed { size: u64, pieces: Receiver<Vec<u8>> },
+    Streamed {
+        size: u64,
+        pieces: Receiver<Vec<u8>>,
+    },
 }
 
 pub(super) struct Job {
@@ -90,7 +93,7 @@ struct Worker<'a> {
 
 impl Worker<'_> {
     fn payload(&mut self, content: Content) -> Result<Payload, UnpackError> {
-        let mut encoder = self.encoder.as_mut().map_err(|e| e.clone())?;
+        let encoder = self.encoder.as_mut().map_err(|e| e.clone())?;
         self.out.clear();
         let mut hash = Sha256Stream::new();
         let mut crc = Crc64::new();
@@ -124,6 +127,11 @@ impl Worker<'_> {
         };
         let size = hash.bytes();
         let frame = Frame { size, stored, chunk: None, hole: false };
-        Ok(Payload { digest: FileDigest::from_bytes(hash.finish()), size, crc64: crc.finish(), frames: Box::new([frame]) })
+        Ok(Payload {
+            digest: FileDigest::from_bytes(hash.finish()),
+            size,
+            crc64: crc.finish(),
+            frames: Box::new([frame]),
+        })
     }
 }
