@@ -101,8 +101,7 @@ impl Worker<'_> {
             Content::Whole(content) => {
                 hash.update(&content);
                 crc.update(&content);
-                encoder.frame(&content, &mut self.out)?;
-                Stored::One(self.spool.append(&self.out)?)
+                Stored::One(self.spool.append(encoder.frame(&content)?)?)
             }
             Content::Streamed { size, pieces } => {
                 encoder.begin(size)?;
