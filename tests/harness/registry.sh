@@ -10,7 +10,8 @@
 #   refuse-400   400                                          Google Artifact Registry
 #   ranges-299   206 up to 299, else 200 and the whole body   Cloudflare, Docker Hub
 #
-# A single range gets 206 everywhere. Push to multi-range. Ports follow RESTRATA_PORT_BASE in this order.
+# A single range gets 206 everywhere. Push to multi-range. The ports are the first seven in a row that are free, from
+# RESTRATA_PORT_BASE (default 5000) on in steps of 100; registry/port says where.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -27,10 +28,23 @@ stop() {
   done
 }
 
+choose_ports() {
+  local i
+  for port_base in $(seq "${RESTRATA_PORT_BASE:-5000}" 100 9900); do
+    for i in 0 1 2 3 4 5 6; do
+      if (: <"/dev/tcp/127.0.0.1/$((port_base + i))") 2>/dev/null; then continue 2; fi
+    done
+    echo "$port_base" >"$dir/port"
+    return
+  done
+  die "no free ports"
+}
+
 # Blobs straight from distribution's storage, so that nginx's own max_ranges decides.
 blob_path='~ "^/v2/.*/blobs/sha256:(?<pre>..)(?<rest>[0-9a-f]{62})$"'
+# shellcheck disable=SC2016 # nginx's variables, here and below
 static="alias $dir/data/docker/registry/v2/blobs/sha256/\$pre/\$pre\$rest/data; types {} default_type application/octet-stream;"
-proxy="proxy_pass http://127.0.0.1:$port_base; proxy_set_header Host \$http_host; proxy_request_buffering off; proxy_buffering off;"
+proxy() { echo "proxy_pass http://127.0.0.1:$port_base; proxy_set_header Host \$http_host; proxy_request_buffering off; proxy_buffering off;"; }
 
 # server PROFILE RULES: a port where RULES hold for blobs; whoever returns 418 is sent on to distribution.
 server() {
@@ -41,8 +55,8 @@ server() {
   server {
     listen 127.0.0.1:$(profile_port "$1"); access_log $dir/access.log bytes; large_client_header_buffers 8 256k;
     $blobs
-    location / { $proxy }
-    location @registry { $proxy }
+    location / { $(proxy) }
+    location @registry { $(proxy) }
   }
 S
 }
@@ -53,8 +67,8 @@ nginx_conf() {
   echo 'events { worker_connections 512; }'
   echo 'http {'
   echo "  client_max_body_size 0; client_body_temp_path $dir/tmp; proxy_temp_path $dir/tmp;"
-  echo '  log_format bytes escape=json '"'"'{"port":$server_port,"status":$status,"body":$body_bytes_sent,"request":$request_length,'
-  echo '    "method":"$request_method","path":"$uri","range":"$http_range"}'"'"';'
+  echo '  log_format bytes escape=json '"'"'{"port":$server_port,"status":$status,"body":$body_bytes_sent,"request":$request_length,'"'"
+  echo "    '"'"method":"$request_method","path":"$uri","range":"$http_range"}'"'"';'
   server multi-range ''
   server whole-200 "max_ranges 1; $static"
   server ranges-16 'if ($http_range ~ "(,[^,]*){16}") { return 416; } return 418;'
@@ -69,6 +83,7 @@ start() {
   stop
   apt_need docker-registry:docker-registry nginx:nginx-light curl:curl
   mkdir -p "$dir/data" "$dir/tmp"
+  choose_ports
   touch "$dir/access.log"
   cat >"$dir/registry.yml" <<S
 version: 0.1
