@@ -8,7 +8,7 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 need_root
 
-packages=(podman skopeo buildah crun fuse-overlayfs containerd python3-minimal)
+packages=(podman skopeo buildah crun fuse-overlayfs containerd python3)
 
 # set_up SUITE: debootstrap, then the clients from that suite. A stamp names the packages that are in.
 set_up() {

@@ -4,13 +4,16 @@
   fstree.py root DIR            a directory tree, as the kernel shows it (run as root to see owners and xattrs)
   fstree.py image FILE|DIR      the merged file system of a docker-archive or an OCI layout, straight from its tars
   fstree.py layer < TAR         one layer as it stands, whiteouts and all
-  fstree.py diff A B [--dir-mtime] [--previous P] [--brief]
-                                exit 1 if listings A (expected) and B differ. --dir-mtime: directory mtimes may differ.
+  fstree.py diff A B [--previous P] [--except CLASSES] [--classes]
+                                exit 1 if listings A (expected) and B differ.
                                 --previous P: an entry whose only difference is its mtime may have the one it has in P.
+                                --except CLASSES: differences that do not count, as dir:mtime,fifo:missing.
+                                --classes: print the classes of what differs, instead of each difference.
 
 A listing is a JSON object on each line, sorted by path: path, type, mode, uid, gid, size, mtime (nanoseconds), sha256,
 link, rdev, xattrs (hex), group (the first path of its hard links).
 """
+import argparse
 import base64
 import hashlib
 import io
@@ -174,20 +177,19 @@ def expand(f, media_type):
     return subprocess.Popen(tool, stdin=f, stdout=subprocess.PIPE).stdout if tool else f
 
 
-def differences(a, b, p, dir_mtime):
+def differences(a, b, previous):
+    """Yields (path, type, key, expected, found)."""
     for path in sorted(a.keys() | b.keys()):
         x, y = a.get(path), b.get(path)
         if path == "." and (x is None or y is None):
             continue  # an image need not say how its root directory looks
         if x is None or y is None:
-            yield path, "missing" if y is None else "not expected", None, None
+            yield path, (x or y)["type"], "missing" if y is None else "unexpected", "", ""
             continue
         for key in sorted(x.keys() | y.keys()):
-            if x.get(key) == y.get(key):
+            if x.get(key) == y.get(key) or (key == "mtime" and previous.get(path, {}).get("mtime") == y["mtime"]):
                 continue
-            if key == "mtime" and (dir_mtime and x["type"] == "dir" or p.get(path, {}).get("mtime") == y["mtime"]):
-                continue
-            yield path, key, x.get(key), y.get(key)
+            yield path, x["type"], key, x.get(key), y.get(key)
 
 
 def load(name):
@@ -196,25 +198,26 @@ def load(name):
 
 
 def diff(args):
-    names, previous, brief, dir_mtime = [], {}, False, False
-    while args:
-        arg = args.pop(0)
-        if arg == "--previous":
-            previous = load(args.pop(0))
-        elif arg == "--dir-mtime":
-            dir_mtime = True
-        elif arg == "--brief":
-            brief = True
-        else:
-            names.append(arg)
+    options = argparse.ArgumentParser()
+    options.add_argument("a", type=load)
+    options.add_argument("b", type=load)
+    options.add_argument("--previous", type=load, default={})
+    options.add_argument("--except", dest="but", default="")
+    options.add_argument("--classes", action="store_true")
+    options = options.parse_args(args)
     counts = {}
-    for n, (path, key, x, y) in enumerate(differences(load(names[0]), load(names[1]), previous, dir_mtime)):
-        counts[key] = counts.get(key, 0) + 1
-        if n < 40 and not brief:
-            print(f"{path!r}: {key}: {x} -> {y}")
-    if counts:
+    for path, kind, key, x, y in differences(options.a, options.b, options.previous):
+        name = f"{kind}:{key}"
+        if name in options.but.split(","):
+            continue
+        counts[name] = counts.get(name, 0) + 1
+        if sum(counts.values()) <= 20 and not options.classes:
+            print(f"{path!r}: {key}: {str(x)[:200]} -> {str(y)[:200]}")
+    if options.classes:
+        print(",".join(sorted(counts)))
+    elif counts:
         print("differences: " + ", ".join(f"{v} {k}" for k, v in sorted(counts.items())))
-    return bool(counts)
+    return bool(counts) and not options.classes
 
 
 def main(args):

@@ -54,6 +54,8 @@ in_client() {
   unshare --mount --propagation private -- bash -euc '
     root=$1 bed=$2 harness=$3; shift 3
     mkdir -p "$root/bed" "$root/harness"
+    # The clients unpack in a namespace of their own, whose / must be a mount point.
+    mount --bind "$root" "$root"
     mount --bind "$bed" "$root/bed"
     for fs in "$bed"/fs/*; do
       if mountpoint -q "$fs"; then mount --bind "$fs" "$root/bed/fs/${fs##*/}"; fi
