@@ -107,7 +107,7 @@ baseline() {
   rm -rf "$bed/stores/baseline-$1"*
 }
 
-# pulls CLIENT SEQUENCE PROFILE PARTIAL FS MOUNT: first and update pull, judged; the mounted trees compared when MOUNT=yes.
+# pulls CLIENT SEQUENCE PROFILE PARTIAL FS VERSIONS: first and update pull, judged; of VERSIONS the mounted trees compared.
 pulls() {
   local client=$1 seq=$2 profile=$3 partial=$4 fs=$5 what kind=ordinary store v but='' multi=() before
   [ "$partial" = false ] || { kind=partial but=${losses[$client]}; }
@@ -119,10 +119,9 @@ pulls() {
   [ "$profile$kind" != multi-rangepartial ] || { cp "$work/pull.aa" "$work/multi.$client.aa"; cp "$work/pull.ab" "$work/multi.$client.ab"; }
   [ "$profile" != whole-200 ] || [ "$partial" = false ] || multi=("$work/multi.$client.aa" "$work/multi.$client.ab")
   tally < <(python3 "$harness/judge.py" "$what" "$work/pull.aa" "$work/pull.ab" "${multi[@]}")
-  for v in 1 2; do
-    [ "$6" = yes ] || continue
+  for v in $6; do
     before=
-    [ $v = 1 ] || before=$bed/images/$seq/v1.list
+    [ "$v" = 1 ] || before=$bed/images/$seq/v1.list
     check "$what: mounted v$v is the input" mounted_same "$client" "$store" "127.0.0.1:$(profile_port "$profile")/$tool-$seq:v$v" \
       "$bed/images/$seq/v$v.list" "$before" "$but"
   done
@@ -144,13 +143,13 @@ for seq in "${sequences[@]}"; do
     check "$seq $client: skopeo's own image loses nothing unknown in a partial pull (${losses[$client]})" \
       test -z "$(tr , '\n' <<<"${losses[$client]}" | grep -vxF "$(tr , '\n' <<<"$known_losses")")"
     for profile in "${profiles[@]}"; do
-      mount=no
-      case $profile in multi-range) mount=yes ;; refuse-501) ;; *) [ "$seq" != corners ] || mount=yes ;; esac
-      pulls "$client" "$seq" "$profile" true ext4 $mount
-      if [ "$seq" = corners ] || [ "$profile" = multi-range ]; then pulls "$client" "$seq" "$profile" false ext4 yes; fi
+      mount=
+      case $profile in multi-range) mount="1 2" ;; refuse-501) ;; *) [ "$seq" != corners ] || mount=2 ;; esac
+      pulls "$client" "$seq" "$profile" true ext4 "$mount"
+      if [ "$seq" = corners ] || [ "$profile" = multi-range ]; then pulls "$client" "$seq" "$profile" false ext4 "${mount:-2}"; fi
     done
   done
-  if (reflink_fs) >/dev/null 2>&1; then pulls sid "$seq" multi-range true xfs yes; else skip "$seq: store with reflinks (no loop-mounted XFS here)"; fi
+  if (reflink_fs) >/dev/null 2>&1; then pulls sid "$seq" multi-range true xfs "1 2"; else skip "$seq: store with reflinks (no loop-mounted XFS here)"; fi
 done
 "$harness/registry.sh" stop
 summary
