@@ -340,7 +340,7 @@ fn check(case: &Case) {
 }
 
 fn config() -> ProptestConfig {
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(48);
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(24);
     ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 500, ..ProptestConfig::default() }
 }
 
@@ -351,4 +351,42 @@ proptest! {
     fn images_stay_the_same(case in case()) {
         check(&case);
     }
+}
+
+fn fixed(layers: Vec<Vec<Entry>>) -> tempfile::TempDir {
+    let tmp = tempfile::tempdir().unwrap();
+    let layers: Vec<_> = layers.iter().map(|layer| (tar_of(layer), Packing::Gzip)).collect();
+    layout::write(&tmp.path().join("v1"), &layers);
+    tmp
+}
+
+fn file(name: impl Into<Vec<u8>>, content: Content) -> Entry {
+    let size = content.0.len() as u64;
+    Entry { header: Header { size, ..Header::new(name, EntryKind::Regular) }, content }
+}
+
+/// Such files are streamed, not compressed in one call.
+#[test]
+fn a_file_above_the_whole_frame_limit() {
+    let big = usize::try_from(restrata::codec::WHOLE_FRAME_INPUT).unwrap() + 12_345;
+    let layer = vec![file("small", Content::new(1, 10)), file("big", Content::new(2, big))];
+    let tmp = fixed(vec![layer.clone()]);
+    let (one, _) = run(tmp.path(), "v1", "out1", None, IndexPlace::First, 1);
+    let (three, _) = run(tmp.path(), "v1", "out3", None, IndexPlace::First, 3);
+    assert_eq!(one.manifest_digest, three.manifest_digest);
+    assert_eq!(merged(&seen(&one)), merged(&[layer.iter().map(Seen::from).collect()]));
+}
+
+/// A TOC can't hold the name, so the layer gets none; the other one does.
+#[test]
+fn a_name_that_is_not_utf_8() {
+    let odd = vec![file(b"\xff".to_vec(), Content::new(1, 100)), file("b", Content::new(2, 100))];
+    let layers = vec![vec![file("a", Content::new(3, 100))], odd];
+    let tmp = fixed(layers.clone());
+    let (image, outcome) = run(tmp.path(), "v1", "out", None, IndexPlace::First, 2);
+    let made: Vec<Vec<Seen>> = layers.iter().map(|layer| layer.iter().map(Seen::from).collect()).collect();
+    assert_eq!(merged(&seen(&image)), merged(&made));
+    assert_eq!(outcome.layers.iter().map(|layer| layer.chunked).collect::<Vec<_>>(), [true, false]);
+    assert!(image.layers[0].annotation("manifest-checksum").is_some());
+    assert!(image.layers[1].annotation("manifest-checksum").is_none());
 }
