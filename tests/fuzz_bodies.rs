@@ -147,7 +147,7 @@ fn headers() -> Vec<Header> {
         Header { xattrs: xattrs.to_vec(), ..new("./", Dir) },
         Header { size: 700, mtime: Time { secs: -2, nanos: 750_000_000 }, ..new("file", Regular) },
         Header { size: 3, atime: Some(Time { secs: 5, nanos: 1 }), ..new("\u{fc}/f", Regular) },
-        new("empty", Regular),
+        Header { mtime: Time { secs: 1_700_000_000, nanos: 5 }, ..new("empty", Regular) },
         Header { link: "../".repeat(60).into(), ..new(&"long/".repeat(60), Symlink) },
         Header { link: b"file".to_vec(), uid: 1 << 40, ..new("hard", HardLink) },
         Header { devmajor: 8, devminor: 1 << 30, ..new("block", Block) },
