@@ -1,8 +1,10 @@
 //! restrata re-lays container images so that the next update costs as little as possible to pull.
 
+pub mod check;
 pub mod codec;
 pub mod digest;
 pub mod error;
+pub mod inspect;
 pub mod inventory;
 pub mod limits;
 pub mod oci;
@@ -10,6 +12,7 @@ pub mod order;
 pub mod pack;
 pub mod progress;
 pub mod rechunk;
+pub mod report;
 pub mod sink;
 pub mod source;
 pub mod span;
@@ -17,3 +20,4 @@ pub mod spool;
 pub mod tar;
 pub mod toc;
 pub mod unpack;
+pub mod verify;
