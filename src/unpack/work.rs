@@ -6,12 +6,13 @@ use std::thread::Scope;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::budget::ByteBudget;
+use super::budget::Budgets;
 use super::{Options, UnpackError};
 use crate::codec::{FrameEncoder, Sha256Stream};
 use crate::digest::FileDigest;
 use crate::inventory::{Frame, Payload, Stored};
 use crate::progress::Progress;
+use crate::span::Span;
 use crate::spool::Spool;
 use crate::toc::Crc64;
 
@@ -45,21 +46,21 @@ impl Pool {
         scope: &'scope Scope<'scope, '_>,
         options: Options,
         spool: &'scope Spool,
-        budget: &'scope ByteBudget,
+        budgets: &'scope Budgets,
         progress: &'scope Progress,
     ) -> Self {
         let (sender, receiver) = bounded::<Job>(1024);
         for _ in 0..options.threads.max(1) {
             let receiver = receiver.clone();
             scope.spawn(move || {
-                let mut worker = Worker { encoder: FrameEncoder::new(options.level), spool, out: Vec::new() };
+                let mut worker = Worker { encoder: FrameEncoder::new(options.level), spool, budgets, out: Vec::new() };
                 for job in receiver {
                     let freed = match &job.content {
                         Content::Whole(content) => content.len() as u64,
                         Content::Streamed { .. } => 0,
                     };
                     let result = worker.payload(job.content);
-                    budget.give(freed);
+                    budgets.whole.give(freed);
                     if let Ok(payload) = &result {
                         progress.add_content(payload.size);
                     }
@@ -88,6 +89,7 @@ impl Pool {
 struct Worker<'a> {
     encoder: Result<FrameEncoder, crate::codec::FrameError>,
     spool: &'a Spool,
+    budgets: &'a Budgets,
     out: Vec<u8>,
 }
 
@@ -101,21 +103,22 @@ impl Worker<'_> {
             Content::Whole(content) => {
                 hash.update(&content);
                 crc.update(&content);
-                encoder.frame(&content, &mut self.out)?;
-                Stored::One(self.spool.append(&self.out)?)
+                Stored::One(self.spool.append(encoder.frame(&content)?)?)
             }
             Content::Streamed { size, pieces } => {
                 encoder.begin(size)?;
                 let mut spans = Vec::new();
+                let mut result = Ok(());
+                // To the end even after a failure: what is left in the channel holds room that others wait for.
                 for piece in pieces {
-                    hash.update(&piece);
-                    crc.update(&piece);
-                    encoder.push(&piece, &mut self.out)?;
-                    if self.out.len() >= PIECE {
-                        spans.push(self.spool.append(&self.out)?);
-                        self.out.clear();
+                    if result.is_ok() {
+                        hash.update(&piece);
+                        crc.update(&piece);
+                        result = compress_piece(encoder, &piece, self.spool, &mut self.out, &mut spans);
                     }
+                    self.budgets.streamed.give(piece.len() as u64);
                 }
+                result?;
                 if hash.bytes() != size {
                     // The reader has the cause.
                     return Err(UnpackError::Stopped);
@@ -134,4 +137,19 @@ impl Worker<'_> {
             frames: Box::new([frame]),
         })
     }
+}
+
+fn compress_piece(
+    encoder: &mut FrameEncoder,
+    piece: &[u8],
+    spool: &Spool,
+    out: &mut Vec<u8>,
+    spans: &mut Vec<Span>,
+) -> Result<(), UnpackError> {
+    encoder.push(piece, out)?;
+    if out.len() >= PIECE {
+        spans.push(spool.append(out)?);
+        out.clear();
+    }
+    Ok(())
 }
