@@ -34,6 +34,7 @@ pub mod digest;
 pub mod error;
 pub mod inspect;
 pub mod inventory;
+pub mod job;
 pub mod limits;
 pub mod oci;
 pub mod order;

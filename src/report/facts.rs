@@ -1,6 +1,5 @@
 //! What both renderers say in the same words.
 
-use crate::check::CheckReport;
 use crate::order::cost::{Client, PullOutcome, RegistryProfile};
 use crate::rechunk::{LayerOutcome, State};
 
@@ -39,9 +38,4 @@ pub(super) fn waste(layers: &[LayerOutcome]) -> f64 {
     let size: u64 = layers.iter().map(|layer| layer.size).sum();
     let dead: u64 = layers.iter().map(|layer| layer.dead_bytes).sum();
     if size == 0 { 0.0 } else { dead as f64 / size as f64 }
-}
-
-/// How many problems were found in all layers; any makes the check say no.
-pub fn problems(report: &CheckReport) -> usize {
-    report.images.iter().flat_map(|image| &image.layers).map(|layer| layer.problems.len()).sum()
 }

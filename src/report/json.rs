@@ -9,7 +9,7 @@ use crate::order::cost::Pull;
 use crate::rechunk::{ImageOutcome, LayerOutcome, Outcome};
 use crate::verify::Verdict;
 
-use super::facts::{client_name, outcome_name, problems, registry_name, state_name, waste};
+use super::facts::{client_name, outcome_name, registry_name, state_name, waste};
 
 fn print(report: &impl Serialize) -> String {
     let mut text = serde_json::to_string_pretty(report).expect("structs of strings and numbers");
@@ -139,6 +139,7 @@ struct Verify<'a> {
 
 #[derive(Serialize)]
 struct DifferenceFields<'a> {
+    platform: Option<String>,
     path: &'a str,
     what: &'a str,
     a: &'a str,
@@ -146,14 +147,14 @@ struct DifferenceFields<'a> {
 }
 
 pub fn verify(verdict: &Verdict) -> String {
-    let differences = verdict.differences.iter();
-    print(&Verify {
-        same: verdict.differences.is_empty(),
-        entries: verdict.entries,
-        differences: differences
-            .map(|found| DifferenceFields { path: &found.path, what: &found.what, a: &found.a, b: &found.b })
-            .collect(),
-    })
+    let differences = verdict.differences.iter().map(|found| DifferenceFields {
+        platform: platform(found.platform.as_ref()),
+        path: &found.path,
+        what: &found.what,
+        a: &found.a,
+        b: &found.b,
+    });
+    print(&Verify { same: verdict.is_same(), entries: verdict.entries, differences: differences.collect() })
 }
 
 #[derive(Serialize)]
@@ -181,7 +182,7 @@ struct CheckLayer<'a> {
 }
 
 pub fn check(report: &CheckReport) -> String {
-    print(&Check { ok: problems(report) == 0, images: report.images.iter().map(check_image).collect() })
+    print(&Check { ok: report.is_clean(), images: report.images.iter().map(check_image).collect() })
 }
 
 fn check_image(image: &CheckedImage) -> CheckImage<'_> {

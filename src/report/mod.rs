@@ -13,5 +13,4 @@ mod samples;
 #[cfg(test)]
 mod tests;
 
-pub use facts::problems;
-pub use units::{count, plural, size};
+pub use units::{count, plural, printable, size};

@@ -67,6 +67,7 @@ fn pull(from: Option<&str>, client: Client, outcome: PullOutcome, blob_bytes: u6
 /// The same entry with three differences, one of them in a hostile path.
 pub fn verdict() -> Verdict {
     let difference = |path: &str, what: &str, a: &str, b: &str| Difference {
+        platform: None,
         path: path.into(),
         what: what.into(),
         a: a.into(),
@@ -76,8 +77,8 @@ pub fn verdict() -> Verdict {
         entries: 36_462,
         differences: vec![
             difference("/etc/x", "mode", "0644", "0600"),
-            difference("/etc/y\u{1b}[2J", "only in A", "", ""),
-            difference("/etc/z", "link target", "", "x"),
+            difference("/etc/y\u{1b}[2J", "only in A", "file", "absent"),
+            difference("/etc/z", "xattr user.x", "absent", "x"),
         ],
     }
 }

@@ -63,7 +63,7 @@ fn verify_lists_each_difference() {
     let text = plain(&text::verify(&verdict));
     assert_eq!(
         text,
-        "/etc/x: mode 0644 != 0600\n/etc/y\\u{1b}[2J: only in A\n/etc/z: link target (none) != x\n\
+        "/etc/x: mode 0644 != 0600\n/etc/y\\u{1b}[2J: only in A: file\n/etc/z: xattr user.x absent != x\n\
          not the same: 3 differences in 36,462 entries\n"
     );
     assert_eq!(object(&json::verify(&verdict))["differences"][0]["b"], "0600");

@@ -45,7 +45,7 @@ pub(super) fn percent(share: f64) -> String {
 }
 
 /// Text from an image with its control characters escaped, so that a file's name can't drive the terminal.
-pub(super) fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c.is_control() {

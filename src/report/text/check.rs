@@ -1,7 +1,6 @@
 use std::fmt::Write as _;
 
 use crate::check::{CheckReport, CheckedLayer};
-use crate::report::facts::problems;
 use crate::report::units::{plural, printable, size};
 
 use super::{green, heading, red};
@@ -15,10 +14,12 @@ pub fn check(report: &CheckReport) -> String {
             out.push_str(&layer_text(layer));
         }
     }
-    let layers = plural(report.images.iter().map(|image| image.layers.len() as u64).sum(), "layer", "layers");
-    let _ = match problems(report) {
-        0 => writeln!(out, "{}: {layers}", green("no problems")),
-        found => writeln!(out, "{} in {layers}", red(&plural(found as u64, "problem", "problems"))),
+    let layers = || report.images.iter().flat_map(|image| &image.layers);
+    let among = plural(layers().count() as u64, "layer", "layers");
+    let problems = layers().map(|layer| layer.problems.len() as u64).sum();
+    let _ = match report.is_clean() {
+        true => writeln!(out, "{}: {among}", green("no problems")),
+        false => writeln!(out, "{} in {among}", red(&plural(problems, "problem", "problems"))),
     };
     out
 }

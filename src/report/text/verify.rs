@@ -8,7 +8,7 @@ use super::{green, red};
 /// A line for each difference, then the answer.
 pub fn verify(verdict: &Verdict) -> String {
     let entries = plural(verdict.entries, "entry", "entries");
-    if verdict.differences.is_empty() {
+    if verdict.is_same() {
         return format!("{}: {entries}\n", green("the same"));
     }
     let mut out = String::new();
@@ -22,12 +22,15 @@ pub fn verify(verdict: &Verdict) -> String {
 
 fn difference(found: &Difference) -> String {
     let (path, what) = (printable(&found.path), printable(&found.what));
-    match (found.a.as_str(), found.b.as_str()) {
-        ("", "") => format!("{path}: {what}"),
-        (a, b) => format!("{path}: {what} {} != {}", side(a), side(b)),
+    let platform = found.platform.as_ref().map(|platform| format!("{platform}: ")).unwrap_or_default();
+    let (a, b) = (printable(&found.a), printable(&found.b));
+    // One side has nothing to compare with: what the other has says it all.
+    match what.contains("only in") {
+        true if found.a == ABSENT => format!("{platform}{path}: {what}: {b}"),
+        true => format!("{platform}{path}: {what}: {a}"),
+        false => format!("{platform}{path}: {what} {a} != {b}"),
     }
 }
 
-fn side(text: &str) -> String {
-    if text.is_empty() { "(none)".to_owned() } else { printable(text) }
-}
+/// The word of [`crate::verify`] for a side without the entry.
+const ABSENT: &str = "absent";

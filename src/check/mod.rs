@@ -2,13 +2,19 @@
 
 use crate::digest::BlobDigest;
 use crate::error::Error;
+use crate::job::JobOptions;
 use crate::oci::{Platform, Reference};
 use crate::progress::Progress;
-use crate::verify::JobOptions;
 
 #[derive(Debug)]
 pub struct CheckReport {
     pub images: Vec<CheckedImage>,
+}
+
+impl CheckReport {
+    pub fn is_clean(&self) -> bool {
+        self.images.iter().flat_map(|image| &image.layers).all(|layer| layer.problems.is_empty())
+    }
 }
 
 #[derive(Debug)]

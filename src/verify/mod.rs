@@ -1,16 +1,9 @@
 //! Stub: replaced at merge.
 
-use std::path::PathBuf;
-
 use crate::error::Error;
+use crate::job::JobOptions;
 use crate::oci::{Platform, Reference};
 use crate::progress::Progress;
-
-#[derive(Debug, Clone)]
-pub struct JobOptions {
-    pub threads: usize,
-    pub spool_dir: PathBuf,
-}
 
 #[derive(Debug)]
 pub struct Verdict {
@@ -18,8 +11,15 @@ pub struct Verdict {
     pub differences: Vec<Difference>,
 }
 
+impl Verdict {
+    pub fn is_same(&self) -> bool {
+        self.differences.is_empty()
+    }
+}
+
 #[derive(Debug)]
 pub struct Difference {
+    pub platform: Option<Platform>,
     pub path: String,
     pub what: String,
     pub a: String,
