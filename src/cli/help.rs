@@ -6,9 +6,9 @@ use restrata::codec;
 pub const ABOUT: &str = "Re-lay container images so that the next update costs as little as possible to pull";
 
 pub const LONG_ABOUT: &str = "\
-restrata takes a new image and the image that clients have today, and writes the new one, file for file the
-same, as zstd:chunked layers: those that did not change stay byte-identical, and in the others what changed
-stands together at the front, so that podman fetches an update in one range of the layer instead of hundreds.";
+restrata takes a new image and the one that clients have today, and writes the new one, file for file the \
+same, as zstd:chunked layers. Layers that did not change stay byte-identical; in the others what changed \
+stands together at the front, so that podman fetches an update in one range instead of hundreds.";
 
 macro_rules! examples {
     () => {
@@ -29,9 +29,7 @@ pub const EXAMPLES: &str = concat!(
 
 pub const AFTER: &str = concat!(
     examples!(),
-    "
-
-References:
+    "\nReferences:
   oci:DIR[:TAG]              an OCI layout, read and written
   oci-archive:FILE[:TAG]     the same in a tar file, read and written
   docker-archive:FILE[:TAG]  what 'podman save' and 'docker save' write, read
@@ -49,11 +47,10 @@ Exit codes:
 );
 
 pub const RECHUNK: &str = "\
-Lay a new image out against the one that clients have
-
-Reads NEW, writes the same files to DEST and prints what changed and what a pull will cost: for clients that
-reuse whole layers only (docker, containerd) and for podman with partial pulls. DEST appears whole or not at
-all. Tags and images that are already in the layout stay.";
+Lay a new image out against the one that clients have\n\n\
+Reads NEW, writes the same files to DEST, and prints what changed and what a pull will cost: for clients that \
+reuse whole layers only (docker, containerd) and for podman with partial pulls. DEST appears whole or not at \
+all. Other images in the layout stay.";
 
 pub const RECHUNK_EXAMPLES: &str = "\
 Examples:
@@ -73,11 +70,10 @@ Examples:
     skopeo copy --preserve-digests oci:images:v2 docker://registry.example/app:v2";
 
 pub const VERIFY: &str = "\
-Compare the files of two images
-
-Merges the layers of both as a client does and compares every path: type, mode, owner, times, links, devices,
-extended attributes and content. Layers may differ in any way. Prints each difference; exit code 3 if there is
-one.";
+Compare the files of two images\n\n\
+Merges the layers of both as a client does and compares every path: type, mode, owner, times, links, devices, \
+extended attributes and content. Layers may differ in any way. Prints each difference; the exit code is 3 if \
+there is one.";
 
 pub const VERIFY_EXAMPLES: &str = "\
 Examples:
@@ -87,10 +83,9 @@ Examples:
     restrata verify dir:./rootfs oci:images:base";
 
 pub const CHECK: &str = "\
-Check that an image's zstd:chunked layers are sound
-
-For each layer: digests, zstd frames, table of contents, tar-split, the tar that they make and its DiffID,
-annotations, order and gaps. Exit code 3 if there is a problem. A remark is no problem.";
+Check that an image's zstd:chunked layers are sound\n\n\
+For each layer: digests, zstd frames, table of contents, tar-split, the tar that they make and its DiffID, \
+annotations, order and gaps. The exit code is 3 if there is a problem; a remark is none.";
 
 pub const CHECK_EXAMPLES: &str = "\
 Examples:

@@ -30,25 +30,27 @@ pub fn pages(dir: &Path) -> anyhow::Result<()> {
     for command in commands.chain([restrata.clone()]) {
         let after = command.get_after_long_help().or_else(|| command.get_after_help());
         let after = after.map(ToString::to_string).unwrap_or_default();
-        let man = Man::new(command).manual("restrata");
+        let has_commands = command.has_subcommands();
+        let man = Man::new(command).source(concat!("restrata ", env!("CARGO_PKG_VERSION"))).manual("restrata");
         let path = dir.join(man.get_filename());
-        let page = page(&man, &after).context("manual page")?;
+        let page = page(&man, has_commands, &after).context("manual page")?;
         fs::write(&path, page).with_context(|| path.display().to_string())?;
     }
     Ok(())
 }
 
-/// As `Man::render`, but for the text at the end: there it would fill the lines of examples into a paragraph.
-fn page(man: &Man, after: &str) -> std::io::Result<Vec<u8>> {
+/// As `Man::render`, which would fill the lines of examples into a paragraph.
+fn page(man: &Man, has_commands: bool, after: &str) -> std::io::Result<Vec<u8>> {
     let mut page = Vec::new();
     man.render_title(&mut page)?;
     man.render_name_section(&mut page)?;
     man.render_synopsis_section(&mut page)?;
     man.render_description_section(&mut page)?;
     man.render_options_section(&mut page)?;
-    man.render_subcommands_section(&mut page)?;
+    if has_commands {
+        man.render_subcommands_section(&mut page)?;
+    }
     sections(after).to_writer(&mut page)?;
-    man.render_version_section(&mut page)?;
     Ok(page)
 }
 
