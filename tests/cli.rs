@@ -198,3 +198,46 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
     let output = child.wait_with_output().unwrap();
     assert_eq!((code(&output), err(&output)), (0, String::new()));
 }
+
+#[test]
+fn verify_and_check_say_no_with_3() {
+    let dir = TempDir::new().unwrap();
+    let (root, layout) = images(dir.path());
+    assert_eq!(code(&restrata(&["rechunk", "-q", &root, &layout])), 0);
+    let same = restrata(&["verify", &root, &layout]);
+    assert_eq!(code(&same), 0, "{}{}", out(&same), err(&same));
+    assert!(out(&same).starts_with("the same: "), "{}", out(&same));
+    let sound = restrata(&["check", &layout]);
+    assert_eq!(code(&sound), 0, "{}{}", out(&sound), err(&sound));
+    let shown = restrata(&["inspect", &layout]);
+    assert!(code(&shown) == 0 && out(&shown).contains("/data"), "{}{}", out(&shown), err(&shown));
+
+    fs::write(dir.path().join("root/data"), "other").unwrap();
+    let other = restrata(&["verify", &root, &layout]);
+    assert_eq!(code(&other), 3);
+    assert!(out(&other).contains("/data: content "), "{}", out(&other));
+    assert!(restrata(&["verify", "-q", &root, &layout]).stdout.is_empty());
+    let other = restrata(&["verify", &root, &layout, "--format", "json"]);
+    assert_eq!(serde_json::from_slice::<Value>(&other.stdout).unwrap()["same"], false);
+}
+
+#[test]
+fn an_interrupted_job_leaves_nothing() {
+    let dir = TempDir::new().unwrap();
+    let (root, layout) = images(dir.path());
+    // Zeros without blocks on the disk, far more than can be read before the signal comes.
+    fs::File::create(dir.path().join("root/zeros")).unwrap().set_len(32 << 30).unwrap();
+    let spool = dir.path().join("spool");
+    fs::create_dir(&spool).unwrap();
+    let mut child = Command::cargo_bin("restrata").unwrap();
+    child.args(["rechunk", &root, &layout, "--tmpdir"]).arg(&spool).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = child.spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((code(&output), err(&output).as_str()), (130, "restrata: error: interrupted\n"));
+    assert!(output.stdout.is_empty());
+    assert!(!dir.path().join("out").exists());
+    assert_eq!(fs::read_dir(&spool).unwrap().count(), 0);
+}

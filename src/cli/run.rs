@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use restrata::check::check;
 use restrata::error::Error;
 use restrata::inspect::inspect;
-use restrata::progress::Progress;
+use restrata::progress::{Interrupted, Progress};
 use restrata::rechunk::{Request, rechunk};
 use restrata::report::{json, printable, text};
 use restrata::verify::verify;
@@ -92,7 +92,11 @@ fn beside<T>(quiet: bool, job: Job, work: impl FnOnce(&Progress) -> Result<T, Er
     let result = work(&progress);
     // The meter's line must be gone before anything else is printed.
     drop(meter);
-    Ok(result?)
+    match result {
+        // Whatever it says: it is how this job came to stop.
+        Err(_) if progress.is_cancelled() => Err(Error::from(Interrupted).into()),
+        result => Ok(result?),
+    }
 }
 
 fn answer(

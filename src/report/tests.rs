@@ -19,7 +19,7 @@ fn the_summary_fits_in_80_columns_and_says_what_counts() {
     assert!(text.lines().all(|line| line.chars().count() <= 80));
     assert!(text.contains("update from oci:img:v1\n"));
     assert!(text.contains("podman, multi-range    27.1 MB  3 requests, 1 data range\n"));
-    assert!(text.contains("1 of 3 layers kept"));
+    assert!(text.contains("Layers kept: 1 of 3."));
     assert!(text.contains("fresh, no index"));
     assert!(text.ends_with(&format!("digest  {}\n", samples::digest(1))));
 }

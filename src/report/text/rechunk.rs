@@ -64,19 +64,18 @@ fn state_text(layer: &LayerOutcome) -> String {
     }
 }
 
-/// One sentence on the difference to what clients have.
+/// The difference to what clients have.
 fn changes(image: &ImageOutcome) -> String {
     let layers = &image.layers;
-    let kept = layers.iter().filter(|layer| layer.state == State::Kept).count() as u64;
     let files = plural(layers.iter().map(|layer| layer.fresh_entries).sum(), "file", "files");
     let bytes = size(layers.iter().map(|layer| layer.fresh_bytes).sum());
     let mut out = match image.pulls.iter().find_map(|pull| pull.from.as_deref()) {
         Some(from) => {
-            let from = printable(from);
-            let kept = format!("{} of {} kept", count(kept), plural(layers.len() as u64, "layer", "layers"));
-            format!("{kept}; clients of {from}\nlack the content of {files}, {bytes}.")
+            let kept = layers.iter().filter(|layer| layer.state == State::Kept).count() as u64;
+            let (kept, all, from) = (count(kept), count(layers.len() as u64), printable(from));
+            format!("Layers kept: {kept} of {all}.\nNew to clients of {from}: {files}, {bytes} of content.")
         }
-        None => format!("First layout: no previous image to lay out against. {files}, {bytes} of content."),
+        None => format!("A first layout, without a previous image: {files}, {bytes} of content."),
     };
     let waste = waste(layers);
     if waste > 0.0 {
