@@ -1,9 +1,12 @@
 //! restrata re-lays container images so that the next update costs as little as possible to pull.
 
+pub mod check;
 pub mod codec;
 pub mod digest;
 pub mod error;
+pub mod inspect;
 pub mod inventory;
+pub mod job;
 pub mod limits;
 pub mod oci;
 pub mod order;
@@ -17,3 +20,4 @@ pub mod spool;
 pub mod tar;
 pub mod toc;
 pub mod unpack;
+pub mod verify;

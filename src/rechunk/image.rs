@@ -52,7 +52,7 @@ impl Job<'_> {
             open: Box::new(move || self.source.open_layer(layer).map_err(std::io::Error::other)),
             diff_id: layer.diff_id,
         });
-        let options = unpack::Options { level: self.request.level, threads: self.request.threads };
+        let options = unpack::Options { level: Some(self.request.level), threads: self.request.threads };
         unpack(inputs.collect(), self.spool, options, self.progress).map_err(|(index, source)| self.layer_error(index, source))
     }
 

@@ -1,4 +1,4 @@
-//! The pool that hashes and compresses payloads.
+//! The pool that hashes payloads and, unless they are only compared, compresses them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,10 +8,11 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::budget::ByteBudget;
 use super::{Options, UnpackError};
-use crate::codec::{FrameEncoder, Sha256Stream};
+use crate::codec::{FrameEncoder, FrameError, Sha256Stream};
 use crate::digest::FileDigest;
 use crate::inventory::{Frame, Payload, Stored};
 use crate::progress::Progress;
+use crate::span::Span;
 use crate::spool::Spool;
 use crate::toc::Crc64;
 
@@ -52,7 +53,7 @@ impl Pool {
         for _ in 0..options.threads.max(1) {
             let receiver = receiver.clone();
             scope.spawn(move || {
-                let mut worker = Worker { encoder: FrameEncoder::new(options.level), spool, out: Vec::new() };
+                let mut worker = Worker { encoder: options.level.map(FrameEncoder::new), spool, out: Vec::new() };
                 for job in receiver {
                     let freed = match &job.content {
                         Content::Whole(content) => content.len() as u64,
@@ -86,52 +87,89 @@ impl Pool {
 }
 
 struct Worker<'a> {
-    encoder: Result<FrameEncoder, crate::codec::FrameError>,
+    /// `None`: content is hashed only.
+    encoder: Option<Result<FrameEncoder, FrameError>>,
     spool: &'a Spool,
     out: Vec<u8>,
 }
 
 impl Worker<'_> {
     fn payload(&mut self, content: Content) -> Result<Payload, UnpackError> {
-        let encoder = self.encoder.as_mut().map_err(|e| e.clone())?;
+        let encoder = match &mut self.encoder {
+            None => None,
+            Some(Ok(encoder)) => Some(encoder),
+            Some(Err(error)) => return Err(error.clone().into()),
+        };
         self.out.clear();
-        let mut hash = Sha256Stream::new();
-        let mut crc = Crc64::new();
-        let stored = match content {
-            Content::Whole(content) => {
-                hash.update(&content);
-                crc.update(&content);
-                encoder.frame(&content, &mut self.out)?;
-                Stored::One(self.spool.append(&self.out)?)
+        let mut sums = Sums::default();
+        let stored = match (content, encoder) {
+            (Content::Whole(content), None) => {
+                sums.update(&content);
+                None
             }
-            Content::Streamed { size, pieces } => {
-                encoder.begin(size)?;
-                let mut spans = Vec::new();
-                for piece in pieces {
-                    hash.update(&piece);
-                    crc.update(&piece);
-                    encoder.push(&piece, &mut self.out)?;
-                    if self.out.len() >= PIECE {
-                        spans.push(self.spool.append(&self.out)?);
-                        self.out.clear();
-                    }
-                }
-                if hash.bytes() != size {
-                    // The reader has the cause.
-                    return Err(UnpackError::Stopped);
-                }
-                encoder.end(&mut self.out)?;
-                spans.push(self.spool.append(&self.out)?);
-                Stored::Many(spans.into_boxed_slice())
+            (Content::Whole(content), Some(encoder)) => {
+                sums.update(&content);
+                encoder.frame(&content, &mut self.out)?;
+                Some(Stored::One(self.spool.append(&self.out)?))
+            }
+            (Content::Streamed { size, pieces }, encoder) => {
+                let spans = stream(encoder, self.spool, &mut self.out, size, pieces, &mut sums)?;
+                spans.map(|spans| Stored::Many(spans.into_boxed_slice()))
             }
         };
-        let size = hash.bytes();
-        let frame = Frame { size, stored, chunk: None, hole: false };
+        let size = sums.hash.bytes();
+        let frame = stored.map(|stored| Frame { size, stored, chunk: None, hole: false });
         Ok(Payload {
-            digest: FileDigest::from_bytes(hash.finish()),
+            digest: FileDigest::from_bytes(sums.hash.finish()),
             size,
-            crc64: crc.finish(),
-            frames: Box::new([frame]),
+            crc64: sums.crc.finish(),
+            frames: frame.into_iter().collect(),
         })
     }
+}
+
+#[derive(Default)]
+struct Sums {
+    hash: Sha256Stream,
+    crc: Crc64,
+}
+
+impl Sums {
+    fn update(&mut self, content: &[u8]) {
+        self.hash.update(content);
+        self.crc.update(content);
+    }
+}
+
+/// The frame's spans; `None` when there is no encoder.
+fn stream(
+    mut encoder: Option<&mut FrameEncoder>,
+    spool: &Spool,
+    out: &mut Vec<u8>,
+    size: u64,
+    pieces: Receiver<Vec<u8>>,
+    sums: &mut Sums,
+) -> Result<Option<Vec<Span>>, UnpackError> {
+    if let Some(encoder) = &mut encoder {
+        encoder.begin(size)?;
+    }
+    let mut spans = Vec::new();
+    for piece in pieces {
+        sums.update(&piece);
+        if let Some(encoder) = &mut encoder {
+            encoder.push(&piece, out)?;
+        }
+        if out.len() >= PIECE {
+            spans.push(spool.append(out)?);
+            out.clear();
+        }
+    }
+    if sums.hash.bytes() != size {
+        // The reader has the cause.
+        return Err(UnpackError::Stopped);
+    }
+    let Some(encoder) = encoder else { return Ok(None) };
+    encoder.end(out)?;
+    spans.push(spool.append(out)?);
+    Ok(Some(spans))
 }
