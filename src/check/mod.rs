@@ -33,7 +33,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::digest::BlobDigest;
 use crate::error::Error;
 use crate::job::JobOptions;
-use crate::oci::{Platform, Reference};
+use crate::oci::{Descriptor, Platform, Reference};
 use crate::progress::Progress;
 use crate::source::{Image, Layer, Source, SourceError};
 use crate::toc::TOC_DIGEST;
@@ -105,7 +105,8 @@ impl Job<'_> {
     fn layers(&self, image: &Image) -> Result<Vec<CheckedLayer>, Error> {
         self.progress.add_layers(image.layers.len() as u64);
         let next = AtomicUsize::new(0);
-        let done: Vec<Mutex<Option<Result<CheckedLayer, Error>>>> = image.layers.iter().map(|_| Mutex::default()).collect();
+        let done: Vec<Mutex<Option<Result<CheckedLayer, Error>>>> =
+            image.layers.iter().map(|_| Mutex::default()).collect();
         let work = || {
             while let Some((layer, slot)) = take(&next, &image.layers, &done) {
                 let result = self.layer(layer);
@@ -163,6 +164,27 @@ impl Job<'_> {
         }
         (checked.problems, checked.remarks) = findings.into_lists();
         Ok(checked)
+    }
+}
+
+impl Job<'_> {
+    fn chunked(
+        &self,
+        layer: &Layer,
+        descriptor: &Descriptor,
+        blob: &Blob,
+        checked: &mut CheckedLayer,
+        findings: &mut Findings,
+    ) -> Result<(), Error> {
+        checked.kind = "zstd:chunked";
+        let frames = frames::walk(self, blob, descriptor.digest, layer.diff_id, findings)?;
+        checked.frames = frames.starts.len() as u64;
+        let Some(index) = index::read(descriptor, layer.compression, blob, &frames, findings)? else { return Ok(()) };
+        checked.kind = if index.is_first { "zstd:chunked, index first" } else { "zstd:chunked, index last" };
+        let Some(toc) = &index.toc else { return Ok(()) };
+        checked.entries = toc.entries.len() as u64;
+        checked.largest_gap = order::check(toc, findings);
+        rebuild::rebuild(blob, &frames, (&index, toc), layer.diff_id, findings, self.progress)
     }
 }
 

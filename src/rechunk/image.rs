@@ -53,7 +53,8 @@ impl Job<'_> {
             diff_id: layer.diff_id,
         });
         let options = unpack::Options { level: Some(self.request.level), threads: self.request.threads };
-        unpack(inputs.collect(), self.spool, options, self.progress).map_err(|(index, source)| self.layer_error(index, source))
+        unpack(inputs.collect(), self.spool, options, self.progress)
+            .map_err(|(index, source)| self.layer_error(index, source))
     }
 
     fn layer_error(&self, index: usize, source: UnpackError) -> Error {
@@ -167,8 +168,12 @@ impl Job<'_> {
         }
         let layers = self.layer_outcomes(unpacked, seen, plan, &written);
         let pull_layers: Vec<PullLayer> = written.into_iter().map(|layer| layer.pull).collect();
-        let outcome =
-            ImageOutcome { platform: self.image.platform.clone(), digest, layers, pulls: self.pulls(&pull_layers, config_size) };
+        let outcome = ImageOutcome {
+            platform: self.image.platform.clone(),
+            digest,
+            layers,
+            pulls: self.pulls(&pull_layers, config_size),
+        };
         Ok((outcome, descriptor))
     }
 
@@ -206,7 +211,9 @@ impl Job<'_> {
             });
             let (entries, fresh_entries, fresh_bytes) = match &layer.fate {
                 Fate::Keep(old) => (previous[*old].entries, 0, 0),
-                Fate::Write { sequence, fresh_entries, fresh_bytes } => (sequence.len() as u64, *fresh_entries, *fresh_bytes),
+                Fate::Write { sequence, fresh_entries, fresh_bytes } => {
+                    (sequence.len() as u64, *fresh_entries, *fresh_bytes)
+                }
             };
             LayerOutcome {
                 digest: written.descriptor.digest,

@@ -41,11 +41,8 @@ impl LayerJob<'_> {
     pub fn write(&self, index: usize, source: Option<&Descriptor>) -> Result<Written, Error> {
         let failed = |source: PackError| Error::Pack { layer: index, source };
         let placed = self.placed().map_err(failed)?;
-        let options = pack::Options {
-            level: self.request.level,
-            index: self.request.index,
-            threads: self.request.threads,
-        };
+        let options =
+            pack::Options { level: self.request.level, index: self.request.index, threads: self.request.threads };
         let mut blob = self.sink.blob()?;
         let packed = pack::pack(&placed, self.spool, options, self.progress, &mut blob).map_err(failed)?;
         let (digest, size) = blob.finish()?;
@@ -63,23 +60,30 @@ impl LayerJob<'_> {
 
     fn placed(&self) -> Result<Vec<Placed<'_>>, PackError> {
         let items = &self.inventory.items;
-        self.sequence.iter().map(|live| {
-            let item = &items[live.index];
-            Ok(match live.role {
-                Role::Itself => Placed::of(item),
-                Role::Heir(inode) => {
-                    let name = pack::read_header(self.spool, item.header)?.name;
-                    let mut header = pack::read_header(self.spool, items[inode].header)?;
-                    header.name = name;
-                    Placed { path: &item.path, header: self.spool.append(&encode(&header))?, ..Placed::of(&items[inode]) }
-                }
-                Role::LinkTo(holder) => {
-                    let mut header = pack::read_header(self.spool, item.header)?;
-                    header.link = pack::read_header(self.spool, items[holder].header)?.name;
-                    Placed { header: self.spool.append(&encode(&header))?, ..Placed::of(item) }
-                }
+        self.sequence
+            .iter()
+            .map(|live| {
+                let item = &items[live.index];
+                Ok(match live.role {
+                    Role::Itself => Placed::of(item),
+                    Role::Heir(inode) => {
+                        let name = pack::read_header(self.spool, item.header)?.name;
+                        let mut header = pack::read_header(self.spool, items[inode].header)?;
+                        header.name = name;
+                        Placed {
+                            path: &item.path,
+                            header: self.spool.append(&encode(&header))?,
+                            ..Placed::of(&items[inode])
+                        }
+                    }
+                    Role::LinkTo(holder) => {
+                        let mut header = pack::read_header(self.spool, item.header)?;
+                        header.link = pack::read_header(self.spool, items[holder].header)?.name;
+                        Placed { header: self.spool.append(&encode(&header))?, ..Placed::of(item) }
+                    }
+                })
             })
-        }).collect()
+            .collect()
     }
 }
 
@@ -93,7 +97,13 @@ pub(super) fn entries(items: &[Item]) -> Vec<Entry<'_>> {
     items.iter().map(entry).collect()
 }
 
-fn descriptor(source: Option<&Descriptor>, packed: &PackedLayer, request: &Request, digest: BlobDigest, size: u64) -> Descriptor {
+fn descriptor(
+    source: Option<&Descriptor>,
+    packed: &PackedLayer,
+    request: &Request,
+    digest: BlobDigest,
+    size: u64,
+) -> Descriptor {
     let media_type = Compression::Zstd.media_type();
     let mut descriptor = match source {
         Some(source) => source.pointing_at(media_type, digest, size),

@@ -93,7 +93,8 @@ pub fn rechunk(request: &Request, progress: &Progress) -> Result<Outcome, Error>
     for image in &images {
         let spool = Spool::new(&request.spool_dir)?;
         let previous = previous.load(image.platform.as_ref(), &mut notes)?;
-        let job = image::Job { request, source: &source, image, previous: &previous, spool: &spool, sink: &sink, progress };
+        let job =
+            image::Job { request, source: &source, image, previous: &previous, spool: &spool, sink: &sink, progress };
         let (outcome, descriptor) = job.run(&mut notes)?;
         outcomes.push(outcome);
         descriptors.push(descriptor);

@@ -37,7 +37,11 @@ impl PreviousImages {
     }
 
     /// Each previous image that has the platform, and what the newest of them tells about order.
-    pub fn load(&self, platform: Option<&Platform>, notes: &mut Vec<String>) -> Result<(Vec<PreviousImage>, Previous), Error> {
+    pub fn load(
+        &self,
+        platform: Option<&Platform>,
+        notes: &mut Vec<String>,
+    ) -> Result<(Vec<PreviousImage>, Previous), Error> {
         let mut loaded = Vec::new();
         let mut order = Previous::default();
         for source in &self.0 {
@@ -66,7 +70,12 @@ fn pick(mut images: Vec<Image>, platform: Option<&Platform>) -> Option<Image> {
     }
 }
 
-fn load(source: &Source, image: &Image, mut order: Option<&mut Previous>, notes: &mut Vec<String>) -> Result<PreviousImage, Error> {
+fn load(
+    source: &Source,
+    image: &Image,
+    mut order: Option<&mut Previous>,
+    notes: &mut Vec<String>,
+) -> Result<PreviousImage, Error> {
     let reference = source.reference().to_string();
     let mut has = Has::default();
     let mut layers = Vec::new();
@@ -84,7 +93,14 @@ fn load(source: &Source, image: &Image, mut order: Option<&mut Previous>, notes:
             (Some(annotations), Some(descriptor), Some((file, span))) => {
                 let toc = read_toc(&annotations, &file, span).map_err(failed)?;
                 if let Some(order) = &mut order {
-                    order.add_layer(index as u32, rows(&toc).map(|(path, content)| (path, content)).collect::<Vec<_>>().iter().map(|(p, c)| (p, *c)));
+                    order.add_layer(
+                        index as u32,
+                        rows(&toc)
+                            .map(|(path, content)| (path, content))
+                            .collect::<Vec<_>>()
+                            .iter()
+                            .map(|(p, c)| (p, *c)),
+                    );
                 }
                 let pull = pull_layer(descriptor, &annotations, &toc);
                 has.add_layer(&pull);
@@ -128,13 +144,15 @@ fn read_toc(annotations: &ChunkedAnnotations, file: &File, blob: Span) -> Result
         return Err(format!("its TOC should end at byte {}, but the blob has {}", position.end(), blob.len()));
     }
     let mut compressed = vec![0; position.len() as usize];
-    file.read_exact_at(&mut compressed, blob.start() + position.start()).map_err(|e| format!("reading its TOC: {e}"))?;
+    file.read_exact_at(&mut compressed, blob.start() + position.start())
+        .map_err(|e| format!("reading its TOC: {e}"))?;
     let found = BlobDigest::from_bytes(Sha256Stream::of(&compressed));
     if found != annotations.toc_digest {
         return Err(format!("its TOC: expected the digest {}, found {found}", annotations.toc_digest));
     }
     let mut json = Vec::new();
-    let decoded = FrameDecoder::new().and_then(|mut d| d.frame(&compressed, annotations.positions.toc_uncompressed, &mut json));
+    let decoded =
+        FrameDecoder::new().and_then(|mut d| d.frame(&compressed, annotations.positions.toc_uncompressed, &mut json));
     decoded.map_err(|e| format!("its TOC: {e}"))?;
     Toc::parse(&json).map_err(|e| format!("its TOC: {e}"))
 }

@@ -95,7 +95,8 @@ fn pairs<'a>(a: &'a [Image], b: &'a [Image], references: [&Reference; 2]) -> Vec
     for (side, image) in a.iter().map(|image| (0, image)).chain(b.iter().map(|image| (1, image))) {
         let name = image.platform.as_ref().map_or_else(|| "no platform".to_owned(), Platform::to_string);
         // 64-bit ARM with and without its only variant is one platform.
-        let same = |key: &&String| key.parse().is_ok_and(|p: Platform| image.platform.as_ref().is_some_and(|q| p.is_same(q)));
+        let same =
+            |key: &&String| key.parse().is_ok_and(|p: Platform| image.platform.as_ref().is_some_and(|q| p.is_same(q)));
         let name = found.keys().find(same).cloned().unwrap_or(name);
         found.entry(name).or_default()[side] = Some(image);
     }
