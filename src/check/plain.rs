@@ -23,6 +23,7 @@ impl Job<'_> {
         let spool = Spool::new(&self.options.spool_dir)?;
         let input = LayerInput {
             open: Box::new(|| self.source.open_layer(layer).map_err(std::io::Error::other)),
+            verified: layer.descriptor.as_ref().map(|descriptor| descriptor.digest),
             diff_id: layer.diff_id,
         };
         let how = unpack::Options { level: None, threads: 1 };

@@ -75,8 +75,10 @@ impl<'a> Split<'a> {
         }
         let mut input = self.json.finish();
         io::copy(&mut input, &mut io::sink()).map_err(|error| self.blob.error(error))?;
-        let found = BlobDigest::from_bytes(input.into_inner().finish());
-        if let Some(expected) = digest.filter(|expected| *expected != found) {
+        let found = input.into_inner().finish().map(BlobDigest::from_bytes);
+        if let (Some(expected), Some(found)) = (digest, found)
+            && expected != found
+        {
             findings.problem(format!("the tar-split at byte {start} has the digest {found}: the TOC says {expected}"));
         }
         Ok(())

@@ -10,7 +10,7 @@ use zstd_safe::{CCtx, CParameter, DCtx, DParameter, InBuffer, OutBuffer, ResetDi
 use crate::limits;
 
 /// Bytes up to which a frame is compressed in one call; part of the format profile.
-pub const WHOLE_FRAME_INPUT: u64 = 4 << 20;
+pub const WHOLE_FRAME_INPUT: u64 = 16 << 20;
 
 /// A zstd compression level, 1 to 22.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,14 +74,13 @@ impl FrameEncoder {
         Ok(Self { context, buffer: Vec::with_capacity(CCtx::out_size()) })
     }
 
-    /// Appends one frame with `content`, which must not be longer than [`WHOLE_FRAME_INPUT`].
-    pub fn frame(&mut self, content: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
+    /// One frame with `content`, which must not be longer than [`WHOLE_FRAME_INPUT`].
+    pub fn frame(&mut self, content: &[u8]) -> Result<&[u8], FrameError> {
         self.begin(content.len() as u64)?;
         self.buffer.clear();
         self.buffer.reserve(zstd_safe::compress_bound(content.len()));
         self.context.compress2(&mut self.buffer, content).map_err(zstd_error)?;
-        out.extend_from_slice(&self.buffer);
-        Ok(())
+        Ok(&self.buffer)
     }
 
     /// Starts a streamed frame of exactly `size` bytes.
@@ -205,10 +204,9 @@ mod tests {
         let mut decoder = FrameDecoder::new().unwrap();
         for len in [0, 1, 512, 100_000, 700_000] {
             let content = content(len);
-            let (mut once, mut again, mut back) = (Vec::new(), Vec::new(), Vec::new());
-            encoder.frame(&content, &mut once).unwrap();
-            encoder.frame(&content, &mut again).unwrap();
-            assert_eq!(once, again);
+            let mut back = Vec::new();
+            let once = encoder.frame(&content).unwrap().to_vec();
+            assert!(once == encoder.frame(&content).unwrap());
             decoder.frame(&once, len as u64, &mut back).unwrap();
             assert!(back == content);
         }
@@ -234,8 +232,7 @@ mod tests {
 
     #[test]
     fn wrong_sizes_are_named() {
-        let mut frame = Vec::new();
-        FrameEncoder::new(Level::DEFAULT).unwrap().frame(&[1; 100], &mut frame).unwrap();
+        let frame = FrameEncoder::new(Level::DEFAULT).unwrap().frame(&[1; 100]).unwrap().to_vec();
         let mut decoder = FrameDecoder::new().unwrap();
         assert_eq!(decoder.frame(&frame, 99, &mut Vec::new()), Err(FrameError::Size { expected: 99, found: 100 }));
         assert_eq!(decoder.frame(&frame, 101, &mut Vec::new()), Err(FrameError::Size { expected: 101, found: 100 }));

@@ -35,27 +35,34 @@ impl Sha256Stream {
     }
 }
 
-/// Hashes what is read through it. Read in large pieces: small ones halve the speed.
+/// Hashes what is read through it, unless told not to. Read in large pieces: small ones halve the speed.
 pub struct HashingReader<R> {
     inner: R,
-    hash: Sha256Stream,
+    hash: Option<Sha256Stream>,
 }
 
 impl<R: Read> HashingReader<R> {
     pub fn new(inner: R) -> Self {
-        Self { inner, hash: Sha256Stream::new() }
+        Self { inner, hash: Some(Sha256Stream::new()) }
     }
 
-    /// The digest of all that was read so far.
-    pub fn finish(self) -> [u8; 32] {
-        self.hash.finish()
+    /// Passes everything on without a hash.
+    pub fn idle(inner: R) -> Self {
+        Self { inner, hash: None }
+    }
+
+    /// The digest of all that was read so far; `None` from an idle reader.
+    pub fn finish(self) -> Option<[u8; 32]> {
+        self.hash.map(Sha256Stream::finish)
     }
 }
 
 impl<R: Read> Read for HashingReader<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let n = self.inner.read(buf)?;
-        self.hash.update(&buf[..n]);
+        if let Some(hash) = &mut self.hash {
+            hash.update(&buf[..n]);
+        }
         Ok(n)
     }
 }

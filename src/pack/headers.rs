@@ -57,7 +57,7 @@ fn compress_batch(
             raw.extend_from_slice(&END_OF_ARCHIVE);
         }
         let start = out.len();
-        encoder.frame(&raw, &mut out)?;
+        out.extend_from_slice(encoder.frame(&raw)?);
         lens.push(Some((out.len() - start) as u64));
     }
     let mut start = layer.spool.append(&out)?.start();

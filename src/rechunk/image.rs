@@ -50,6 +50,7 @@ impl Job<'_> {
     fn unpack(&self) -> Result<Vec<UnpackedLayer>, Error> {
         let inputs = self.image.layers.iter().map(|layer| LayerInput {
             open: Box::new(move || self.source.open_layer(layer).map_err(std::io::Error::other)),
+            verified: layer.descriptor.as_ref().map(|descriptor| descriptor.digest),
             diff_id: layer.diff_id,
         });
         let options = unpack::Options { level: Some(self.request.level), threads: self.request.threads };

@@ -4,7 +4,7 @@ use super::annotations::{PositionError, Positions};
 use super::footer::{FOOTER_BYTES, SKIPPABLE_HEADER};
 use crate::span::Span;
 
-/// Least bytes of the padding frame. Servers may join ranges that nearly touch (nginx does not, some caches do);
+/// Least bytes of the padding frame. Servers may join ranges that nearly touch;
 /// a client that asked for TOC and tar-split fails when it gets one part instead of two.
 pub const PADDING: u64 = 128;
 

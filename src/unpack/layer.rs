@@ -7,7 +7,7 @@ use crossbeam_channel::{Sender, bounded, unbounded};
 use super::budget::ByteBudget;
 use super::work::{Content, Job, PIECE, Pool};
 use super::{LayerInput, UnpackError, UnpackedLayer};
-use crate::codec::{HashingReader, WHOLE_FRAME_INPUT, decompress};
+use crate::codec::{Compression, HashingReader, WHOLE_FRAME_INPUT, decompress};
 use crate::digest::DiffId;
 use crate::inventory::{Inventory, Item, Payload};
 use crate::progress::Progress;
@@ -29,8 +29,10 @@ pub(super) fn read(
     progress: &Progress,
 ) -> Result<UnpackedLayer, UnpackError> {
     let blob = (input.open)().map_err(UnpackError::Read)?;
-    let (tar, _) = decompress(blob).map_err(UnpackError::Read)?;
-    let mut tar = BufReader::with_capacity(BUFFER, HashingReader::new(tar));
+    let (tar, compression) = decompress(blob).map_err(UnpackError::Read)?;
+    let plain = input.verified.filter(|_| compression == Compression::None);
+    let tar = if plain.is_some() { HashingReader::idle(tar) } else { HashingReader::new(tar) };
+    let mut tar = BufReader::with_capacity(BUFFER, tar);
     let (done, payloads) = unbounded();
     let mut inventory = Inventory::default();
     let mut reader = Reader { headers: HeaderLog::new(spool), pool, budget, progress, done };
@@ -50,7 +52,8 @@ pub(super) fn read(
     }
     read?;
     flushed?;
-    let diff_id = DiffId::from_bytes(tar.into_inner().finish());
+    let hashed = tar.into_inner().finish().or(plain.map(|digest| *digest.as_bytes()));
+    let diff_id = DiffId::from_bytes(hashed.unwrap_or_default());
     match input.diff_id {
         Some(expected) if expected != diff_id => Err(UnpackError::DiffId { expected, found: diff_id }),
         _ => Ok(UnpackedLayer { inventory, diff_id }),
@@ -120,13 +123,21 @@ impl Reader<'_> {
         let size = header.size;
         if size <= WHOLE_FRAME_INPUT {
             self.budget.take(size);
-            let mut content = vec![0; size as usize];
-            let filled =
-                fill(entry, tar, |at, piece| piece.read_exact(&mut content[at as usize..][..piece.limit() as usize]));
+            let mut content = Vec::with_capacity(size as usize);
+            let filled = fill(entry, tar, |at, run| {
+                content.resize(at as usize, 0);
+                let expected = run.limit() as usize;
+                if run.read_to_end(&mut content)? == expected {
+                    Ok(())
+                } else {
+                    Err(io::ErrorKind::UnexpectedEof.into())
+                }
+            });
             if let Err(error) = filled {
                 self.budget.give(size);
                 return Err(truncated(error));
             }
+            content.resize(size as usize, 0);
             self.pool.send(Job { item, content: Content::Whole(content), done: self.done.clone() })?;
         } else {
             self.stream(entry, item, tar).map_err(truncated)?;

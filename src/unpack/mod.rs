@@ -13,7 +13,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::codec::{FrameError, Level};
-use crate::digest::DiffId;
+use crate::digest::{BlobDigest, DiffId};
 use crate::inventory::Inventory;
 use crate::progress::{Interrupted, Progress};
 use crate::spool::{Spool, SpoolError};
@@ -53,6 +53,8 @@ pub enum UnpackError {
 pub struct LayerInput<'a> {
     /// The blob's bytes, verified against the descriptor as they are read.
     pub open: Box<dyn FnOnce() -> io::Result<Box<dyn Read + Send + 'a>> + Send + 'a>,
+    /// The digest that the reader checks at the blob's end, if it does. For a plain tar it is the DiffID as well.
+    pub verified: Option<BlobDigest>,
     /// What the config promises; `None` when there is no config yet.
     pub diff_id: Option<DiffId>,
 }

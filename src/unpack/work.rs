@@ -109,8 +109,7 @@ impl Worker<'_> {
             }
             (Content::Whole(content), Some(encoder)) => {
                 sums.update(&content);
-                encoder.frame(&content, &mut self.out)?;
-                Some(Stored::One(self.spool.append(&self.out)?))
+                Some(Stored::One(self.spool.append(encoder.frame(&content)?)?))
             }
             (Content::Streamed { size, pieces }, encoder) => {
                 let spans = stream(encoder, self.spool, &mut self.out, size, pieces, &mut sums)?;

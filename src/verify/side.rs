@@ -33,6 +33,7 @@ impl Side {
         let spool = Spool::new(&options.spool_dir)?;
         let inputs = image.layers.iter().map(|layer| LayerInput {
             open: Box::new(move || source.open_layer(layer).map_err(std::io::Error::other)),
+            verified: layer.descriptor.as_ref().map(|descriptor| descriptor.digest),
             diff_id: layer.diff_id,
         });
         let how = unpack::Options { level: None, threads: options.threads };
