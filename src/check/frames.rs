@@ -129,11 +129,14 @@ impl Walker<'_> {
             self.frames.starts.push(start);
             return self.content(start).map(|()| true);
         }
+        let magic: [u8; 4] = self.pending.as_slice().try_into().unwrap_or_default();
+        self.pending.resize(SKIPPABLE_HEADER as usize, 0);
+        if skippable_len(self.pending.as_slice().try_into().unwrap_or_default()).is_none() {
+            return Err(Broken::At(start, format!("expected a frame, found the bytes {magic:02x?}")));
+        }
+        self.pending.clear();
         self.read(4, start)?;
-        let head: [u8; 8] = self.pending.as_slice().try_into().unwrap_or_default();
-        let Some(len) = skippable_len(head) else {
-            return Err(Broken::At(start, format!("expected a frame, found the bytes {:02x?}", &head[..4])));
-        };
+        let len = u32::from_le_bytes(self.pending.as_slice().try_into().unwrap_or_default());
         self.skip(len.into(), start)?;
         self.frames.skippable.push(Span::between(start + SKIPPABLE_HEADER, self.at));
         Ok(true)

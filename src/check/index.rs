@@ -163,7 +163,7 @@ fn toc(
 
 /// podman takes an end that a row leaves out from the next row with an offset, and behind the last one from the
 /// TOC (`mergeTocEntries`), which stands before the contents when the index is first.
-fn last_end(json: &[u8], findings: &mut Findings) {
+pub(super) fn last_end(json: &[u8], findings: &mut Findings) {
     let Ok(Ends { entries: LastRow(Some(row)) }) = serde_json::from_slice::<Ends<'_>>(json) else { return };
     if row.end_offset == 0 {
         findings.problem(format!(

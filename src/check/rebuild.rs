@@ -34,6 +34,7 @@ pub(super) fn rebuild(
         out_of_order: 0,
         current: None,
         padding: 0,
+        is_lost: false,
         tar: Some(Sha256Stream::new()),
         payloads: Payloads::new(blob, frames)?,
         findings,
@@ -67,6 +68,8 @@ struct Rebuild<'a> {
     current: Option<(Header, Option<usize>)>,
     /// Bytes of padding at the next segment's start.
     padding: usize,
+    /// A header could not be read: what follows can't be told apart, as podman can't.
+    is_lost: bool,
     /// `None` when the tar can't be made.
     tar: Option<Sha256Stream>,
     payloads: Payloads<'a>,
@@ -82,6 +85,9 @@ impl Rebuild<'_> {
 
     fn segment(&mut self, bytes: &[u8]) {
         self.push(bytes);
+        if self.is_lost {
+            return;
+        }
         let padding = std::mem::take(&mut self.padding);
         let Some(header) = bytes.get(padding..) else {
             let found = bytes.len();
@@ -105,7 +111,11 @@ impl Rebuild<'_> {
                     ));
                 }
             }
-            Err(fault) => self.findings.problem(format!("{}: {fault} (of the segment)", self.place())),
+            Err(fault) => {
+                self.findings
+                    .problem(format!("{}: {fault} (of the segment); what follows can't be told", self.place()));
+                (self.is_lost, self.tar) = (true, None);
+            }
         }
     }
 
@@ -144,6 +154,9 @@ impl Rebuild<'_> {
     }
 
     fn file(&mut self, name: &[u8], size: u64, crc64: Option<u64>, progress: &Progress) -> Result<(), Error> {
+        if self.is_lost {
+            return Ok(());
+        }
         let shown = String::from_utf8_lossy(name);
         let Some((header, at)) = self.current.take() else {
             self.findings.problem(format!("tar-split: a file line for {shown:?} without a header before it"));
@@ -187,7 +200,7 @@ impl Rebuild<'_> {
     fn finish(mut self, is_whole: bool, diff_id: Option<DiffId>) -> Result<(), Error> {
         let toc = self.toc;
         for (entry, _) in toc.entries.iter().zip(&self.seen).filter(|(_, seen)| !**seen) {
-            if is_whole {
+            if is_whole && !self.is_lost {
                 let name = String::from_utf8_lossy(&entry.header.name);
                 self.findings.problem(format!("entry {name:?} is in the TOC and not in the tar-split"));
             }
