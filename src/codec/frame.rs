@@ -26,7 +26,7 @@ impl Level {
 
     /// For TOC and tar-split.
     pub const fn index() -> Self {
-        Self(12)
+        Self(9)
     }
 
     pub const fn get(self) -> i32 {

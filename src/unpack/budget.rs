@@ -2,6 +2,12 @@
 
 use std::sync::{Condvar, Mutex, PoisonError};
 
+/// One cap for files that travel whole, one for those that travel in pieces.
+pub(super) struct Budgets {
+    pub whole: ByteBudget,
+    pub streamed: ByteBudget,
+}
+
 /// Readers take, workers give back. One request never takes more than the whole.
 pub(super) struct ByteBudget {
     left: Mutex<u64>,

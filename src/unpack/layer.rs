@@ -2,9 +2,9 @@
 
 use std::io::{self, BufReader, Read};
 
-use crossbeam_channel::{Sender, bounded, unbounded};
+use crossbeam_channel::{Sender, unbounded};
 
-use super::budget::ByteBudget;
+use super::budget::Budgets;
 use super::work::{Content, Job, PIECE, Pool};
 use super::{LayerInput, UnpackError, UnpackedLayer};
 use crate::codec::{Compression, HashingReader, WHOLE_FRAME_INPUT, decompress};
@@ -25,7 +25,7 @@ pub(super) fn read(
     input: LayerInput<'_>,
     pool: &Pool,
     spool: &Spool,
-    budget: &ByteBudget,
+    budgets: &Budgets,
     progress: &Progress,
 ) -> Result<UnpackedLayer, UnpackError> {
     let blob = (input.open)().map_err(UnpackError::Read)?;
@@ -35,7 +35,7 @@ pub(super) fn read(
     let mut tar = BufReader::with_capacity(BUFFER, tar);
     let (done, payloads) = unbounded();
     let mut inventory = Inventory::default();
-    let mut reader = Reader { headers: HeaderLog::new(spool), pool, budget, progress, done };
+    let mut reader = Reader { headers: HeaderLog::new(spool), pool, budgets, progress, done };
     let read = reader.entries(&mut tar, &mut inventory);
     let flushed = reader.headers.flush();
     drop(reader);
@@ -63,7 +63,7 @@ pub(super) fn read(
 struct Reader<'a> {
     headers: HeaderLog<'a>,
     pool: &'a Pool,
-    budget: &'a ByteBudget,
+    budgets: &'a Budgets,
     progress: &'a Progress,
     done: Done,
 }
@@ -122,7 +122,7 @@ impl Reader<'_> {
         };
         let size = header.size;
         if size <= WHOLE_FRAME_INPUT {
-            self.budget.take(size);
+            self.budgets.whole.take(size);
             let mut content = Vec::with_capacity(size as usize);
             let filled = fill(entry, tar, |at, run| {
                 content.resize(at as usize, 0);
@@ -134,7 +134,7 @@ impl Reader<'_> {
                 }
             });
             if let Err(error) = filled {
-                self.budget.give(size);
+                self.budgets.whole.give(size);
                 return Err(truncated(error));
             }
             content.resize(size as usize, 0);
@@ -147,11 +147,18 @@ impl Reader<'_> {
 
     fn stream(&self, entry: &RawEntry, item: usize, tar: &mut Tar<'_>) -> io::Result<()> {
         let gone = || io::Error::other("the worker stopped");
-        let (sender, pieces) = bounded(4);
+        let (sender, pieces) = unbounded();
         let content = Content::Streamed { size: entry.header.size, pieces };
         self.pool.send(Job { item, content, done: self.done.clone() }).map_err(|_| gone())?;
         let mut position = 0;
-        let send = |piece: Vec<u8>| sender.send(piece).map_err(|_| gone());
+        let send = |piece: Vec<u8>| {
+            let len = piece.len() as u64;
+            self.budgets.streamed.take(len);
+            sender.send(piece).map_err(|_| {
+                self.budgets.streamed.give(len);
+                gone()
+            })
+        };
         let zeros = |mut len: u64| -> io::Result<()> {
             while len > 0 {
                 let piece = len.min(PIECE as u64);

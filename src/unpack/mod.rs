@@ -19,11 +19,17 @@ use crate::progress::{Interrupted, Progress};
 use crate::spool::{Spool, SpoolError};
 use crate::tar::{PathError, ScanError};
 
-use budget::ByteBudget;
+use budget::{Budgets, ByteBudget};
 use work::Pool;
 
-/// Content bytes on their way from readers to workers, over all layers.
-const IN_FLIGHT: u64 = 64 << 20;
+/// Whole files on their way from readers to workers, in bytes over all layers.
+const WHOLE_IN_FLIGHT: u64 = 64 << 20;
+/// Pieces of streamed files on their way. A worker compresses a large file more slowly than its reader inflates it:
+/// with room to run ahead, the reader keeps the other workers busy meanwhile.
+///
+/// The two are apart so that they can't starve each other: a streamed file that a worker waits for
+/// never waits for room that queued jobs hold.
+const STREAMED_IN_FLIGHT: u64 = 128 << 20;
 
 /// What is wrong with a layer. The caller adds which one.
 #[derive(Debug, thiserror::Error)]
@@ -83,19 +89,19 @@ pub fn unpack(
     let inputs: Vec<Mutex<Option<LayerInput<'_>>>> = layers.into_iter().map(|l| Mutex::new(Some(l))).collect();
     let results: Vec<Mutex<Option<Result<UnpackedLayer, UnpackError>>>> =
         (0..count).map(|_| Mutex::new(None)).collect();
-    let budget = ByteBudget::new(IN_FLIGHT);
+    let budgets = Budgets { whole: ByteBudget::new(WHOLE_IN_FLIGHT), streamed: ByteBudget::new(STREAMED_IN_FLIGHT) };
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
-        let pool = Pool::start(scope, options, spool, &budget, progress);
+        let pool = Pool::start(scope, options, spool, &budgets, progress);
         for _ in 0..options.threads.min(count).max(1) {
             let pool = pool.clone();
-            let (inputs, results, next, budget) = (&inputs, &results, &next, &budget);
+            let (inputs, results, next, budgets) = (&inputs, &results, &next, &budgets);
             scope.spawn(move || {
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(input) = inputs.get(index) else { break };
                     let Some(input) = input.lock().ok().and_then(|mut slot| slot.take()) else { break };
-                    let result = layer::read(input, &pool, spool, budget, progress);
+                    let result = layer::read(input, &pool, spool, budgets, progress);
                     if result.is_err() {
                         pool.stop();
                     }

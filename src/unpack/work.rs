@@ -6,7 +6,7 @@ use std::thread::Scope;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::budget::ByteBudget;
+use super::budget::{Budgets, ByteBudget};
 use super::{Options, UnpackError};
 use crate::codec::{FrameEncoder, FrameError, Sha256Stream};
 use crate::digest::FileDigest;
@@ -46,21 +46,21 @@ impl Pool {
         scope: &'scope Scope<'scope, '_>,
         options: Options,
         spool: &'scope Spool,
-        budget: &'scope ByteBudget,
+        budgets: &'scope Budgets,
         progress: &'scope Progress,
     ) -> Self {
         let (sender, receiver) = bounded::<Job>(1024);
         for _ in 0..options.threads.max(1) {
             let receiver = receiver.clone();
             scope.spawn(move || {
-                let mut worker = Worker { encoder: options.level.map(FrameEncoder::new), spool, out: Vec::new() };
+                let mut worker = Worker { encoder: options.level.map(FrameEncoder::new), spool, budget: &budgets.streamed, out: Vec::new() };
                 for job in receiver {
                     let freed = match &job.content {
                         Content::Whole(content) => content.len() as u64,
                         Content::Streamed { .. } => 0,
                     };
                     let result = worker.payload(job.content);
-                    budget.give(freed);
+                    budgets.whole.give(freed);
                     if let Ok(payload) = &result {
                         progress.add_content(payload.size);
                     }
@@ -90,30 +90,41 @@ struct Worker<'a> {
     /// `None`: content is hashed only.
     encoder: Option<Result<FrameEncoder, FrameError>>,
     spool: &'a Spool,
+    /// Room that the pieces of streamed files hold.
+    budget: &'a ByteBudget,
     out: Vec<u8>,
 }
 
 impl Worker<'_> {
     fn payload(&mut self, content: Content) -> Result<Payload, UnpackError> {
-        let encoder = match &mut self.encoder {
-            None => None,
-            Some(Ok(encoder)) => Some(encoder),
-            Some(Err(error)) => return Err(error.clone().into()),
-        };
         self.out.clear();
         let mut sums = Sums::default();
-        let stored = match (content, encoder) {
-            (Content::Whole(content), None) => {
+        let stored = match content {
+            Content::Whole(content) => {
                 sums.update(&content);
-                None
+                let encoder = self.encoder.as_mut().map(|encoder| encoder.as_mut().map_err(|error| error.clone()));
+                match encoder.transpose()? {
+                    None => None,
+                    Some(encoder) => Some(Stored::One(self.spool.append(encoder.frame(&content)?)?)),
+                }
             }
-            (Content::Whole(content), Some(encoder)) => {
-                sums.update(&content);
-                Some(Stored::One(self.spool.append(encoder.frame(&content)?)?))
-            }
-            (Content::Streamed { size, pieces }, encoder) => {
-                let spans = stream(encoder, self.spool, &mut self.out, size, pieces, &mut sums)?;
-                spans.map(|spans| Stored::Many(spans.into_boxed_slice()))
+            Content::Streamed { size, pieces } => {
+                // All pieces, even after a failure: what is left in the channel holds room that others wait for.
+                let mut frame = self.begin(size);
+                let mut spans = Vec::new();
+                for piece in pieces {
+                    if frame.is_ok() {
+                        sums.update(&piece);
+                        frame = self.push(&piece, &mut spans);
+                    }
+                    self.budget.give(piece.len() as u64);
+                }
+                frame?;
+                if sums.hash.bytes() != size {
+                    // The reader has the cause.
+                    return Err(UnpackError::Stopped);
+                }
+                self.end(spans)?
             }
         };
         let size = sums.hash.bytes();
@@ -124,6 +135,31 @@ impl Worker<'_> {
             crc64: sums.crc.finish(),
             frames: frame.into_iter().collect(),
         })
+    }
+
+    fn begin(&mut self, size: u64) -> Result<(), UnpackError> {
+        match &mut self.encoder {
+            None => Ok(()),
+            Some(Ok(encoder)) => Ok(encoder.begin(size)?),
+            Some(Err(error)) => Err(error.clone().into()),
+        }
+    }
+
+    fn push(&mut self, piece: &[u8], spans: &mut Vec<Span>) -> Result<(), UnpackError> {
+        let Some(Ok(encoder)) = &mut self.encoder else { return Ok(()) };
+        encoder.push(piece, &mut self.out)?;
+        if self.out.len() >= PIECE {
+            spans.push(self.spool.append(&self.out)?);
+            self.out.clear();
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, mut spans: Vec<Span>) -> Result<Option<Stored>, UnpackError> {
+        let Some(Ok(encoder)) = &mut self.encoder else { return Ok(None) };
+        encoder.end(&mut self.out)?;
+        spans.push(self.spool.append(&self.out)?);
+        Ok(Some(Stored::Many(spans.into_boxed_slice())))
     }
 }
 
@@ -138,37 +174,4 @@ impl Sums {
         self.hash.update(content);
         self.crc.update(content);
     }
-}
-
-/// The frame's spans; `None` when there is no encoder.
-fn stream(
-    mut encoder: Option<&mut FrameEncoder>,
-    spool: &Spool,
-    out: &mut Vec<u8>,
-    size: u64,
-    pieces: Receiver<Vec<u8>>,
-    sums: &mut Sums,
-) -> Result<Option<Vec<Span>>, UnpackError> {
-    if let Some(encoder) = &mut encoder {
-        encoder.begin(size)?;
-    }
-    let mut spans = Vec::new();
-    for piece in pieces {
-        sums.update(&piece);
-        if let Some(encoder) = &mut encoder {
-            encoder.push(&piece, out)?;
-        }
-        if out.len() >= PIECE {
-            spans.push(spool.append(out)?);
-            out.clear();
-        }
-    }
-    if sums.hash.bytes() != size {
-        // The reader has the cause.
-        return Err(UnpackError::Stopped);
-    }
-    let Some(encoder) = encoder else { return Ok(None) };
-    encoder.end(out)?;
-    spans.push(spool.append(out)?);
-    Ok(Some(spans))
 }
