@@ -53,7 +53,12 @@ impl Pool {
         for _ in 0..options.threads.max(1) {
             let receiver = receiver.clone();
             scope.spawn(move || {
-                let mut worker = Worker { encoder: options.level.map(FrameEncoder::new), spool, budget: &budgets.streamed, out: Vec::new() };
+                let mut worker = Worker {
+                    encoder: options.level.map(FrameEncoder::new),
+                    spool,
+                    budget: &budgets.streamed,
+                    out: Vec::new(),
+                };
                 for job in receiver {
                     let freed = match &job.content {
                         Content::Whole(content) => content.len() as u64,

@@ -92,8 +92,19 @@ pub fn tar(entries: &[Entry]) -> Vec<u8> {
 
 /// An image of plain layers; returns its reference.
 pub fn plain(dir: &Path, tag: &str, layers: &[Vec<Entry>]) -> String {
+    platforms(dir, tag, &[(Platform::host(), layers)])
+}
+
+/// An image for each platform.
+pub fn platforms(dir: &Path, tag: &str, images: &[(Platform, &[Vec<Entry>])]) -> String {
     let reference = format!("oci:{}:{tag}", dir.join("plain").display());
     let sink = Sink::create(&reference.parse().unwrap()).unwrap();
+    let manifests = images.iter().map(|(platform, layers)| manifest(&sink, platform, layers)).collect();
+    sink.commit(manifests, None).unwrap();
+    reference
+}
+
+fn manifest(sink: &Sink, platform: &Platform, layers: &[Vec<Entry>]) -> Descriptor {
     let (mut descriptors, mut diff_ids) = (Vec::new(), Vec::new());
     for layer in layers {
         let mut blob = sink.blob().unwrap();
@@ -102,13 +113,14 @@ pub fn plain(dir: &Path, tag: &str, layers: &[Vec<Entry>]) -> String {
         descriptors.push(Descriptor::new(Compression::None.media_type(), digest, size));
         diff_ids.push(DiffId::from_bytes(*digest.as_bytes()));
     }
-    let config = Config::minimal(&Platform::host()).with_diff_ids(&diff_ids).to_bytes();
+    let config = Config::minimal(platform).with_diff_ids(&diff_ids).to_bytes();
     let (digest, size) = sink.put_bytes(&config).unwrap();
     let config = Descriptor::new("application/vnd.oci.image.config.v1+json", digest, size);
     let manifest = Manifest::new(config.clone()).to_oci_with(descriptors, config);
     let (digest, size) = sink.put_bytes(&manifest.to_bytes()).unwrap();
-    sink.commit(vec![Descriptor::new("application/vnd.oci.image.manifest.v1+json", digest, size)], None).unwrap();
-    reference
+    let mut descriptor = Descriptor::new("application/vnd.oci.image.manifest.v1+json", digest, size);
+    descriptor.set_platform(platform);
+    descriptor
 }
 
 /// The same with zstd:chunked layers.

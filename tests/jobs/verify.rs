@@ -7,7 +7,7 @@ use restrata::tar::Xattr;
 use restrata::verify::{Verdict, verify};
 use tempfile::TempDir;
 
-use super::image::{Entry, Parts, chunked, entry, file, link, options, plain, sample};
+use super::image::{Entry, Parts, chunked, entry, file, link, options, plain, platforms, sample};
 
 fn compare(a: &str, b: &str) -> Verdict {
     verify(&a.parse().unwrap(), &b.parse().unwrap(), None, options(), &Progress::new()).unwrap()
@@ -85,6 +85,26 @@ fn hard_links_are_one_file() {
         differences(&[linked], &[elsewhere]),
         ["/b hard link | one file with /a | a file of its own", "/c hard link | a file of its own | one file with /a"]
     );
+}
+
+#[test]
+fn platforms_are_compared_one_by_one() {
+    let dir = TempDir::new().unwrap();
+    let [amd, arm, arm_v8, riscv] =
+        ["linux/amd64", "linux/arm64", "linux/arm64/v8", "linux/riscv64"].map(|name| name.parse().unwrap());
+    let (one, other) = ([vec![file("f", b"1")]], [vec![file("f", b"")]]);
+    let a = platforms(dir.path(), "a", &[(amd, &one), (arm, &one)]);
+    let b = platforms(dir.path(), "b", &[(arm_v8, &other), (riscv, &one)]);
+    let shown = |verdict: Verdict| {
+        let line = |d: restrata::verify::Difference| {
+            format!("{} {} {}", d.platform.map_or_else(|| "-".to_owned(), |p| p.to_string()), d.path, d.what)
+        };
+        verdict.differences.into_iter().map(line).collect::<Vec<_>>()
+    };
+    assert_eq!(shown(compare(&a, &b)), ["- / platform only in A", "linux/arm64 /f content", "- / platform only in B"]);
+    assert_eq!(shown(compare(&a, &a)), Vec::<String>::new());
+    let same = compare(&a, &plain(dir.path(), "single", &one));
+    assert!(shown(same).iter().all(|line| line.contains("platform only")));
 }
 
 #[test]
