@@ -1,0 +1,49 @@
+#!/bin/bash
+# clients.sh: makes the chroots with real container clients, one for Debian stable (trixie) and one for unstable (sid).
+# Each has podman, skopeo, buildah and containerd. Root only; a second run finds everything in place.
+#   clients.sh                    set both up and print their versions
+#   clients.sh run CLIENT CMD..   run a command in one of them
+set -euo pipefail
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+need_root
+
+packages=(podman skopeo buildah crun fuse-overlayfs containerd python3)
+
+# set_up SUITE: debootstrap, then the clients from that suite. A stamp names the packages that are in.
+set_up() {
+  local root=$bed/$1 log=$bed/$1.log stamp
+  stamp=$root/.harness-packages
+  [ "$(cat "$stamp" 2>/dev/null)" = "${packages[*]}" ] && return
+  note "making the $1 chroot (a minute or two)"
+  if [ ! -x "$root/usr/bin/apt-get" ]; then
+    debootstrap --variant=minbase --include=ca-certificates "$1" "$root" >"$log" 2>&1 || { tail -5 "$log" >&2; die "debootstrap $1"; }
+  fi
+  cp /etc/resolv.conf "$root/etc/resolv.conf"
+  # How this machine's apt reaches its packages (proxies, credentials) holds for the chroot too.
+  cp -r /etc/apt/apt.conf.d/. "$root/etc/apt/apt.conf.d/"
+  # No service may start from a package installation.
+  printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
+  chmod +x "$root/usr/sbin/policy-rc.d"
+  {
+    in_client "$1" apt-get update -q
+    in_client "$1" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${packages[@]}"
+    in_client "$1" apt-get clean
+  } >>"$log" 2>&1 || { tail -5 "$log" >&2; die "installing clients in $1"; }
+  mkdir -p "$root/etc/containers"
+  echo '{"default":[{"type":"insecureAcceptAnything"}]}' >"$root/etc/containers/policy.json"
+  echo "${packages[*]}" >"$stamp"
+}
+
+if [ "${1:-}" = run ]; then
+  shift
+  in_client "$@"
+  exit
+fi
+apt_need debootstrap:debootstrap unshare:util-linux
+mkdir -p "$bed"
+for client in "${clients[@]}"; do set_up "$client" & pids+=($!); done
+for pid in "${pids[@]}"; do wait "$pid"; done
+for client in "${clients[@]}"; do
+  printf '%s: %s, %s\n' "$client" "$(in_client "$client" podman --version)" "$(in_client "$client" skopeo --version)"
+done

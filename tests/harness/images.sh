@@ -1,0 +1,141 @@
+#!/bin/bash
+# images.sh small|corners|mid|large [STEPS]: makes versions of an image under images/NAME in the bed, v1.tar v2.tar ..,
+# each a docker-archive. What is there stays; remove the folder to make it anew.
+#
+#   small    two versions of a small Debian file system, as released and with its security updates: 80 MB, one layer.
+#            Needs apt and python3, but neither root nor a server. (A minute.)
+#   corners  small, with two layers above that hold every kind of file and whiteouts: what the real-client test pulls
+#   mid      a Debian system as released and after its security updates, installed for real: 350 MB. Root.
+#   large    a Debian server, 2 GB, and STEPS (default 2) versions in which its security updates arrive bit by bit. Root.
+set -euo pipefail
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+small_packages=(base-files libc6 libc-bin bash coreutils perl-base zlib1g 'libssl3|libssl3t64' openssl ca-certificates tzdata sudo
+  libexpat1 nginx nginx-common 'python3.11-minimal|python3.13-minimal|python3.12-minimal'
+  'libpython3.11-minimal|libpython3.13-minimal|libpython3.12-minimal' 'libpython3.11-stdlib|libpython3.13-stdlib|libpython3.12-stdlib')
+mid_packages=nginx,python3,git,curl,openssl,ruby,vim
+large_packages=nginx,postgresql-15,python3,openjdk-17-jre-headless,openjdk-17-jdk-headless,git,curl,systemd,php-fpm,ruby,vim,ffmpeg,imagemagick,libreoffice-core-nogui,chromium,locales-all
+
+. /etc/os-release
+release=$VERSION_CODENAME
+
+# private_apt TOOL ARG..: apt over lists and caches in the bed, so that it needs no root.
+private_apt() {
+  local tool=$1
+  shift
+  mkdir -p "$bed/apt/lists/partial" "$bed/apt/cache/archives/partial"
+  "$tool" -q -o Dir::State::lists="$bed/apt/lists" -o Dir::Cache="$bed/apt/cache" -o Debug::NoLocking=1 \
+    -o APT::Sandbox::User="$(id -un)" "$@"
+}
+
+# layer_from_debs LAYER RELEASE..: the small packages at their highest version in these releases.
+layer_from_debs() {
+  local layer=$1 wanted names file debs=()
+  shift
+  # shellcheck disable=SC2016 # apt's own fields, here and below
+  wanted=$(private_apt apt-get indextargets --format '$(RELEASE) $(FILENAME)' 'Created-By: Packages' |
+    python3 "$harness/debs.py" lists "$@" -- "${small_packages[@]}")
+  mapfile -t names <<<"$wanted"
+  mkdir -p "$bed/apt/debs"
+  # apt-get download keeps what is there already.
+  (cd "$bed/apt/debs" && private_apt apt-get download "${names[@]}" >"$bed/apt/download.log" 2>&1) ||
+    { tail -3 "$bed/apt/download.log" >&2; die "apt-get download"; }
+  for file in "${names[@]}"; do
+    # An epoch's colon is written %3a in file names.
+    debs+=("$(find "$bed/apt/debs" -name "${file%%=*}_$(sed 's/.*=//; s/:/%3a/' <<<"$file")_*.deb")")
+  done
+  python3 "$harness/debs.py" tar "$layer" "${debs[@]}"
+}
+
+# base_layers: the base layers of both small versions, base1.tar and base2.tar.
+base_layers() {
+  local dir=$bed/images/base
+  [ -f "$dir/base2.tar" ] && return
+  command -v apt-get dpkg-deb >/dev/null || die "the small image is made from Debian packages: apt-get and dpkg-deb are needed"
+  mkdir -p "$dir" "$bed/apt"
+  note "fetching packages of $release as released and as updated"
+  private_apt apt-get update >"$bed/apt/update.log" 2>&1 || true
+  layer_from_debs "$dir/base1.tar" "$release"
+  layer_from_debs "$dir/base2.part" "$release" "$release-updates" "$release-security"
+  ! cmp -s "$dir/base1.tar" "$dir/base2.part" || die "$release has no newer package of the small image today"
+  mv "$dir/base2.part" "$dir/base2.tar"
+}
+
+small() {
+  base_layers
+  for v in 1 2; do python3 "$harness/pack.py" "$out/v$v.part" "$bed/images/base/base$v.tar"; done
+}
+
+corners() {
+  base_layers
+  for v in 1 2; do
+    python3 "$harness/corners.py" $v "$out/corner.layer"
+    python3 "$harness/corners.py" $v "$out/whiteouts.layer" whiteouts
+    python3 "$harness/pack.py" "$out/v$v.part" "$bed/images/base/base$v.tar" "$out"/{corner,whiteouts}.layer
+  done
+  rm "$out"/*.layer
+}
+
+source_line() {
+  # shellcheck disable=SC2016
+  apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' |
+    awk -v r="$1" '$1 == r { print "deb", $2, r, "main"; exit }'
+}
+
+# snapshot N: what is installed now, as version N, without what apt downloaded.
+snapshot() {
+  find "$rootfs/var/cache/apt" "$rootfs/var/lib/apt/lists" -type f -delete
+  # The root directory itself too: an image may say how it looks.
+  tar --sort=name --format=posix --pax-option=delete=atime,delete=ctime --xattrs --xattrs-include='*' --numeric-owner \
+    -C "$rootfs" -cf "$out/layer" .
+  python3 "$harness/pack.py" "$out/v$1.part" "$out/layer"
+  rm "$out/layer"
+}
+
+# upgrade PACKAGE..: in a namespace with /proc, from the security and update suites.
+upgrade() {
+  # shellcheck disable=SC2016
+  unshare --mount --propagation private -- bash -euc 'mount --bind /proc "$1/proc"; root=$1; shift
+    exec chroot "$root" env DEBIAN_FRONTEND=noninteractive sh -c "apt-get update -qq && exec apt-get install -y -qq --only-upgrade -o Dpkg::Options::=--force-confold \"\$@\"" sh "$@"' \
+    upgrade "$rootfs" "$@" >>"$out/log" 2>&1 || { tail -5 "$out/log" >&2; die "upgrading"; }
+}
+
+# debian PACKAGES STEPS: version 1 as released, then the updates in STEPS parts.
+debian() {
+  local steps=$2 i parts
+  need_root
+  apt_need mmdebstrap:mmdebstrap
+  rootfs=$out/rootfs
+  rm -rf "$rootfs"
+  note "installing Debian $release with $1"
+  mmdebstrap -q --variant=apt --include="$1" --format=directory "$release" "$rootfs" "$(source_line "$release")" >"$out/log" 2>&1 ||
+    { tail -5 "$out/log" >&2; die "mmdebstrap"; }
+  for r in "$release" "$release-security" "$release-updates"; do source_line "$r"; done >"$rootfs/etc/apt/sources.list"
+  cp /etc/resolv.conf "$rootfs/etc/"
+  printf '#!/bin/sh\nexit 101\n' >"$rootfs/usr/sbin/policy-rc.d"
+  chmod +x "$rootfs/usr/sbin/policy-rc.d"
+  snapshot 1
+  upgrade
+  chroot "$rootfs" apt list --upgradable 2>/dev/null | sed -n 's,/.*,,p' | sort -R --random-source=<(yes fixed) >"$out/upgradable"
+  for ((i = 1; i <= steps; i++)); do
+    mapfile -t parts < <(split -n "l/$i/$steps" "$out/upgradable")
+    upgrade "${parts[@]}"
+    snapshot $((i + 1))
+  done
+  rm -rf "$rootfs"
+}
+
+mid() { debian "$mid_packages" 1; }
+large() { debian "$large_packages" "${steps:-2}"; }
+
+name=${1:-} steps=${2:-}
+case $name in small | corners | mid | large) ;; *) die "usage: images.sh small|corners|mid|large [STEPS]" ;; esac
+out=$bed/images/$name
+if [ ! -f "$out/done" ]; then
+  mkdir -p "$out"
+  "$name"
+  for part in "$out"/v*.part; do mv "$part" "${part%.part}.tar"; done
+  touch "$out/done"
+fi
+ls -sh "$out"/v*.tar

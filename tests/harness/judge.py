@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+"""judge.py WHAT FIRST UPDATE [MULTI_FIRST MULTI_UPDATE]: PASS and FAIL lines for a first pull and the update pull after it, each
+given as a file with pull.sh's JSON line. For an S3-like registry the same two pulls on a multi-range registry are the measure.
+
+What is asked of a partial pull:
+  - refuse-501 fails and says so: when a client learns to fall back, this test must say it. Everywhere else pulls succeed.
+  - where ranges work, a first pull needs at most 2 data ranges a layer, an update at most 1; a client that reuses files in
+    part (podman 5.4 always, 5.8 on a store with reflinks) at most 16.
+  - on whole-200 the blob bytes stay within 1.10 of those on multi-range, beside what the server sent before it saw
+    that the client had hung up: at most 5 MB a request.
+"""
+import json
+import sys
+
+OVER_READ = 5_000_000
+
+
+def verdict(good, text):
+    print("PASS" if good else "FAIL", text)
+
+
+def judge(what, pull, most_ranges, multi):
+    partial, registry = pull["partial"], pull["registry"]
+    if partial and registry == "refuse-501":
+        said = pull.get("error", "")
+        verdict(not pull["ok"] and "501" in said, f"{what}: fails on 501 as this client does" +
+                ("" if "501" in said else f" -- ok={pull['ok']} {said!r}"))
+        return
+    verdict(pull["ok"], f"{what}: succeeds" + (f", {pull['blob_bytes'] / 1e6:.2f} MB in {pull['requests']} requests, {pull['seconds']} s"
+                                              if pull["ok"] else f" -- {pull.get('error')!r}"))
+    if not pull["ok"]:
+        return
+    if not partial or registry == "refuse-400":
+        whole = sum(pull["statuses"].get(s, 0) for s in ("200", "400")) == pull["requests"]
+        verdict(whole, f"{what}: layers come whole (statuses {pull['statuses']})")
+        return
+    layers = {d: l for d, l in pull["layers"].items() if l["index_ranges"]}
+    verdict(bool(layers), f"{what}: {len(layers)} layers pulled in part")
+    worst = max((l["data_ranges"] for l in layers.values()), default=0)
+    total = sum(l["data_ranges"] for l in layers.values())
+    verdict(worst <= most_ranges, f"{what}: at most {most_ranges} data ranges a layer (worst {worst}, together {total})")
+    if registry == "whole-200":
+        ours = pull["blob_bytes"] - pull["over_read"]
+        ratio = ours / max(1, multi["blob_bytes"])
+        verdict(ratio <= 1.10, f"{what}: {ratio:.3f} of the multi-range bytes, {ours} and {multi['blob_bytes']}")
+        verdict(pull["over_read_max"] <= OVER_READ, f"{what}: over-read {pull['over_read']} bytes, at most {pull['over_read_max']} a request")
+
+
+def load(name):
+    with open(name) as f:
+        return json.load(f)
+
+
+def main(what, first, update, *multi):
+    first, update = load(first), load(update)
+    multi = [load(m) for m in multi] or [None, None]
+    judge(f"{what} first pull", first, 2, multi[0])
+    judge(f"{what} update pull", update, 16 if "reflink" in what or update["client"] == "trixie" else 1, multi[1])
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

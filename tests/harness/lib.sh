@@ -1,0 +1,116 @@
+# shellcheck shell=bash
+# lib.sh: what the harness scripts share; sourced, never run. Where the test bed is, how a command runs in one of its
+# chroots, the registry profiles and their ports, and the counters behind PASS, FAIL and SKIP.
+
+harness=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+checkout=$(cd "$harness/../.." && pwd)
+bed=$(realpath -m "${RESTRATA_TESTBED:-$checkout/testbed}")
+# The registry takes this port; its six profiles the six after it. Chosen by registry.sh when it starts.
+port_base=$(cat "$bed/registry/port" 2>/dev/null || echo "${RESTRATA_PORT_BASE:-5000}")
+profiles=(multi-range whole-200 ranges-16 refuse-501 refuse-400 ranges-299)
+# shellcheck disable=SC2034 # used by those who source this
+clients=(trixie sid)
+
+note() { echo "# $*" >&2; }
+die() { echo "error: $*" >&2; exit 1; }
+
+need_root() { [ "$(id -u)" = 0 ] || die "$(basename "$0") needs root: chroots and mounts"; }
+
+# apt_need PROGRAM:PACKAGE...: installs the packages of the programs that are not there.
+apt_need() {
+  local pair missing=()
+  for pair; do command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}"); done
+  [ ${#missing[@]} = 0 ] && return
+  note "installing ${missing[*]}"
+  apt_install "${missing[@]}"
+}
+
+apt_install() {
+  local log=$bed/apt.log
+  mkdir -p "$bed"
+  # An apt that never updated knows no packages, one that updated long ago knows wrong ones.
+  if [ -z "$(find /var/lib/apt/lists -name '*Packages*' -mmin -720 2>/dev/null | head -1)" ]; then
+    apt-get update -q >>"$log" 2>&1 || true
+  fi
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" >>"$log" 2>&1 ||
+    { tail -5 "$log" >&2; die "apt-get could not install: $*"; }
+}
+
+# profile_port NAME: the port that answers ranges in this way.
+profile_port() {
+  local i
+  for i in "${!profiles[@]}"; do
+    [ "${profiles[$i]}" = "$1" ] && { echo $((port_base + 1 + i)); return; }
+  done
+  die "no registry profile $1 (known: ${profiles[*]})"
+}
+
+# in_client CLIENT COMMAND...: runs a command inside a chroot. Every mount lives in a namespace of the command's own, so
+# nothing outlives it and removing the bed can reach nothing else. The bed is /bed in there, this folder /harness.
+in_client() {
+  local root=$bed/$1
+  shift
+  # shellcheck disable=SC2016 # expanded by the inner shell
+  unshare --mount --propagation private -- bash -euc '
+    root=$1 bed=$2 harness=$3; shift 3
+    mkdir -p "$root/bed" "$root/harness"
+    # The clients unpack in a namespace of their own, whose / must be a mount point.
+    mount --bind "$root" "$root"
+    mount --bind "$bed" "$root/bed"
+    for fs in "$bed"/fs/*; do
+      if mountpoint -q "$fs"; then mount --bind "$fs" "$root/bed/fs/${fs##*/}"; fi
+    done
+    mount --bind "$harness" "$root/harness"
+    for d in proc sys dev; do mount --rbind "/$d" "$root/$d"; done
+    exec chroot "$root" "$@"' in_client "$root" "$bed" "$harness" "$@"
+}
+
+# store_conf DIR PARTIAL: writes DIR.conf for a podman store at DIR (a path under the bed) and prints its chroot path.
+store_conf() {
+  local inside=/bed${1#"$bed"}
+  cat >"$1.conf" <<CONF
+[storage]
+driver = "overlay"
+graphroot = "$inside"
+runroot = "$inside.run"
+[storage.options]
+pull_options = {enable_partial_images = "$2", use_hard_links = "false", convert_images = "false", ostree_repos = ""}
+CONF
+  echo "$inside.conf"
+}
+
+# reflink_fs: mounts an XFS with reflinks from a file in the bed and prints where.
+reflink_fs() {
+  local at=$bed/fs/xfs
+  mkdir -p "$at"
+  if ! mountpoint -q "$at"; then
+    apt_need mkfs.xfs:xfsprogs
+    [ -f "$at.img" ] || { truncate -s "${RESTRATA_XFS_SIZE:-16G}" "$at.img"; mkfs.xfs -q -m reflink=1 "$at.img"; }
+    mount -o loop "$at.img" "$at" || die "cannot loop-mount an XFS here"
+  fi
+  echo "$at"
+}
+
+passed=0 failed=0 skipped=0
+pass() { passed=$((passed + 1)); echo "PASS $*"; }
+fail() { failed=$((failed + 1)); echo "FAIL $*"; }
+skip() { skipped=$((skipped + 1)); echo "SKIP $*"; }
+
+# check WHAT COMMAND...: PASS when the command succeeds; else FAIL and the end of what it said.
+check() {
+  local what=$1 out
+  shift
+  if out=$("$@" 2>&1); then pass "$what"; else fail "$what"; tail -n 12 <<<"$out" | sed 's/^/    /'; fi
+}
+
+# check_num WHAT LEFT OP RIGHT: compares two numbers (OP as in awk) and shows them.
+check_num() {
+  if [ -n "$2" ] && awk -v a="$2" -v b="$4" "BEGIN { exit !(a $3 b) }"; then pass "$1: $2 $3 $4"; else fail "$1: not $2 $3 $4"; fi
+}
+
+summary() {
+  local line="$passed passed, $failed failed"
+  [ "$skipped" = 0 ] || line+=", $skipped skipped"
+  echo "$line"
+  [ "$failed" = 0 ]
+}

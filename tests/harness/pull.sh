@@ -1,0 +1,38 @@
+#!/bin/bash
+# pull.sh CLIENT PROFILE IMAGE...: pulls images in turn into one fresh store of the client in chroot CLIENT, through the
+# registry port that answers as PROFILE, and prints a JSON line for each pull (see pulled.py). IMAGE is REPO:TAG.
+#
+#   PARTIAL=false     ordinary pulls of whole layers (default true)
+#   PULL_FS=xfs       the store on a file system with reflinks, loop-mounted (default: that of the bed)
+#   PULL_STORE=NAME   name of the store (default CLIENT); it is left there, its podman configuration in NAME.conf
+set -euo pipefail
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+[ $# -ge 3 ] || die "usage: pull.sh CLIENT PROFILE IMAGE..."
+need_root
+
+client=$1 profile=$2
+shift 2
+log=$bed/registry/access.log
+port=$(profile_port "$profile")
+where=$bed/stores
+[ "${PULL_FS:-}" != xfs ] || where=$(reflink_fs)/stores
+store=$where/${PULL_STORE:-$client}
+mkdir -p "$where"
+rm -rf "$store" "$store".*
+conf=$(store_conf "$store" "${PARTIAL:-true}")
+
+for image; do
+  before=$(stat -c %s "$log") start=$(date +%s.%N) status=0
+  in_client "$client" env CONTAINERS_STORAGE_CONF="$conf" \
+    podman --log-level=error pull -q --tls-verify=false "127.0.0.1:$port/$image" >"$store.out" 2>&1 || status=$?
+  end=$(date +%s.%N)
+  # nginx notices a client that hung up when its next write fails, and logs the request then.
+  for _ in 1 2 3 4 5 6; do
+    size=$(stat -c %s "$log")
+    sleep 0.1
+    [ "$size" != "$(stat -c %s "$log")" ] || [ "$size" = "$before" ] || break
+  done
+  tail -c +$((before + 1)) "$log" |
+    python3 "$harness/pulled.py" "$client" "$profile" "$image" "${PARTIAL:-true}" "$port" "$status" "$start" "$end" "$store.out"
+done
