@@ -13,6 +13,7 @@ use crate::job::JobOptions;
 use crate::oci::{Platform, Reference, Transport};
 use crate::progress::Progress;
 use crate::source::{Image, Source};
+use crate::tar::TarPath;
 
 use side::Side;
 
@@ -66,8 +67,10 @@ pub fn verify(
             }
         };
         progress.add_layers((image_a.layers.len() + image_b.layers.len()) as u64);
-        let side_a = Side::load(&source_a, image_a, &options, progress)?;
-        let side_b = Side::load(&source_b, image_b, &options, progress)?;
+        let mut side_a = Side::load(&source_a, image_a, &options, progress)?;
+        let mut side_b = Side::load(&source_b, image_b, &options, progress)?;
+        forget_root(a, &mut side_a, &side_b);
+        forget_root(b, &mut side_b, &side_a);
         let first = verdict.differences.len();
         verdict.entries += compare::compare(&side_a, &side_b, &mut verdict.differences, progress)?;
         if several {
@@ -75,6 +78,14 @@ pub fn verify(
         }
     }
     Ok(verdict)
+}
+
+/// A tree on disk always has a root; many images say nothing of theirs, which is no difference.
+fn forget_root(reference: &Reference, side: &mut Side, other: &Side) {
+    let root = TarPath::root();
+    if reference.transport() == Transport::Dir && !other.tree.contains_key(&root) {
+        side.tree.remove(&root);
+    }
 }
 
 enum Pair<'a> {

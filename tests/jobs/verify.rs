@@ -117,6 +117,9 @@ fn a_directory_on_disk_can_be_compared() {
     let reference = format!("dir:{}", root.display());
     let image = chunked(dir.path(), &reference, IndexPlace::First);
     assert!(compare(&reference, &image).is_same());
+    let empty = dir.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    assert!(compare(&format!("dir:{}", empty.display()), &plain(dir.path(), "nothing", &[Vec::new()])).is_same());
     std::fs::write(root.join("etc/new"), b"").unwrap();
     let found = compare(&image, &reference).differences;
     assert!(found.iter().any(|d| d.path == "/etc/new" && d.what == "only in B"), "{found:?}");
