@@ -1,6 +1,47 @@
 //! restrata re-lays container images so that the next update costs as little as possible to pull.
+//!
+//! A new image and the one that is published today go in; an OCI image with the same files comes out, whose
+//! layers are zstd:chunked with their index first and laid out against the published one.
+//!
+//! ```no_run
+//! use restrata::codec::Level;
+//! use restrata::pack::IndexPlace;
+//! use restrata::progress::Progress;
+//! use restrata::rechunk::{Request, rechunk};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let request = Request {
+//!     new: "docker-archive:new.tar".parse()?,
+//!     dest: "oci:images:v2".parse()?,
+//!     previous: vec!["oci:images:v1".parse()?],
+//!     platform: None,
+//!     level: Level::DEFAULT,
+//!     index: IndexPlace::First,
+//!     threads: 2,
+//!     spool_dir: restrata::spool::default_dir(),
+//! };
+//! let outcome = rechunk(&request, &Progress::new())?;
+//! println!("{}", outcome.digest);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! `ARCHITECTURE.md` says which room may import which.
 
+pub mod codec;
 pub mod digest;
+pub mod error;
+pub mod inventory;
 pub mod limits;
+pub mod oci;
+pub mod order;
+pub mod pack;
+pub mod progress;
+pub mod rechunk;
+pub mod sink;
+pub mod source;
 pub mod span;
+pub mod spool;
 pub mod tar;
+pub mod toc;
+pub mod unpack;

@@ -11,6 +11,11 @@ pub const TAR_SPLIT_COMPRESSED_BYTES: u64 = 1 << 30;
 /// Bytes of an uncompressed tar-split: base64 of 1.5 KiB of headers for each of 4 million entries.
 pub const TAR_SPLIT_BYTES: u64 = 8 << 30;
 
+/// Bytes of one line of a tar-split. The longest of an entry that Go's `archive/tar` accepts is base64 of a pax
+/// header, a long name and a long link of [`TAR_SPECIAL_BYTES`] each, and the escaped name in the next line
+/// takes up to six bytes for each of its own.
+pub const TAR_SPLIT_LINE_BYTES: usize = 8 << 20;
+
 /// Bytes of a manifest, index or config. containers/image reads 4 MiB at most (`iolimits`).
 pub const MANIFEST_BYTES: u64 = 4 << 20;
 
@@ -26,6 +31,12 @@ pub const LAYERS: usize = 4096;
 
 /// Images of one index.
 pub const INDEX_MANIFESTS: usize = 1024;
+
+/// Members of an archive that holds images: old `docker save` writes three for each layer.
+pub const ARCHIVE_MEMBERS: usize = 1 << 17;
+
+/// Indexes inside indexes; real ones are one deep.
+pub const INDEX_DEPTH: usize = 4;
 
 /// zstd window, as a power of two: decoders stop at 27 unless told otherwise.
 pub const ZSTD_WINDOW_LOG: u32 = 27;

@@ -16,6 +16,11 @@ impl Span {
         }
     }
 
+    /// From `start` up to, not including, `end`; empty when `end` is not behind `start`.
+    pub const fn between(start: u64, end: u64) -> Self {
+        Self { start, len: end.saturating_sub(start) }
+    }
+
     pub const fn start(self) -> u64 {
         self.start
     }

@@ -1,0 +1,9 @@
+//! Compression and hashing of streams: the only room that calls zlib, libzstd and SHA-256.
+
+mod frame;
+mod hash;
+mod input;
+
+pub use frame::{FrameDecoder, FrameEncoder, FrameError, Level, WHOLE_FRAME_INPUT, library_version};
+pub use hash::{HashingReader, Sha256Stream};
+pub use input::{Compression, decompress};

@@ -1,0 +1,56 @@
+//! What a job can fail with. Each message names the image, blob, entry or file.
+
+use crate::codec::FrameError;
+use crate::pack::PackError;
+use crate::progress::Interrupted;
+use crate::sink::SinkError;
+use crate::source::SourceError;
+use crate::spool::SpoolError;
+use crate::unpack::UnpackError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{0}")]
+    Source(#[from] SourceError),
+    #[error("{0}")]
+    Sink(#[from] SinkError),
+    #[error("{0}")]
+    Spool(#[from] SpoolError),
+    #[error("{0}")]
+    Frame(#[from] FrameError),
+    #[error("{reference}: layer {layer}: {source}")]
+    Unpack { reference: String, layer: String, source: UnpackError },
+    #[error("layer {layer} of the output: {source}")]
+    Pack { layer: usize, source: PackError },
+    #[error("{reference}: layer {layer}: {reason}")]
+    Index { reference: String, layer: String, reason: String },
+    #[error("{0}")]
+    Interrupted(#[from] Interrupted),
+    #[error("internal error: {0}")]
+    Internal(&'static str),
+}
+
+impl Error {
+    /// 2: the image is not there (skopeo's meaning); 130: interrupted; else 1.
+    pub fn exit_code(&self) -> u8 {
+        let interrupted = match self {
+            Self::Interrupted(_) => true,
+            Self::Unpack { source, .. } => matches!(source, UnpackError::Interrupted(_)),
+            Self::Pack { source, .. } => matches!(source, PackError::Interrupted(_)),
+            _ => false,
+        };
+        match self {
+            _ if interrupted => 130,
+            Self::Source(source) if is_not_found(source) => 2,
+            _ => 1,
+        }
+    }
+}
+
+fn is_not_found(error: &SourceError) -> bool {
+    match error {
+        SourceError::NoTag { .. } | SourceError::NoImage { .. } | SourceError::NoPlatform { .. } => true,
+        SourceError::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
+        _ => false,
+    }
+}

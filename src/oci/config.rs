@@ -1,0 +1,126 @@
+//! An image's config: what runs, and the DiffIDs of its layers.
+
+use serde_json::{Map, Value, json};
+
+use super::{OciError, Platform, json};
+use crate::digest::DiffId;
+use crate::limits;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    value: Map<String, Value>,
+    diff_ids: Vec<DiffId>,
+}
+
+impl Config {
+    /// `what` names the config in messages.
+    pub fn parse(bytes: &[u8], what: &str) -> Result<Self, OciError> {
+        let value = json::object(bytes, what)?;
+        let rootfs = value.get("rootfs");
+        let rootfs =
+            rootfs.and_then(Value::as_object).ok_or_else(|| json::wrong(what, "rootfs", "an object", rootfs))?;
+        let diff_ids = json::list(rootfs, "diff_ids", limits::LAYERS, what)?
+            .iter()
+            .enumerate()
+            .map(|(i, id)| {
+                let field = format!("rootfs.diff_ids[{i}]");
+                let text = id.as_str().ok_or_else(|| json::wrong(what, &field, "a digest", Some(id)))?;
+                text.parse().map_err(|source| OciError::Digest { what: what.to_owned(), field, source })
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self { value, diff_ids })
+    }
+
+    /// The least config for `platform`, for a tree that is no image yet. No `created`: it would change every run.
+    pub fn minimal(platform: &Platform) -> Self {
+        let mut value = Map::new();
+        value.insert("architecture".to_owned(), Value::from(platform.architecture.as_str()));
+        value.insert("os".to_owned(), Value::from(platform.os.as_str()));
+        value.insert("config".to_owned(), json!({}));
+        value.insert("rootfs".to_owned(), json!({"type": "layers", "diff_ids": []}));
+        Self { value, diff_ids: Vec::new() }
+    }
+
+    pub fn diff_ids(&self) -> &[DiffId] {
+        &self.diff_ids
+    }
+
+    /// The steps that made the image, as they stand.
+    pub fn history(&self) -> &[Value] {
+        self.value.get("history").and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    }
+
+    pub fn platform(&self) -> Option<Platform> {
+        Platform::from_fields(&self.value)
+    }
+
+    /// The whole config.
+    pub fn value(&self) -> &Map<String, Value> {
+        &self.value
+    }
+
+    /// The same config over other layers. The history stays: it tells how the files came to be, not how they lie.
+    pub fn with_diff_ids(&self, diff_ids: &[DiffId]) -> Self {
+        let mut value = self.value.clone();
+        let list = diff_ids.iter().map(|id| Value::from(id.to_string())).collect();
+        if let Some(rootfs) = value.get_mut("rootfs").and_then(Value::as_object_mut) {
+            rootfs.insert("diff_ids".to_owned(), Value::Array(list));
+        }
+        Self { value, diff_ids: diff_ids.to_vec() }
+    }
+
+    /// Fails when the manifest's layers and the DiffIDs do not pair up.
+    pub fn check_layers(&self, layers: usize, what: &str) -> Result<(), OciError> {
+        if layers != self.diff_ids.len() {
+            return Err(OciError::LayerCount { what: what.to_owned(), layers, diff_ids: self.diff_ids.len() });
+        }
+        Ok(())
+    }
+
+    pub fn to_bytes(&self) -> Vec<u8> {
+        Value::Object(self.value.clone()).to_string().into_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOCKER: &str = r#"{"architecture":"arm64","variant":"v8","config":{"Healthcheck":{"Test":["NONE"]},"OnBuild":["RUN x"],"Shell":["sh"],"StopTimeout":3},"container_config":{"Cmd":null},"history":[{"created_by":"x","empty_layer":true}],"moby.buildkit.buildinfo.v1":"e30=","os":"linux","rootfs":{"diff_ids":["sha256:0000000000000000000000000000000000000000000000000000000000000000"],"type":"layers"}}"#;
+
+    #[test]
+    fn drops_nothing() {
+        let config = Config::parse(DOCKER.as_bytes(), "config c").unwrap();
+        assert_eq!(String::from_utf8(config.to_bytes()).unwrap(), DOCKER);
+        assert_eq!(config.platform().unwrap().to_string(), "linux/arm64/v8");
+        assert_eq!(config.history().len(), 1);
+    }
+
+    #[test]
+    fn changes_only_the_diff_ids() {
+        let config = Config::parse(DOCKER.as_bytes(), "config c").unwrap();
+        let ids = [DiffId::from_bytes([1; 32]), DiffId::from_bytes([2; 32])];
+        let changed = config.with_diff_ids(&ids);
+        let again = Config::parse(&changed.to_bytes(), "config c").unwrap();
+        assert_eq!(again.diff_ids(), ids);
+        assert_eq!(again, changed);
+        let back = again.with_diff_ids(config.diff_ids());
+        assert_eq!(String::from_utf8(back.to_bytes()).unwrap(), DOCKER);
+    }
+
+    #[test]
+    fn says_both_counts() {
+        let message =
+            Config::parse(DOCKER.as_bytes(), "c").unwrap().check_layers(3, "config c").unwrap_err().to_string();
+        assert!(message.contains("(3)") && message.contains("found 1"), "{message}");
+    }
+
+    #[test]
+    fn refuses_what_has_no_layers() {
+        assert!(matches!(Config::parse(b"{}", "config c"), Err(OciError::Field { .. })));
+        assert!(matches!(Config::parse(b"[]", "config c"), Err(OciError::Field { .. })));
+        assert!(matches!(Config::parse(b"{", "config c"), Err(OciError::Json { .. })));
+        let minimal = Config::minimal(&Platform::host());
+        assert_eq!(Config::parse(&minimal.to_bytes(), "c").unwrap(), minimal);
+    }
+}

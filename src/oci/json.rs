@@ -1,0 +1,85 @@
+//! Typed access to JSON fields, with errors that name the document and the field.
+
+use serde_json::{Map, Value};
+
+use super::OciError;
+
+/// Parses a document whose top is an object; `what` is for messages.
+pub(super) fn object(bytes: &[u8], what: &str) -> Result<Map<String, Value>, OciError> {
+    let value = serde_json::from_slice(bytes).map_err(|source| OciError::Json { what: what.to_owned(), source })?;
+    match value {
+        Value::Object(map) => Ok(map),
+        other => Err(wrong(what, "the document", "an object", Some(&other))),
+    }
+}
+
+pub(super) fn string<'a>(map: &'a Map<String, Value>, key: &str, what: &str) -> Result<&'a str, OciError> {
+    let found = map.get(key);
+    found.and_then(Value::as_str).ok_or_else(|| wrong(what, key, "a string", found))
+}
+
+/// An absent or null list is empty, as in Go.
+pub(super) fn list<'a>(
+    map: &'a Map<String, Value>,
+    key: &'static str,
+    limit: usize,
+    what: &str,
+) -> Result<&'a [Value], OciError> {
+    let list = match map.get(key) {
+        None | Some(Value::Null) => return Ok(&[]),
+        Some(Value::Array(list)) => list,
+        other => return Err(wrong(what, key, "a list", other)),
+    };
+    if list.len() > limit {
+        return Err(OciError::TooMany { what: what.to_owned(), field: key, limit, found: list.len() });
+    }
+    Ok(list)
+}
+
+pub(super) fn wrong(what: &str, field: &str, expected: &'static str, found: Option<&Value>) -> OciError {
+    let found = found.map_or_else(|| "nothing".to_owned(), |value| excerpt(&value.to_string()));
+    OciError::Field { what: what.to_owned(), field: field.to_owned(), expected, found }
+}
+
+pub(super) fn annotation<'a>(map: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
+    map.get("annotations")?.get(key)?.as_str()
+}
+
+pub(super) fn set_annotation(map: &mut Map<String, Value>, key: &str, value: Option<&str>) {
+    if value.is_none() && annotation(map, key).is_none() {
+        return;
+    }
+    let slot = map.entry("annotations").or_insert_with(|| Value::Object(Map::new()));
+    if !slot.is_object() {
+        *slot = Value::Object(Map::new());
+    }
+    if let Some(annotations) = slot.as_object_mut() {
+        match value {
+            Some(value) => {
+                annotations.insert(key.to_owned(), Value::from(value));
+            }
+            None => {
+                annotations.shift_remove(key);
+            }
+        }
+        if annotations.is_empty() {
+            map.shift_remove("annotations");
+        }
+    }
+}
+
+/// Sets `mediaType`, right behind `schemaVersion` when it is new, where every other tool writes it.
+pub(super) fn set_media_type(map: &mut Map<String, Value>, media_type: &str) {
+    let value = Value::from(media_type);
+    if let Some(slot) = map.get_mut("mediaType") {
+        *slot = value;
+    } else {
+        let at = usize::from(map.contains_key("schemaVersion"));
+        map.shift_insert(at.min(map.len()), "mediaType".to_owned(), value);
+    }
+}
+
+/// Enough of a text from outside to recognise it.
+pub(super) fn excerpt(text: &str) -> String {
+    text.chars().take(100).collect()
+}

@@ -1,0 +1,20 @@
+//! Manifests, indexes and configs as JSON values: what this tool does not know stays where it was.
+
+mod config;
+mod descriptor;
+mod error;
+mod index;
+mod json;
+mod manifest;
+mod media;
+mod platform;
+mod reference;
+
+pub use config::Config;
+pub use descriptor::Descriptor;
+pub use error::OciError;
+pub use index::{Index, LAYOUT_FILE, check_layout_file};
+pub use manifest::{Document, Manifest, ManifestKind};
+pub use media::{Compression, layer_compression, may_be_manifest};
+pub use platform::Platform;
+pub use reference::{Reference, ReferenceError, Transport};

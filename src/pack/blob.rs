@@ -1,0 +1,161 @@
+//! The blob's bytes, front to back.
+
+use std::io::Write;
+
+use super::index::{Compressed, IndexError, TocSource, offsets, tar_split};
+use super::parts::{Part, parts};
+use super::{IndexPlace, Layer, NoIndex, PackError, headers};
+use crate::digest::FileDigest;
+use crate::inventory::Payload;
+use crate::span::Span;
+use crate::toc::{ChunkedAnnotations, Layout, SKIPPABLE_HEADER, encode_footer, skippable_header};
+
+/// Bytes copied at once.
+const PIECE: u64 = 1 << 20;
+
+/// How often the TOC is built until its room fits. The compressed size moves by a few bytes when all offsets
+/// move, so the second try fits; the rest is for what nobody foresaw.
+const TRIES: usize = 6;
+
+pub(super) struct Written {
+    pub chunked: Option<ChunkedAnnotations>,
+    pub no_index: Option<NoIndex>,
+    pub index_bytes: u64,
+    pub files: Vec<(FileDigest, Span)>,
+}
+
+pub(super) fn write(layer: &Layer<'_>, out: &mut (dyn Write + Send)) -> Result<Written, PackError> {
+    let parts = parts(layer.entries);
+    let headers = headers::compress(layer, &parts)?;
+    let (offsets, behind_head) = offsets(layer, &parts, &headers);
+    let head = headers[0].map_or(0, Span::len);
+    let tar_split = tar_split(layer)?;
+    let source = TocSource { layer, offsets: &offsets, tar_split: tar_split.digest() };
+    let mut writer = Writer { layer, out, buffer: Vec::new() };
+    let index = match layer.options.index {
+        IndexPlace::First => settle(&source, head, &tar_split),
+        IndexPlace::End => source.compress(head).and_then(|toc| {
+            let (toc_len, tar_split_len) = (toc.bytes.len() as u64, tar_split.bytes.len() as u64);
+            let layout = Layout::index_end(head + behind_head, toc_len, tar_split_len)?;
+            Ok((toc, layout))
+        }),
+    };
+    let (toc, layout) = match index {
+        Ok(index) => index,
+        Err(IndexError::Pack(error)) => return Err(error),
+        Err(IndexError::None(cause)) => {
+            writer.parts(&parts, &headers)?;
+            return Ok(Written { chunked: None, no_index: Some(cause), index_bytes: 0, files: Vec::new() });
+        }
+    };
+    let positions = layout.positions(toc.uncompressed, tar_split.uncompressed)?;
+    match layer.options.index {
+        IndexPlace::First => {
+            writer.parts(&parts[..1], &headers[..1])?;
+            writer.index(&layout, &toc, &tar_split)?;
+            writer.parts(&parts[1..], &headers[1..])?;
+        }
+        IndexPlace::End => {
+            writer.parts(&parts, &headers)?;
+            writer.index(&layout, &toc, &tar_split)?;
+        }
+    }
+    writer.skippable(&encode_footer(&positions))?;
+    let base = match layer.options.index {
+        IndexPlace::First => layout.end,
+        IndexPlace::End => head,
+    };
+    Ok(Written {
+        chunked: Some(ChunkedAnnotations { toc_digest: toc.digest(), positions }),
+        no_index: None,
+        index_bytes: (toc.bytes.len() + tar_split.bytes.len()) as u64,
+        files: files(layer, &offsets, base),
+    })
+}
+
+fn files(layer: &Layer<'_>, offsets: &[Option<u64>], base: u64) -> Vec<(FileDigest, Span)> {
+    let payloads = layer.entries.iter().zip(offsets).filter_map(|(entry, offset)| entry.payload.zip(*offset));
+    payloads.map(|(p, at)| (p.digest, Span::between(base + at, base + at + p.compressed()))).collect()
+}
+
+/// The TOC holds offsets that depend on its own compressed size: reserve room, build it, and let the
+/// padding take what is left of the room.
+fn settle(source: &TocSource<'_>, head: u64, tar_split: &Compressed) -> Result<(Compressed, Layout), IndexError> {
+    let tar_split = tar_split.bytes.len() as u64;
+    let mut room = 0;
+    for _ in 0..TRIES {
+        let base = Layout::index_first(head, room, room, tar_split)?.end;
+        let toc = source.compress(base)?;
+        let size = toc.bytes.len() as u64;
+        if size <= room {
+            let layout = Layout::index_first(head, room, size, tar_split)?;
+            // The proof of the fixed point: the offsets just written are where the payloads will stand.
+            if layout.end != base {
+                return Err(IndexError::Pack(PackError::Internal("payloads are not where the TOC says")));
+            }
+            return Ok((toc, layout));
+        }
+        room = size + size / 512 + 64;
+    }
+    Err(IndexError::Pack(PackError::Internal("the TOC's size did not settle")))
+}
+
+struct Writer<'a> {
+    layer: &'a Layer<'a>,
+    out: &'a mut (dyn Write + Send),
+    buffer: Vec<u8>,
+}
+
+impl Writer<'_> {
+    fn bytes(&mut self, bytes: &[u8]) -> Result<(), PackError> {
+        self.out.write_all(bytes).map_err(PackError::Write)?;
+        self.layer.progress.add_written(bytes.len() as u64);
+        Ok(())
+    }
+
+    fn skippable(&mut self, content: &[u8]) -> Result<(), PackError> {
+        let len = u32::try_from(content.len()).map_err(|_| PackError::Internal("a skippable frame over 4 GiB"))?;
+        self.bytes(&skippable_header(len))?;
+        self.bytes(content)
+    }
+
+    fn index(&mut self, layout: &Layout, toc: &Compressed, tar_split: &Compressed) -> Result<(), PackError> {
+        self.skippable(&toc.bytes)?;
+        if !layout.padding.is_empty() {
+            self.skippable(&vec![0; (layout.padding.len() - SKIPPABLE_HEADER) as usize])?;
+        }
+        self.skippable(&tar_split.bytes)
+    }
+
+    fn parts(&mut self, parts: &[Part], headers: &[Option<Span>]) -> Result<(), PackError> {
+        for (part, header) in parts.iter().zip(headers) {
+            self.layer.progress.check()?;
+            match part {
+                Part::Headers { .. } => self.spans(header.as_slice())?,
+                Part::Payload(index) => {
+                    let payload: Option<&Payload> = self.layer.entries[*index as usize].payload;
+                    for frame in payload.into_iter().flat_map(|payload| &payload.frames) {
+                        self.spans(frame.stored.spans())?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn spans(&mut self, spans: &[Span]) -> Result<(), PackError> {
+        for span in spans {
+            let mut at = span.start();
+            while at < span.end() {
+                let piece = PIECE.min(span.end() - at);
+                self.buffer.clear();
+                self.layer.spool.read(Span::new(at, piece).expect("inside the span"), &mut self.buffer)?;
+                let buffer = std::mem::take(&mut self.buffer);
+                self.bytes(&buffer)?;
+                self.buffer = buffer;
+                at += piece;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,132 @@
+//! The DiffID of the new tar, over headers from the spool and content decoded from its frames.
+
+use std::ops::Range;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::{Layer, PackError};
+use crate::codec::{FrameDecoder, Sha256Stream};
+use crate::digest::DiffId;
+use crate::inventory::Payload;
+use crate::tar::{END_OF_ARCHIVE, padding};
+
+/// Bytes of tar in one piece, about.
+const PIECE: usize = 1 << 20;
+/// Pieces that one thread decodes ahead of the hash.
+const AHEAD: usize = 4;
+/// Content bytes of a batch of entries.
+const BATCH: u64 = 2 << 20;
+
+enum Message {
+    Tar(Vec<u8>),
+    BatchDone,
+}
+
+type Lane = Sender<Result<Message, PackError>>;
+
+/// Hashing is one thread's work. Decoding is slower, so it is spread over lanes: batch n is decoded by lane
+/// n modulo their number, which keeps the order without a queue to sort.
+pub(super) fn diff_id(layer: &Layer<'_>) -> Result<DiffId, PackError> {
+    let batches = batches(layer);
+    let lanes = layer.options.threads.saturating_sub(1).clamp(1, 3);
+    let mut hash = Sha256Stream::new();
+    std::thread::scope(|scope| -> Result<(), PackError> {
+        let receivers: Vec<Receiver<_>> = (0..lanes)
+            .map(|lane| {
+                let (sender, receiver) = bounded(AHEAD);
+                let mine = batches.iter().skip(lane).step_by(lanes);
+                scope.spawn(move || decode_lane(layer, mine, &sender));
+                receiver
+            })
+            .collect();
+        for batch in 0..batches.len() {
+            loop {
+                match receivers[batch % lanes]
+                    .recv()
+                    .map_err(|_| PackError::Internal("a decoding thread stopped"))??
+                {
+                    Message::Tar(bytes) => hash.update(&bytes),
+                    Message::BatchDone => break,
+                }
+            }
+        }
+        Ok(())
+    })?;
+    hash.update(&END_OF_ARCHIVE);
+    Ok(DiffId::from_bytes(hash.finish()))
+}
+
+fn batches(layer: &Layer<'_>) -> Vec<Range<usize>> {
+    let mut batches = Vec::new();
+    let (mut start, mut bytes) = (0, 0);
+    for (index, entry) in layer.entries.iter().enumerate() {
+        bytes += entry.header.len() + entry.payload.map_or(0, |payload| payload.size);
+        if bytes >= BATCH {
+            batches.push(start..index + 1);
+            (start, bytes) = (index + 1, 0);
+        }
+    }
+    batches.push(start..layer.entries.len());
+    batches
+}
+
+fn decode_lane<'a>(layer: &Layer<'_>, batches: impl Iterator<Item = &'a Range<usize>>, lane: &Lane) {
+    let run = || -> Result<(), PackError> {
+        let mut decoder = FrameDecoder::new()?;
+        for batch in batches {
+            layer.progress.check()?;
+            decode_batch(layer, batch.clone(), &mut decoder, lane)?;
+        }
+        Ok(())
+    };
+    if let Err(error) = run() {
+        let _ = lane.send(Err(error));
+    }
+}
+
+fn decode_batch(
+    layer: &Layer<'_>,
+    batch: Range<usize>,
+    decoder: &mut FrameDecoder,
+    lane: &Lane,
+) -> Result<(), PackError> {
+    let send = |message| lane.send(Ok(message)).map_err(|_| PackError::Internal("the hashing thread stopped"));
+    let mut tar = Vec::with_capacity(PIECE);
+    for entry in &layer.entries[batch] {
+        layer.spool.read(entry.header, &mut tar)?;
+        if let Some(payload) = entry.payload {
+            decode_payload(layer, payload, decoder, &mut tar, &send)?;
+            tar.resize(tar.len() + padding(payload.size), 0);
+        }
+    }
+    send(Message::Tar(tar))?;
+    send(Message::BatchDone)
+}
+
+/// Appends the content to `tar`, which is sent off whenever it is long enough.
+fn decode_payload(
+    layer: &Layer<'_>,
+    payload: &Payload,
+    decoder: &mut FrameDecoder,
+    tar: &mut Vec<u8>,
+    send: &impl Fn(Message) -> Result<(), PackError>,
+) -> Result<(), PackError> {
+    let mut found = 0;
+    let mut compressed = Vec::new();
+    for span in payload.frames.iter().flat_map(|frame| frame.stored.spans()) {
+        compressed.clear();
+        layer.spool.read(*span, &mut compressed)?;
+        decoder.push(&compressed, |content| -> Result<(), PackError> {
+            found += content.len() as u64;
+            tar.extend_from_slice(content);
+            if tar.len() >= PIECE {
+                send(Message::Tar(std::mem::replace(tar, Vec::with_capacity(PIECE + (1 << 17)))))?;
+            }
+            Ok(())
+        })?;
+    }
+    if found != payload.size {
+        return Err(crate::codec::FrameError::Size { expected: payload.size, found }.into());
+    }
+    Ok(())
+}

@@ -1,0 +1,152 @@
+//! Entries in the plan's order -> a zstd:chunked blob.
+//!
+//! Three things happen side by side: header frames are compressed, the DiffID is taken over what the
+//! frames decode to (so a layer is never published whose frames were not read back once), and the
+//! index is built and the blob written. Payload frames are copied from the spool as they are.
+
+mod blob;
+mod diff_id;
+mod headers;
+mod index;
+mod parts;
+
+use std::io::{self, Write};
+
+use crate::codec::{FrameError, Level};
+use crate::digest::{DiffId, FileDigest};
+use crate::inventory::{Item, Payload};
+use crate::limits;
+use crate::progress::{Interrupted, Progress};
+use crate::span::Span;
+use crate::spool::{Spool, SpoolError};
+use crate::tar::{EntryKind, Header, TarPath};
+use crate::toc::{ChunkedAnnotations, LayoutError, PositionError, Unrepresentable};
+
+/// Where the TOC and tar-split stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum IndexPlace {
+    /// At the blob's front: a registry that ignores ranges sends a few MB before the client hangs up.
+    #[default]
+    First,
+    /// At the end, as podman writes it.
+    End,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    pub level: Level,
+    pub index: IndexPlace,
+    pub threads: usize,
+}
+
+/// One entry of the new layer.
+#[derive(Debug, Clone, Copy)]
+pub struct Placed<'a> {
+    pub path: &'a TarPath,
+    pub kind: EntryKind,
+    /// The header's blocks in the spool.
+    pub header: Span,
+    pub payload: Option<&'a Payload>,
+}
+
+impl<'a> Placed<'a> {
+    /// The entry as it was read.
+    pub fn of(item: &'a Item) -> Self {
+        Self { path: &item.path, kind: item.kind, header: item.header, payload: item.payload.as_ref() }
+    }
+}
+
+/// A blob that was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackedLayer {
+    pub diff_id: DiffId,
+    /// `None` when the format can't hold an entry; the blob is then an ordinary zstd layer.
+    pub chunked: Option<ChunkedAnnotations>,
+    /// Why, then.
+    pub no_index: Option<NoIndex>,
+    /// Bytes of TOC and tar-split.
+    pub index_bytes: u64,
+    /// Each file's content and the blob's bytes that hold it, in the order of the TOC.
+    pub files: Vec<(FileDigest, Span)>,
+}
+
+/// Why a layer gets no index. It is a valid layer all the same; every client pulls it whole.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoIndex {
+    #[error("{0}")]
+    Entry(#[from] Unrepresentable),
+    #[error("its TOC would have more than {} bytes, above which podman pulls a layer whole", limits::TOC_BYTES)]
+    TooLong,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum PackError {
+    #[error("{0}")]
+    Spool(#[from] SpoolError),
+    #[error("{0}")]
+    Frame(#[from] FrameError),
+    #[error("writing the layer: {0}")]
+    Write(#[source] io::Error),
+    #[error("{0}")]
+    Interrupted(#[from] Interrupted),
+    #[error("the index: {0}")]
+    Layout(#[from] LayoutError),
+    #[error("the index: {0}")]
+    Position(#[from] PositionError),
+    #[error("internal error: {0}")]
+    Internal(&'static str),
+}
+
+/// What every part of packing needs.
+#[derive(Clone, Copy)]
+struct Layer<'a> {
+    entries: &'a [Placed<'a>],
+    spool: &'a Spool,
+    options: Options,
+    progress: &'a Progress,
+}
+
+impl Layer<'_> {
+    /// The header's blocks of one entry.
+    fn header_bytes(&self, entry: &Placed<'_>, out: &mut Vec<u8>) -> Result<(), SpoolError> {
+        out.clear();
+        self.spool.read(entry.header, out)
+    }
+}
+
+/// Writes the layer's blob to `out`, in one pass.
+pub fn pack(
+    entries: &[Placed<'_>],
+    spool: &Spool,
+    options: Options,
+    progress: &Progress,
+    out: &mut (dyn Write + Send),
+) -> Result<PackedLayer, PackError> {
+    let layer = Layer { entries, spool, options, progress };
+    std::thread::scope(|scope| {
+        let diff_id = scope.spawn(move || diff_id::diff_id(&layer));
+        let written = blob::write(&layer, out);
+        let diff_id = diff_id.join().map_err(|_| PackError::Internal("the DiffID thread panicked"))?;
+        let written = written?;
+        let blob::Written { chunked, no_index, index_bytes, files } = written;
+        Ok(PackedLayer { diff_id: diff_id?, chunked, no_index, index_bytes, files })
+    })
+}
+
+/// The fields of a header in the spool.
+pub fn read_header(spool: &Spool, header: Span) -> Result<Header, PackError> {
+    let mut bytes = Vec::new();
+    spool.read(header, &mut bytes)?;
+    parse_header(&bytes)
+}
+
+/// A header's fields, from bytes that this program scanned or made before.
+fn parse_header(bytes: &[u8]) -> Result<Header, PackError> {
+    let mut scanner = crate::tar::Scanner::new();
+    for block in bytes.as_chunks::<{ crate::tar::BLOCK }>().0 {
+        if let Ok(crate::tar::Step::Entry(entry)) = scanner.push(block) {
+            return Ok(entry.header);
+        }
+    }
+    Err(PackError::Internal("a header in the spool that does not scan"))
+}

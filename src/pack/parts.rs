@@ -1,0 +1,38 @@
+//! The blob's frames in order: headers between payloads.
+
+use crate::pack::Placed;
+use crate::tar::padding;
+
+/// Header-only entries that share a frame; bounds the memory of a layer with a million of them.
+const HEADERS_PER_FRAME: usize = 512;
+
+/// A run of the tar that becomes frames of the blob.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// One frame: zeros that pad the payload before, `count` headers from entry `first` on, and the archive's
+    /// end if `end`.
+    Headers { padding: u16, first: u32, count: u32, end: bool },
+    /// The frames of this entry's payload.
+    Payload(u32),
+}
+
+/// Cuts the tar. The first part is a header frame, small, so that the blob starts with zstd's magic
+/// and the index behind it comes early.
+pub(super) fn parts(entries: &[Placed<'_>]) -> Vec<Part> {
+    let mut parts = Vec::new();
+    let mut pad = 0;
+    let mut first = 0;
+    for (index, entry) in entries.iter().enumerate() {
+        let count = index + 1 - first;
+        if entry.payload.is_some() || index == 0 || count == HEADERS_PER_FRAME {
+            parts.push(Part::Headers { padding: pad, first: first as u32, count: count as u32, end: false });
+            (pad, first) = (0, index + 1);
+        }
+        if let Some(payload) = entry.payload {
+            parts.push(Part::Payload(index as u32));
+            pad = padding(payload.size) as u16;
+        }
+    }
+    parts.push(Part::Headers { padding: pad, first: first as u32, count: (entries.len() - first) as u32, end: true });
+    parts
+}

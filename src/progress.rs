@@ -1,0 +1,73 @@
+//! How far a job is, and whether it should stop: shared by its threads, read by whoever draws it.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+#[derive(Debug, Default)]
+pub struct Progress {
+    cancelled: AtomicBool,
+    content_bytes: AtomicU64,
+    written_bytes: AtomicU64,
+    layers_read: AtomicU64,
+    layers_written: AtomicU64,
+    layers_total: AtomicU64,
+}
+
+/// Somebody asked the job to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("interrupted")]
+pub struct Interrupted;
+
+impl Progress {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Safe to call from a signal's thread.
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
+    pub fn check(&self) -> Result<(), Interrupted> {
+        if self.is_cancelled() { Err(Interrupted) } else { Ok(()) }
+    }
+
+    pub(crate) fn add_content(&self, bytes: u64) {
+        self.content_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn add_written(&self, bytes: u64) {
+        self.written_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn add_layers(&self, layers: u64) {
+        self.layers_total.fetch_add(layers, Ordering::Relaxed);
+    }
+
+    pub(crate) fn layer_read(&self) {
+        self.layers_read.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn layer_written(&self) {
+        self.layers_written.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Bytes of file content read from the new image.
+    pub fn content_bytes(&self) -> u64 {
+        self.content_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of layer blobs written.
+    pub fn written_bytes(&self) -> u64 {
+        self.written_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Layers read, written, and in all.
+    pub fn layers(&self) -> (u64, u64, u64) {
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        (get(&self.layers_read), get(&self.layers_written), get(&self.layers_total))
+    }
+}

@@ -1,0 +1,106 @@
+//! The main job: source -> unpack -> plan -> pack -> sink.
+
+mod image;
+mod layers;
+mod previous;
+
+use std::path::PathBuf;
+
+use crate::codec::Level;
+use crate::digest::BlobDigest;
+use crate::error::Error;
+use crate::oci::{Platform, Reference};
+use crate::order::cost::Pull;
+use crate::pack::IndexPlace;
+use crate::progress::Progress;
+use crate::sink::Sink;
+use crate::source::Source;
+use crate::spool::Spool;
+
+use previous::PreviousImages;
+
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub new: Reference,
+    pub dest: Reference,
+    /// What clients have, newest first. The first one decides the order; the cost is told for each.
+    pub previous: Vec<Reference>,
+    /// `None`: every platform.
+    pub platform: Option<Platform>,
+    pub level: Level,
+    pub index: IndexPlace,
+    pub threads: usize,
+    pub spool_dir: PathBuf,
+}
+
+#[derive(Debug)]
+pub struct Outcome {
+    /// What the destination's tag points at: a manifest, or an index of several.
+    pub digest: BlobDigest,
+    pub images: Vec<ImageOutcome>,
+    /// For the user to know; nothing of it makes the image wrong.
+    pub notes: Vec<String>,
+}
+
+#[derive(Debug)]
+pub struct ImageOutcome {
+    pub platform: Option<Platform>,
+    pub digest: BlobDigest,
+    pub layers: Vec<LayerOutcome>,
+    /// A first pull, then an update from each previous image that has this platform.
+    pub pulls: Vec<Pull>,
+}
+
+/// What became of a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// The previous image's blob, byte for byte.
+    Kept,
+    /// Nothing like it in the previous image, or there is none.
+    Fresh,
+    /// The new image's layer, laid out against the previous image.
+    Rewritten,
+}
+
+#[derive(Debug, Clone)]
+pub struct LayerOutcome {
+    pub digest: BlobDigest,
+    /// Bytes of the blob.
+    pub size: u64,
+    pub state: State,
+    pub entries: u64,
+    /// Compressed content bytes that the merged file system shows, and those that a layer above hides.
+    pub live_bytes: u64,
+    pub dead_bytes: u64,
+    /// Bytes of TOC and tar-split.
+    pub index_bytes: u64,
+    /// Files whose content clients of the previous image lack, and its bytes uncompressed.
+    pub fresh_entries: u64,
+    pub fresh_bytes: u64,
+    /// False for a layer that the format can't index.
+    pub chunked: bool,
+}
+
+/// Writes `request.new` to `request.dest`. The destination appears whole or not at all.
+pub fn rechunk(request: &Request, progress: &Progress) -> Result<Outcome, Error> {
+    let source = Source::open(&request.new)?;
+    let images = source.images(request.platform.as_ref())?;
+    let previous = PreviousImages::open(&request.previous)?;
+    let sink = Sink::create(&request.dest)?;
+    let mut notes = source.take_notes();
+    let (mut outcomes, mut descriptors) = (Vec::new(), Vec::new());
+    let index = images.first().and_then(|image| image.index.clone());
+    for image in &images {
+        let spool = Spool::new(&request.spool_dir)?;
+        let previous = previous.load(image.platform.as_ref(), &mut notes)?;
+        let job =
+            image::Job { request, source: &source, image, previous: &previous, spool: &spool, sink: &sink, progress };
+        let (outcome, descriptor) = job.run(&mut notes)?;
+        outcomes.push(outcome);
+        descriptors.push(descriptor);
+    }
+    notes.extend(source.take_notes());
+    progress.check()?;
+    let digest = sink.commit(descriptors, index.as_deref())?;
+    Ok(Outcome { digest, images: outcomes, notes })
+}

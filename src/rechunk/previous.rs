@@ -1,0 +1,158 @@
+//! The previous images: manifests and TOCs. Their layer data is not needed to plan.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use crate::codec::{FrameDecoder, Sha256Stream};
+use crate::digest::{BlobDigest, DiffId, FileDigest};
+use crate::error::Error;
+use crate::oci::{Descriptor, Platform, Reference};
+use crate::order::Previous;
+use crate::order::cost::{Has, PullIndex, PullLayer};
+use crate::source::{Image, Source};
+use crate::span::Span;
+use crate::tar::TarPath;
+use crate::toc::{ChunkedAnnotations, Toc};
+
+pub(super) struct PreviousImages(Vec<Source>);
+
+/// One previous image, for one platform.
+pub(super) struct PreviousImage {
+    pub reference: String,
+    pub layers: Vec<PreviousLayer>,
+    /// What a client that has the image has.
+    pub has: Has,
+}
+
+pub(super) struct PreviousLayer {
+    pub diff_id: Option<DiffId>,
+    /// Descriptor and bytes of a layer with a TOC, which can be kept as it is.
+    pub chunked: Option<(Descriptor, PullLayer, (File, Span))>,
+    pub entries: u64,
+}
+
+impl PreviousImages {
+    pub fn open(references: &[Reference]) -> Result<Self, Error> {
+        Ok(Self(references.iter().map(Source::open).collect::<Result<_, _>>()?))
+    }
+
+    /// Each previous image that has the platform, and what the newest of them tells about order.
+    pub fn load(
+        &self,
+        platform: Option<&Platform>,
+        notes: &mut Vec<String>,
+    ) -> Result<(Vec<PreviousImage>, Previous), Error> {
+        let mut loaded = Vec::new();
+        let mut order = Previous::default();
+        for source in &self.0 {
+            let reference = source.reference().to_string();
+            let Some(image) = pick(source.images(None)?, platform) else {
+                let platform = platform.map_or_else(|| "this image".to_owned(), ToString::to_string);
+                notes.push(format!("{reference}: nothing there for {platform}, so it is not compared with"));
+                continue;
+            };
+            let newest = loaded.is_empty().then_some(&mut order);
+            loaded.push(load(source, &image, newest, notes)?);
+        }
+        Ok((loaded, order))
+    }
+}
+
+/// The image for the platform; a lone image serves for any.
+fn pick(mut images: Vec<Image>, platform: Option<&Platform>) -> Option<Image> {
+    let same = platform.and_then(|platform| {
+        images.iter().position(|image| image.platform.as_ref().is_some_and(|other| other.is_same(platform)))
+    });
+    match same {
+        Some(at) => Some(images.swap_remove(at)),
+        None if images.len() == 1 => images.pop(),
+        None => None,
+    }
+}
+
+fn load(
+    source: &Source,
+    image: &Image,
+    mut order: Option<&mut Previous>,
+    notes: &mut Vec<String>,
+) -> Result<PreviousImage, Error> {
+    let reference = source.reference().to_string();
+    let mut has = Has::default();
+    let mut layers = Vec::new();
+    let mut without_toc = 0;
+    for (index, layer) in image.layers.iter().enumerate() {
+        let name = layer.descriptor.as_ref().map_or_else(|| index.to_string(), |d| d.digest.to_string());
+        let failed = |reason: String| Error::Index { reference: reference.clone(), layer: name.clone(), reason };
+        let annotations = match &layer.descriptor {
+            Some(descriptor) => ChunkedAnnotations::from_annotations(|key| descriptor.annotation(key))
+                .map_err(|e| failed(e.to_string()))?,
+            None => None,
+        };
+        let mut loaded = PreviousLayer { diff_id: layer.diff_id, chunked: None, entries: 0 };
+        match (annotations, &layer.descriptor, source.layer_file(layer)?) {
+            (Some(annotations), Some(descriptor), Some((file, span))) => {
+                let toc = read_toc(&annotations, &file, span).map_err(failed)?;
+                if let Some(order) = &mut order {
+                    order.add_layer(
+                        index as u32,
+                        rows(&toc)
+                            .map(|(path, content)| (path, content))
+                            .collect::<Vec<_>>()
+                            .iter()
+                            .map(|(p, c)| (p, *c)),
+                    );
+                }
+                let pull = pull_layer(descriptor, &annotations, &toc);
+                has.add_layer(&pull);
+                loaded.entries = toc.entries.len() as u64;
+                loaded.chunked = Some((descriptor.clone(), pull, (file, span)));
+            }
+            (_, descriptor, _) => {
+                without_toc += 1;
+                has.layers.extend(descriptor.as_ref().map(|descriptor| descriptor.digest));
+            }
+        }
+        layers.push(loaded);
+    }
+    if without_toc > 0 {
+        let count = image.layers.len();
+        notes.push(format!(
+            "{reference}: {without_toc} of {count} layers have no TOC, so clients can reuse no file of theirs and all their content counts as new"
+        ));
+    }
+    Ok(PreviousImage { reference, layers, has })
+}
+
+fn rows(toc: &Toc) -> impl Iterator<Item = (TarPath, Option<FileDigest>)> + '_ {
+    toc.entries.iter().filter_map(|entry| Some((entry.header.path().ok()?, entry.payload.as_ref().map(|p| p.digest))))
+}
+
+fn pull_layer(descriptor: &Descriptor, annotations: &ChunkedAnnotations, toc: &Toc) -> PullLayer {
+    let positions = &annotations.positions;
+    let files = toc.entries.iter().filter_map(|entry| entry.payload.as_ref());
+    let index = PullIndex {
+        bytes: positions.toc.len() + positions.tar_split.len(),
+        files: files.map(|payload| (payload.digest, Span::between(payload.offset, payload.end_offset))).collect(),
+    };
+    PullLayer { digest: descriptor.digest, size: descriptor.size, index: Some(index) }
+}
+
+/// The layer's TOC, checked against the annotation as clients do.
+fn read_toc(annotations: &ChunkedAnnotations, file: &File, blob: Span) -> Result<Toc, String> {
+    let position = annotations.positions.toc;
+    if !position.fits_in(blob.len()) {
+        return Err(format!("its TOC should end at byte {}, but the blob has {}", position.end(), blob.len()));
+    }
+    let mut compressed = vec![0; position.len() as usize];
+    file.read_exact_at(&mut compressed, blob.start() + position.start())
+        .map_err(|e| format!("reading its TOC: {e}"))?;
+    let found = BlobDigest::from_bytes(Sha256Stream::of(&compressed));
+    if found != annotations.toc_digest {
+        return Err(format!("its TOC: expected the digest {}, found {found}", annotations.toc_digest));
+    }
+    let mut json = Vec::new();
+    let decoded =
+        FrameDecoder::new().and_then(|mut d| d.frame(&compressed, annotations.positions.toc_uncompressed, &mut json));
+    decoded.map_err(|e| format!("its TOC: {e}"))?;
+    Toc::parse(&json).map_err(|e| format!("its TOC: {e}"))
+}

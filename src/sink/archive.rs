@@ -1,0 +1,66 @@
+//! `oci-archive:FILE`: the layout's files in one tar, the small ones first, with nothing of the host in its headers.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use super::stage::Stage;
+use super::{RawBlobWriter, SinkError, layout};
+use crate::oci::{self, Descriptor, Index};
+use crate::span::Span;
+use crate::tar::{self, EntryKind, Header};
+
+/// An archive that is there will be replaced, as skopeo does; anything else is in the way.
+pub(super) fn look(path: &Path) -> Result<(), SinkError> {
+    let found = match fs::metadata(path) {
+        Ok(meta) if meta.is_file() => return Ok(()),
+        Ok(meta) if meta.is_dir() => "a directory",
+        Ok(_) => "neither (a device or pipe)",
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return layout::check_parent(path),
+        Err(error) => return Err(SinkError::io(path, "looking at the destination")(error)),
+    };
+    Err(SinkError::Kind { path: path.to_owned(), expected: "a file or nothing", found: found.to_owned() })
+}
+
+pub(super) fn write(stage: &Stage, entry: Descriptor, tag: Option<&str>, path: &Path) -> Result<(), SinkError> {
+    let mut index = Index::default();
+    index.replace_tag(entry, tag);
+    let mut out = RawBlobWriter::create(stage)?;
+    for name in ["blobs/", "blobs/sha256/"] {
+        let mut header = Header::new(name, EntryKind::Dir);
+        header.mode = 0o755;
+        out.push(&tar::encode(&header))?;
+    }
+    for (name, bytes) in [("oci-layout", oci::LAYOUT_FILE), ("index.json", &index.to_bytes())] {
+        out.push(&file_header(name, bytes.len() as u64))?;
+        out.push(bytes)?;
+        pad(&mut out)?;
+    }
+    for digest in stage.blobs() {
+        let blob = stage.blob_path(digest);
+        let io = |error| SinkError::io(&blob, "reading a blob")(error);
+        let file = File::open(&blob).map_err(io)?;
+        let size = file.metadata().map_err(io)?.len();
+        out.push(&file_header(&format!("blobs/sha256/{}", digest.hex()), size))?;
+        if let Some(span) = Span::new(0, size) {
+            out.append_from(&file, span)?;
+        }
+        pad(&mut out)?;
+        // The archive has it now; both at once would double the space.
+        fs::remove_file(&blob).map_err(SinkError::io(&blob, "removing a packed blob"))?;
+    }
+    out.push(&[0; 1024])?;
+    out.persist(path)
+}
+
+fn file_header(name: &str, size: u64) -> Vec<u8> {
+    let mut header = Header::new(name, EntryKind::Regular);
+    header.mode = 0o644;
+    header.size = size;
+    tar::encode(&header)
+}
+
+fn pad(out: &mut RawBlobWriter) -> Result<(), SinkError> {
+    let over = (out.written() % 512) as usize;
+    if over == 0 { Ok(()) } else { out.push(&[0; 512][over..]) }
+}

@@ -1,0 +1,41 @@
+//! Why an image can't be written; each error names the file or blob.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::digest::BlobDigest;
+use crate::oci::OciError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum SinkError {
+    #[error("{reference}: expected a destination oci:DIR[:TAG] or oci-archive:FILE[:TAG]")]
+    Transport { reference: String },
+    #[error("{path}: expected {expected}, found {found}", path = path.display())]
+    Kind { path: PathBuf, expected: &'static str, found: String },
+    #[error(
+        "{reference}: expected a tag, since the layout has the tags {}; without one the image could not be told from \
+         theirs", tags.join(", ")
+    )]
+    TagNeeded { reference: String, tags: Vec<String> },
+    #[error("{path}: {doing}: {source}", path = path.display())]
+    Io { path: PathBuf, doing: &'static str, source: io::Error },
+    #[error("{path}: {source}", path = path.display())]
+    Oci { path: PathBuf, source: OciError },
+    #[error("the blob {digest}: expected {expected} bytes, {found} were written")]
+    Size { digest: BlobDigest, expected: u64, found: u64 },
+    #[error("the blob {digest} is corrupt where it was copied from: its content has the digest {found}")]
+    Corrupt { digest: BlobDigest, found: BlobDigest },
+    #[error("copying a blob: expected {expected} bytes, the file ends after {found}")]
+    ShortCopy { expected: u64, found: u64 },
+    #[error("the manifest {digest} was to be committed but never written")]
+    NoManifest { digest: BlobDigest },
+    #[error("{reference}: expected at least one image to commit, found none")]
+    NoImages { reference: String },
+}
+
+impl SinkError {
+    pub(super) fn io(path: impl Into<PathBuf>, doing: &'static str) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { path, doing, source }
+    }
+}

@@ -1,0 +1,171 @@
+//! Where images come from: layouts, archives and directories, each seen as a manifest, a config and layers.
+
+mod archive;
+mod docker;
+mod error;
+mod layout;
+mod read;
+mod rootfs;
+mod select;
+mod store;
+
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::digest::{BlobDigest, DiffId};
+use crate::oci::{Compression, Config, Descriptor, Index, Manifest, Platform, Reference, Transport};
+use crate::span::Span;
+
+pub use error::{BlobError, SourceError};
+pub use read::VerifyingReader;
+
+use archive::Archive;
+use read::SpanReader;
+use store::Store;
+
+/// One image for one platform.
+#[derive(Debug)]
+pub struct Image {
+    pub manifest: Manifest,
+    /// `None` for images that came without a manifest (docker-archive, a directory).
+    pub manifest_digest: Option<BlobDigest>,
+    pub config: Config,
+    pub platform: Option<Platform>,
+    pub layers: Vec<Layer>,
+    /// The entry that led to the manifest, with its annotations and platform.
+    pub index_descriptor: Option<Descriptor>,
+    /// The image index that the entry stands in; `None` when a tag leads straight to the manifest.
+    pub index: Option<Arc<Index>>,
+}
+
+#[derive(Debug)]
+pub struct Layer {
+    /// `None` where the source has no blobs (docker-archive, a directory).
+    pub descriptor: Option<Descriptor>,
+    /// `None` for a directory: its tar is made while it is read.
+    pub diff_id: Option<DiffId>,
+    /// `None` when only the first bytes can tell.
+    pub compression: Option<Compression>,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    Blob(Descriptor),
+    Member(Span),
+    Rootfs,
+}
+
+/// An opened reference.
+#[derive(Debug)]
+pub struct Source {
+    reference: Reference,
+    kind: Kind,
+    notes: Notes,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Layout(Store),
+    Docker(Archive),
+    Rootfs(PathBuf),
+}
+
+impl Source {
+    pub fn open(reference: &Reference) -> Result<Self, SourceError> {
+        let path = reference.path();
+        let kind = match reference.transport() {
+            Transport::Oci => Kind::Layout(Store::open_dir(path)?),
+            Transport::OciArchive => Kind::Layout(Store::open_archive(path)?),
+            Transport::DockerArchive => Kind::Docker(Archive::open(path)?),
+            Transport::Dir => Kind::Rootfs(rootfs::check(path)?),
+        };
+        Ok(Self { reference: reference.clone(), kind, notes: Notes::default() })
+    }
+
+    pub fn reference(&self) -> &Reference {
+        &self.reference
+    }
+
+    /// The images that the reference leads to: one for each platform, or only those for `platform`.
+    pub fn images(&self, platform: Option<&Platform>) -> Result<Vec<Image>, SourceError> {
+        match &self.kind {
+            Kind::Layout(store) => layout::images(store, &self.reference, platform, &self.notes),
+            Kind::Docker(archive) => docker::images(archive, &self.reference, platform),
+            Kind::Rootfs(_) => Ok(vec![rootfs::image(platform)]),
+        }
+    }
+
+    /// A layer's bytes as stored, checked against its descriptor while they are read (see [`VerifyingReader`]).
+    pub fn open_layer(&self, layer: &Layer) -> Result<Box<dyn Read + Send>, SourceError> {
+        if let Kind::Rootfs(root) = &self.kind {
+            return Ok(Box::new(rootfs::TarStream::open(root, self.notes.clone())?));
+        }
+        let Some((file, span)) = self.span(layer)? else { return Ok(Box::new(std::io::empty())) };
+        let reader = SpanReader::new(file, span);
+        Ok(match &layer.place {
+            Place::Blob(blob) => Box::new(VerifyingReader::new(reader, blob.digest, blob.size)),
+            _ => Box::new(reader),
+        })
+    }
+
+    /// Random access to a layer's bytes as stored, unchecked but for the size. The file's cursor is shared: use
+    /// [`read_at`](std::os::unix::fs::FileExt::read_at). `None` for a directory.
+    pub fn layer_file(&self, layer: &Layer) -> Result<Option<(File, Span)>, SourceError> {
+        let Some((file, span)) = self.span(layer)? else { return Ok(None) };
+        if let Place::Blob(blob) = &layer.place {
+            let (digest, expected, found) = (blob.digest, blob.size, span.len());
+            let source = match found.cmp(&expected) {
+                std::cmp::Ordering::Less => BlobError::Short { digest, expected, found },
+                std::cmp::Ordering::Greater => BlobError::Long { digest, expected },
+                std::cmp::Ordering::Equal => return Ok(Some((self.own(&file)?, span))),
+            };
+            return Err(SourceError::Blob { place: self.reference.to_string(), source });
+        }
+        Ok(Some((self.own(&file)?, span)))
+    }
+
+    /// What was skipped since the last call, for the user to know.
+    pub fn take_notes(&self) -> Vec<String> {
+        self.notes.take()
+    }
+
+    fn span(&self, layer: &Layer) -> Result<Option<(Arc<File>, Span)>, SourceError> {
+        Ok(match (&self.kind, &layer.place) {
+            (Kind::Layout(store), Place::Blob(blob)) => Some(store.blob(blob.digest)?),
+            (Kind::Docker(archive), Place::Member(span)) => Some((archive.file(), *span)),
+            _ => None,
+        })
+    }
+
+    fn own(&self, file: &File) -> Result<File, SourceError> {
+        file.try_clone().map_err(|source| SourceError::Io {
+            path: self.reference.path().to_owned(),
+            doing: "duplicating the open file",
+            source,
+        })
+    }
+}
+
+/// Remarks that are no errors, gathered from wherever they arise.
+#[derive(Debug, Clone, Default)]
+struct Notes(Arc<Mutex<Vec<String>>>);
+
+impl Notes {
+    fn add(&self, note: String) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(note);
+    }
+
+    fn all(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

@@ -1,0 +1,72 @@
+//! An unnamed temporary file that many threads append to: compressed frames and header bytes on their way
+//! from unpack to pack. It goes with the process, however that ends.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::span::Span;
+
+/// The spool could not be made, written or read; most often the disk is full.
+#[derive(Debug, thiserror::Error)]
+#[error("spool file in {}: {action}: {source}", dir.display())]
+pub struct SpoolError {
+    dir: PathBuf,
+    action: &'static str,
+    source: io::Error,
+}
+
+#[derive(Debug)]
+pub struct Spool {
+    file: File,
+    dir: PathBuf,
+    end: AtomicU64,
+}
+
+/// Where spools live: `$TMPDIR`, else `/var/tmp`. Not `/tmp`, which is often memory.
+pub fn default_dir() -> PathBuf {
+    std::env::var_os("TMPDIR").filter(|dir| !dir.is_empty()).map_or_else(|| "/var/tmp".into(), PathBuf::from)
+}
+
+impl Spool {
+    pub fn new(dir: &Path) -> Result<Self, SpoolError> {
+        match tempfile::tempfile_in(dir) {
+            Ok(file) => Ok(Self { file, dir: dir.to_owned(), end: AtomicU64::new(0) }),
+            Err(source) => Err(SpoolError { dir: dir.to_owned(), action: "create", source }),
+        }
+    }
+
+    /// Sets room aside. Whoever reserved it writes it.
+    pub fn reserve(&self, len: u64) -> Span {
+        let start = self.end.fetch_add(len, Ordering::Relaxed);
+        Span::new(start, len).expect("a spool of less than 2^64 bytes")
+    }
+
+    pub fn write_at(&self, bytes: &[u8], start: u64) -> Result<(), SpoolError> {
+        self.file.write_all_at(bytes, start).map_err(|e| self.error("write", e))
+    }
+
+    pub fn append(&self, bytes: &[u8]) -> Result<Span, SpoolError> {
+        let span = self.reserve(bytes.len() as u64);
+        self.write_at(bytes, span.start())?;
+        Ok(span)
+    }
+
+    /// Fills `out`, from byte `start` on.
+    pub fn read_at(&self, out: &mut [u8], start: u64) -> Result<(), SpoolError> {
+        self.file.read_exact_at(out, start).map_err(|e| self.error("read", e))
+    }
+
+    /// Appends the span's bytes to `out`.
+    pub fn read(&self, span: Span, out: &mut Vec<u8>) -> Result<(), SpoolError> {
+        let start = out.len();
+        out.resize(start + usize::try_from(span.len()).expect("a span that fits in memory"), 0);
+        self.read_at(&mut out[start..], span.start())
+    }
+
+    fn error(&self, action: &'static str, source: io::Error) -> SpoolError {
+        SpoolError { dir: self.dir.clone(), action, source }
+    }
+}

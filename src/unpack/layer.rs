@@ -1,0 +1,245 @@
+//! One layer's stream: blocks to the scanner, payloads to the pool.
+
+use std::io::{self, BufReader, Read};
+
+use crossbeam_channel::{Sender, unbounded};
+
+use super::budget::Budgets;
+use super::work::{Content, Job, PIECE, Pool};
+use super::{LayerInput, UnpackError, UnpackedLayer};
+use crate::codec::{Compression, HashingReader, WHOLE_FRAME_INPUT, decompress};
+use crate::digest::DiffId;
+use crate::inventory::{Inventory, Item, Payload};
+use crate::progress::Progress;
+use crate::span::Span;
+use crate::spool::{Spool, SpoolError};
+use crate::tar::{BLOCK, EntryKind, RawEntry, Rewrite, Scanner, Step, encode, padding};
+
+/// Hashing and inflating like large pieces.
+const BUFFER: usize = 1 << 20;
+
+type Tar<'a> = BufReader<HashingReader<Box<dyn Read + Send + 'a>>>;
+type Done = Sender<(usize, Result<Payload, UnpackError>)>;
+
+pub(super) fn read(
+    input: LayerInput<'_>,
+    pool: &Pool,
+    spool: &Spool,
+    budgets: &Budgets,
+    progress: &Progress,
+) -> Result<UnpackedLayer, UnpackError> {
+    let blob = (input.open)().map_err(UnpackError::Read)?;
+    let (tar, compression) = decompress(blob).map_err(UnpackError::Read)?;
+    let plain = input.verified.filter(|_| compression == Compression::None);
+    let tar = if plain.is_some() { HashingReader::idle(tar) } else { HashingReader::new(tar) };
+    let mut tar = BufReader::with_capacity(BUFFER, tar);
+    let (done, payloads) = unbounded();
+    let mut inventory = Inventory::default();
+    let mut reader = Reader { headers: HeaderLog::new(spool), pool, budgets, progress, done };
+    let read = reader.entries(&mut tar, &mut inventory);
+    let flushed = reader.headers.flush();
+    drop(reader);
+    // Workers may still hold payloads of this layer when the reader failed.
+    for (item, payload) in payloads {
+        match payload {
+            Ok(payload) => {
+                inventory.content_bytes += payload.size;
+                inventory.items[item].payload = Some(payload);
+            }
+            Err(UnpackError::Stopped) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    read?;
+    flushed?;
+    let hashed = tar.into_inner().finish().or(plain.map(|digest| *digest.as_bytes()));
+    let diff_id = DiffId::from_bytes(hashed.unwrap_or_default());
+    match input.diff_id {
+        Some(expected) if expected != diff_id => Err(UnpackError::DiffId { expected, found: diff_id }),
+        _ => Ok(UnpackedLayer { inventory, diff_id }),
+    }
+}
+
+struct Reader<'a> {
+    headers: HeaderLog<'a>,
+    pool: &'a Pool,
+    budgets: &'a Budgets,
+    progress: &'a Progress,
+    done: Done,
+}
+
+impl Reader<'_> {
+    fn entries(&mut self, tar: &mut Tar<'_>, inventory: &mut Inventory) -> Result<(), UnpackError> {
+        let mut scanner = Scanner::new();
+        let mut expanded = 0u64;
+        let mut block = [0; BLOCK];
+        while read_block(tar, &mut block).map_err(UnpackError::Read)? {
+            match scanner.push(&block)? {
+                Step::More => {}
+                Step::End => break,
+                Step::Entry(entry) => {
+                    self.progress.check()?;
+                    if self.pool.is_stopped() {
+                        return Err(UnpackError::Stopped);
+                    }
+                    expanded += u64::from(entry.rewrite == Some(Rewrite::Sparse));
+                    self.entry(&entry, tar, inventory)?;
+                }
+            }
+        }
+        scanner.finish()?;
+        // The blob's digest and the DiffID cover what stands behind the end as well.
+        io::copy(tar, &mut io::sink()).map_err(UnpackError::Read)?;
+        if expanded > 0 {
+            inventory.notes.push(format!("{expanded} sparse files written out with their holes as zeros"));
+        }
+        if scanner.global_headers() > 0 {
+            let count = scanner.global_headers();
+            inventory.notes.push(format!("{count} global pax headers left out, as docker and podman ignore them"));
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, entry: &RawEntry, tar: &mut Tar<'_>, inventory: &mut Inventory) -> Result<(), UnpackError> {
+        let header = &entry.header;
+        let rewritten = entry.rewrite.map(|_| encode(header));
+        inventory.items.push(Item {
+            path: header.path()?,
+            kind: header.kind,
+            target: (header.kind == EntryKind::HardLink).then(|| header.link_path()).transpose()?,
+            header: self.headers.append(rewritten.as_deref().unwrap_or(&entry.raw))?,
+            payload: None,
+        });
+        if !header.has_payload() {
+            return Ok(());
+        }
+        let item = inventory.items.len() - 1;
+        let truncated = |e: io::Error| match e.kind() {
+            io::ErrorKind::UnexpectedEof => {
+                UnpackError::ContentTruncated { name: String::from_utf8_lossy(&header.name).into_owned() }
+            }
+            _ => UnpackError::Read(e),
+        };
+        let size = header.size;
+        if size <= WHOLE_FRAME_INPUT {
+            self.budgets.whole.take(size);
+            let mut content = Vec::with_capacity(size as usize);
+            let filled = fill(entry, tar, |at, run| {
+                content.resize(at as usize, 0);
+                let expected = run.limit() as usize;
+                if run.read_to_end(&mut content)? == expected {
+                    Ok(())
+                } else {
+                    Err(io::ErrorKind::UnexpectedEof.into())
+                }
+            });
+            if let Err(error) = filled {
+                self.budgets.whole.give(size);
+                return Err(truncated(error));
+            }
+            content.resize(size as usize, 0);
+            self.pool.send(Job { item, content: Content::Whole(content), done: self.done.clone() })?;
+        } else {
+            self.stream(entry, item, tar).map_err(truncated)?;
+        }
+        skip(tar, padding(entry.stored)).map_err(truncated)
+    }
+
+    fn stream(&self, entry: &RawEntry, item: usize, tar: &mut Tar<'_>) -> io::Result<()> {
+        let gone = || io::Error::other("the worker stopped");
+        let (sender, pieces) = unbounded();
+        let content = Content::Streamed { size: entry.header.size, pieces };
+        self.pool.send(Job { item, content, done: self.done.clone() }).map_err(|_| gone())?;
+        let mut position = 0;
+        let send = |piece: Vec<u8>| {
+            let len = piece.len() as u64;
+            self.budgets.streamed.take(len);
+            sender.send(piece).map_err(|_| {
+                self.budgets.streamed.give(len);
+                gone()
+            })
+        };
+        let zeros = |mut len: u64| -> io::Result<()> {
+            while len > 0 {
+                let piece = len.min(PIECE as u64);
+                send(vec![0; piece as usize])?;
+                len -= piece;
+            }
+            Ok(())
+        };
+        fill(entry, tar, |at, run| {
+            zeros(at - position)?;
+            position = at + run.limit();
+            while run.limit() > 0 {
+                self.progress.check().map_err(io::Error::other)?;
+                let mut piece = vec![0; run.limit().min(PIECE as u64) as usize];
+                run.read_exact(&mut piece)?;
+                send(piece)?;
+            }
+            Ok(())
+        })?;
+        zeros(entry.header.size - position)
+    }
+}
+
+/// Hands on each stored run of the content with its place in the file.
+fn fill<R: Read>(
+    entry: &RawEntry,
+    tar: &mut R,
+    mut run: impl FnMut(u64, &mut io::Take<&mut R>) -> io::Result<()>,
+) -> io::Result<()> {
+    match &entry.sparse {
+        None => run(0, &mut tar.take(entry.stored)),
+        Some(map) => map.segments().iter().try_for_each(|s| run(s.start(), &mut tar.take(s.len()))),
+    }
+}
+
+fn skip(tar: &mut impl Read, len: usize) -> io::Result<()> {
+    tar.read_exact(&mut [0; BLOCK][..len])
+}
+
+/// False at the end of the stream; a part of a block is an error.
+fn read_block(tar: &mut impl Read, block: &mut [u8; BLOCK]) -> io::Result<bool> {
+    let mut filled = 0;
+    while filled < BLOCK {
+        match tar.read(&mut block[filled..])? {
+            0 if filled == 0 => return Ok(false),
+            0 => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the tar ends inside a block")),
+            n => filled += n,
+        }
+    }
+    Ok(true)
+}
+
+/// Header bytes on their way to the spool, gathered so that a million entries are not a million writes.
+struct HeaderLog<'a> {
+    spool: &'a Spool,
+    room: Span,
+    bytes: Vec<u8>,
+}
+
+impl<'a> HeaderLog<'a> {
+    const ROOM: u64 = 256 << 10;
+
+    fn new(spool: &'a Spool) -> Self {
+        Self { spool, room: spool.reserve(0), bytes: Vec::new() }
+    }
+
+    fn append(&mut self, header: &[u8]) -> Result<Span, SpoolError> {
+        let len = header.len() as u64;
+        if self.bytes.len() as u64 + len > self.room.len() {
+            self.flush()?;
+            self.room = self.spool.reserve(Self::ROOM.max(len));
+        }
+        let start = self.room.start() + self.bytes.len() as u64;
+        self.bytes.extend_from_slice(header);
+        Ok(Span::new(start, len).expect("inside the room"))
+    }
+
+    fn flush(&mut self) -> Result<(), SpoolError> {
+        self.spool.write_at(&self.bytes, self.room.start())?;
+        self.bytes.clear();
+        self.room = self.spool.reserve(0);
+        Ok(())
+    }
+}

@@ -1,0 +1,132 @@
+//! Layer blobs -> inventories: one pass that verifies, hashes and compresses.
+//!
+//! A reader thread for each layer inflates it, checks its DiffID and cuts it into entries; a pool of workers hashes
+//! and compresses the payloads and puts the frames into the spool. Neither order nor layers change a payload's
+//! frame, so nothing is compressed twice. Memory is bounded by [`budget`], whatever the files' sizes.
+
+mod budget;
+mod layer;
+mod work;
+
+use std::io::{self, Read};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::codec::{FrameError, Level};
+use crate::digest::{BlobDigest, DiffId};
+use crate::inventory::Inventory;
+use crate::progress::{Interrupted, Progress};
+use crate::spool::{Spool, SpoolError};
+use crate::tar::{PathError, ScanError};
+
+use budget::{Budgets, ByteBudget};
+use work::Pool;
+
+/// Whole files on their way from readers to workers, in bytes over all layers.
+const WHOLE_IN_FLIGHT: u64 = 64 << 20;
+/// Pieces of streamed files on their way. A worker compresses a large file more slowly than its reader inflates it:
+/// with room to run ahead, the reader keeps the other workers busy meanwhile.
+///
+/// The two are apart so that they can't starve each other: a streamed file that a worker waits for
+/// never waits for room that queued jobs hold.
+const STREAMED_IN_FLIGHT: u64 = 128 << 20;
+
+/// What is wrong with a layer. The caller adds which one.
+#[derive(Debug, thiserror::Error)]
+pub enum UnpackError {
+    #[error("{0}")]
+    Read(#[source] io::Error),
+    #[error("{0}")]
+    Tar(#[from] ScanError),
+    #[error("{0}")]
+    Path(#[from] PathError),
+    #[error("entry {name:?}: the archive ends inside its content")]
+    ContentTruncated { name: String },
+    #[error("DiffID: the config has {expected}, the layer's tar is {found}")]
+    DiffId { expected: DiffId, found: DiffId },
+    #[error("{0}")]
+    Spool(#[from] SpoolError),
+    #[error("{0}")]
+    Frame(#[from] FrameError),
+    #[error("{0}")]
+    Interrupted(#[from] Interrupted),
+    /// Another layer failed first; its error is the one to show.
+    #[error("stopped")]
+    Stopped,
+}
+
+/// One layer of the new image.
+pub struct LayerInput<'a> {
+    /// The blob's bytes, verified against the descriptor as they are read.
+    pub open: Box<dyn FnOnce() -> io::Result<Box<dyn Read + Send + 'a>> + Send + 'a>,
+    /// The digest that the reader checks at the blob's end, if it does. For a plain tar it is the DiffID as well.
+    pub verified: Option<BlobDigest>,
+    /// What the config promises; `None` when there is no config yet.
+    pub diff_id: Option<DiffId>,
+}
+
+/// A layer as read: its entries, and the DiffID of the tar that it was.
+pub struct UnpackedLayer {
+    pub inventory: Inventory,
+    pub diff_id: DiffId,
+}
+
+#[derive(Clone, Copy)]
+pub struct Options {
+    pub level: Level,
+    pub threads: usize,
+}
+
+/// Reads all layers. On an error, the index of the layer that it is about.
+pub fn unpack(
+    layers: Vec<LayerInput<'_>>,
+    spool: &Spool,
+    options: Options,
+    progress: &Progress,
+) -> Result<Vec<UnpackedLayer>, (usize, UnpackError)> {
+    let count = layers.len();
+    let inputs: Vec<Mutex<Option<LayerInput<'_>>>> = layers.into_iter().map(|l| Mutex::new(Some(l))).collect();
+    let results: Vec<Mutex<Option<Result<UnpackedLayer, UnpackError>>>> =
+        (0..count).map(|_| Mutex::new(None)).collect();
+    let budgets = Budgets { whole: ByteBudget::new(WHOLE_IN_FLIGHT), streamed: ByteBudget::new(STREAMED_IN_FLIGHT) };
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        let pool = Pool::start(scope, options, spool, &budgets, progress);
+        for _ in 0..options.threads.min(count).max(1) {
+            let pool = pool.clone();
+            let (inputs, results, next, budgets) = (&inputs, &results, &next, &budgets);
+            scope.spawn(move || {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(input) = inputs.get(index) else { break };
+                    let Some(input) = input.lock().ok().and_then(|mut slot| slot.take()) else { break };
+                    let result = layer::read(input, &pool, spool, budgets, progress);
+                    if result.is_err() {
+                        pool.stop();
+                    }
+                    progress.layer_read();
+                    if let Ok(mut slot) = results[index].lock() {
+                        *slot = Some(result);
+                    }
+                }
+            });
+        }
+    });
+    collect(results)
+}
+
+type Slot = Mutex<Option<Result<UnpackedLayer, UnpackError>>>;
+
+/// The layers, or the first error that is a cause and not a consequence.
+fn collect(results: Vec<Slot>) -> Result<Vec<UnpackedLayer>, (usize, UnpackError)> {
+    let mut layers = Vec::with_capacity(results.len());
+    let mut stopped = None;
+    for (index, slot) in results.into_iter().enumerate() {
+        match slot.into_inner().ok().flatten() {
+            Some(Ok(layer)) => layers.push(layer),
+            Some(Err(UnpackError::Stopped)) | None => stopped = stopped.or(Some((index, UnpackError::Stopped))),
+            Some(Err(error)) => return Err((index, error)),
+        }
+    }
+    stopped.map_or(Ok(layers), Err)
+}
