@@ -41,6 +41,7 @@ pub mod order;
 pub mod pack;
 pub mod progress;
 pub mod rechunk;
+pub mod report;
 pub mod sink;
 pub mod source;
 pub mod span;
