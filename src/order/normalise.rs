@@ -1,7 +1,7 @@
 //! Several entries for one path in a layer: tar allows it, podman refuses it (tar-split's
 //! `ErrDuplicatePath`, the TOC's "duplicate entries"). What an extracting client ends up with is what is kept.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::Entry;
 use crate::tar::{EntryKind, TarPath};
@@ -44,14 +44,23 @@ pub fn normalise(entries: &[Entry<'_>]) -> Vec<Live> {
     let mut live = vec![true; entries.len()];
     // The entry whose inode each entry is: itself, or what a hard link's target was at that moment.
     let mut inode: Vec<usize> = (0..entries.len()).collect();
+    // Directories that something stands in; they need no entries of their own.
+    let mut dirs: HashSet<&[u8]> = HashSet::new();
     for (index, entry) in entries.iter().enumerate() {
         if let Some(&target) = entry.target.and_then(|target| at.get(target)) {
             inode[index] = inode[target];
         }
         if let Some(old) = at.insert(entry.path, index) {
             live[old] = false;
-            if entries[old].kind == EntryKind::Dir && entry.kind != EntryKind::Dir {
-                drop_below(entries, entry.path, index, &mut at, &mut live);
+        }
+        if entry.kind != EntryKind::Dir && dirs.contains(entry.path.as_bytes()) {
+            drop_below(entries, entry.path, index, &mut at, &mut live);
+        }
+        let mut path = entry.path.as_bytes();
+        while let Some(end) = path.iter().rposition(|&b| b == b'/') {
+            path = &path[..end];
+            if !dirs.insert(path) {
+                break;
             }
         }
     }
@@ -133,6 +142,12 @@ mod tests {
             run(&[("d", Dir, ""), ("d/x", File, ""), ("dx", File, ""), ("d", File, "")]),
             [(2, Itself), (3, Itself)]
         );
+    }
+
+    #[test]
+    fn so_does_a_directory_without_an_entry() {
+        assert_eq!(run(&[("d/e/x", File, ""), ("d/y", File, ""), ("d/e", File, "")]), [(1, Itself), (2, Itself)]);
+        assert_eq!(run(&[("d/e/x", File, ""), ("d", File, "")]), [(1, Itself)]);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! order, then hard links. So an update is one range at the front for every client, however many versions
 //! behind: a file that changes moves to the front and what did not change keeps its place behind it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::Entry;
 use crate::digest::FileDigest;
@@ -16,8 +16,12 @@ type Place = (u32, u32);
 /// What the previous image's TOCs say: which content clients have, and where it stood.
 #[derive(Debug, Clone, Default)]
 pub struct Previous {
+    /// The lowest layer's place of each path with content, and those of the layers above, which few paths have.
     paths: HashMap<TarPath, Place>,
+    paths_again: HashMap<TarPath, Vec<Place>>,
     contents: HashMap<FileDigest, Place>,
+    /// Paths with content in each layer.
+    sizes: HashMap<u32, u64>,
 }
 
 impl Previous {
@@ -25,10 +29,14 @@ impl Previous {
     /// the layer's TOC belongs here.
     pub fn add_layer<'a>(&mut self, layer: u32, entries: impl IntoIterator<Item = (&'a TarPath, Option<FileDigest>)>) {
         for (position, (path, content)) in (0..).zip(entries) {
+            let Some(content) = content else { continue };
             let place = (layer, position);
-            self.paths.insert(path.clone(), place);
-            if let Some(content) = content {
-                self.contents.entry(content).or_insert(place);
+            self.contents.entry(content).or_insert(place);
+            *self.sizes.entry(layer).or_default() += 1;
+            if self.paths.contains_key(path) {
+                self.paths_again.entry(path.clone()).or_default().push(place);
+            } else {
+                self.paths.insert(path.clone(), place);
             }
         }
     }
@@ -38,10 +46,32 @@ impl Previous {
         self.contents.contains_key(content)
     }
 
-    /// Where known content stood: at the same path if that had a place, else where it was first seen.
-    fn place(&self, path: &TarPath, content: &FileDigest) -> Option<Place> {
+    /// The layer whose paths are most like these: a layer that did not change finds itself, also when layers
+    /// above it have some of its paths again.
+    fn home(&self, entries: &[Entry<'_>]) -> Option<u32> {
+        let mut shared: BTreeMap<u32, u64> = BTreeMap::new();
+        let mut count = 0;
+        for entry in entries.iter().filter(|entry| entry.content.is_some()) {
+            count += 1;
+            self.places(entry.path).for_each(|(layer, _)| *shared.entry(layer).or_default() += 1);
+        }
+        // Twice the shared ones over the sum of both sizes (Dice's measure), as products of integers.
+        let less = |(a, in_a): &(u32, u64), (b, in_b): &(u32, u64)| {
+            let sum = |layer: &u32| u128::from(count + self.sizes[layer]);
+            (u128::from(*in_a) * sum(b)).cmp(&(u128::from(*in_b) * sum(a))).then(b.cmp(a))
+        };
+        shared.into_iter().max_by(less).map(|(layer, _)| layer)
+    }
+
+    fn places(&self, path: &TarPath) -> impl Iterator<Item = Place> {
+        self.paths.get(path).into_iter().chain(self.paths_again.get(path).into_iter().flatten()).copied()
+    }
+
+    /// Where known content stood: at the same path, best in the layer `home`, else where it was first seen.
+    fn place(&self, path: &TarPath, content: &FileDigest, home: Option<u32>) -> Option<Place> {
         let seen = *self.contents.get(content)?;
-        Some(self.paths.get(path).copied().unwrap_or(seen))
+        let at_home = self.places(path).find(|(layer, _)| Some(*layer) == home);
+        Some(at_home.or_else(|| self.paths.get(path).copied()).unwrap_or(seen))
     }
 }
 
@@ -52,11 +82,12 @@ pub fn sequence(entries: &[Entry<'_>], previous: &Previous) -> (Vec<usize>, usiz
     let mut fresh = Vec::new();
     let mut known = Vec::new();
     let mut links = Vec::new();
+    let home = previous.home(entries);
     for (index, entry) in entries.iter().enumerate() {
         match (entry.kind, entry.content) {
             (EntryKind::HardLink, _) => links.push(index),
             (_, None) => headers.push(index),
-            (_, Some((content, _))) => match previous.place(entry.path, &content) {
+            (_, Some((content, _))) => match previous.place(entry.path, &content, home) {
                 None => fresh.push(index),
                 Some(place) => known.push((place, index)),
             },
@@ -138,6 +169,19 @@ mod tests {
         ];
         let (order, fresh) = order(&new, &previous);
         assert_eq!((order.join(" ").as_str(), fresh), ("/d /b /m /z /a", 2));
+    }
+
+    /// Images show the same path in several layers all the time, such as package databases.
+    #[test]
+    fn a_layer_keeps_its_order_when_others_have_its_paths() {
+        let mut previous = Previous::default();
+        let (a, b, c) = (path("a"), path("b"), path("c"));
+        previous.add_layer(0, [(&c, Some(digest(1))), (&a, Some(digest(2))), (&b, Some(digest(3)))]);
+        previous.add_layer(1, [(&b, Some(digest(4))), (&a, Some(digest(2)))]);
+        let below = [("a", Regular, 2, ""), ("b", Regular, 3, ""), ("c", Regular, 1, "")];
+        let above = [("a", Regular, 2, ""), ("b", Regular, 4, "")];
+        assert_eq!(order(&below, &previous).0.join(" "), "/c /a /b");
+        assert_eq!(order(&above, &previous).0.join(" "), "/b /a");
     }
 
     #[test]

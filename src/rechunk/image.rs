@@ -53,7 +53,7 @@ impl Job<'_> {
             verified: layer.descriptor.as_ref().map(|descriptor| descriptor.digest),
             diff_id: layer.diff_id,
         });
-        let options = unpack::Options { level: self.request.level, threads: self.request.threads };
+        let options = unpack::Options { level: Some(self.request.level), threads: self.request.threads };
         unpack(inputs.collect(), self.spool, options, self.progress)
             .map_err(|(index, source)| self.layer_error(index, source))
     }

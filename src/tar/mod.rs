@@ -8,6 +8,8 @@
 
 mod block;
 mod encode;
+#[doc(hidden)]
+pub mod fuzz;
 mod header;
 mod path;
 mod pax;

@@ -1,0 +1,157 @@
+//! Layers in order -> the file system that a container sees.
+
+use std::collections::BTreeMap;
+
+use restrata::tar::EntryKind;
+
+use super::{Content, Entry, sha256};
+
+/// An entry as some reader saw it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Seen {
+    /// Without `.` components and slashes at the ends.
+    pub path: Vec<u8>,
+    /// A symlink's text, or a hard link's target, cleaned as `path`.
+    pub link: Vec<u8>,
+    pub kind: EntryKind,
+    pub meta: Meta,
+    pub content: Content,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Meta {
+    pub mode: i64,
+    pub uid: i64,
+    pub gid: i64,
+    pub owner: [Vec<u8>; 2],
+    /// Nanoseconds from 1970.
+    pub mtime: i128,
+    pub device: [i64; 2],
+    pub xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+impl From<&Entry> for Seen {
+    fn from(Entry { header, content }: &Entry) -> Self {
+        let kind = header.kind;
+        Self {
+            path: clean(&header.name),
+            link: if kind == EntryKind::HardLink { clean(&header.link) } else { header.link.clone() },
+            kind,
+            meta: Meta {
+                mode: header.mode,
+                uid: header.uid,
+                gid: header.gid,
+                owner: [header.uname.clone(), header.gname.clone()],
+                mtime: i128::from(header.mtime.secs) * 1_000_000_000 + i128::from(header.mtime.nanos),
+                device: [header.devmajor, header.devminor],
+                xattrs: header.xattrs.iter().map(|xattr| (xattr.name.clone(), xattr.value.clone())).collect(),
+            },
+            content: content.clone(),
+        }
+    }
+}
+
+pub fn clean(name: &[u8]) -> Vec<u8> {
+    name.split(|b| *b == b'/').filter(|part| !part.is_empty() && *part != b".").collect::<Vec<_>>().join(&b'/')
+}
+
+/// Paths and the inodes (indexes into a list that outlives the layer) behind them.
+pub type Paths = BTreeMap<Vec<u8>, usize>;
+
+/// One layer while it is unpacked into an empty directory, entry by entry.
+#[derive(Default)]
+pub struct Unpacking {
+    pub paths: Paths,
+    pub inodes: Vec<Seen>,
+}
+
+impl Unpacking {
+    /// False when a component of the path is no directory.
+    pub fn has_room_for(&self, path: &[u8]) -> bool {
+        ancestors(path).all(|dir| self.paths.get(dir).is_none_or(|at| self.inodes[*at].kind == EntryKind::Dir))
+    }
+
+    pub fn add(&mut self, entry: Seen) {
+        assert!(self.has_room_for(&entry.path), "{:?} stands below something that is no directory", entry.path);
+        let inode = match entry.kind {
+            EntryKind::HardLink => *self.paths.get(&entry.link).unwrap_or_else(|| panic!("{entry:?} links to nothing")),
+            _ => self.inodes.len(),
+        };
+        if entry.kind != EntryKind::Dir {
+            remove(&mut self.paths, &entry.path);
+        }
+        self.paths.insert(entry.path.clone(), inode);
+        if entry.kind != EntryKind::HardLink {
+            self.inodes.push(entry);
+        }
+    }
+}
+
+/// What one path of the merged file system is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    pub kind: EntryKind,
+    pub symlink: Vec<u8>,
+    pub meta: Meta,
+    pub size: usize,
+    pub digest: String,
+    /// The first of the paths that share the inode.
+    pub first_name: Vec<u8>,
+}
+
+/// The merged file system of layers, bottom first.
+pub fn merged(layers: &[Vec<Seen>]) -> BTreeMap<String, Node> {
+    let (mut tree, mut inodes) = (Paths::new(), Vec::<Seen>::new());
+    for layer in layers {
+        let mut unpacking = Unpacking { paths: Paths::new(), inodes: std::mem::take(&mut inodes) };
+        layer.iter().for_each(|entry| unpacking.add(entry.clone()));
+        mount(&mut tree, &unpacking.paths, &unpacking.inodes);
+        inodes = unpacking.inodes;
+    }
+    let mut first_names = BTreeMap::new();
+    for (path, inode) in &tree {
+        first_names.entry(*inode).or_insert_with(|| path.clone());
+    }
+    let node = |(path, inode): (Vec<u8>, usize)| {
+        let Seen { kind, link, meta, content, .. } = inodes[inode].clone();
+        let (size, digest) = (content.0.len(), sha256(&content.0));
+        let node = Node { kind, symlink: link, meta, size, digest, first_name: first_names[&inode].clone() };
+        (String::from_utf8_lossy(&path).into_owned(), node)
+    };
+    tree.into_iter().map(node).collect()
+}
+
+/// Whiteouts hide what is below their layer, never what is in it.
+fn mount(tree: &mut Paths, layer: &Paths, inodes: &[Seen]) {
+    let whiteout = |path: &[u8]| {
+        let name_at = path.iter().rposition(|b| *b == b'/').map_or(0, |at| at + 1);
+        path[name_at..].strip_prefix(b".wh.").map(|name| (path[..name_at].to_vec(), name.to_vec()))
+    };
+    for (dir, name) in layer.keys().filter_map(|path| whiteout(path)) {
+        match name.as_slice() {
+            b".wh..opq" => tree.retain(|path, _| !path.starts_with(&dir) || path.len() <= dir.len()),
+            _ => remove(tree, &[dir, name].concat()),
+        }
+    }
+    for (path, inode) in layer.iter().filter(|(path, _)| whiteout(path).is_none()) {
+        for dir in ancestors(path) {
+            if tree.get(dir).is_some_and(|at| inodes[*at].kind != EntryKind::Dir) {
+                remove(tree, dir);
+            }
+        }
+        if inodes[*inode].kind != EntryKind::Dir {
+            remove(tree, path);
+        }
+        tree.insert(path.clone(), *inode);
+    }
+}
+
+/// A path and everything below it.
+fn remove(tree: &mut Paths, path: &[u8]) {
+    let below = [path, b"/"].concat();
+    tree.retain(|other, _| other != path && !other.starts_with(&below));
+}
+
+fn ancestors(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| &path[..at])
+}
