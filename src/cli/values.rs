@@ -30,7 +30,8 @@ pub fn destination(text: &str) -> Result<Reference, String> {
 }
 
 pub fn platform(text: &str) -> Result<Platform, String> {
-    text.parse().map_err(|_| "expected OS/ARCH or OS/ARCH/VARIANT\nhint: such as linux/amd64 or linux/arm64/v8".to_owned())
+    text.parse()
+        .map_err(|_| "expected OS/ARCH or OS/ARCH/VARIANT\nhint: such as linux/amd64 or linux/arm64/v8".to_owned())
 }
 
 pub fn level(text: &str) -> Result<Level, String> {
