@@ -5,6 +5,8 @@
 harness=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 checkout=$(cd "$harness/../.." && pwd)
 bed=$(realpath -m "${RESTRATA_TESTBED:-$checkout/testbed}")
+# shellcheck disable=SC2034
+target=$(realpath -m "${CARGO_TARGET_DIR:-$checkout/target}")
 # The registry takes this port; its six profiles the six after it. Chosen by registry.sh when it starts.
 port_base=$(cat "$bed/registry/port" 2>/dev/null || echo "${RESTRATA_PORT_BASE:-5000}")
 profiles=(multi-range whole-200 ranges-16 refuse-501 refuse-400 ranges-299)

@@ -13,7 +13,7 @@ set -euo pipefail
 . "$harness/readers.sh"
 need_root
 
-restrata=${RESTRATA:-$checkout/target/release/restrata}
+restrata=${RESTRATA:-$target/release/restrata}
 tool=${RESTRATA_STANDIN:-restrata}
 sequences=()
 for arg; do
