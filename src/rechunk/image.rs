@@ -134,7 +134,7 @@ impl Job<'_> {
         let same = |diff_id| previous.iter().find(|old| old.diff_id == Some(diff_id) && old.chunked.is_some());
         let source = self.image.layers[layer.source].descriptor.as_ref();
         match job.write(index, source, |diff_id| same(diff_id).is_some())? {
-            Made::New(written) => Ok(written),
+            Made::New(written) => Ok(*written),
             Made::Known(diff_id) => self.keep(same(diff_id).ok_or(Error::Internal("a known layer is gone"))?),
         }
     }

@@ -28,7 +28,7 @@ pub(super) struct Written {
 }
 
 pub(super) enum Made {
-    New(Written),
+    New(Box<Written>),
     Known(DiffId),
 }
 
@@ -60,7 +60,7 @@ impl LayerJob<'_> {
             return Ok(Made::Known(packed.diff_id));
         }
         let (digest, size) = blob.finish()?;
-        Ok(Made::New(Written {
+        Ok(Made::New(Box::new(Written {
             descriptor: descriptor(source, &packed, self.request, digest, size),
             diff_id: packed.diff_id,
             no_index: packed.no_index.map(|cause| cause.to_string()),
@@ -69,7 +69,7 @@ impl LayerJob<'_> {
                 size,
                 index: packed.chunked.map(|_| PullIndex { bytes: packed.index_bytes, files: packed.files }),
             },
-        }))
+        })))
     }
 
     fn placed(&self) -> Result<Vec<Placed<'_>>, PackError> {
