@@ -5,8 +5,6 @@
 harness=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 checkout=$(cd "$harness/../.." && pwd)
 bed=$(realpath -m "${RESTRATA_TESTBED:-$checkout/testbed}")
-# shellcheck disable=SC2034
-target=$(realpath -m "${CARGO_TARGET_DIR:-$checkout/target}")
 # The registry takes this port; its six profiles the six after it. Chosen by registry.sh when it starts.
 port_base=$(cat "$bed/registry/port" 2>/dev/null || echo "${RESTRATA_PORT_BASE:-5000}")
 profiles=(multi-range whole-200 ranges-16 refuse-501 refuse-400 ranges-299)
@@ -36,6 +34,12 @@ apt_install() {
   fi
   DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" >>"$log" 2>&1 ||
     { tail -5 "$log" >&2; die "apt-get could not install: $*"; }
+}
+
+# built: where cargo puts what it builds from this checkout.
+built() {
+  cargo metadata --no-deps --format-version 1 --manifest-path "$checkout/Cargo.toml" |
+    python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])'
 }
 
 # profile_port NAME: the port that answers ranges in this way.
