@@ -11,7 +11,7 @@ need_root
 seq=${1:-large} runs=${2:-1}
 cores=$(nproc)
 work=$bed/work/bench
-restrata=${RESTRATA:-$checkout/target/release/restrata}
+restrata=${RESTRATA:-$(built)/release/restrata}
 mkdir -p "$work"
 apt_need time:time
 tests/harness/clients.sh >&2
@@ -43,7 +43,7 @@ done
 layer=$(tar -tf "$input" | grep '^[0-9a-f]*\.tar$')
 [ "$(wc -w <<<"$layer")" = 1 ] || die "the floor is measured on images of one layer"
 tar -xf "$input" -C "$work" "$layer"
-measure floor target/release/examples/floor "$work/$layer" "${FLOOR_LEVEL:-3}" "$cores"
+measure floor "$(built)/release/examples/floor" "$work/$layer" "${FLOOR_LEVEL:-3}" "$cores"
 rm "$work/$layer"
 
 python3 - "$work" "$cores" "$(output_bytes "$work/skopeo")" "$(output_bytes "$work/restrata")" <<'P'

@@ -13,7 +13,7 @@ need_root
 seq=${1:-large}
 [ $# -lt 2 ] || clients=("${@:2}")
 work=$bed/work/bench-update
-restrata=${RESTRATA:-$checkout/target/release/restrata}
+restrata=${RESTRATA:-$(built)/release/restrata}
 mkdir -p "$work"
 tests/harness/clients.sh >&2
 tests/harness/registry.sh start >&2

@@ -28,16 +28,20 @@
 //!
 //! `ARCHITECTURE.md` says which room may import which.
 
+pub mod check;
 pub mod codec;
 pub mod digest;
 pub mod error;
+pub mod inspect;
 pub mod inventory;
+pub mod job;
 pub mod limits;
 pub mod oci;
 pub mod order;
 pub mod pack;
 pub mod progress;
 pub mod rechunk;
+pub mod report;
 pub mod sink;
 pub mod source;
 pub mod span;
@@ -45,3 +49,4 @@ pub mod spool;
 pub mod tar;
 pub mod toc;
 pub mod unpack;
+pub mod verify;

@@ -40,3 +40,7 @@ pub const INDEX_DEPTH: usize = 4;
 
 /// zstd window, as a power of two: decoders stop at 27 unless told otherwise.
 pub const ZSTD_WINDOW_LOG: u32 = 27;
+
+/// Frames of one blob that a check remembers, 8 to 16 bytes each. A layer of a million files with a frame for each
+/// 64 KiB has a few million.
+pub const FRAMES: usize = 1 << 24;

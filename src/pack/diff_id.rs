@@ -39,15 +39,11 @@ pub(super) fn diff_id(layer: &Layer<'_>) -> Result<DiffId, PackError> {
                 receiver
             })
             .collect();
+        let next =
+            |lane: usize| receivers[lane].recv().map_err(|_| PackError::Internal("a decoding thread stopped"))?;
         for batch in 0..batches.len() {
-            loop {
-                match receivers[batch % lanes]
-                    .recv()
-                    .map_err(|_| PackError::Internal("a decoding thread stopped"))??
-                {
-                    Message::Tar(bytes) => hash.update(&bytes),
-                    Message::BatchDone => break,
-                }
+            while let Message::Tar(bytes) = next(batch % lanes)? {
+                hash.update(&bytes);
             }
         }
         Ok(())

@@ -16,7 +16,7 @@ use crate::source::{Image, Source};
 use crate::spool::Spool;
 use crate::unpack::{self, LayerInput, UnpackError, UnpackedLayer, unpack};
 
-use super::layers::{LayerJob, Written, entries};
+use super::layers::{LayerJob, Made, Written, entries};
 use super::previous::{PreviousImage, PreviousLayer};
 use super::{ImageOutcome, LayerOutcome, Request, State};
 
@@ -53,7 +53,7 @@ impl Job<'_> {
             verified: layer.descriptor.as_ref().map(|descriptor| descriptor.digest),
             diff_id: layer.diff_id,
         });
-        let options = unpack::Options { level: self.request.level, threads: self.request.threads };
+        let options = unpack::Options { level: Some(self.request.level), threads: self.request.threads };
         unpack(inputs.collect(), self.spool, options, self.progress)
             .map_err(|(index, source)| self.layer_error(index, source))
     }
@@ -130,11 +130,12 @@ impl Job<'_> {
             sink: self.sink,
             progress: self.progress,
         };
-        let written = job.write(index, self.image.layers[layer.source].descriptor.as_ref())?;
-        // The tar came out as the previous one: its blob serves, whoever compressed it.
-        match previous.iter().find(|old| old.diff_id == Some(written.diff_id) && old.chunked.is_some()) {
-            Some(old) => self.keep(old),
-            None => Ok(written),
+        // The tar came out as a previous one: that blob serves, whoever compressed it.
+        let same = |diff_id| previous.iter().find(|old| old.diff_id == Some(diff_id) && old.chunked.is_some());
+        let source = self.image.layers[layer.source].descriptor.as_ref();
+        match job.write(index, source, |diff_id| same(diff_id).is_some())? {
+            Made::New(written) => Ok(*written),
+            Made::Known(diff_id) => self.keep(same(diff_id).ok_or(Error::Internal("a known layer is gone"))?),
         }
     }
 

@@ -27,6 +27,11 @@ pub(super) struct Written {
     pub no_index: Option<String>,
 }
 
+pub(super) enum Made {
+    New(Box<Written>),
+    Known(DiffId),
+}
+
 pub(super) struct LayerJob<'a> {
     pub request: &'a Request,
     pub inventory: &'a Inventory,
@@ -37,16 +42,25 @@ pub(super) struct LayerJob<'a> {
 }
 
 impl LayerJob<'_> {
-    /// Writes the blob; `source` lends its annotations and unknown fields.
-    pub fn write(&self, index: usize, source: Option<&Descriptor>) -> Result<Written, Error> {
+    /// Writes the blob; `source` lends its annotations and unknown fields. Nothing of it is left when `is_known` says that the
+    /// previous image has this tar.
+    pub fn write(
+        &self,
+        index: usize,
+        source: Option<&Descriptor>,
+        is_known: impl Fn(DiffId) -> bool,
+    ) -> Result<Made, Error> {
         let failed = |source: PackError| Error::Pack { layer: index, source };
         let placed = self.placed().map_err(failed)?;
         let options =
             pack::Options { level: self.request.level, index: self.request.index, threads: self.request.threads };
         let mut blob = self.sink.blob()?;
         let packed = pack::pack(&placed, self.spool, options, self.progress, &mut blob).map_err(failed)?;
+        if is_known(packed.diff_id) {
+            return Ok(Made::Known(packed.diff_id));
+        }
         let (digest, size) = blob.finish()?;
-        Ok(Written {
+        Ok(Made::New(Box::new(Written {
             descriptor: descriptor(source, &packed, self.request, digest, size),
             diff_id: packed.diff_id,
             no_index: packed.no_index.map(|cause| cause.to_string()),
@@ -55,7 +69,7 @@ impl LayerJob<'_> {
                 size,
                 index: packed.chunked.map(|_| PullIndex { bytes: packed.index_bytes, files: packed.files }),
             },
-        })
+        })))
     }
 
     fn placed(&self) -> Result<Vec<Placed<'_>>, PackError> {

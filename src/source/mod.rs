@@ -3,6 +3,7 @@
 mod archive;
 mod docker;
 mod error;
+mod index;
 mod layout;
 mod read;
 mod rootfs;
@@ -22,6 +23,7 @@ use crate::oci::{Compression, Config, Descriptor, Index, Manifest, Platform, Ref
 use crate::span::Span;
 
 pub use error::{BlobError, SourceError};
+pub use index::IndexError;
 pub use read::VerifyingReader;
 
 use archive::Archive;

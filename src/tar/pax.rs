@@ -25,7 +25,7 @@ impl Records {
             let (key, value, rest) = record(bytes)?;
             bytes = rest;
             if key == SPARSE_OFFSET || key == SPARSE_NUMBYTES {
-                let expected = if sparse.len() % 2 == 0 { SPARSE_OFFSET } else { SPARSE_NUMBYTES };
+                let expected = if sparse.len().is_multiple_of(2) { SPARSE_OFFSET } else { SPARSE_NUMBYTES };
                 if key != expected || value.contains(&b',') {
                     return Err(BadPax("sparse offsets and lengths do not alternate"));
                 }
@@ -83,8 +83,10 @@ impl Records {
     }
 }
 
-/// One record's key and value, and what follows it.
-fn record(bytes: &[u8]) -> Result<(&[u8], &[u8], &[u8]), BadPax> {
+/// A record's key and value, and what follows it.
+type Parsed<'a> = (&'a [u8], &'a [u8], &'a [u8]);
+
+fn record(bytes: &[u8]) -> Result<Parsed<'_>, BadPax> {
     let blank = bytes.iter().take(21).position(|&b| b == b' ').ok_or(BadPax("a record without its length"))?;
     let len = usize::try_from(integer(&bytes[..blank])?).map_err(|_| BadPax("a negative record length"))?;
     if len < 5 || len > bytes.len() || len < blank + 2 {

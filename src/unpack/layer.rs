@@ -10,7 +10,7 @@ use super::{LayerInput, UnpackError, UnpackedLayer};
 use crate::codec::{Compression, HashingReader, WHOLE_FRAME_INPUT, decompress};
 use crate::digest::DiffId;
 use crate::inventory::{Inventory, Item, Payload};
-use crate::progress::Progress;
+use crate::progress::{Interrupted, Progress};
 use crate::span::Span;
 use crate::spool::{Spool, SpoolError};
 use crate::tar::{BLOCK, EntryKind, RawEntry, Rewrite, Scanner, Step, encode, padding};
@@ -114,12 +114,7 @@ impl Reader<'_> {
             return Ok(());
         }
         let item = inventory.items.len() - 1;
-        let truncated = |e: io::Error| match e.kind() {
-            io::ErrorKind::UnexpectedEof => {
-                UnpackError::ContentTruncated { name: String::from_utf8_lossy(&header.name).into_owned() }
-            }
-            _ => UnpackError::Read(e),
-        };
+        let failed = |error| content_error(error, &header.name);
         let size = header.size;
         if size <= WHOLE_FRAME_INPUT {
             self.budgets.whole.take(size);
@@ -135,14 +130,14 @@ impl Reader<'_> {
             });
             if let Err(error) = filled {
                 self.budgets.whole.give(size);
-                return Err(truncated(error));
+                return Err(failed(error));
             }
             content.resize(size as usize, 0);
             self.pool.send(Job { item, content: Content::Whole(content), done: self.done.clone() })?;
         } else {
-            self.stream(entry, item, tar).map_err(truncated)?;
+            self.stream(entry, item, tar).map_err(failed)?;
         }
-        skip(tar, padding(entry.stored)).map_err(truncated)
+        skip(tar, padding(entry.stored)).map_err(failed)
     }
 
     fn stream(&self, entry: &RawEntry, item: usize, tar: &mut Tar<'_>) -> io::Result<()> {
@@ -191,6 +186,19 @@ fn fill<R: Read>(
     match &entry.sparse {
         None => run(0, &mut tar.take(entry.stored)),
         Some(map) => map.segments().iter().try_for_each(|s| run(s.start(), &mut tar.take(s.len()))),
+    }
+}
+
+/// What reading an entry's content failed with. A stop that was asked for comes through the reader as well.
+fn content_error(error: io::Error, name: &[u8]) -> UnpackError {
+    if error.get_ref().is_some_and(|cause| cause.is::<Interrupted>()) {
+        return UnpackError::Interrupted(Interrupted);
+    }
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => {
+            UnpackError::ContentTruncated { name: String::from_utf8_lossy(name).into_owned() }
+        }
+        _ => UnpackError::Read(error),
     }
 }
 

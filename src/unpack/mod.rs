@@ -2,7 +2,7 @@
 //!
 //! A reader thread for each layer inflates it, checks its DiffID and cuts it into entries; a pool of workers hashes
 //! and compresses the payloads and puts the frames into the spool. Neither order nor layers change a payload's
-//! frame, so nothing is compressed twice. Memory is bounded by [`budget`], whatever the files' sizes.
+//! frame, so nothing is compressed twice. Who only compares has payloads hashed and headers spooled. Memory is bounded by [`budget`], whatever the files' sizes.
 
 mod budget;
 mod layer;
@@ -73,7 +73,8 @@ pub struct UnpackedLayer {
 
 #[derive(Clone, Copy)]
 pub struct Options {
-    pub level: Level,
+    /// `None`: payloads are hashed only, and have no frames.
+    pub level: Option<Level>,
     pub threads: usize,
 }
 

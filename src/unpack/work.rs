@@ -1,4 +1,4 @@
-//! The pool that hashes and compresses payloads.
+//! The pool that hashes payloads and, unless they are only compared, compresses them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,9 +6,9 @@ use std::thread::Scope;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::budget::Budgets;
+use super::budget::{Budgets, ByteBudget};
 use super::{Options, UnpackError};
-use crate::codec::{FrameEncoder, Sha256Stream};
+use crate::codec::{FrameEncoder, FrameError, Sha256Stream};
 use crate::digest::FileDigest;
 use crate::inventory::{Frame, Payload, Stored};
 use crate::progress::Progress;
@@ -53,7 +53,12 @@ impl Pool {
         for _ in 0..options.threads.max(1) {
             let receiver = receiver.clone();
             scope.spawn(move || {
-                let mut worker = Worker { encoder: FrameEncoder::new(options.level), spool, budgets, out: Vec::new() };
+                let mut worker = Worker {
+                    encoder: options.level.map(FrameEncoder::new),
+                    spool,
+                    budget: &budgets.streamed,
+                    out: Vec::new(),
+                };
                 for job in receiver {
                     let freed = match &job.content {
                         Content::Whole(content) => content.len() as u64,
@@ -87,69 +92,91 @@ impl Pool {
 }
 
 struct Worker<'a> {
-    encoder: Result<FrameEncoder, crate::codec::FrameError>,
+    /// `None`: content is hashed only.
+    encoder: Option<Result<FrameEncoder, FrameError>>,
     spool: &'a Spool,
-    budgets: &'a Budgets,
+    /// Room that the pieces of streamed files hold.
+    budget: &'a ByteBudget,
     out: Vec<u8>,
 }
 
 impl Worker<'_> {
     fn payload(&mut self, content: Content) -> Result<Payload, UnpackError> {
-        let encoder = self.encoder.as_mut().map_err(|e| e.clone())?;
         self.out.clear();
-        let mut hash = Sha256Stream::new();
-        let mut crc = Crc64::new();
+        let mut sums = Sums::default();
         let stored = match content {
             Content::Whole(content) => {
-                hash.update(&content);
-                crc.update(&content);
-                Stored::One(self.spool.append(encoder.frame(&content)?)?)
+                sums.update(&content);
+                let encoder = self.encoder.as_mut().map(|encoder| encoder.as_mut().map_err(|error| error.clone()));
+                match encoder.transpose()? {
+                    None => None,
+                    Some(encoder) => Some(Stored::One(self.spool.append(encoder.frame(&content)?)?)),
+                }
             }
             Content::Streamed { size, pieces } => {
-                encoder.begin(size)?;
+                // All pieces, even after a failure: what is left in the channel holds room that others wait for.
+                let mut frame = self.begin(size);
                 let mut spans = Vec::new();
-                let mut result = Ok(());
-                // To the end even after a failure: what is left in the channel holds room that others wait for.
                 for piece in pieces {
-                    if result.is_ok() {
-                        hash.update(&piece);
-                        crc.update(&piece);
-                        result = compress_piece(encoder, &piece, self.spool, &mut self.out, &mut spans);
+                    if frame.is_ok() {
+                        sums.update(&piece);
+                        frame = self.push(&piece, &mut spans);
                     }
-                    self.budgets.streamed.give(piece.len() as u64);
+                    self.budget.give(piece.len() as u64);
                 }
-                result?;
-                if hash.bytes() != size {
+                frame?;
+                if sums.hash.bytes() != size {
                     // The reader has the cause.
                     return Err(UnpackError::Stopped);
                 }
-                encoder.end(&mut self.out)?;
-                spans.push(self.spool.append(&self.out)?);
-                Stored::Many(spans.into_boxed_slice())
+                self.end(spans)?
             }
         };
-        let size = hash.bytes();
-        let frame = Frame { size, stored, chunk: None, hole: false };
+        let size = sums.hash.bytes();
+        let frame = stored.map(|stored| Frame { size, stored, chunk: None, hole: false });
         Ok(Payload {
-            digest: FileDigest::from_bytes(hash.finish()),
+            digest: FileDigest::from_bytes(sums.hash.finish()),
             size,
-            crc64: crc.finish(),
-            frames: Box::new([frame]),
+            crc64: sums.crc.finish(),
+            frames: frame.into_iter().collect(),
         })
+    }
+
+    fn begin(&mut self, size: u64) -> Result<(), UnpackError> {
+        match &mut self.encoder {
+            None => Ok(()),
+            Some(Ok(encoder)) => Ok(encoder.begin(size)?),
+            Some(Err(error)) => Err(error.clone().into()),
+        }
+    }
+
+    fn push(&mut self, piece: &[u8], spans: &mut Vec<Span>) -> Result<(), UnpackError> {
+        let Some(Ok(encoder)) = &mut self.encoder else { return Ok(()) };
+        encoder.push(piece, &mut self.out)?;
+        if self.out.len() >= PIECE {
+            spans.push(self.spool.append(&self.out)?);
+            self.out.clear();
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, mut spans: Vec<Span>) -> Result<Option<Stored>, UnpackError> {
+        let Some(Ok(encoder)) = &mut self.encoder else { return Ok(None) };
+        encoder.end(&mut self.out)?;
+        spans.push(self.spool.append(&self.out)?);
+        Ok(Some(Stored::Many(spans.into_boxed_slice())))
     }
 }
 
-fn compress_piece(
-    encoder: &mut FrameEncoder,
-    piece: &[u8],
-    spool: &Spool,
-    out: &mut Vec<u8>,
-    spans: &mut Vec<Span>,
-) -> Result<(), UnpackError> {
-    encoder.push(piece, out)?;
-    if out.len() >= PIECE {
-        spans.push(spool.append(out)?);
-        out.clear();
+#[derive(Default)]
+struct Sums {
+    hash: Sha256Stream,
+    crc: Crc64,
+}
+
+impl Sums {
+    fn update(&mut self, content: &[u8]) {
+        self.hash.update(content);
+        self.crc.update(content);
     }
-    Ok(())
 }

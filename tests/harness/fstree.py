@@ -7,7 +7,8 @@
   fstree.py diff A B [--previous P] [--except CLASSES] [--classes]
                                 exit 1 if listings A (expected) and B differ.
                                 --previous P: an entry whose only difference is its mtime may have the one it has in P.
-                                --except CLASSES: differences that do not count, as dir:mtime,fifo:missing.
+                                --except CLASSES: differences that do not count, as dir:mtime,fifo:missing; the
+                                image's root directory is of type root.
                                 --classes: print the classes of what differs, instead of each difference.
 
 A listing is a JSON object on each line, sorted by path: path, type, mode, uid, gid, size, mtime (nanoseconds), sha256,
@@ -189,7 +190,7 @@ def differences(a, b, previous):
         for key in sorted(x.keys() | y.keys()):
             if x.get(key) == y.get(key) or (key == "mtime" and previous.get(path, {}).get("mtime") == y["mtime"]):
                 continue
-            yield path, x["type"], key, x.get(key), y.get(key)
+            yield path, "root" if path == "." else x["type"], key, x.get(key), y.get(key)
 
 
 def load(name):

@@ -36,6 +36,12 @@ apt_install() {
     { tail -5 "$log" >&2; die "apt-get could not install: $*"; }
 }
 
+# built: where cargo puts what it builds from this checkout.
+built() {
+  cargo metadata --no-deps --format-version 1 --manifest-path "$checkout/Cargo.toml" |
+    python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])'
+}
+
 # profile_port NAME: the port that answers ranges in this way.
 profile_port() {
   local i

@@ -1,0 +1,218 @@
+//! The blob front to back: a chain of whole frames that covers it exactly, its digest, and its DiffID.
+
+use std::io::{self, BufReader, Read};
+
+use super::Job;
+use super::blob::{Blob, BlobReader};
+use super::findings::Findings;
+use super::frame_header::{Block, Descriptor, MAGIC, START};
+use crate::codec::{FrameDecoder, FrameError, HashingReader, Sha256Stream};
+use crate::digest::{BlobDigest, DiffId};
+use crate::error::Error;
+use crate::limits;
+use crate::span::Span;
+use crate::toc::{SKIPPABLE_HEADER, skippable_len};
+
+/// Bytes read, and handed to the decoder, at once.
+const PIECE: usize = 1 << 20;
+
+/// Where the frames lie.
+#[derive(Debug, Default)]
+pub(super) struct Frames {
+    /// First bytes of frames with content, ascending.
+    pub starts: Vec<u64>,
+    /// Contents of skippable frames, without their headers, ascending.
+    pub skippable: Vec<Span>,
+    /// Everything before this byte is known: the blob's size if the chain is whole.
+    pub walked: u64,
+}
+
+impl Frames {
+    pub fn is_start(&self, at: u64) -> bool {
+        self.starts.binary_search(&at).is_ok()
+    }
+
+    /// True where one frame ends and another, or nothing, follows.
+    pub fn is_boundary(&self, at: u64) -> bool {
+        let skippable = |span: &Span| span.start() - SKIPPABLE_HEADER;
+        at == self.walked || self.is_start(at) || self.skippable.binary_search_by_key(&at, skippable).is_ok()
+    }
+}
+
+/// Why the chain ends early.
+enum Broken {
+    Io(io::Error),
+    /// At the byte where the frame starts.
+    At(u64, String),
+}
+
+impl From<io::Error> for Broken {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// Walks the whole blob. `digest` and `diff_id` are what it should have.
+pub(super) fn walk(
+    job: &Job<'_>,
+    blob: &Blob,
+    digest: BlobDigest,
+    diff_id: Option<DiffId>,
+    findings: &mut Findings,
+) -> Result<Frames, Error> {
+    let input = HashingReader::new(blob.reader(Span::between(0, blob.len())));
+    let mut walker = Walker {
+        input: BufReader::with_capacity(PIECE, input),
+        at: 0,
+        decoder: FrameDecoder::new()?,
+        pending: Vec::new(),
+        tar: Some(Sha256Stream::new()),
+        frames: Frames::default(),
+        findings,
+    };
+    let chain = loop {
+        job.progress.check()?;
+        match walker.frame() {
+            Ok(true) => walker.frames.walked = walker.at,
+            Ok(false) => break Ok(()),
+            Err(broken) => break Err(broken),
+        }
+    };
+    let whole = match chain {
+        Ok(()) => true,
+        Err(Broken::Io(error)) => return Err(blob.error(error)),
+        Err(Broken::At(at, reason)) => {
+            walker.findings.problem(format!("byte {at}: {reason}; what follows can't be told"));
+            false
+        }
+    };
+    let Walker { mut input, tar, frames, findings, .. } = walker;
+    io::copy(&mut input, &mut io::sink()).map_err(|error| blob.error(error))?;
+    let found = input.into_inner().finish().map(BlobDigest::from_bytes);
+    if let Some(found) = found.filter(|found| *found != digest) {
+        findings.problem(format!("the blob is corrupt: the manifest says {digest}, its bytes have {found}"));
+    }
+    let found = tar.filter(|_| whole).map(|tar| DiffId::from_bytes(tar.finish()));
+    if let (Some(expected), Some(found)) = (diff_id, found)
+        && expected != found
+    {
+        findings.problem(format!("DiffID: the config has {expected}, the blob unpacks to {found}"));
+    }
+    Ok(frames)
+}
+
+struct Walker<'a> {
+    input: BufReader<HashingReader<BlobReader<'a>>>,
+    at: u64,
+    decoder: FrameDecoder,
+    /// Bytes of the frame that the decoder has not seen.
+    pending: Vec<u8>,
+    /// `None` once a frame did not decode.
+    tar: Option<Sha256Stream>,
+    frames: Frames,
+    findings: &'a mut Findings,
+}
+
+impl Walker<'_> {
+    /// False at the blob's end.
+    fn frame(&mut self) -> Result<bool, Broken> {
+        let start = self.at;
+        self.pending.clear();
+        match self.read(4, start) {
+            Err(Broken::At(..)) if self.at == start => return Ok(false),
+            read => read?,
+        }
+        if self.frames.starts.len() + self.frames.skippable.len() >= limits::FRAMES {
+            return Err(Broken::At(start, format!("more than {} frames", limits::FRAMES)));
+        }
+        if self.pending == MAGIC {
+            self.frames.starts.push(start);
+            return self.content(start).map(|()| true);
+        }
+        let magic: [u8; 4] = self.pending.as_slice().try_into().unwrap_or_default();
+        self.pending.resize(SKIPPABLE_HEADER as usize, 0);
+        if skippable_len(self.pending.as_slice().try_into().unwrap_or_default()).is_none() {
+            return Err(Broken::At(start, format!("expected a frame, found the bytes {magic:02x?}")));
+        }
+        self.pending.clear();
+        self.read(4, start)?;
+        let len = u32::from_le_bytes(self.pending.as_slice().try_into().unwrap_or_default());
+        self.skip(len.into(), start)?;
+        self.frames.skippable.push(Span::between(start + SKIPPABLE_HEADER, self.at));
+        Ok(true)
+    }
+
+    /// A frame with content, behind its magic.
+    fn content(&mut self, start: u64) -> Result<(), Broken> {
+        self.read(1, start)?;
+        let descriptor = Descriptor(self.pending[START - 1]);
+        self.read(descriptor.rest_len(), start)?;
+        let (window, most) = (descriptor.window(&self.pending[START..]), 1 << limits::ZSTD_WINDOW_LOG);
+        if window > most {
+            self.findings.problem(format!(
+                "the frame at byte {start} needs a window of {window} bytes: expected at most {most}, where decoders stop"
+            ));
+        }
+        let mut decoded = self.decoder.begin();
+        loop {
+            let before = self.pending.len();
+            self.read(3, start)?;
+            let head = self.pending[before..].try_into().unwrap_or_default();
+            let at = self.at - 3;
+            let block = Block::parse(head)
+                .ok_or_else(|| Broken::At(start, format!("a frame whose block at byte {at} has no valid header")))?;
+            self.read(block.stored, start)?;
+            if block.is_last {
+                break;
+            }
+            if self.pending.len() >= PIECE && decoded.is_ok() {
+                decoded = self.decode().map(drop);
+            }
+            if decoded.is_err() {
+                self.pending.clear();
+            }
+        }
+        self.read(if descriptor.has_checksum() { 4 } else { 0 }, start)?;
+        let decoded = decoded.and_then(|()| self.decode());
+        let fault = match decoded {
+            Ok(true) => return Ok(()),
+            Ok(false) => FrameError::Truncated,
+            Err(fault) => fault,
+        };
+        self.tar = None;
+        self.findings.problem(format!("the frame at bytes {start} to {} does not decode: {fault}", self.at));
+        Ok(())
+    }
+
+    /// True when the frame is at its end.
+    fn decode(&mut self) -> Result<bool, FrameError> {
+        let pending = std::mem::take(&mut self.pending);
+        let tar = &mut self.tar;
+        let done = self.decoder.push(&pending, |content| {
+            if let Some(tar) = tar {
+                tar.update(content);
+            }
+            Ok::<(), FrameError>(())
+        });
+        self.pending = pending;
+        self.pending.clear();
+        done
+    }
+
+    /// Appends to `pending`.
+    fn read(&mut self, len: usize, start: u64) -> Result<(), Broken> {
+        let got = (&mut self.input).take(len as u64).read_to_end(&mut self.pending)?;
+        self.at += got as u64;
+        if got < len { Err(self.cut(start)) } else { Ok(()) }
+    }
+
+    fn skip(&mut self, len: u64, start: u64) -> Result<(), Broken> {
+        let got = io::copy(&mut (&mut self.input).take(len), &mut io::sink())?;
+        self.at += got;
+        if got < len { Err(self.cut(start)) } else { Ok(()) }
+    }
+
+    fn cut(&self, start: u64) -> Broken {
+        Broken::At(start, format!("a frame that is cut short by the blob's end at byte {}", self.at))
+    }
+}

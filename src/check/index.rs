@@ -1,0 +1,218 @@
+//! Annotations, footer and TOC, and whether they agree with each other and with the frames.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, SeqAccess, Visitor};
+
+use super::blob::Blob;
+use super::findings::Findings;
+use super::frames::Frames;
+use crate::codec::{FrameDecoder, Sha256Stream};
+use crate::digest::BlobDigest;
+use crate::error::Error;
+use crate::oci::{Compression, Descriptor};
+use crate::span::Span;
+use crate::toc::{
+    ChunkedAnnotations, FOOTER_BYTES, FOOTER_FRAME, PADDING, Positions, SKIPPABLE_HEADER, Toc, decode_footer,
+    skippable_len,
+};
+
+/// What the rest of the check goes by.
+pub(super) struct Index {
+    pub positions: Positions,
+    /// `None` when it can't be read.
+    pub toc: Option<Toc>,
+    pub is_first: bool,
+}
+
+/// `None` when the annotations lead nowhere.
+pub(super) fn read(
+    descriptor: &Descriptor,
+    compression: Option<Compression>,
+    blob: &Blob,
+    frames: &Frames,
+    findings: &mut Findings,
+) -> Result<Option<Index>, Error> {
+    if compression.is_some_and(|compression| compression != Compression::Zstd) {
+        findings.problem(format!("the layer has a TOC and the media type {:?}: expected zstd", descriptor.media_type));
+    }
+    let annotations = match ChunkedAnnotations::from_annotations(|key| descriptor.annotation(key)) {
+        Ok(Some(annotations)) => annotations,
+        Ok(None) => return Ok(None),
+        Err(fault) => {
+            findings.problem(format!("annotations: {fault}"));
+            return Ok(None);
+        }
+    };
+    let positions = annotations.positions;
+    footer(blob, &positions, findings)?;
+    let parts = [("TOC", positions.toc), ("tar-split", positions.tar_split)];
+    // Both are asked, so that both are told.
+    if parts.map(|(part, span)| inside(part, span, blob, frames, findings)).contains(&false) {
+        return Ok(None);
+    }
+    let is_first = frames.starts.last().is_some_and(|&last| last > positions.tar_split.start());
+    let gap = Span::between(positions.toc.end(), positions.tar_split.start()).len();
+    if is_first && gap < PADDING {
+        findings.remark(format!(
+            "{gap} bytes between TOC and tar-split: with fewer than {PADDING} a server may join the client's two ranges, on \
+             which podman fails"
+        ));
+    }
+    let toc = toc(&annotations, blob, is_first, findings)?;
+    Ok(Some(Index { positions, toc, is_first }))
+}
+
+/// True when a client can read the part.
+fn inside(part: &str, span: Span, blob: &Blob, frames: &Frames, findings: &mut Findings) -> bool {
+    let (start, end) = (span.start(), span.end());
+    if !span.fits_in(blob.len()) {
+        findings.problem(format!(
+            "annotations: the {part} is at bytes {start} to {end}, but the blob has {} bytes",
+            blob.len()
+        ));
+        return false;
+    }
+    let holder = frames.skippable.iter().find(|frame| frame.start() <= start && end <= frame.end());
+    match holder {
+        Some(frame) if *frame == span => {}
+        Some(frame) => findings.problem(format!(
+            "annotations: the {part} is at bytes {start} to {end}, but its skippable frame holds bytes {} to {}",
+            frame.start(),
+            frame.end()
+        )),
+        None if end <= frames.walked => findings
+            .problem(format!("annotations: the {part} is at bytes {start} to {end}, which is in no skippable frame")),
+        None => {}
+    }
+    true
+}
+
+fn footer(blob: &Blob, positions: &Positions, findings: &mut Findings) -> Result<(), Error> {
+    let mut frame = [0; FOOTER_FRAME as usize];
+    let Some(at) = blob.len().checked_sub(FOOTER_FRAME) else {
+        findings.remark("the blob has no footer");
+        return Ok(());
+    };
+    blob.read_exact_at(&mut frame, at)?;
+    let Some((head, content)) = frame.split_first_chunk::<{ SKIPPABLE_HEADER as usize }>() else {
+        return Err(Error::Internal("a footer without a header"));
+    };
+    let content: Result<&[u8; FOOTER_BYTES as usize], _> = content.try_into();
+    match content {
+        Ok(content) if skippable_len(*head) == Some(FOOTER_BYTES as u32) => match decode_footer(content) {
+            Ok(found) if found == *positions => {}
+            Ok(found) => findings.problem(format!(
+                "the footer at byte {at} says TOC at {}, tar-split at {}; the annotations say {} and {}",
+                shown(found.toc, found.toc_uncompressed),
+                shown(found.tar_split, found.tar_split_uncompressed),
+                shown(positions.toc, positions.toc_uncompressed),
+                shown(positions.tar_split, positions.tar_split_uncompressed),
+            )),
+            Err(fault) => findings.problem(format!("byte {at}: {fault}")),
+        },
+        _ => findings.remark("the blob has no footer"),
+    }
+    Ok(())
+}
+
+fn shown(span: Span, unpacked: u64) -> String {
+    format!("bytes {} to {} ({unpacked} unpacked)", span.start(), span.end())
+}
+
+fn toc(
+    annotations: &ChunkedAnnotations,
+    blob: &Blob,
+    is_first: bool,
+    findings: &mut Findings,
+) -> Result<Option<Toc>, Error> {
+    let Positions { toc: span, toc_uncompressed, .. } = annotations.positions;
+    let mut compressed = vec![0; usize::try_from(span.len()).map_err(|_| Error::Internal("a TOC above its limit"))?];
+    blob.read_exact_at(&mut compressed, span.start())?;
+    let found = BlobDigest::from_bytes(Sha256Stream::of(&compressed));
+    if found != annotations.toc_digest {
+        findings.problem(format!(
+            "the TOC at byte {} has the digest {found}: the annotation says {}",
+            span.start(),
+            annotations.toc_digest
+        ));
+    }
+    let mut json = Vec::new();
+    if let Err(fault) = FrameDecoder::new()?.frame(&compressed, toc_uncompressed, &mut json) {
+        findings.problem(format!("the TOC at byte {}: {fault}", span.start()));
+        return Ok(None);
+    }
+    drop(compressed);
+    match Toc::parse(&json) {
+        Ok(toc) => {
+            if is_first {
+                last_end(&json, findings);
+            }
+            if toc.tar_split_digest.is_none() {
+                findings.remark("the TOC has no tarSplitDigest, so clients pull the layer whole");
+            }
+            Ok(Some(toc))
+        }
+        Err(fault) => {
+            findings.problem(fault.to_string());
+            Ok(None)
+        }
+    }
+}
+
+/// podman takes an end that a row leaves out from the next row with an offset, and behind the last one from the
+/// TOC (`mergeTocEntries`), which stands before the contents when the index is first.
+pub(super) fn last_end(json: &[u8], findings: &mut Findings) {
+    let Ok(Ends { entries: LastRow(Some(row)) }) = serde_json::from_slice::<Ends<'_>>(json) else { return };
+    if row.end_offset == 0 {
+        findings.problem(format!(
+            "TOC entry {:?}: the last row with content has no endOffset, and podman would take the TOC's start for it",
+            row.name
+        ));
+    }
+}
+
+#[derive(Deserialize)]
+struct Ends<'a> {
+    #[serde(borrow)]
+    entries: LastRow<'a>,
+}
+
+/// The last row with an offset.
+struct LastRow<'a>(Option<Row<'a>>);
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Row<'a> {
+    #[serde(borrow)]
+    name: std::borrow::Cow<'a, str>,
+    #[serde(default)]
+    offset: i64,
+    #[serde(default)]
+    end_offset: i64,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for LastRow<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Rows;
+        impl<'de> Visitor<'de> for Rows {
+            type Value = Option<Row<'de>>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array of entries")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<Self::Value, A::Error> {
+                let mut last = None;
+                while let Some(row) = rows.next_element::<Row<'de>>()? {
+                    if row.offset != 0 {
+                        last = Some(row);
+                    }
+                }
+                Ok(last)
+            }
+        }
+        deserializer.deserialize_seq(Rows).map(LastRow)
+    }
+}

@@ -1,0 +1,200 @@
+//! fsck for zstd:chunked layers, as strict as the strictest client.
+//!
+//! | file | asks |
+//! | --- | --- |
+//! | `frames` | is the blob a chain of whole frames, has it its digest, and what it unpacks to its DiffID? |
+//! | `index` | do annotations, footer, TOC and frames agree? |
+//! | `split`, `rebuild`, `compare` | does tar-split say what the TOC says, and do both make the DiffID's tar? |
+//! | `payloads` | is each file's content where the TOC says, and is it what the TOC says? |
+//! | `order` | gaps, parents, hard links |
+//! | `plain` | layers without a TOC: digest, DiffID, and that the tar can be read |
+//!
+//! The blob is read twice: once front to back as a plain client does, once by the TOC's offsets as podman does.
+//! What is wrong is a problem; what only costs requests or is unusual is a remark. Memory holds one layer's TOC and
+//! frame offsets for each thread, never content.
+
+mod blob;
+mod compare;
+mod findings;
+mod frame_header;
+mod frames;
+mod index;
+mod order;
+mod payloads;
+mod plain;
+mod rebuild;
+mod split;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::digest::BlobDigest;
+use crate::error::Error;
+use crate::job::JobOptions;
+use crate::oci::{Descriptor, Platform, Reference};
+use crate::progress::Progress;
+use crate::source::{Image, Layer, Source, SourceError};
+use crate::toc::TOC_DIGEST;
+
+use blob::Blob;
+use findings::Findings;
+
+#[derive(Debug, Clone)]
+pub struct CheckReport {
+    pub images: Vec<CheckedImage>,
+}
+
+impl CheckReport {
+    /// True when no layer has a problem.
+    pub fn is_clean(&self) -> bool {
+        self.images.iter().flat_map(|image| &image.layers).all(|layer| layer.problems.is_empty())
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct CheckedImage {
+    pub platform: Option<Platform>,
+    pub layers: Vec<CheckedLayer>,
+}
+
+#[derive(Debug, Clone)]
+pub struct CheckedLayer {
+    /// Of the blob; for a root file system, of the tar that was made of it.
+    pub digest: BlobDigest,
+    /// Bytes of the blob.
+    pub size: u64,
+    /// "zstd:chunked, index first", "zstd:chunked, index last", "gzip", "zstd" or "tar".
+    pub kind: &'static str,
+    pub entries: u64,
+    /// zstd frames with content, where they were counted.
+    pub frames: u64,
+    /// Most bytes between two neighbouring files' contents.
+    pub largest_gap: u64,
+    pub problems: Vec<String>,
+    pub remarks: Vec<String>,
+}
+
+/// Checks every layer of the image; fails only when it can't be asked.
+pub fn check(
+    reference: &Reference,
+    platform: Option<&Platform>,
+    options: JobOptions,
+    progress: &Progress,
+) -> Result<CheckReport, Error> {
+    let source = Source::open(reference)?;
+    let images = source.images(platform)?;
+    let checked = images.iter().map(|image| {
+        let job = Job { source: &source, options: &options, progress };
+        Ok(CheckedImage { platform: image.platform.clone(), layers: job.layers(image)? })
+    });
+    Ok(CheckReport { images: checked.collect::<Result<_, Error>>()? })
+}
+
+/// What checking any layer needs.
+#[derive(Clone, Copy)]
+struct Job<'a> {
+    source: &'a Source,
+    options: &'a JobOptions,
+    progress: &'a Progress,
+}
+
+impl Job<'_> {
+    /// Several layers at once, since each is one thread's work.
+    fn layers(&self, image: &Image) -> Result<Vec<CheckedLayer>, Error> {
+        self.progress.add_layers(image.layers.len() as u64);
+        let next = AtomicUsize::new(0);
+        let done: Vec<Mutex<Option<Result<CheckedLayer, Error>>>> =
+            image.layers.iter().map(|_| Mutex::default()).collect();
+        let work = || {
+            while let Some((layer, slot)) = take(&next, &image.layers, &done) {
+                let result = self.layer(layer);
+                if result.is_err() {
+                    next.store(done.len(), Ordering::Relaxed);
+                }
+                self.progress.layer_read();
+                if let Ok(mut slot) = slot.lock() {
+                    *slot = Some(result);
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..self.options.threads.clamp(1, image.layers.len().max(1)) {
+                scope.spawn(work);
+            }
+        });
+        let results: Vec<_> = done.into_iter().map(|slot| slot.into_inner().ok().flatten()).collect();
+        // A layer that was not begun says nothing; the error that stopped the others does.
+        if results.iter().flatten().all(Result::is_ok) && results.iter().any(Option::is_none) {
+            return Err(Error::Internal("a layer was not checked"));
+        }
+        results.into_iter().flatten().collect()
+    }
+
+    fn layer(&self, layer: &Layer) -> Result<CheckedLayer, Error> {
+        self.progress.check()?;
+        let mut findings = Findings::default();
+        let mut checked = CheckedLayer {
+            digest: named(layer),
+            size: layer.descriptor.as_ref().map_or(0, |descriptor| descriptor.size),
+            kind: "",
+            entries: 0,
+            frames: 0,
+            largest_gap: 0,
+            problems: Vec::new(),
+            remarks: Vec::new(),
+        };
+        let is_chunked = layer.descriptor.as_ref().is_some_and(|d| d.annotation(TOC_DIGEST).is_some());
+        match self.source.layer_file(layer) {
+            Ok(Some((file, span))) => {
+                let blob = Blob::new(file, span, self.source.reference().path());
+                checked.size = blob.len();
+                match layer.descriptor.as_ref().filter(|_| is_chunked) {
+                    Some(descriptor) => self.chunked(layer, descriptor, &blob, &mut checked, &mut findings)?,
+                    None => self.plain(layer, Some(&blob), &mut checked, &mut findings)?,
+                }
+            }
+            Ok(None) => self.plain(layer, None, &mut checked, &mut findings)?,
+            Err(error @ (SourceError::Blob { .. } | SourceError::MissingBlob { .. })) => {
+                checked.kind = if is_chunked { "zstd:chunked" } else { "unread" };
+                findings.problem(error.to_string());
+            }
+            Err(error) => return Err(error.into()),
+        }
+        (checked.problems, checked.remarks) = findings.into_lists();
+        Ok(checked)
+    }
+}
+
+impl Job<'_> {
+    fn chunked(
+        &self,
+        layer: &Layer,
+        descriptor: &Descriptor,
+        blob: &Blob,
+        checked: &mut CheckedLayer,
+        findings: &mut Findings,
+    ) -> Result<(), Error> {
+        checked.kind = "zstd:chunked";
+        let frames = frames::walk(self, blob, descriptor.digest, layer.diff_id, findings)?;
+        checked.frames = frames.starts.len() as u64;
+        let Some(index) = index::read(descriptor, layer.compression, blob, &frames, findings)? else { return Ok(()) };
+        checked.kind = if index.is_first { "zstd:chunked, index first" } else { "zstd:chunked, index last" };
+        let Some(toc) = &index.toc else { return Ok(()) };
+        checked.entries = toc.entries.len() as u64;
+        checked.largest_gap = order::check(toc, findings);
+        rebuild::rebuild(blob, &frames, (&index, toc), layer.diff_id, findings, self.progress)
+    }
+}
+
+fn take<'a, T>(next: &AtomicUsize, layers: &'a [Layer], done: &'a [T]) -> Option<(&'a Layer, &'a T)> {
+    let index = next.fetch_add(1, Ordering::Relaxed);
+    layers.get(index).zip(done.get(index))
+}
+
+/// A docker-archive stores the tar itself, whose digest is the DiffID.
+fn named(layer: &Layer) -> BlobDigest {
+    let tar = layer.diff_id.map_or([0; 32], |diff_id| *diff_id.as_bytes());
+    layer.descriptor.as_ref().map_or(BlobDigest::from_bytes(tar), |descriptor| descriptor.digest)
+}

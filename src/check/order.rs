@@ -1,0 +1,71 @@
+//! The order of a TOC's entries: gaps between contents, parents, hard links. That offsets ascend and no path stands
+//! there twice, [`crate::toc::Toc::parse`] has seen.
+
+use std::collections::HashMap;
+
+use super::findings::Findings;
+use crate::tar::{EntryKind, TarPath};
+use crate::toc::Toc;
+
+/// Bytes between two wanted contents that podman downloads rather than ask for one more range.
+const BRIDGED: u64 = 1024;
+
+/// Returns the largest gap.
+pub(super) fn check(toc: &Toc, findings: &mut Findings) -> u64 {
+    paths(toc, findings);
+    gaps(toc, findings)
+}
+
+fn gaps(toc: &Toc, findings: &mut Findings) -> u64 {
+    let (mut largest, mut wide, mut end) = (0, 0_u64, None);
+    for payload in toc.entries.iter().filter_map(|entry| entry.payload.as_ref()) {
+        let gap = end.map_or(0, |end| payload.offset.saturating_sub(end));
+        largest = largest.max(gap);
+        wide += u64::from(gap > BRIDGED);
+        end = Some(payload.end_offset);
+    }
+    if wide > 0 {
+        findings.remark(format!(
+            "{wide} gaps between neighbouring files' contents are over {BRIDGED} bytes (largest {largest}): each costs \
+             podman one more range"
+        ));
+    }
+    largest
+}
+
+fn paths(toc: &Toc, findings: &mut Findings) {
+    let paths: Vec<Option<TarPath>> = toc.entries.iter().map(|entry| entry.header.path().ok()).collect();
+    let places: HashMap<&TarPath, usize> =
+        paths.iter().enumerate().filter_map(|(at, path)| Some((path.as_ref()?, at))).collect();
+    let (mut orphans, mut elsewhere) = (Vec::new(), Vec::new());
+    for (at, entry) in toc.entries.iter().enumerate() {
+        let name = String::from_utf8_lossy(&entry.header.name);
+        let parent = paths[at].as_ref().and_then(TarPath::parent).filter(|parent| !parent.is_root());
+        if parent.is_some_and(|parent| places.get(&parent).is_none_or(|&place| place > at)) {
+            orphans.push(name.clone());
+        }
+        if entry.header.kind != EntryKind::HardLink {
+            continue;
+        }
+        match entry.header.link_path().ok().and_then(|target| places.get(&target)) {
+            Some(&target) if target > at => findings.problem(format!(
+                "entry {name:?}: the hard link stands before its target {:?}",
+                String::from_utf8_lossy(&entry.header.link)
+            )),
+            Some(&target) if target == at => {
+                findings.problem(format!("entry {name:?}: the hard link is its own target"));
+            }
+            Some(_) => {}
+            None => elsewhere.push(name),
+        }
+    }
+    if let Some(first) = orphans.first() {
+        let count = orphans.len();
+        findings
+            .remark(format!("{count} entries have no entry for their directory before them, the first is {first:?}"));
+    }
+    if let Some(first) = elsewhere.first() {
+        let count = elsewhere.len();
+        findings.remark(format!("{count} hard links have their target in another layer, the first is {first:?}"));
+    }
+}

@@ -1,0 +1,76 @@
+//! Layers without a TOC: digest, DiffID, and that the tar can be read.
+
+use super::blob::Blob;
+use super::findings::Findings;
+use super::{CheckedLayer, Job};
+use crate::codec::Compression;
+use crate::digest::BlobDigest;
+use crate::error::Error;
+use crate::source::Layer;
+use crate::spool::Spool;
+use crate::unpack::{self, LayerInput, UnpackError, unpack};
+
+impl Job<'_> {
+    /// `blob` is `None` for a root file system, whose tar is made while it is read.
+    pub(super) fn plain(
+        &self,
+        layer: &Layer,
+        blob: Option<&Blob>,
+        checked: &mut CheckedLayer,
+        findings: &mut Findings,
+    ) -> Result<(), Error> {
+        checked.kind = kind(blob)?;
+        let spool = Spool::new(&self.options.spool_dir)?;
+        let input = LayerInput {
+            open: Box::new(|| self.source.open_layer(layer).map_err(std::io::Error::other)),
+            verified: layer.descriptor.as_ref().map(|descriptor| descriptor.digest),
+            diff_id: layer.diff_id,
+        };
+        let how = unpack::Options { level: None, threads: 1 };
+        match unpack(vec![input], &spool, how, self.progress) {
+            Ok(layers) => {
+                for unpacked in layers {
+                    checked.entries = unpacked.inventory.items.len() as u64;
+                    unpacked.inventory.notes.into_iter().for_each(|note| findings.remark(note));
+                    if blob.is_none() {
+                        checked.digest = BlobDigest::from_bytes(*unpacked.diff_id.as_bytes());
+                    }
+                }
+                Ok(())
+            }
+            Err((_, error)) if is_about_the_layer(&error) => {
+                findings.problem(error.to_string());
+                Ok(())
+            }
+            Err((_, source)) => {
+                let reference = self.source.reference().to_string();
+                Err(Error::Unpack { reference, layer: checked.digest.to_string(), source })
+            }
+        }
+    }
+}
+
+fn kind(blob: Option<&Blob>) -> Result<&'static str, Error> {
+    let Some(blob) = blob else { return Ok("tar") };
+    let mut head = [0; 4];
+    let len = head.len().min(usize::try_from(blob.len()).unwrap_or(head.len()));
+    blob.read_exact_at(&mut head[..len], 0)?;
+    Ok(match Compression::detect(&head[..len]) {
+        Compression::None => "tar",
+        Compression::Gzip => "gzip",
+        Compression::Zstd => "zstd",
+    })
+}
+
+/// False for a full disk, a failing one, or Ctrl-C.
+fn is_about_the_layer(error: &UnpackError) -> bool {
+    match error {
+        // Decoders and the blob's own check make errors that are none of the system's.
+        UnpackError::Read(error) => error.raw_os_error().is_none(),
+        UnpackError::Tar(_)
+        | UnpackError::Path(_)
+        | UnpackError::ContentTruncated { .. }
+        | UnpackError::DiffId { .. } => true,
+        UnpackError::Spool(_) | UnpackError::Frame(_) | UnpackError::Interrupted(_) | UnpackError::Stopped => false,
+    }
+}

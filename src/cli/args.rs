@@ -1,0 +1,237 @@
+//! What may be typed.
+
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use restrata::codec::Level;
+use restrata::job::JobOptions;
+use restrata::oci::{Platform, Reference};
+use restrata::pack::IndexPlace;
+use restrata::spool;
+
+use super::{exit, help, values};
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "restrata",
+    version,
+    long_version = help::long_version(),
+    about = help::ABOUT,
+    long_about = help::LONG_ABOUT,
+    after_help = help::EXAMPLES,
+    after_long_help = help::AFTER,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+pub struct Arguments {
+    /// Print no progress and no notes
+    ///
+    /// rechunk then prints the digest alone, verify and check print nothing: their exit code tells. What
+    /// --format json asks for is printed all the same. Errors always go to standard error.
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Lay a new image out against the one that clients have
+    #[command(long_about = help::RECHUNK, after_help = help::RECHUNK_EXAMPLES)]
+    Rechunk(Rechunk),
+    /// Compare the files of two images
+    #[command(long_about = help::VERIFY, after_help = help::VERIFY_EXAMPLES)]
+    Verify(Verify),
+    /// Check that an image's zstd:chunked layers are sound
+    #[command(long_about = help::CHECK, after_help = help::CHECK_EXAMPLES)]
+    Check(Check),
+    /// Show an image's layers, their indexes and its biggest files
+    #[command(long_about = help::INSPECT, after_help = help::INSPECT_EXAMPLES)]
+    Inspect(Inspect),
+    /// Print completions for a shell
+    #[command(after_help = help::COMPLETIONS_EXAMPLES)]
+    Completions {
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// Write the manual pages
+    #[command(after_help = help::MAN_EXAMPLES)]
+    Man {
+        /// Write restrata.1 and a page for each command into this directory, which is made if need be
+        dir: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Rechunk {
+    /// Read the new image from here
+    #[arg(value_parser = values::reference)]
+    pub new: Reference,
+
+    /// Write the result to here: oci:DIR[:TAG] or oci-archive:FILE[:TAG]
+    #[arg(value_parser = values::destination)]
+    pub dest: Reference,
+
+    /// Lay out against this image, which clients have; repeat for older ones, newest first
+    ///
+    /// The first one decides the order. What a pull costs is told for each. Without any, the result is a first
+    /// layout, good to be named as --previous the next time.
+    #[arg(long, value_name = "REF", value_parser = values::reference)]
+    pub previous: Vec<Reference>,
+
+    /// Compress new content at this zstd level, 1 to 22
+    #[arg(long, value_name = "LEVEL", default_value = "3", value_parser = values::level)]
+    pub level: Level,
+
+    /// Put each layer's index here
+    #[arg(long, value_name = "PLACE", value_enum, default_value_t = Place::First)]
+    pub index: Place,
+
+    /// Write the image's digest to this file, too
+    #[arg(long, value_name = "FILE")]
+    pub digestfile: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub choice: Choice,
+    #[command(flatten)]
+    pub resources: Resources,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// Take this image as the truth
+    #[arg(value_parser = values::reference)]
+    pub a: Reference,
+
+    /// Compare this image with it
+    #[arg(value_parser = values::reference)]
+    pub b: Reference,
+
+    #[command(flatten)]
+    pub choice: Choice,
+    #[command(flatten)]
+    pub resources: Resources,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Check this image
+    #[arg(value_name = "REF", value_parser = values::reference)]
+    pub reference: Reference,
+
+    #[command(flatten)]
+    pub choice: Choice,
+    #[command(flatten)]
+    pub resources: Resources,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Debug, Args)]
+pub struct Inspect {
+    /// Show this image
+    #[arg(value_name = "REF", value_parser = values::reference)]
+    pub reference: Reference,
+
+    #[command(flatten)]
+    pub choice: Choice,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Debug, Args)]
+pub struct Choice {
+    /// Take only the image for this platform, such as linux/arm64 [default: every platform]
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]", value_parser = values::platform)]
+    pub platform: Option<Platform>,
+}
+
+#[derive(Debug, Args)]
+pub struct Resources {
+    /// Use this many threads [default: all cores]
+    ///
+    /// The result is the same for any number.
+    #[arg(short = 'T', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+
+    /// Put temporary files here [default: $TMPDIR, else /var/tmp]
+    #[arg(long, value_name = "DIR")]
+    tmpdir: Option<PathBuf>,
+}
+
+impl Resources {
+    pub fn options(&self) -> JobOptions {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        JobOptions {
+            threads: self.threads.map_or_else(cores, usize::from),
+            spool_dir: self.tmpdir.clone().unwrap_or_else(spool::default_dir),
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct Output {
+    /// Print the report as text for people or as one JSON object
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Place {
+    /// At the front: a registry that ignores ranges sends little before the client hangs up
+    First,
+    /// At the end, as podman writes it
+    End,
+}
+
+impl From<Place> for IndexPlace {
+    fn from(place: Place) -> Self {
+        match place {
+            Place::First => Self::First,
+            Place::End => Self::End,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+pub fn command() -> clap::Command {
+    Arguments::command()
+}
+
+/// The arguments; else what was to be said has been said, and this is the exit code.
+pub fn parse() -> Result<Arguments, u8> {
+    Arguments::try_parse().map_err(|error| {
+        let text = error.render().ansi().to_string();
+        match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+                super::run::print(&text).map_or_else(|error| super::report_failure(&error), |()| exit::DONE)
+            }
+            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+                anstream::eprint!("{text}");
+                exit::USAGE
+            }
+            _ => {
+                anstream::eprint!("restrata: {text}");
+                exit::USAGE
+            }
+        }
+    })
+}

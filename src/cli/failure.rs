@@ -1,0 +1,69 @@
+//! Errors as text, with a hint where one helps, and their exit codes.
+
+use restrata::error::Error;
+use restrata::pack::PackError;
+use restrata::report::printable;
+use restrata::sink::SinkError;
+use restrata::source::SourceError;
+use restrata::unpack::UnpackError;
+
+use super::exit;
+use super::run::say;
+
+/// Says what failed; the answer is the exit code.
+pub fn report(error: &anyhow::Error) -> u8 {
+    say(format_args!("restrata: \u{1b}[1m\u{1b}[31merror:\u{1b}[0m {}", printable(&message(error))));
+    let job = error.downcast_ref::<Error>();
+    if let Some(hint) = job.and_then(hint) {
+        say(format_args!("hint: {}", printable(&hint)));
+    }
+    job.map_or(exit::FAILED, Error::exit_code)
+}
+
+/// The error with those of its causes that say more: most errors of the library quote their cause already.
+fn message(error: &anyhow::Error) -> String {
+    let mut message = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !message.contains(&cause) {
+            message = format!("{message}: {cause}");
+        }
+    }
+    message
+}
+
+fn hint(error: &Error) -> Option<String> {
+    match error {
+        Error::Source(SourceError::SeveralImages { reference, available }) => {
+            available.first().map(|tag| format!("such as {reference}:{tag}"))
+        }
+        Error::Sink(SinkError::TagNeeded { reference, .. }) => Some(format!("such as {reference}:latest")),
+        Error::Spool(_)
+        | Error::Unpack { source: UnpackError::Spool(_), .. }
+        | Error::Pack { source: PackError::Spool(_), .. } => {
+            Some("temporary files go to --tmpdir DIR, else to $TMPDIR, else to /var/tmp".to_owned())
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::{Context as _, anyhow};
+
+    use super::*;
+
+    #[test]
+    fn causes_are_told_once() {
+        let quoted = anyhow!("no space left").context("spool file: no space left");
+        assert_eq!(message(&quoted), "spool file: no space left");
+        let told: anyhow::Result<()> = Err(anyhow!("no space left")).context("writing the digest");
+        assert_eq!(message(&told.unwrap_err()), "writing the digest: no space left");
+    }
+
+    #[test]
+    fn a_layout_with_several_images_is_answered_with_a_reference() {
+        let available = vec!["v1".to_owned(), "v2".to_owned()];
+        let error = Error::Source(SourceError::SeveralImages { reference: "oci:img".to_owned(), available });
+        assert_eq!(hint(&error).as_deref(), Some("such as oci:img:v1"));
+    }
+}

@@ -1,0 +1,127 @@
+//! From arguments to a job, from its outcome to the output and the exit code.
+
+use std::fmt::Display;
+use std::fs;
+use std::io::{self, Write as _};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use restrata::check::check;
+use restrata::error::Error;
+use restrata::inspect::inspect;
+use restrata::progress::{Interrupted, Progress};
+use restrata::rechunk::{Request, rechunk};
+use restrata::report::{json, printable, text};
+use restrata::verify::verify;
+
+use super::args::{Arguments, Check, Command, Format, Inspect, Rechunk, Verify};
+use super::meter::{Job, Meter};
+use super::{exit, manual, signals};
+
+/// Does what was asked; the exit code is 0 or what a check says.
+pub fn run(arguments: Arguments) -> anyhow::Result<u8> {
+    let quiet = arguments.quiet;
+    match arguments.command {
+        Command::Rechunk(arguments) => run_rechunk(arguments, quiet),
+        Command::Verify(arguments) => run_verify(&arguments, quiet),
+        Command::Check(arguments) => run_check(&arguments, quiet),
+        Command::Inspect(arguments) => run_inspect(&arguments),
+        Command::Completions { shell } => print(&manual::completions(shell)?).map(|()| exit::DONE),
+        Command::Man { dir } => manual::pages(&dir).map(|()| exit::DONE),
+    }
+}
+
+fn run_rechunk(arguments: Rechunk, quiet: bool) -> anyhow::Result<u8> {
+    let options = arguments.resources.options();
+    let request = Request {
+        new: arguments.new,
+        dest: arguments.dest,
+        previous: arguments.previous,
+        platform: arguments.choice.platform,
+        level: arguments.level,
+        index: arguments.index.into(),
+        threads: options.threads,
+        spool_dir: options.spool_dir,
+    };
+    let outcome = beside(quiet, Job::Writes, |progress| rechunk(&request, progress))?;
+    if !quiet {
+        outcome.notes.iter().for_each(|note| say(format_args!("restrata: note: {}", printable(note))));
+    }
+    let report = match arguments.output.format {
+        Format::Json => json::rechunk(&outcome),
+        Format::Text if quiet => format!("{}\n", outcome.digest),
+        Format::Text => text::rechunk(&outcome),
+    };
+    print(&report)?;
+    if let Some(path) = &arguments.digestfile {
+        // Without a line feed, as skopeo writes it.
+        fs::write(path, outcome.digest.to_string())
+            .with_context(|| format!("the image is written, but not its digest to {}", path.display()))?;
+    }
+    Ok(exit::DONE)
+}
+
+fn run_verify(arguments: &Verify, quiet: bool) -> anyhow::Result<u8> {
+    let (options, platform) = (arguments.resources.options(), arguments.choice.platform.as_ref());
+    let verdict =
+        beside(quiet, Job::Reads, |progress| verify(&arguments.a, &arguments.b, platform, options, progress))?;
+    let text = || text::verify(&verdict);
+    answer(arguments.output.format, quiet, text, || json::verify(&verdict))?;
+    Ok(if verdict.is_same() { exit::DONE } else { exit::NO })
+}
+
+fn run_check(arguments: &Check, quiet: bool) -> anyhow::Result<u8> {
+    let (options, platform) = (arguments.resources.options(), arguments.choice.platform.as_ref());
+    let report = beside(quiet, Job::Reads, |progress| check(&arguments.reference, platform, options, progress))?;
+    answer(arguments.output.format, quiet, || text::check(&report), || json::check(&report))?;
+    Ok(if report.is_clean() { exit::DONE } else { exit::NO })
+}
+
+/// What is printed is all that was asked for, so quiet changes nothing.
+fn run_inspect(arguments: &Inspect) -> anyhow::Result<u8> {
+    let inspection = inspect(&arguments.reference, arguments.choice.platform.as_ref())?;
+    answer(arguments.output.format, false, || text::inspect(&inspection), || json::inspect(&inspection))?;
+    Ok(exit::DONE)
+}
+
+/// Runs a job that can take long: Ctrl-C stops it, a meter shows how far it is.
+fn beside<T>(quiet: bool, job: Job, work: impl FnOnce(&Progress) -> Result<T, Error>) -> anyhow::Result<T> {
+    let progress = Arc::new(Progress::new());
+    signals::cancel_on_signal(Arc::clone(&progress))?;
+    let meter = (!quiet).then(|| Meter::start(Arc::clone(&progress), job));
+    let result = work(&progress);
+    // The meter's line must be gone before anything else is printed.
+    drop(meter);
+    match result {
+        // Whatever it says: it is how this job came to stop.
+        Err(_) if progress.is_cancelled() => Err(Error::from(Interrupted).into()),
+        result => Ok(result?),
+    }
+}
+
+fn answer(
+    format: Format,
+    quiet: bool,
+    text: impl FnOnce() -> String,
+    json: impl FnOnce() -> String,
+) -> anyhow::Result<()> {
+    match format {
+        Format::Json => print(&json()),
+        Format::Text if quiet => Ok(()),
+        Format::Text => print(&text()),
+    }
+}
+
+/// Prints to standard output. A reader that has seen enough, such as `head`, is no failure.
+pub fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = anstream::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result.context("standard output"),
+    }
+}
+
+/// A line on standard error. If even that is gone there is nobody to tell.
+pub fn say(line: impl Display) {
+    let _ = writeln!(anstream::stderr().lock(), "{line}");
+}

@@ -1,0 +1,168 @@
+//! What an image is made of: its layers, their indexes, its biggest files. Reads manifests and TOCs, never content.
+
+use std::cmp::Reverse;
+use std::collections::HashSet;
+
+use crate::digest::BlobDigest;
+use crate::error::Error;
+use crate::oci::{Platform, Reference};
+use crate::order::Entry;
+use crate::order::tree::merge;
+use crate::source::{Image, Layer, Source};
+use crate::tar::{EntryKind, TarPath};
+use crate::toc::{ChunkedAnnotations, FOOTER_FRAME, Toc, TocEntry};
+
+/// Files that are listed.
+const BIGGEST: usize = 10;
+
+#[derive(Debug, Clone)]
+pub struct Inspection {
+    pub images: Vec<InspectedImage>,
+}
+
+#[derive(Debug, Clone)]
+pub struct InspectedImage {
+    pub reference: String,
+    pub platform: Option<Platform>,
+    /// Of the manifest; `None` for an image that came without one.
+    pub digest: Option<BlobDigest>,
+    pub layers: Vec<InspectedLayer>,
+    /// Of the merged file system, as far as TOCs tell; each file once, however many links it has.
+    pub biggest: Vec<BigFile>,
+}
+
+#[derive(Debug, Clone)]
+pub struct InspectedLayer {
+    pub digest: Option<BlobDigest>,
+    pub size: Option<u64>,
+    pub media_type: String,
+    /// Where the TOC stands: "first", "end", or "none".
+    pub index: String,
+    /// What follows is known from a TOC only.
+    pub entries: Option<u64>,
+    /// Bytes of TOC and tar-split, compressed.
+    pub index_bytes: u64,
+    /// Bytes of all contents, uncompressed.
+    pub content_bytes: Option<u64>,
+    /// Chunks of the files that are cut.
+    pub chunks: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BigFile {
+    pub path: String,
+    /// Counted from 0, the lowest.
+    pub layer: usize,
+    /// Bytes of content.
+    pub size: u64,
+    /// Bytes in the blob.
+    pub compressed: u64,
+}
+
+pub fn inspect(reference: &Reference, platform: Option<&Platform>) -> Result<Inspection, Error> {
+    let source = Source::open(reference)?;
+    let images = source.images(platform)?;
+    Ok(Inspection { images: images.iter().map(|image| inspect_image(&source, image)).collect::<Result<_, _>>()? })
+}
+
+fn inspect_image(source: &Source, image: &Image) -> Result<InspectedImage, Error> {
+    let (mut layers, mut tocs) = (Vec::new(), Vec::new());
+    for (index, layer) in image.layers.iter().enumerate() {
+        let toc = source.toc(layer).map_err(|fault| Error::Index {
+            reference: source.reference().to_string(),
+            layer: layer.descriptor.as_ref().map_or_else(|| index.to_string(), |d| d.digest.to_string()),
+            reason: fault.to_string(),
+        })?;
+        layers.push(inspect_layer(source, layer, toc.as_ref())?);
+        tocs.push(toc.map_or_else(Toc::default, |(_, toc)| toc));
+    }
+    Ok(InspectedImage {
+        reference: source.reference().to_string(),
+        platform: image.platform.clone(),
+        digest: image.manifest_digest,
+        layers,
+        biggest: biggest(&tocs),
+    })
+}
+
+fn inspect_layer(
+    source: &Source,
+    layer: &Layer,
+    toc: Option<&(ChunkedAnnotations, Toc)>,
+) -> Result<InspectedLayer, Error> {
+    // A docker-archive has no descriptors, but its members have sizes.
+    let size = match &layer.descriptor {
+        Some(descriptor) => Some(descriptor.size),
+        None => source.layer_file(layer)?.map(|(_, span)| span.len()),
+    };
+    let media_type = match (&layer.descriptor, layer.compression) {
+        (Some(descriptor), _) => descriptor.media_type.clone(),
+        (None, Some(compression)) => compression.media_type().to_owned(),
+        (None, None) => "tar".to_owned(),
+    };
+    let mut inspected = InspectedLayer {
+        digest: layer.descriptor.as_ref().map(|descriptor| descriptor.digest),
+        size,
+        media_type,
+        index: "none".to_owned(),
+        entries: None,
+        index_bytes: 0,
+        content_bytes: None,
+        chunks: None,
+    };
+    if let Some((ChunkedAnnotations { positions, .. }, toc)) = toc {
+        let payloads = || toc.entries.iter().filter_map(|entry| entry.payload.as_ref());
+        let is_last = size.is_some_and(|size| {
+            size.saturating_sub(positions.toc.end().max(positions.tar_split.end())) <= FOOTER_FRAME
+        });
+        inspected.index = if is_last { "end" } else { "first" }.to_owned();
+        inspected.entries = Some(toc.entries.len() as u64);
+        inspected.index_bytes = positions.toc.len() + positions.tar_split.len();
+        inspected.content_bytes = Some(toc.entries.iter().map(content_size).fold(0, u64::saturating_add));
+        inspected.chunks = Some(payloads().map(|payload| payload.chunks.len() as u64).sum());
+    }
+    Ok(inspected)
+}
+
+/// Sizes in a TOC are claims: sums of them may not overflow.
+fn content_size(entry: &TocEntry) -> u64 {
+    entry.payload.as_ref().map_or(0, |_| entry.header.size)
+}
+
+fn biggest(tocs: &[Toc]) -> Vec<BigFile> {
+    // `Toc::parse` has seen that every name is a path; a link that leads nowhere has no content anyway.
+    let paths: Vec<Vec<(TarPath, Option<TarPath>)>> =
+        tocs.iter().map(|toc| toc.entries.iter().map(names).collect()).collect();
+    let entries: Vec<Vec<Entry<'_>>> = tocs.iter().zip(&paths).map(|(toc, paths)| entries(toc, paths)).collect();
+    let mut seen = HashSet::new();
+    let mut files = Vec::new();
+    for (path, node) in merge(&entries) {
+        let entry = tocs.get(node.inode.0).and_then(|toc| toc.entries.get(node.inode.1));
+        let Some((entry, payload)) = entry.and_then(|entry| Some((entry, entry.payload.as_ref()?))) else { continue };
+        if seen.insert(node.inode) {
+            files.push((Reverse(entry.header.size), path, node.inode.0, payload.end_offset - payload.offset));
+        }
+    }
+    files.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+    files.truncate(BIGGEST);
+    let file = |(Reverse(size), path, layer, compressed): (_, TarPath, _, _)| BigFile {
+        path: path.to_string(),
+        layer,
+        size,
+        compressed,
+    };
+    files.into_iter().map(file).collect()
+}
+
+fn entries<'a>(toc: &Toc, paths: &'a [(TarPath, Option<TarPath>)]) -> Vec<Entry<'a>> {
+    let rows = toc.entries.iter().zip(paths);
+    rows.map(|(row, (path, target))| Entry { path, kind: row.header.kind, target: target.as_ref(), content: None })
+        .collect()
+}
+
+/// An entry's path, and its target's if it is a hard link.
+fn names(entry: &TocEntry) -> (TarPath, Option<TarPath>) {
+    let header = &entry.header;
+    let target = (header.kind == EntryKind::HardLink).then(|| header.link_path().ok()).flatten();
+    (header.path().unwrap_or_else(|_| TarPath::root()), target)
+}

@@ -1,0 +1,16 @@
+//! What a job found, as text for people and as JSON for programs. Pure: an outcome in, a string out.
+//!
+//! Text carries ANSI styles; whoever prints it strips them where they are not wanted.
+
+mod facts;
+pub mod json;
+mod table;
+pub mod text;
+mod units;
+
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod tests;
+
+pub use units::{count, plural, printable, size};

@@ -1,0 +1,91 @@
+use serde_json::Value;
+
+use super::{json, samples, text};
+
+/// What is left where styles are stripped.
+fn plain(text: &str) -> String {
+    ["\u{1b}[0m", "\u{1b}[1m", "\u{1b}[31m", "\u{1b}[32m"]
+        .iter()
+        .fold(text.to_owned(), |text, style| text.replace(style, ""))
+}
+
+fn object(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn the_summary_fits_in_80_columns_and_says_what_counts() {
+    let text = plain(&text::rechunk(&samples::update()));
+    assert!(text.lines().all(|line| line.chars().count() <= 80));
+    assert!(text.contains("update from oci:img:v1\n"));
+    assert!(text.contains("podman, multi-range    27.1 MB  3 requests, 1 data range\n"));
+    assert!(text.contains("Layers kept: 1 of 3."));
+    assert!(text.contains("fresh, no index"));
+    assert!(text.ends_with(&format!("digest  {}\n", samples::digest(1))));
+}
+
+#[test]
+fn json_has_the_fixed_fields() {
+    let report = object(&json::rechunk(&samples::update()));
+    assert_eq!(report["digest"], samples::digest(1).to_string());
+    assert!((report["waste"].as_f64().unwrap() - 3.0 / 172.0).abs() < 1e-9);
+    for field in ["digest", "size", "state", "live_bytes", "dead_bytes"] {
+        assert!(!report["layers"][0][field].is_null(), "{field}");
+    }
+    assert_eq!(report["layers"][1]["state"], "rewritten");
+    let pull = &report["pulls"][3];
+    assert_eq!((&pull["client"], &pull["registry"]), (&"podman".into(), &"multi-range".into()));
+    assert_eq!((&pull["outcome"], &pull["from"]), (&"partial".into(), &"oci:img:v1".into()));
+    for field in ["requests", "ranges", "index_bytes", "data_bytes", "gap_bytes", "blob_bytes"] {
+        assert!(pull[field].is_u64(), "{field}");
+    }
+    assert!(report.get("images").is_none());
+}
+
+#[test]
+fn several_platforms_stand_beside_the_first() {
+    let mut outcome = samples::update();
+    let mut second = samples::update().images.remove(0);
+    second.platform = Some("linux/arm64".parse().unwrap());
+    second.digest = samples::digest(2);
+    outcome.images.push(second);
+    outcome.digest = samples::digest(3);
+    let report = object(&json::rechunk(&outcome));
+    assert_eq!(report["digest"], samples::digest(3).to_string());
+    assert_eq!(report["images"].as_array().unwrap().len(), 2);
+    assert_eq!(report["images"][1]["platform"], "linux/arm64");
+    assert_eq!(report["images"][0]["layers"], report["layers"]);
+}
+
+#[test]
+fn verify_lists_each_difference() {
+    let mut verdict = samples::verdict();
+    let text = plain(&text::verify(&verdict));
+    assert_eq!(
+        text,
+        "/etc/x: mode 0644 != 0600\n/etc/y\\u{1b}[2J: only in A: file\n/etc/z: xattr user.x absent != x\n\
+         not the same: 3 differences in 36,462 entries\n"
+    );
+    assert_eq!(object(&json::verify(&verdict))["differences"][0]["b"], "0600");
+    verdict.differences.clear();
+    assert_eq!(plain(&text::verify(&verdict)), "the same: 36,462 entries\n");
+    assert_eq!(object(&json::verify(&verdict))["same"], true);
+}
+
+#[test]
+fn check_says_what_is_wrong_with_which_layer() {
+    let text = plain(&text::check(&samples::checked(&["frame 7: the checksum is wrong"])));
+    assert!(text.contains("bad  zstd:chunked, index first\n"));
+    assert!(text.contains("  problem: frame 7: the checksum is wrong\n"));
+    assert!(text.ends_with("1 problem in 2 layers\n"));
+    assert!(plain(&text::check(&samples::checked(&[]))).ends_with("no problems: 2 layers\n"));
+    assert_eq!(object(&json::check(&samples::checked(&[])))["ok"], true);
+}
+
+#[test]
+fn inspect_shows_layers_and_files() {
+    let text = plain(&text::inspect(&samples::inspection()));
+    assert!(text.lines().all(|line| line.chars().count() <= 80));
+    assert!(text.contains("1.30 MB  3.90 MB  0  /usr/bin/perl"));
+    assert_eq!(object(&json::inspect(&samples::inspection()))["images"][0]["layers"][1]["entries"], Value::Null);
+}

@@ -1,0 +1,66 @@
+use std::fmt::Write as _;
+
+use crate::inspect::{BigFile, InspectedImage, InspectedLayer, Inspection};
+use crate::report::table::{Align, Table};
+use crate::report::units::{count, printable, size};
+
+use super::{bold, heading};
+
+/// The layers with their indexes, then the files that weigh most.
+pub fn inspect(inspection: &Inspection) -> String {
+    let images: Vec<String> = inspection.images.iter().map(image_text).collect();
+    images.join("\n")
+}
+
+fn image_text(image: &InspectedImage) -> String {
+    let mut out = format!("{}\n", bold(&printable(&image.reference)));
+    out.push_str(&heading(image.platform.as_ref(), image.digest.as_ref()));
+    let _ = write!(out, "\n{}", layers(&image.layers));
+    if !image.biggest.is_empty() {
+        let _ = write!(out, "\n{}", biggest(&image.biggest));
+    }
+    out
+}
+
+fn layers(layers: &[InspectedLayer]) -> String {
+    let mut table = Table::new([
+        ("#", Align::Right),
+        ("layer", Align::Left),
+        ("size", Align::Right),
+        ("index", Align::Left),
+        ("index size", Align::Right),
+        ("entries", Align::Right),
+        ("chunks", Align::Right),
+        ("content", Align::Right),
+    ]);
+    for (number, layer) in layers.iter().enumerate() {
+        table.row([
+            number.to_string(),
+            layer.digest.map_or_else(unknown, |digest| digest.short()),
+            layer.size.map_or_else(unknown, size),
+            printable(&layer.index),
+            size(layer.index_bytes),
+            layer.entries.map_or_else(unknown, count),
+            layer.chunks.map_or_else(unknown, count),
+            layer.content_bytes.map_or_else(unknown, size),
+        ]);
+    }
+    table.render()
+}
+
+fn unknown() -> String {
+    "-".to_owned()
+}
+
+fn biggest(files: &[BigFile]) -> String {
+    let mut table = Table::new([
+        ("compressed", Align::Right),
+        ("content", Align::Right),
+        ("#", Align::Right),
+        ("biggest files", Align::Left),
+    ]);
+    for file in files {
+        table.row([size(file.compressed), size(file.size), file.layer.to_string(), printable(&file.path)]);
+    }
+    table.render()
+}

@@ -1,0 +1,34 @@
+//! Text for people, for 80 columns.
+
+mod check;
+mod inspect;
+mod rechunk;
+mod verify;
+
+pub use check::check;
+pub use inspect::inspect;
+pub use rechunk::rechunk;
+pub use verify::verify;
+
+use crate::digest::BlobDigest;
+use crate::oci::Platform;
+
+/// Styles are few: bold for heads, green and red for an answer.
+pub(super) fn bold(text: &str) -> String {
+    format!("\u{1b}[1m{text}\u{1b}[0m")
+}
+
+pub(super) fn green(text: &str) -> String {
+    format!("\u{1b}[32m{text}\u{1b}[0m")
+}
+
+pub(super) fn red(text: &str) -> String {
+    format!("\u{1b}[31m{text}\u{1b}[0m")
+}
+
+/// Names one image of several, on lines of their own.
+fn heading(platform: Option<&Platform>, digest: Option<&BlobDigest>) -> String {
+    let platform = platform.map(|platform| bold(&platform.to_string()) + "\n").unwrap_or_default();
+    let digest = digest.map(|digest| format!("{digest}\n")).unwrap_or_default();
+    platform + &digest
+}

@@ -1,0 +1,115 @@
+//! The end of the main job: what was written, what is new, what a pull costs.
+
+use std::fmt::Write as _;
+
+use crate::order::cost::{Client, Pull, PullOutcome};
+use crate::rechunk::{ImageOutcome, LayerOutcome, Outcome, State};
+use crate::report::facts::{registry_name, state_name, waste};
+use crate::report::table::{Align, Table};
+use crate::report::units::{count, percent, plural, printable, size};
+
+use super::{bold, heading};
+
+pub fn rechunk(outcome: &Outcome) -> String {
+    let mut out = String::new();
+    let several = outcome.images.len() > 1;
+    for image in &outcome.images {
+        let _ = writeln!(out, "{}", heading(image.platform.as_ref(), several.then_some(&image.digest)));
+        out.push_str(&image_text(image));
+        out.push('\n');
+    }
+    let _ = writeln!(out, "{}  {}", bold("digest"), outcome.digest);
+    out
+}
+
+fn image_text(image: &ImageOutcome) -> String {
+    let mut table = Table::new([
+        ("layer", Align::Left),
+        ("state", Align::Left),
+        ("size", Align::Right),
+        ("index", Align::Right),
+        ("entries", Align::Right),
+        ("new files", Align::Right),
+        ("new content", Align::Right),
+    ]);
+    for layer in &image.layers {
+        table.row(cells(layer.digest.short(), state_text(layer), std::slice::from_ref(layer)));
+    }
+    if image.layers.len() > 1 {
+        table.row(cells("total".to_owned(), plural(image.layers.len() as u64, "layer", "layers"), &image.layers));
+    }
+    let mut out = table.render();
+    let _ = writeln!(out, "\n{}", changes(image));
+    out.push_str(&pulls(&image.pulls));
+    out
+}
+
+fn cells(name: String, state: String, layers: &[LayerOutcome]) -> [String; 7] {
+    let sum = |value: fn(&LayerOutcome) -> u64| layers.iter().map(value).sum::<u64>();
+    [
+        name,
+        state,
+        size(sum(|layer| layer.size)),
+        size(sum(|layer| layer.index_bytes)),
+        count(sum(|layer| layer.entries)),
+        count(sum(|layer| layer.fresh_entries)),
+        size(sum(|layer| layer.fresh_bytes)),
+    ]
+}
+
+fn state_text(layer: &LayerOutcome) -> String {
+    match layer.chunked {
+        true => state_name(layer.state).to_owned(),
+        false => format!("{}, no index", state_name(layer.state)),
+    }
+}
+
+/// The difference to what clients have.
+fn changes(image: &ImageOutcome) -> String {
+    let layers = &image.layers;
+    let files = plural(layers.iter().map(|layer| layer.fresh_entries).sum(), "file", "files");
+    let bytes = size(layers.iter().map(|layer| layer.fresh_bytes).sum());
+    let mut out = match image.pulls.iter().find_map(|pull| pull.from.as_deref()) {
+        Some(from) => {
+            let kept = layers.iter().filter(|layer| layer.state == State::Kept).count() as u64;
+            let (kept, all, from) = (count(kept), count(layers.len() as u64), printable(from));
+            format!("Layers kept: {kept} of {all}.\nNew to clients of {from}: {files}, {bytes} of content.")
+        }
+        None => format!("A first layout, without a previous image: {files}, {bytes} of content."),
+    };
+    let waste = waste(layers);
+    if waste > 0.0 {
+        let _ = write!(out, "\nHidden by layers above: {} of the image.", percent(waste));
+    }
+    out
+}
+
+fn pulls(pulls: &[Pull]) -> String {
+    let mut out = String::new();
+    let mut group: Option<&Option<String>> = None;
+    for pull in pulls {
+        if group != Some(&pull.from) {
+            let title = match &pull.from {
+                Some(from) => format!("update from {}", printable(from)),
+                None => "first pull".to_owned(),
+            };
+            let _ = writeln!(out, "\n{}", bold(&format!("pull cost, {title}")));
+            group = Some(&pull.from);
+        }
+        let client = match pull.client {
+            Client::Plain => "plain client".to_owned(),
+            Client::Podman => format!("podman, {}", registry_name(pull.registry)),
+        };
+        let _ = writeln!(out, "  {client:<22}{:>8}  {}", size(pull.blob_bytes), how(pull));
+    }
+    out
+}
+
+fn how(pull: &Pull) -> String {
+    let requests = plural(pull.requests, "request", "requests");
+    match pull.outcome {
+        PullOutcome::Reused => format!("{requests}, every layer reused"),
+        _ if pull.client == Client::Plain => requests,
+        _ => format!("{requests}, {}", plural(pull.ranges, "data range", "data ranges")),
+    }
+}

@@ -1,0 +1,125 @@
+//! Are the merged file systems of two images the same?
+//!
+//! Both sides are unpacked without being compressed: contents are hashed, headers go to a spool and are read back
+//! path by path. A directory that stands in no tar, only in the names of what it holds, is no entry on either side.
+
+mod compare;
+mod side;
+
+use std::collections::BTreeMap;
+
+use crate::error::Error;
+use crate::job::JobOptions;
+use crate::oci::{Platform, Reference, Transport};
+use crate::progress::Progress;
+use crate::source::{Image, Source};
+use crate::tar::TarPath;
+
+use side::Side;
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Verdict {
+    /// Paths that were compared, those that only one side has included.
+    pub entries: u64,
+    /// In the order of the paths, platform by platform.
+    pub differences: Vec<Difference>,
+}
+
+impl Verdict {
+    pub fn is_same(&self) -> bool {
+        self.differences.is_empty()
+    }
+}
+
+/// One thing that is not the same for one path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// Set when several platforms were compared.
+    pub platform: Option<Platform>,
+    pub path: String,
+    /// Such as "mode", "content", "only in A".
+    pub what: String,
+    pub a: String,
+    pub b: String,
+}
+
+const ABSENT: &str = "absent";
+
+/// Compares `b` with `a`, platform by platform.
+pub fn verify(
+    a: &Reference,
+    b: &Reference,
+    platform: Option<&Platform>,
+    options: JobOptions,
+    progress: &Progress,
+) -> Result<Verdict, Error> {
+    let (source_a, source_b) = (Source::open(a)?, Source::open(b)?);
+    let (images_a, images_b) = (source_a.images(platform)?, source_b.images(platform)?);
+    let mut verdict = Verdict::default();
+    let pairs = pairs(&images_a, &images_b, [a, b]);
+    let several = pairs.len() > 1;
+    for pair in pairs {
+        let (platform, image_a, image_b) = match pair {
+            Pair::Both(platform, image_a, image_b) => (platform, image_a, image_b),
+            Pair::One(difference) => {
+                verdict.differences.push(difference);
+                continue;
+            }
+        };
+        progress.add_layers((image_a.layers.len() + image_b.layers.len()) as u64);
+        let mut side_a = Side::load(&source_a, image_a, &options, progress)?;
+        let mut side_b = Side::load(&source_b, image_b, &options, progress)?;
+        forget_root(a, &mut side_a, &side_b);
+        forget_root(b, &mut side_b, &side_a);
+        let first = verdict.differences.len();
+        verdict.entries += compare::compare(&side_a, &side_b, &mut verdict.differences, progress)?;
+        if several {
+            verdict.differences[first..].iter_mut().for_each(|difference| difference.platform = platform.cloned());
+        }
+    }
+    Ok(verdict)
+}
+
+/// A tree on disk always has a root; many images say nothing of theirs, which is no difference.
+fn forget_root(reference: &Reference, side: &mut Side, other: &Side) {
+    let root = TarPath::root();
+    if reference.transport() == Transport::Dir && !other.tree.contains_key(&root) {
+        side.tree.remove(&root);
+    }
+}
+
+enum Pair<'a> {
+    Both(Option<&'a Platform>, &'a Image, &'a Image),
+    One(Difference),
+}
+
+/// A root file system says nothing of its platform, so it is compared with whatever single image the other side has.
+fn pairs<'a>(a: &'a [Image], b: &'a [Image], references: [&Reference; 2]) -> Vec<Pair<'a>> {
+    if let ([a], [b]) = (a, b)
+        && (references.iter().any(|reference| reference.transport() == Transport::Dir)
+            || a.platform.is_none()
+            || b.platform.is_none())
+    {
+        return vec![Pair::Both(a.platform.as_ref(), a, b)];
+    }
+    let mut found: BTreeMap<String, [Option<&Image>; 2]> = BTreeMap::new();
+    for (side, image) in a.iter().map(|image| (0, image)).chain(b.iter().map(|image| (1, image))) {
+        let name = image.platform.as_ref().map_or_else(|| "no platform".to_owned(), Platform::to_string);
+        // 64-bit ARM with and without its only variant is one platform.
+        let same =
+            |key: &&String| key.parse().is_ok_and(|p: Platform| image.platform.as_ref().is_some_and(|q| p.is_same(q)));
+        let name = found.keys().find(same).cloned().unwrap_or(name);
+        found.entry(name).or_default()[side] = Some(image);
+    }
+    let pair = |(name, sides): (String, [Option<&'a Image>; 2])| match sides {
+        [Some(a), Some(b)] => Pair::Both(a.platform.as_ref(), a, b),
+        [a, _] => {
+            let (what, a, b) = match a {
+                Some(_) => ("platform only in A", name, ABSENT.to_owned()),
+                None => ("platform only in B", ABSENT.to_owned(), name),
+            };
+            Pair::One(Difference { platform: None, path: "/".to_owned(), what: what.to_owned(), a, b })
+        }
+    };
+    found.into_iter().map(pair).collect()
+}

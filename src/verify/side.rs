@@ -1,0 +1,93 @@
+//! One image as its merged tree, with what each path looks like.
+
+use std::collections::HashMap;
+
+use crate::error::Error;
+use crate::inventory::{Item, Payload};
+use crate::job::JobOptions;
+use crate::order::Entry;
+use crate::order::tree::{Node, Tree, merge};
+use crate::pack::read_header;
+use crate::progress::Progress;
+use crate::source::{Image, Source};
+use crate::spool::Spool;
+use crate::tar::{Header, TarPath};
+use crate::unpack::{self, LayerInput, UnpackError, UnpackedLayer, unpack};
+
+pub(super) struct Side {
+    spool: Spool,
+    layers: Vec<UnpackedLayer>,
+    pub tree: Tree,
+    /// The first path of each file that has several.
+    linked: HashMap<(usize, usize), TarPath>,
+}
+
+/// What a client would see at a path.
+pub(super) struct Seen<'a> {
+    pub header: Header,
+    pub payload: Option<&'a Payload>,
+}
+
+impl Side {
+    pub fn load(source: &Source, image: &Image, options: &JobOptions, progress: &Progress) -> Result<Self, Error> {
+        let spool = Spool::new(&options.spool_dir)?;
+        let inputs = image.layers.iter().map(|layer| LayerInput {
+            open: Box::new(move || source.open_layer(layer).map_err(std::io::Error::other)),
+            verified: layer.descriptor.as_ref().map(|descriptor| descriptor.digest),
+            diff_id: layer.diff_id,
+        });
+        let how = unpack::Options { level: None, threads: options.threads };
+        let layers = unpack(inputs.collect(), &spool, how, progress)
+            .map_err(|(index, error)| layer_error(source, image, index, error))?;
+        let entries: Vec<Vec<Entry<'_>>> =
+            layers.iter().map(|layer| layer.inventory.items.iter().map(entry).collect()).collect();
+        let tree = merge(&entries);
+        let linked = linked(&tree);
+        Ok(Self { spool, layers, tree, linked })
+    }
+
+    /// A hard link shows its file's metadata; one that leads nowhere shows itself.
+    pub fn seen(&self, node: &Node) -> Result<Seen<'_>, Error> {
+        let (layer, entry) = node.inode;
+        let item = self.layers.get(layer).and_then(|layer| layer.inventory.items.get(entry));
+        let item = item.ok_or(Error::Internal("an entry of the merged tree is in no layer"))?;
+        let header = read_header(&self.spool, item.header).map_err(|source| Error::Pack { layer, source })?;
+        Ok(Seen { header, payload: item.payload.as_ref() })
+    }
+
+    /// The first of the paths that are one file with this one; `None` for a file with one path.
+    pub fn first_link(&self, node: &Node) -> Option<&TarPath> {
+        self.linked.get(&node.inode)
+    }
+}
+
+fn linked(tree: &Tree) -> HashMap<(usize, usize), TarPath> {
+    let mut paths: HashMap<(usize, usize), u32> = HashMap::new();
+    // Only a path that is not its own inode can be one of several, which spares a map over all files.
+    tree.values().filter(|node| (node.layer, node.entry) != node.inode).for_each(|node| {
+        paths.insert(node.inode, 0);
+    });
+    for node in tree.values() {
+        if let Some(count) = paths.get_mut(&node.inode) {
+            *count += 1;
+        }
+    }
+    let mut linked = HashMap::new();
+    for (path, node) in tree {
+        if paths.get(&node.inode).is_some_and(|&count| count > 1) {
+            linked.entry(node.inode).or_insert_with(|| path.clone());
+        }
+    }
+    linked
+}
+
+fn entry(item: &Item) -> Entry<'_> {
+    let content = item.payload.as_ref().map(|payload| (payload.digest, payload.size));
+    Entry { path: &item.path, kind: item.kind, target: item.target.as_ref(), content }
+}
+
+fn layer_error(source: &Source, image: &Image, index: usize, error: UnpackError) -> Error {
+    let descriptor = image.layers.get(index).and_then(|layer| layer.descriptor.as_ref());
+    let layer = descriptor.map_or_else(|| index.to_string(), |descriptor| descriptor.digest.to_string());
+    Error::Unpack { reference: source.reference().to_string(), layer, source: error }
+}

@@ -1,0 +1,243 @@
+//! The command as it is typed.
+#![cfg(feature = "cli")]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use assert_cmd::cargo::CommandCargoExt as _;
+use restrata::oci::Reference;
+use serde_json::Value;
+use tempfile::TempDir;
+
+const COMMANDS: [&str; 6] = ["rechunk", "verify", "check", "inspect", "completions", "man"];
+const JOBS: [&str; 4] = ["rechunk", "verify", "check", "inspect"];
+
+fn restrata(arguments: &[&str]) -> Output {
+    Command::cargo_bin("restrata").unwrap().args(arguments).env_remove("TMPDIR").output().unwrap()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// A reference to a small root file system, and one to write to.
+fn images(dir: &Path) -> (String, String) {
+    let root = dir.join("root");
+    fs::create_dir_all(root.join("etc")).unwrap();
+    fs::write(root.join("etc/hostname"), "a\n").unwrap();
+    fs::write(root.join("data"), vec![7; 300_000]).unwrap();
+    (format!("dir:{}", root.display()), format!("oci:{}:v1", dir.join("out").display()))
+}
+
+#[test]
+fn wrong_usage_is_64() {
+    for arguments in [
+        &[][..],
+        &["no-such-command"],
+        &["rechunk"],
+        &["rechunk", "oci:a"],
+        &["rechunk", "oci:a", "oci:b", "--level", "23"],
+        &["rechunk", "oci:a", "oci:b", "--threads", "0"],
+        &["rechunk", "oci:a", "oci:b", "--index", "middle"],
+        &["rechunk", "oci:a", "dir:b"],
+        &["inspect", "oci:a", "--platform", "linux"],
+        &["check", "oci:a", "--no-such-option"],
+        &["completions", "tcsh"],
+    ] {
+        let output = restrata(arguments);
+        assert_eq!(code(&output), 64, "{arguments:?}: {}", err(&output));
+        assert!(output.stdout.is_empty() && !output.stderr.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_reference_without_transport_gets_a_hint() {
+    let output = restrata(&["inspect", "alpine"]);
+    assert_eq!(code(&output), 64);
+    assert!(err(&output).starts_with("restrata: error: invalid value 'alpine' for '<REF>'"), "{}", err(&output));
+    assert!(err(&output).contains("\nhint: "), "{}", err(&output));
+    assert!(err(&output).contains("docker://alpine"), "{}", err(&output));
+    let output = restrata(&["verify", "oci:a", "docker://alpine"]);
+    assert_eq!(code(&output), 64);
+    assert!(err(&output).contains("skopeo copy --preserve-digests docker://alpine oci:DIR"), "{}", err(&output));
+}
+
+#[test]
+fn help_has_an_example_for_every_command() {
+    let help = restrata(&["--help"]);
+    assert_eq!(code(&help), 0);
+    for job in JOBS {
+        assert!(out(&help).contains(&format!("\n  restrata {job} ")), "{job}");
+    }
+    for command in COMMANDS {
+        let help = restrata(&[command, "--help"]);
+        assert_eq!(code(&help), 0);
+        assert!(out(&help).contains(&format!("restrata {command} ")), "{command}");
+        assert!(out(&help).contains("Examples:"), "{command}");
+    }
+}
+
+/// Every reference in an example is one that the tool takes.
+#[test]
+fn the_examples_are_typed_right() {
+    let mut seen = 0;
+    for command in COMMANDS {
+        let help = out(&restrata(&[command, "--help"]));
+        for word in help.split_once("Examples:").unwrap().1.split_whitespace() {
+            if ["oci:", "oci-archive:", "docker-archive:", "dir:"].iter().any(|start| word.starts_with(start)) {
+                word.trim_end_matches(')').parse::<Reference>().unwrap();
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen >= 12, "{seen}");
+}
+
+#[test]
+fn version_names_the_program_and_the_compressor() {
+    let output = restrata(&["--version"]);
+    assert_eq!(code(&output), 0);
+    assert!(out(&output).starts_with(concat!("restrata ", env!("CARGO_PKG_VERSION"))), "{}", out(&output));
+    assert!(out(&output).contains("libzstd 1."), "{}", out(&output));
+}
+
+#[test]
+fn completions_know_every_command() {
+    for shell in ["bash", "zsh", "fish"] {
+        let output = restrata(&["completions", shell]);
+        assert_eq!(code(&output), 0);
+        for word in COMMANDS.iter().chain(&["previous", "platform", "digestfile"]) {
+            assert!(out(&output).contains(word), "{shell}: {word}");
+        }
+    }
+}
+
+#[test]
+fn manual_pages_are_written_for_every_command() {
+    let dir = TempDir::new().unwrap();
+    let pages = dir.path().join("man/man1");
+    assert_eq!(code(&restrata(&["man", pages.to_str().unwrap()])), 0);
+    let page = |name: &str| fs::read_to_string(pages.join(name)).unwrap();
+    let main = page("restrata.1");
+    for command in COMMANDS {
+        assert!(main.contains(&format!("restrata\\-{command}(1)")), "{command}");
+        assert!(page(&format!("restrata-{command}.1")).contains(".SH EXAMPLES\n.nf\n"), "{command}");
+    }
+    assert!(main.contains(".SH \"EXIT CODES\"") && main.contains(".SH REFERENCES"));
+    assert_eq!(fs::read_dir(&pages).unwrap().count(), COMMANDS.len() + 1);
+}
+
+#[test]
+fn a_missing_image_is_2() {
+    let dir = TempDir::new().unwrap();
+    let (root, layout) = images(dir.path());
+    let missing = format!("oci:{}", dir.path().join("missing").display());
+    for arguments in [
+        &["rechunk", &missing, &layout][..],
+        &["rechunk", &root, &layout, "--previous", &missing],
+        &["inspect", &missing],
+        &["check", &missing],
+        &["verify", &root, &missing],
+    ] {
+        let output = restrata(arguments);
+        assert_eq!(code(&output), 2, "{arguments:?}: {}", err(&output));
+        assert!(err(&output).starts_with("restrata: error: "), "{}", err(&output));
+        assert!(output.stdout.is_empty());
+    }
+    assert!(!dir.path().join("out").exists());
+}
+
+#[test]
+fn a_missing_tag_lists_those_there() {
+    let dir = TempDir::new().unwrap();
+    let (root, layout) = images(dir.path());
+    assert_eq!(code(&restrata(&["rechunk", "-q", &root, &layout])), 0);
+    let output = restrata(&["rechunk", &layout.replace(":v1", ":v9"), &layout.replace(":v1", ":v2")]);
+    assert_eq!(code(&output), 2);
+    assert!(err(&output).contains("\"v9\", found v1"), "{}", err(&output));
+}
+
+#[test]
+fn rechunk_reports_in_text_and_json_and_quietly() {
+    let dir = TempDir::new().unwrap();
+    let (root, layout) = images(dir.path());
+    let file = dir.path().join("digest");
+    let output = restrata(&["rechunk", "-q", &root, &layout, "--digestfile", file.to_str().unwrap()]);
+    assert_eq!(code(&output), 0, "{}", err(&output));
+    let digest = out(&output).trim_end().to_owned();
+    assert!(digest.starts_with("sha256:") && output.stderr.is_empty(), "{}", err(&output));
+    assert_eq!(fs::read_to_string(&file).unwrap(), digest);
+
+    let update = ["rechunk", &root, &layout.replace(":v1", ":v2"), "--previous", &layout];
+    let output = restrata(&update);
+    assert_eq!(code(&output), 0, "{}", err(&output));
+    assert!(out(&output).contains(&format!("update from {layout}")), "{}", out(&output));
+    assert!(!out(&output).contains('\u{1b}'), "styles in a pipe");
+
+    let output = restrata(&[&update[..], &["--format", "json"]].concat());
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(report["digest"].as_str().unwrap().starts_with("sha256:"));
+    assert_eq!(report["layers"][0]["state"], "kept");
+    assert!(report["pulls"].as_array().unwrap().iter().any(|pull| pull["from"] == layout.as_str()));
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let mut child = Command::cargo_bin("restrata").unwrap();
+    let mut child = child.args(["completions", "zsh"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((code(&output), err(&output)), (0, String::new()));
+}
+
+#[test]
+fn verify_and_check_say_no_with_3() {
+    let dir = TempDir::new().unwrap();
+    let (root, layout) = images(dir.path());
+    assert_eq!(code(&restrata(&["rechunk", "-q", &root, &layout])), 0);
+    let same = restrata(&["verify", &root, &layout]);
+    assert_eq!(code(&same), 0, "{}{}", out(&same), err(&same));
+    assert!(out(&same).starts_with("the same: "), "{}", out(&same));
+    let sound = restrata(&["check", &layout]);
+    assert_eq!(code(&sound), 0, "{}{}", out(&sound), err(&sound));
+    let shown = restrata(&["inspect", &layout]);
+    assert!(code(&shown) == 0 && out(&shown).contains("/data"), "{}{}", out(&shown), err(&shown));
+
+    fs::write(dir.path().join("root/data"), "other").unwrap();
+    let other = restrata(&["verify", &root, &layout]);
+    assert_eq!(code(&other), 3);
+    assert!(out(&other).contains("/data: content "), "{}", out(&other));
+    assert!(restrata(&["verify", "-q", &root, &layout]).stdout.is_empty());
+    let other = restrata(&["verify", &root, &layout, "--format", "json"]);
+    assert_eq!(serde_json::from_slice::<Value>(&other.stdout).unwrap()["same"], false);
+}
+
+#[test]
+fn an_interrupted_job_leaves_nothing() {
+    let dir = TempDir::new().unwrap();
+    let (root, layout) = images(dir.path());
+    // Zeros without blocks on the disk, far more than can be read before the signal comes.
+    fs::File::create(dir.path().join("root/zeros")).unwrap().set_len(32 << 30).unwrap();
+    let spool = dir.path().join("spool");
+    fs::create_dir(&spool).unwrap();
+    let mut child = Command::cargo_bin("restrata").unwrap();
+    child.args(["rechunk", &root, &layout, "--tmpdir"]).arg(&spool).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = child.spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((code(&output), err(&output).as_str()), (130, "restrata: error: interrupted\n"));
+    assert!(output.stdout.is_empty());
+    assert!(!dir.path().join("out").exists());
+    assert_eq!(fs::read_dir(&spool).unwrap().count(), 0);
+}

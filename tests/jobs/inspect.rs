@@ -1,0 +1,31 @@
+use restrata::inspect::inspect;
+use restrata::pack::IndexPlace;
+use tempfile::TempDir;
+
+use super::image::{chunked, file, noise, plain, sample};
+
+#[test]
+fn tells_what_tocs_tell() {
+    let dir = TempDir::new().unwrap();
+    let plain =
+        plain(dir.path(), "a", &[sample(), vec![file("big", &noise(100_000)), file("usr/share/zeros", b"now small")]]);
+    for (place, index) in [(IndexPlace::First, "first"), (IndexPlace::End, "end")] {
+        let image = inspect(&chunked(dir.path(), &plain, place).parse().unwrap(), None).unwrap().images.remove(0);
+        assert!(image.layers.iter().all(|layer| layer.index == index && layer.index_bytes > 200), "{image:#?}");
+        assert_eq!(image.layers[0].entries, Some(14));
+        assert_eq!(image.layers[1].content_bytes, Some(100_009));
+        let biggest: Vec<_> = image.biggest.iter().map(|file| (file.path.as_str(), file.layer, file.size)).collect();
+        assert_eq!((biggest[0], biggest[2]), (("/big", 1, 100_000), ("/usr/bin/alias", 0, 3000)));
+        assert!(biggest.contains(&("/usr/share/zeros", 1, 9)) && biggest.len() == 5, "{biggest:?}");
+        assert!((100_000..101_000).contains(&image.biggest[0].compressed));
+    }
+}
+
+#[test]
+fn other_layers_are_unknown() {
+    let dir = TempDir::new().unwrap();
+    let image = inspect(&plain(dir.path(), "a", &[sample()]).parse().unwrap(), None).unwrap().images.remove(0);
+    let layer = &image.layers[0];
+    assert_eq!((layer.index.as_str(), layer.entries, layer.content_bytes, layer.chunks), ("none", None, None, None));
+    assert!(layer.size > Some(100_000) && image.biggest.is_empty());
+}

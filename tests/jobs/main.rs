@@ -1,0 +1,6 @@
+//! verify, check and inspect on images made here.
+
+mod check;
+mod image;
+mod inspect;
+mod verify;
