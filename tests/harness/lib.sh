@@ -6,7 +6,8 @@ harness=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 checkout=$(cd "$harness/../.." && pwd)
 bed=$(realpath -m "${RESTRATA_TESTBED:-$checkout/testbed}")
 # The registry takes this port; its six profiles the six after it. Chosen by registry.sh when it starts.
-port_base=$(cat "$bed/registry/port" 2>/dev/null || echo "${RESTRATA_PORT_BASE:-5000}")
+# Asked anew each time: the registry may have been started since this file was read.
+first_port() { cat "$bed/registry/port" 2>/dev/null || echo "${RESTRATA_PORT_BASE:-5000}"; }
 profiles=(multi-range whole-200 ranges-16 refuse-501 refuse-400 ranges-299)
 # shellcheck disable=SC2034 # used by those who source this
 clients=(trixie sid)
@@ -46,7 +47,7 @@ built() {
 profile_port() {
   local i
   for i in "${!profiles[@]}"; do
-    [ "${profiles[$i]}" = "$1" ] && { echo $((port_base + 1 + i)); return; }
+    [ "${profiles[$i]}" = "$1" ] && { echo $(($(first_port) + 1 + i)); return; }
   done
   die "no registry profile $1 (known: ${profiles[*]})"
 }

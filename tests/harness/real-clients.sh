@@ -101,7 +101,7 @@ mounted_same() { # CLIENT STORE IMAGE LIST PREVIOUS EXCEPT
 
 # baseline CLIENT SEQUENCE PARTIAL: the classes of differences that a pull of skopeo's own image of the first version shows.
 baseline() {
-  local layout=$work/baseline-$2 port=$((port_base + 1))
+  local layout=$work/baseline-$2 port=$(profile_port multi-range)
   if [ ! -f "$layout/index.json" ]; then
     chunked_by_skopeo "$bed/images/$2/v1.tar" "$layout" v1
   fi
