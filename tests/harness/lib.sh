@@ -5,7 +5,7 @@
 harness=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 checkout=$(cd "$harness/../.." && pwd)
 bed=$(realpath -m "${RESTRATA_TESTBED:-$checkout/testbed}")
-# The registry takes this port; its six profiles the six after it. Chosen by registry.sh when it starts.
+# The registry's port; its six profiles take the six after it. registry.sh chooses it when it starts.
 # Asked anew each time: the registry may have been started since this file was read.
 first_port() { cat "$bed/registry/port" 2>/dev/null || echo "${RESTRATA_PORT_BASE:-5000}"; }
 profiles=(multi-range whole-200 ranges-16 refuse-501 refuse-400 ranges-299)

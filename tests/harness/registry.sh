@@ -107,7 +107,7 @@ S
 case ${1:-} in
 start)
   start
-  echo "registry on 127.0.0.1:$port_base, profiles ${profiles[*]} on the ports after it"
+  echo "registry on 127.0.0.1:$(first_port), profiles ${profiles[*]} on the ports after it"
   ;;
 stop) stop ;;
 *) die "usage: registry.sh start|stop" ;;
