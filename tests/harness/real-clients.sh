@@ -138,6 +138,11 @@ pulls() {
 }
 
 rm -f "$work/pulls.jsonl"
+leave() {
+  "$harness/registry.sh" stop
+  if mountpoint -q "$bed/fs/xfs"; then umount "$bed/fs/xfs"; fi
+}
+trap leave EXIT
 "$harness/clients.sh"
 "$harness/registry.sh" start 9>&- # the lock is ours, not the servers'
 apt_need zstd:zstd go:golang-go mkfs.xfs:xfsprogs
@@ -163,5 +168,4 @@ for seq in "${sequences[@]}"; do
   done
   if (reflink_fs) >/dev/null 2>&1; then pulls sid "$seq" multi-range true xfs "1 2"; else skip "$seq: store with reflinks (no loop-mounted XFS here)"; fi
 done
-"$harness/registry.sh" stop
 summary
