@@ -5,9 +5,6 @@
 harness=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 checkout=$(cd "$harness/../.." && pwd)
 bed=$(realpath -m "${RESTRATA_TESTBED:-$checkout/testbed}")
-# The registry's port; its six profiles take the six after it. registry.sh chooses it when it starts.
-# Asked anew each time: the registry may have been started since this file was read.
-first_port() { cat "$bed/registry/port" 2>/dev/null || echo "${RESTRATA_PORT_BASE:-5000}"; }
 profiles=(multi-range whole-200 ranges-16 refuse-501 refuse-400 ranges-299)
 # shellcheck disable=SC2034 # used by those who source this
 clients=(trixie sid)
@@ -43,11 +40,13 @@ built() {
     python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])'
 }
 
-# profile_port NAME: the port that answers ranges in this way.
+# profile_port NAME: the port that answers ranges in this way. The registry's own is chosen when it starts (registry.sh),
+# those of its six profiles follow it.
 profile_port() {
-  local i
+  local i base
+  base=$(cat "$bed/registry/port") || die "no registry runs in $bed"
   for i in "${!profiles[@]}"; do
-    [ "${profiles[$i]}" = "$1" ] && { echo $(($(first_port) + 1 + i)); return; }
+    [ "${profiles[$i]}" = "$1" ] && { echo $((base + 1 + i)); return; }
   done
   die "no registry profile $1 (known: ${profiles[*]})"
 }

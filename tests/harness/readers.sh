@@ -75,7 +75,6 @@ containerd_tree() {
     done
     tail -5 $dir/log >&2
     exit 1' sh "/bed${1#"$bed"}"
-  rm -rf "$bed/work/containerd"
 }
 
 # containerd never sets the mtime of the image's root directory, whoever made the image.

@@ -7,6 +7,7 @@
 #   RESTRATA=PATH            the binary (default: what `cargo build --release` made)
 #   RESTRATA_STANDIN=skopeo  test skopeo's own zstd:chunked images instead: shows what the clients do without us
 set -euo pipefail
+shopt -s inherit_errexit
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=readers.sh
@@ -59,10 +60,10 @@ push() { # NAME LAYOUT TAG: to the registry and back with digests kept
 }
 round_trip() {
   rm -rf "$work/back"
-  in_client sid skopeo copy -q --preserve-digests --src-tls-verify=false "docker://127.0.0.1:$(profile_port multi-range)/$1:$3" "oci:/bed${work#"$bed"}/back:$3"
-  python3 "$harness/layout.py" "$work/back" digest | diff - <(python3 "$harness/layout.py" "$2" digest) &&
+  in_client sid skopeo copy -q --preserve-digests --src-tls-verify=false \
+    "docker://127.0.0.1:$(profile_port multi-range)/$1:$3" "oci:/bed${work#"$bed"}/back:$3" &&
+    python3 "$harness/layout.py" "$work/back" digest | diff - <(python3 "$harness/layout.py" "$2" digest) &&
     diff <(layers_of "$work/back" | cut -d' ' -f1-3) <(layers_of "$2" | cut -d' ' -f1-3)
-  rm -rf "$work/back"
 }
 
 # make SEQUENCE: both versions, what restrata itself and Python's tar reader say of them, and all other readers.
@@ -101,7 +102,8 @@ mounted_same() { # CLIENT STORE IMAGE LIST PREVIOUS EXCEPT
 
 # baseline CLIENT SEQUENCE PARTIAL: the classes of differences that a pull of skopeo's own image of the first version shows.
 baseline() {
-  local layout=$work/baseline-$2 port=$(profile_port multi-range)
+  local layout=$work/baseline-$2 port
+  port=$(profile_port multi-range)
   if [ ! -f "$layout/index.json" ]; then
     chunked_by_skopeo "$bed/images/$2/v1.tar" "$layout" v1
   fi
@@ -138,6 +140,11 @@ pulls() {
 }
 
 rm -f "$work/pulls.jsonl"
+leave() {
+  "$harness/registry.sh" stop
+  if mountpoint -q "$bed/fs/xfs"; then umount "$bed/fs/xfs"; fi
+}
+trap leave EXIT
 "$harness/clients.sh"
 "$harness/registry.sh" start 9>&- # the lock is ours, not the servers'
 apt_need zstd:zstd go:golang-go mkfs.xfs:xfsprogs
@@ -163,5 +170,4 @@ for seq in "${sequences[@]}"; do
   done
   if (reflink_fs) >/dev/null 2>&1; then pulls sid "$seq" multi-range true xfs "1 2"; else skip "$seq: store with reflinks (no loop-mounted XFS here)"; fi
 done
-"$harness/registry.sh" stop
 summary

@@ -18,7 +18,8 @@ set -euo pipefail
 
 dir=$bed/registry
 
-running() { [ -f "$dir/$1.pid" ] && kill -0 "$(cat "$dir/$1.pid")" 2>/dev/null; }
+# running NAME: by its pid file, which may be older than the process that has the number now.
+running() { [ -f "$dir/$1.pid" ] && grep -q "$1" "/proc/$(cat "$dir/$1.pid")/cmdline" 2>/dev/null; }
 
 stop() {
   local name
@@ -26,8 +27,10 @@ stop() {
     if running "$name"; then kill "$(cat "$dir/$name.pid")"; fi
     rm -f "$dir/$name.pid"
   done
+  rm -f "$dir/port"
 }
 
+port_base=
 choose_ports() {
   local i
   for port_base in $(seq "${RESTRATA_PORT_BASE:-5000}" 100 9900); do
@@ -107,7 +110,7 @@ S
 case ${1:-} in
 start)
   start
-  echo "registry on 127.0.0.1:$(first_port), profiles ${profiles[*]} on the ports after it"
+  echo "registry on 127.0.0.1:$(cat "$dir/port"), profiles ${profiles[*]} on the ports after it"
   ;;
 stop) stop ;;
 *) die "usage: registry.sh start|stop" ;;
