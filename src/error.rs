@@ -26,6 +26,8 @@ pub enum Error {
     Index { reference: String, layer: String, reason: String },
     #[error("{0}")]
     Interrupted(#[from] Interrupted),
+    #[error("{dest} can't be written from {input}: {reason}")]
+    Place { dest: String, input: String, reason: &'static str },
     #[error("internal error: {0}")]
     Internal(&'static str),
 }

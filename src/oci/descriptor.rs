@@ -88,8 +88,9 @@ impl Descriptor {
     /// The same entry for another blob: annotations, platform and unknown fields stay.
     pub fn pointing_at(&self, media_type: &str, digest: BlobDigest, size: u64) -> Self {
         let mut raw = self.raw.clone();
-        // Inlined content belongs to the old blob (OCI descriptor.md, `data`).
+        // Inlined content, and where else it can be had, belong to the old blob (OCI descriptor.md).
         raw.shift_remove("data");
+        raw.shift_remove("urls");
         Self { media_type: media_type.to_owned(), digest, size, raw }
     }
 

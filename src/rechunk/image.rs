@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::digest::DiffId;
 use crate::error::Error;
 use crate::inventory::Payload;
-use crate::oci::Descriptor;
+use crate::oci::{Descriptor, Transport};
 use crate::order::cost::{Client, Has, Pull, PullLayer, pull};
 use crate::order::{self, Entry, Fate, NewLayer, Plan, Previous, tree};
 use crate::progress::Progress;
@@ -38,6 +38,7 @@ impl Job<'_> {
         let seen: Vec<Vec<Entry<'_>>> = unpacked.iter().map(|layer| entries(&layer.inventory.items)).collect();
         let plan = self.plan(&unpacked, &seen);
         let written = self.write(&unpacked, &plan)?;
+        self.note_whiteouts(&seen, notes);
         for (index, (layer, written)) in unpacked.iter().zip(&written).enumerate() {
             notes.extend(layer.inventory.notes.iter().map(|note| format!("layer {index}: {note}")));
             notes.extend(written.no_index.iter().map(|cause| {
@@ -45,6 +46,20 @@ impl Job<'_> {
             }));
         }
         self.publish(&unpacked, &seen, &plan, written)
+    }
+
+    /// In a layer such a name hides a file; in a root file system it is a file that nobody will see again.
+    fn note_whiteouts(&self, seen: &[Vec<Entry<'_>>], notes: &mut Vec<String>) {
+        if self.source.reference().transport() != Transport::Dir {
+            return;
+        }
+        let named = seen.iter().flatten().filter(|entry| tree::whiteout(entry.path).is_some());
+        notes.extend(named.map(|entry| {
+            format!(
+                "{}: a name that starts with .wh. is a whiteout in a layer: clients will not show this file",
+                entry.path
+            )
+        }));
     }
 
     fn unpack(&self) -> Result<Vec<UnpackedLayer>, Error> {
@@ -119,7 +134,12 @@ impl Job<'_> {
         let layer = &plan.layers[index];
         let previous = newest(&self.previous.0);
         let sequence = match &layer.fate {
-            Fate::Keep(kept) => return self.keep(&previous[*kept]),
+            Fate::Keep(kept) if previous[*kept].holds_its_tar() => return self.keep(&previous[*kept]),
+            Fate::Keep(kept) => {
+                let (reference, layer) = (self.previous.0[0].reference.clone(), kept.to_string());
+                let reason = "its content is not the tar that its DiffID promises; leave this image out".to_owned();
+                return Err(Error::Index { reference, layer, reason });
+            }
             Fate::Write { sequence, .. } => sequence,
         };
         let job = LayerJob {
@@ -131,7 +151,9 @@ impl Job<'_> {
             progress: self.progress,
         };
         // The tar came out as a previous one: that blob serves, whoever compressed it.
-        let same = |diff_id| previous.iter().find(|old| old.diff_id == Some(diff_id) && old.chunked.is_some());
+        let same = |diff_id| {
+            previous.iter().find(|old| old.diff_id == Some(diff_id) && old.chunked.is_some() && old.holds_its_tar())
+        };
         let source = self.image.layers[layer.source].descriptor.as_ref();
         match job.write(index, source, |diff_id| same(diff_id).is_some())? {
             Made::New(written) => Ok(*written),
@@ -139,6 +161,7 @@ impl Job<'_> {
         }
     }
 
+    /// `layer` must hold the tar that its DiffID promises: see [`PreviousLayer::holds_its_tar`].
     fn keep(&self, layer: &PreviousLayer) -> Result<Written, Error> {
         let (Some((descriptor, pull, (file, span))), Some(diff_id)) = (&layer.chunked, layer.diff_id) else {
             return Err(Error::Internal("a layer without a TOC was to be kept"));

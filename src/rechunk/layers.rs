@@ -131,6 +131,7 @@ fn descriptor(
         toc::TAR_SPLIT_DIGEST,
         toc::ESTARGZ_TOC_DIGEST,
         "io.containers.estargz.uncompressed-size",
+        PROFILE,
     ] {
         descriptor.remove_annotation(stale);
     }

@@ -4,12 +4,12 @@ mod image;
 mod layers;
 mod previous;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::codec::Level;
 use crate::digest::BlobDigest;
 use crate::error::Error;
-use crate::oci::{Platform, Reference};
+use crate::oci::{Platform, Reference, Transport};
 use crate::order::cost::Pull;
 use crate::pack::IndexPlace;
 use crate::progress::Progress;
@@ -83,6 +83,7 @@ pub struct LayerOutcome {
 
 /// Writes `request.new` to `request.dest`. The destination appears whole or not at all.
 pub fn rechunk(request: &Request, progress: &Progress) -> Result<Outcome, Error> {
+    check_places(request)?;
     let source = Source::open(&request.new)?;
     let images = source.images(request.platform.as_ref())?;
     let previous = PreviousImages::open(&request.previous)?;
@@ -103,4 +104,32 @@ pub fn rechunk(request: &Request, progress: &Progress) -> Result<Outcome, Error>
     progress.check()?;
     let digest = sink.commit(descriptors, index.as_deref())?;
     Ok(Outcome { digest, images: outcomes, notes })
+}
+
+/// An input must outlive the job, and a tree must not grow while it is read.
+fn check_places(request: &Request) -> Result<(), Error> {
+    let dest = absolute(request.dest.path());
+    let refuse = |input: &Reference, reason| {
+        Err(Error::Place { dest: request.dest.to_string(), input: input.to_string(), reason })
+    };
+    if request.dest.transport() == Transport::OciArchive {
+        let mut inputs = std::iter::once(&request.new).chain(&request.previous);
+        if let Some(input) = inputs.find(|input| absolute(input.path()) == dest) {
+            return refuse(input, "an archive is written anew, and this one is an input");
+        }
+    }
+    if request.new.transport() == Transport::Dir && dest.starts_with(absolute(request.new.path())) {
+        return refuse(&request.new, "the destination would become a part of its own image");
+    }
+    Ok(())
+}
+
+/// With links resolved as far as the path is there.
+fn absolute(path: &Path) -> PathBuf {
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let there = whole.ancestors().find_map(|dir| Some((dir, dir.canonicalize().ok()?)));
+    match there {
+        Some((dir, real)) => whole.strip_prefix(dir).map_or(real.clone(), |rest| real.join(rest)),
+        None => whole,
+    }
 }

@@ -1,7 +1,9 @@
 //! The previous images: manifests and TOCs. Their layer data is not needed to plan.
 
 use std::fs::File;
+use std::os::unix::fs::FileExt;
 
+use crate::codec::{FrameDecoder, FrameError, Sha256Stream};
 use crate::digest::{DiffId, FileDigest};
 use crate::error::Error;
 use crate::oci::{Descriptor, Platform, Reference};
@@ -28,6 +30,32 @@ pub(super) struct PreviousLayer {
     pub chunked: Option<(Descriptor, PullLayer, (File, Span))>,
     pub entries: u64,
 }
+
+impl PreviousLayer {
+    /// Decodes the blob and hashes the tar. A previous image is an input like any other: its config may lie.
+    pub fn holds_its_tar(&self) -> bool {
+        let (Some((_, _, (file, span))), Some(diff_id)) = (&self.chunked, self.diff_id) else { return false };
+        let Ok(mut decoder) = FrameDecoder::new() else { return false };
+        let mut hash = Sha256Stream::new();
+        let mut piece = Vec::new();
+        let mut at = span.start();
+        while at < span.end() {
+            piece.resize(PIECE.min(span.end() - at) as usize, 0);
+            let hashed = |tar: &[u8]| {
+                hash.update(tar);
+                Ok::<(), FrameError>(())
+            };
+            if file.read_exact_at(&mut piece, at).is_err() || decoder.push(&piece, hashed).is_err() {
+                return false;
+            }
+            at += piece.len() as u64;
+        }
+        DiffId::from_bytes(hash.finish()) == diff_id
+    }
+}
+
+/// Bytes of a blob read at once.
+const PIECE: u64 = 1 << 20;
 
 impl PreviousImages {
     pub fn open(references: &[Reference]) -> Result<Self, Error> {

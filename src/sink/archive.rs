@@ -13,13 +13,25 @@ use crate::tar::{self, EntryKind, Header};
 /// An archive that is there will be replaced, as skopeo does; anything else is in the way.
 pub(super) fn look(path: &Path) -> Result<(), SinkError> {
     let found = match fs::metadata(path) {
-        Ok(meta) if meta.is_file() => return Ok(()),
+        Ok(meta) if meta.is_file() && is_oci_archive(path) => return Ok(()),
+        Ok(meta) if meta.is_file() => "a file that is no OCI archive",
         Ok(meta) if meta.is_dir() => "a directory",
         Ok(_) => "neither (a device or pipe)",
         Err(error) if error.kind() == io::ErrorKind::NotFound => return layout::check_parent(path),
         Err(error) => return Err(SinkError::io(path, "looking at the destination")(error)),
     };
-    Err(SinkError::Kind { path: path.to_owned(), expected: "a file or nothing", found: found.to_owned() })
+    Err(SinkError::Kind { path: path.to_owned(), expected: "an OCI archive or nothing", found: found.to_owned() })
+}
+
+/// Has the tar a layout's marker? An empty file, as mktemp makes it, will do as well.
+fn is_oci_archive(path: &Path) -> bool {
+    let Ok(file) = File::open(path) else { return false };
+    if file.metadata().is_ok_and(|meta| meta.len() == 0) {
+        return true;
+    }
+    let mut archive = ::tar::Archive::new(file);
+    let Ok(mut entries) = archive.entries_with_seek() else { return false };
+    entries.any(|entry| entry.is_ok_and(|entry| entry.path().is_ok_and(|path| path.ends_with("oci-layout"))))
 }
 
 pub(super) fn write(stage: &Stage, entry: Descriptor, tag: Option<&str>, path: &Path) -> Result<(), SinkError> {

@@ -85,13 +85,10 @@ pub(super) fn extend(stage: &Stage, entry: Descriptor, tag: Option<&str>, path: 
     }
     for digest in stage.blobs() {
         let (from, to) = (stage.blob_path(digest), blob_path(path, digest));
-        let old = size(&to);
-        if old.is_some() && old == size(&from) {
-            continue;
-        }
+        let is_new = size(&to).is_none();
+        // Over one that is there, too: nobody has looked whether that one is whole.
         fs::rename(&from, &to).map_err(SinkError::io(&to, "renaming a blob into place"))?;
-        // A file of another size was a broken blob; its replacement may stay.
-        if old.is_none() {
+        if is_new {
             added.0.push(to);
         }
     }
