@@ -241,3 +241,64 @@ fn an_interrupted_job_leaves_nothing() {
     assert!(!dir.path().join("out").exists());
     assert_eq!(fs::read_dir(&spool).unwrap().count(), 0);
 }
+
+#[test]
+fn inputs_and_other_files_are_not_overwritten() {
+    let tmp = TempDir::new().unwrap();
+    let (root, _) = images(tmp.path());
+    let archive = format!("oci-archive:{}:v1", tmp.path().join("a.tar").display());
+    assert_eq!(code(&restrata(&["rechunk", "-q", &root, &archive])), 0);
+    let before = fs::read(tmp.path().join("a.tar")).unwrap();
+    let output = restrata(&["rechunk", "-q", &archive, &archive]);
+    assert_eq!(code(&output), 1, "{}", err(&output));
+    assert!(fs::read(tmp.path().join("a.tar")).unwrap() == before);
+
+    fs::write(tmp.path().join("notes"), "mine").unwrap();
+    let output = restrata(&["rechunk", "-q", &root, &format!("oci-archive:{}:v1", tmp.path().join("notes").display())]);
+    assert_eq!(code(&output), 1);
+    assert!(err(&output).contains("a file that is no OCI archive"), "{}", err(&output));
+    assert_eq!(fs::read_to_string(tmp.path().join("notes")).unwrap(), "mine");
+
+    let inside = format!("oci:{}:v1", tmp.path().join("root/sub/out").display());
+    assert_eq!(code(&restrata(&["rechunk", "-q", &root, &inside])), 1);
+    assert!(!tmp.path().join("root/sub").exists());
+}
+
+/// Frames that decode to other content, under digests that agree with them.
+#[test]
+fn a_previous_layer_that_lies_is_not_kept() {
+    let tmp = TempDir::new().unwrap();
+    let (root, _) = images(tmp.path());
+    let old = tmp.path().join("old");
+    let reference = format!("oci:{}:v1", old.display());
+    assert_eq!(code(&restrata(&["rechunk", "-q", &root, &reference])), 0);
+    lie(&old);
+    let new = format!("oci:{}:v1", tmp.path().join("new").display());
+    let output = restrata(&["rechunk", &root, &new, "--previous", &reference, "--format", "json"]);
+    assert_eq!(code(&output), 0, "{}", err(&output));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["layers"][0]["state"], "rewritten");
+    assert_eq!(code(&restrata(&["verify", "-q", &root, &new])), 0);
+    assert_eq!(code(&restrata(&["check", "-q", &new])), 0);
+}
+
+/// Changes a byte of the layer's last frame before the footer, and makes every digest above it right again.
+fn lie(layout: &Path) {
+    let blob = |digest: &Value| layout.join("blobs/sha256").join(&digest.as_str().unwrap()["sha256:".len()..]);
+    let put = |bytes: &[u8]| {
+        let digest = restrata::digest::BlobDigest::from_bytes(restrata::codec::Sha256Stream::of(bytes));
+        fs::write(layout.join("blobs/sha256").join(digest.hex()), bytes).unwrap();
+        Value::from(digest.to_string())
+    };
+    let read = |path: &Path| serde_json::from_slice::<Value>(&fs::read(path).unwrap()).unwrap();
+    let index_path = layout.join("index.json");
+    let mut index = read(&index_path);
+    let mut manifest = read(&blob(&index["manifests"][0]["digest"]));
+    let mut layer = fs::read(blob(&manifest["layers"][0]["digest"])).unwrap();
+    let at = layer.len() - 72 - 20;
+    layer[at] ^= 1;
+    manifest["layers"][0]["digest"] = put(&layer);
+    let manifest = manifest.to_string();
+    index["manifests"][0]["digest"] = put(manifest.as_bytes());
+    fs::write(&index_path, index.to_string()).unwrap();
+}
