@@ -4,6 +4,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{FlockOperation, flock};
+
 use super::stage::Stage;
 use super::{SinkError, stage};
 use crate::digest::BlobDigest;
@@ -67,15 +69,22 @@ fn size(path: &Path) -> Option<u64> {
 /// Turns the stage into the layout.
 pub(super) fn create(stage: Stage, entry: Descriptor, tag: Option<&str>, path: &Path) -> Result<(), SinkError> {
     let mut index = Index::default();
-    index.replace_tag(entry, tag);
+    index.replace_tag(entry.clone(), tag);
     stage.write("oci-layout", oci::LAYOUT_FILE)?;
     stage.write("index.json", &index.to_bytes())?;
     // The stage's own clean-up then finds nothing, which it does not mind.
-    fs::rename(stage.path(), path).map_err(SinkError::io(path, "renaming the new layout into place"))
+    match fs::rename(stage.path(), path) {
+        // Another job made the layout meanwhile: a matrix of builds that all write their tag.
+        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => extend(&stage, entry, tag, path),
+        renamed => renamed.map_err(SinkError::io(path, "renaming the new layout into place")),
+    }
 }
 
 /// Adds the stage's blobs and the tag to a layout. On an error, what was added goes again.
 pub(super) fn extend(stage: &Stage, entry: Descriptor, tag: Option<&str>, path: &Path) -> Result<(), SinkError> {
+    // Two jobs that each add a tag would else lose one. Released when the file is closed.
+    let lock = fs::File::open(path).map_err(SinkError::io(path, "opening the layout"))?;
+    flock(&lock, FlockOperation::LockExclusive).map_err(|e| SinkError::io(path, "locking the layout")(e.into()))?;
     let mut added = Added::default();
     for dir in [path.join("blobs"), path.join("blobs/sha256")] {
         if !dir.is_dir() {
