@@ -1,5 +1,6 @@
 //! One image of one platform.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -155,9 +156,14 @@ impl Job<'_> {
             previous.iter().find(|old| old.diff_id == Some(diff_id) && old.chunked.is_some() && old.holds_its_tar())
         };
         let source = self.image.layers[layer.source].descriptor.as_ref();
-        match job.write(index, source, |diff_id| same(diff_id).is_some())? {
+        let kept = Cell::new(None);
+        let is_known = |diff_id| {
+            kept.set(same(diff_id));
+            kept.get().is_some()
+        };
+        match job.write(index, source, is_known)? {
             Made::New(written) => Ok(*written),
-            Made::Known(diff_id) => self.keep(same(diff_id).ok_or(Error::Internal("a known layer is gone"))?),
+            Made::Known => self.keep(kept.get().ok_or(Error::Internal("a known layer is gone"))?),
         }
     }
 

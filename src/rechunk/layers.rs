@@ -29,7 +29,8 @@ pub(super) struct Written {
 
 pub(super) enum Made {
     New(Box<Written>),
-    Known(DiffId),
+    /// The previous image has this tar.
+    Known,
 }
 
 pub(super) struct LayerJob<'a> {
@@ -57,7 +58,7 @@ impl LayerJob<'_> {
         let mut blob = self.sink.blob()?;
         let packed = pack::pack(&placed, self.spool, options, self.progress, &mut blob).map_err(failed)?;
         if is_known(packed.diff_id) {
-            return Ok(Made::Known(packed.diff_id));
+            return Ok(Made::Known);
         }
         let (digest, size) = blob.finish()?;
         Ok(Made::New(Box::new(Written {
