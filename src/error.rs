@@ -1,6 +1,7 @@
 //! What a job can fail with. Each message names the image, blob, entry or file.
 
 use crate::codec::FrameError;
+use crate::order::layers::PlanError;
 use crate::pack::PackError;
 use crate::progress::Interrupted;
 use crate::sink::SinkError;
@@ -24,6 +25,10 @@ pub enum Error {
     Pack { layer: usize, source: PackError },
     #[error("{reference}: layer {layer}: {reason}")]
     Index { reference: String, layer: String, reason: String },
+    #[error("base image {reference}: {reason}")]
+    Base { reference: String, reason: String },
+    #[error("{0}")]
+    Plan(#[from] PlanError),
     #[error("{0}")]
     Interrupted(#[from] Interrupted),
     #[error("{dest} can't be written from {input}: {reason}")]

@@ -6,10 +6,11 @@ use std::collections::HashSet;
 use crate::digest::BlobDigest;
 use crate::error::Error;
 use crate::oci::{Platform, Reference};
+use crate::inventory::toc_entries;
 use crate::order::Entry;
 use crate::order::tree::merge;
 use crate::source::{Image, Layer, Source};
-use crate::tar::{EntryKind, TarPath};
+use crate::tar::TarPath;
 use crate::toc::{ChunkedAnnotations, FOOTER_FRAME, Toc, TocEntry};
 
 /// Files that are listed.
@@ -130,13 +131,10 @@ fn content_size(entry: &TocEntry) -> u64 {
 }
 
 fn biggest(tocs: &[Toc]) -> Vec<BigFile> {
-    // `Toc::parse` has seen that every name is a path; a link that leads nowhere has no content anyway.
-    let paths: Vec<Vec<(TarPath, Option<TarPath>)>> =
-        tocs.iter().map(|toc| toc.entries.iter().map(names).collect()).collect();
-    let entries: Vec<Vec<Entry<'_>>> = tocs.iter().zip(&paths).map(|(toc, paths)| entries(toc, paths)).collect();
+    let entries: Vec<Vec<Entry>> = tocs.iter().map(toc_entries).collect();
     let mut seen = HashSet::new();
     let mut files = Vec::new();
-    for (path, node) in merge(&entries) {
+    for (path, node) in merge(entries.iter().map(Vec::as_slice)) {
         let entry = tocs.get(node.inode.0).and_then(|toc| toc.entries.get(node.inode.1));
         let Some((entry, payload)) = entry.and_then(|entry| Some((entry, entry.payload.as_ref()?))) else { continue };
         if seen.insert(node.inode) {
@@ -145,24 +143,11 @@ fn biggest(tocs: &[Toc]) -> Vec<BigFile> {
     }
     files.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
     files.truncate(BIGGEST);
-    let file = |(Reverse(size), path, layer, compressed): (_, TarPath, _, _)| BigFile {
+    let file = |(Reverse(size), path, layer, compressed): (_, &TarPath, _, _)| BigFile {
         path: path.to_string(),
         layer,
         size,
         compressed,
     };
     files.into_iter().map(file).collect()
-}
-
-fn entries<'a>(toc: &Toc, paths: &'a [(TarPath, Option<TarPath>)]) -> Vec<Entry<'a>> {
-    let rows = toc.entries.iter().zip(paths);
-    rows.map(|(row, (path, target))| Entry { path, kind: row.header.kind, target: target.as_ref(), content: None })
-        .collect()
-}
-
-/// An entry's path, and its target's if it is a hard link.
-fn names(entry: &TocEntry) -> (TarPath, Option<TarPath>) {
-    let header = &entry.header;
-    let target = (header.kind == EntryKind::HardLink).then(|| header.link_path().ok()).flatten();
-    (header.path().unwrap_or_else(|_| TarPath::root()), target)
 }

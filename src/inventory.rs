@@ -1,20 +1,30 @@
 //! What is known of an entry between unpack and pack. Joins the format's and the decisions' views.
 
-use crate::digest::{ChunkDigest, FileDigest};
-use crate::span::Span;
-use crate::tar::{EntryKind, TarPath};
+use std::collections::{HashMap, HashSet};
 
-/// Bytes in a spool, in one or more runs.
+use sha2::{Digest as _, Sha256};
+
+use crate::digest::{ChunkDigest, FileDigest};
+use crate::order::{Content, Entry, Traits};
+use crate::span::Span;
+use crate::tar::{EntryKind, Header, PathError};
+use crate::toc::{self, ChunkKind, Toc, TocEntry};
+
+/// Where a frame's bytes lie.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stored {
+    /// In the spool, in one run.
     One(Span),
+    /// In the spool, in several.
     Many(Box<[Span]>),
+    /// In a blob of a previous image, by its number.
+    Blob(u32, Span),
 }
 
 impl Stored {
     pub fn spans(&self) -> &[Span] {
         match self {
-            Self::One(span) => std::slice::from_ref(span),
+            Self::One(span) | Self::Blob(_, span) => std::slice::from_ref(span),
             Self::Many(spans) => spans,
         }
     }
@@ -29,16 +39,45 @@ impl Stored {
     }
 }
 
-/// One zstd frame of a file's content.
+/// One chunk of a file's content, in a zstd frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Frame {
+pub struct Chunk {
     /// Bytes of content.
     pub size: u64,
     pub stored: Stored,
-    /// Set when the file is cut into chunks.
-    pub chunk: Option<ChunkDigest>,
-    /// The chunk is zeros only.
+    pub digest: ChunkDigest,
+    /// Zeros only.
     pub hole: bool,
+}
+
+/// The frames that hold a file's content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Frames {
+    /// Content that was only hashed.
+    None,
+    /// One frame for the whole file.
+    Whole(Stored),
+    Chunks(Box<[Chunk]>),
+}
+
+impl Frames {
+    pub fn stored(&self) -> impl Iterator<Item = &Stored> {
+        let (whole, chunks) = match self {
+            Self::None => (None, [].as_slice()),
+            Self::Whole(stored) => (Some(stored), [].as_slice()),
+            Self::Chunks(chunks) => (None, &**chunks),
+        };
+        whole.into_iter().chain(chunks.iter().map(|chunk| &chunk.stored))
+    }
+
+    /// Compressed bytes.
+    pub fn len(&self) -> u64 {
+        self.stored().map(Stored::len).sum()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }
 
 /// A regular file's content: what it is and where its frames lie.
@@ -49,34 +88,146 @@ pub struct Payload {
     pub size: u64,
     /// CRC-64 GO-ISO of the content, which tar-split keeps.
     pub crc64: u64,
-    pub frames: Box<[Frame]>,
+    pub frames: Frames,
 }
 
 impl Payload {
     /// Compressed bytes.
     pub fn compressed(&self) -> u64 {
-        self.frames.iter().map(|frame| frame.stored.len()).sum()
+        self.frames.len()
     }
 }
 
-/// One entry of a layer. Its header's bytes stay in the spool, so that a million entries fit in memory.
+/// Content that previous images have in frames that can be copied.
+#[derive(Debug, Default)]
+pub struct Known {
+    frames: HashMap<FileDigest, Frames>,
+    sizes: HashSet<u64>,
+}
+
+impl Known {
+    /// The first of several stays.
+    pub fn add(&mut self, digest: FileDigest, size: u64, frames: Frames) {
+        self.frames.entry(digest).or_insert(frames);
+        self.sizes.insert(size);
+    }
+
+    pub fn frames(&self, digest: &FileDigest) -> Option<&Frames> {
+        self.frames.get(digest)
+    }
+
+    /// True when some content of this many bytes is known: a file of that size is worth hashing before it is compressed.
+    pub fn has_size(&self, size: u64) -> bool {
+        self.sizes.contains(&size)
+    }
+}
+
+/// What an entry is written from. Its header's bytes stay in the spool, so that a million entries fit in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Item {
-    pub path: TarPath,
-    pub kind: EntryKind,
-    /// A hard link's target.
-    pub target: Option<TarPath>,
+pub struct Body {
     /// The header's blocks.
     pub header: Span,
     pub payload: Option<Payload>,
 }
 
-/// A layer's entries in the order of its tar.
+/// A layer's entries in the order of its tar, and what each is written from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Inventory {
-    pub items: Vec<Item>,
+    pub entries: Vec<Entry>,
+    pub bodies: Vec<Body>,
+    /// Entries, by index, that a TOC can't hold.
+    pub odd: Vec<usize>,
     /// Bytes of all content.
     pub content_bytes: u64,
     /// Said once for each layer, for the user.
     pub notes: Vec<String>,
+}
+
+impl Inventory {
+    /// Adds an entry whose header's blocks lie in `blocks`.
+    pub fn push(&mut self, header: &Header, blocks: Span) -> Result<(), PathError> {
+        if toc::can_hold(header).is_err() {
+            self.odd.push(self.entries.len());
+        }
+        self.entries.push(entry(header)?);
+        self.bodies.push(Body { header: blocks, payload: None });
+        Ok(())
+    }
+
+    /// Gives entry `index` its content.
+    pub fn set_payload(&mut self, index: usize, payload: Payload, compiled_from: Option<u32>) {
+        let (digest, size, stored) = (payload.digest, payload.size, payload.compressed());
+        self.content_bytes += size;
+        self.entries[index].content = Some(Content { digest, size, stored, compiled_from });
+        self.bodies[index].payload = Some(payload);
+    }
+}
+
+/// The entries of a TOC. Names that are no paths were refused when it was parsed.
+pub fn toc_entries(toc: &Toc) -> Vec<Entry> {
+    let row = |row: &TocEntry| {
+        let mut entry = entry(&row.header).ok()?;
+        entry.content = row.payload.as_ref().map(|payload| Content {
+            digest: payload.digest,
+            size: row.header.size,
+            stored: payload.end_offset - payload.offset,
+            compiled_from: None,
+        });
+        Some(entry)
+    };
+    toc.entries.iter().filter_map(row).collect()
+}
+
+/// A payload's frames in a previous image's blob.
+pub fn toc_frames(payload: &toc::Payload, blob: u32) -> Frames {
+    let stored = |start, end| Stored::Blob(blob, Span::between(start, end));
+    if payload.chunks.is_empty() {
+        return Frames::Whole(stored(payload.offset, payload.end_offset));
+    }
+    let ends = payload.chunks.iter().skip(1).map(|next| next.offset).chain([payload.end_offset]);
+    let chunk = |(chunk, end): (&toc::Chunk, u64)| Chunk {
+        size: chunk.size,
+        stored: stored(chunk.offset, end),
+        digest: chunk.digest,
+        hole: chunk.kind == ChunkKind::Zeros,
+    };
+    Frames::Chunks(payload.chunks.iter().zip(ends).map(chunk).collect())
+}
+
+/// What deciding needs of a header; content is for the caller to add.
+fn entry(header: &Header) -> Result<Entry, PathError> {
+    Ok(Entry {
+        path: header.path()?,
+        kind: header.kind,
+        target: (header.kind == EntryKind::HardLink).then(|| header.link_path()).transpose()?,
+        content: None,
+        traits: traits(header),
+        mtime: header.mtime,
+    })
+}
+
+/// Everything that a client shows of an entry but its times and content.
+fn traits(header: &Header) -> Traits {
+    let mut hash = Sha256::new();
+    let mut number = |value: i64| hash.update(value.to_le_bytes());
+    // Linux gives every symlink the mode 0777, whatever the tar says.
+    number(if header.kind == EntryKind::Symlink { 0 } else { header.mode & 0o7777 });
+    number(header.uid);
+    number(header.gid);
+    match header.kind {
+        EntryKind::Char | EntryKind::Block => [header.devmajor, header.devminor].into_iter().for_each(number),
+        _ => {}
+    }
+    let mut text = |bytes: &[u8]| {
+        hash.update((bytes.len() as u64).to_le_bytes());
+        hash.update(bytes);
+    };
+    if header.kind == EntryKind::Symlink {
+        text(&header.link);
+    }
+    header.xattrs.iter().for_each(|xattr| {
+        text(&xattr.name);
+        text(&xattr.value);
+    });
+    Traits::from_digest(hash.finalize().into())
 }

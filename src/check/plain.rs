@@ -6,6 +6,7 @@ use super::{CheckedLayer, Job};
 use crate::codec::Compression;
 use crate::digest::BlobDigest;
 use crate::error::Error;
+use crate::inventory::Known;
 use crate::source::Layer;
 use crate::spool::Spool;
 use crate::unpack::{self, LayerInput, UnpackError, unpack};
@@ -26,11 +27,11 @@ impl Job<'_> {
             verified: layer.descriptor.as_ref().map(|descriptor| descriptor.digest),
             diff_id: layer.diff_id,
         };
-        let how = unpack::Options { level: None, threads: 1 };
+        let how = unpack::Options { level: None, known: &Known::default(), threads: 1 };
         match unpack(vec![input], &spool, how, self.progress) {
             Ok(layers) => {
                 for unpacked in layers {
-                    checked.entries = unpacked.inventory.items.len() as u64;
+                    checked.entries = unpacked.inventory.entries.len() as u64;
                     unpacked.inventory.notes.into_iter().for_each(|note| findings.remark(note));
                     if blob.is_none() {
                         checked.digest = BlobDigest::from_bytes(*unpacked.diff_id.as_bytes());

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use restrata::check::check;
 use restrata::error::Error;
 use restrata::inspect::inspect;
+use restrata::order::layers;
 use restrata::progress::{Interrupted, Progress};
 use restrata::rechunk::{Request, rechunk};
 use restrata::report::{json, printable, text};
@@ -40,8 +41,10 @@ fn run_rechunk(arguments: Rechunk, quiet: bool) -> anyhow::Result<u8> {
         platform: arguments.choice.platform,
         level: arguments.level,
         index: arguments.index.into(),
-        threads: options.threads,
-        spool_dir: options.spool_dir,
+        layers: layers::Options::default(),
+        base: None,
+        keep_foreign: false,
+        resources: options,
     };
     let outcome = beside(quiet, Job::Writes, |progress| rechunk(&request, progress))?;
     if !quiet {

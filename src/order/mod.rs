@@ -2,30 +2,78 @@
 //!
 //! Knows entries by path, kind and content digest; nothing of tar bytes, TOCs or OCI.
 //!
-//! - [`normalise`]: a layer's entries as a client would end up with them: the last of several wins.
-//! - [`sequence`]: the order inside a layer, against the previous image.
-//! - [`plan`]: what is kept and what is written; the value between unpack and pack.
+//! - `normalise`: a layer's entries as a client would end up with them: the last of several wins.
+//! - `sequence`: the order inside a layer, against the previous image.
+//! - [`layers`]: which layers there are, and in which one each entry stands.
+//! - [`Plan`]: what is kept and what is written; the value between unpack and pack.
+//! - [`cost`]: what a pull moves.
 
 pub mod cost;
+pub mod layers;
 mod normalise;
 mod plan;
 mod sequence;
 pub mod tree;
 
-pub use normalise::{Live, Role, normalise};
-pub use plan::{Fate, LayerPlan, NewLayer, Plan, plan};
-pub use sequence::{Previous, sequence};
+pub use plan::{LayerPlan, Place, Plan, Reason, Role, State, Written};
+pub use sequence::Previous;
+
+use sequence::sequence;
 
 use crate::digest::FileDigest;
-use crate::tar::{EntryKind, TarPath};
+use crate::tar::{EntryKind, TarPath, Time};
 
-/// What deciding needs to know of an entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Entry<'a> {
-    pub path: &'a TarPath,
+/// One path of a layer, as far as deciding goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    pub path: TarPath,
     pub kind: EntryKind,
     /// A hard link's target.
+    pub target: Option<TarPath>,
+    /// `None` when there is none.
+    pub content: Option<Content>,
+    pub traits: Traits,
+    pub mtime: Time,
+}
+
+/// A regular file's content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Content {
+    pub digest: FileDigest,
+    /// Bytes, never 0.
+    pub size: u64,
+    /// Compressed bytes.
+    pub stored: u64,
+    /// The source's time that byte-code of Python records, in seconds modulo 2^32.
+    pub compiled_from: Option<u32>,
+}
+
+/// Stands for mode, owner, xattrs, symlink text and device: two entries look alike when these are equal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Traits([u8; 16]);
+
+impl Traits {
+    /// Half of a SHA-256 over everything that is to be compared: no two looks share it by chance.
+    pub fn from_digest(digest: [u8; 32]) -> Self {
+        let mut half = [0; 16];
+        half.copy_from_slice(&digest[..16]);
+        Self(half)
+    }
+}
+
+/// An entry as the order inside a layer sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct View<'a> {
+    pub path: &'a TarPath,
+    pub kind: EntryKind,
     pub target: Option<&'a TarPath>,
-    /// Digest and bytes of a regular file's content; `None` when there is none.
+    /// Digest and bytes.
     pub content: Option<(FileDigest, u64)>,
+}
+
+impl<'a> From<&'a Entry> for View<'a> {
+    fn from(entry: &'a Entry) -> Self {
+        let content = entry.content.map(|content| (content.digest, content.size));
+        Self { path: &entry.path, kind: entry.kind, target: entry.target.as_ref(), content }
+    }
 }

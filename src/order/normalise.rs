@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::Entry;
+use super::View;
 use crate::tar::{EntryKind, TarPath};
 
 /// How a live entry is written.
@@ -28,18 +28,18 @@ pub struct Live {
 
 impl Live {
     /// The entry as it will stand in the new layer.
-    pub fn as_written<'a>(&self, entries: &[Entry<'a>]) -> Entry<'a> {
+    pub fn as_written<'a>(&self, entries: &[View<'a>]) -> View<'a> {
         let entry = entries[self.index];
         match self.role {
             Role::Itself => entry,
-            Role::Heir(inode) => Entry { path: entry.path, ..entries[inode] },
-            Role::LinkTo(holder) => Entry { target: Some(entries[holder].path), ..entry },
+            Role::Heir(inode) => View { path: entry.path, ..entries[inode] },
+            Role::LinkTo(holder) => View { target: Some(entries[holder].path), ..entry },
         }
     }
 }
 
 /// The live entries, in the order of the input.
-pub fn normalise(entries: &[Entry<'_>]) -> Vec<Live> {
+pub fn normalise(entries: &[View<'_>]) -> Vec<Live> {
     let mut at: HashMap<&TarPath, usize> = HashMap::with_capacity(entries.len());
     let mut live = vec![true; entries.len()];
     // The entry whose inode each entry is: itself, or what a hard link's target was at that moment.
@@ -74,7 +74,7 @@ pub fn normalise(entries: &[Entry<'_>]) -> Vec<Live> {
 
 /// A directory gave way to something else: what was in it went with it.
 fn drop_below<'a>(
-    entries: &[Entry<'a>],
+    entries: &[View<'a>],
     dir: &TarPath,
     before: usize,
     at: &mut HashMap<&'a TarPath, usize>,
@@ -89,7 +89,7 @@ fn drop_below<'a>(
 }
 
 fn role(
-    entries: &[Entry<'_>],
+    entries: &[View<'_>],
     index: usize,
     inode: usize,
     live: &[bool],
@@ -122,7 +122,7 @@ mod tests {
             entries.iter().map(|(p, kind, t)| (path(p), *kind, (!t.is_empty()).then(|| path(t)))).collect();
         let entries: Vec<_> = owned
             .iter()
-            .map(|(path, kind, target)| Entry { path, kind: *kind, target: target.as_ref(), content: None })
+            .map(|(path, kind, target)| View { path, kind: *kind, target: target.as_ref(), content: None })
             .collect();
         normalise(&entries).into_iter().map(|live| (live.index, live.role)).collect()
     }

@@ -1,60 +1,88 @@
 //! The plan: a value between unpack and pack, which can be printed, tested and thrown away.
 
-use super::{Entry, Live, Previous, normalise, sequence};
-use crate::digest::DiffId;
+use crate::tar::{TarPath, Time};
 
-/// A layer of the new image as unpack found it.
-pub struct NewLayer<'a> {
-    pub diff_id: DiffId,
-    pub entries: Vec<Entry<'a>>,
-}
-
-/// What becomes of a layer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
-    /// The previous image's layer (by index) is reused as it is.
-    Keep(usize),
-    /// A new blob, with these entries in this order.
-    Write {
-        sequence: Vec<Live>,
-        /// How many entries' content clients of the previous image lack, and their bytes.
-        fresh_entries: usize,
-        fresh_bytes: u64,
-    },
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LayerPlan {
-    /// The layer of the new image that this one stands for.
-    pub source: usize,
-    pub fate: Fate,
-}
+/// An entry of the new image: its layer, and its index in that layer.
+pub type Place = (u32, u32);
 
 /// Bottom layer first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     pub layers: Vec<LayerPlan>,
+    /// Segments, by index, of which nothing is left.
+    pub dropped: Vec<usize>,
 }
 
-/// Layers stay as the new image has them; each is laid out against the previous image. `reusable` are the DiffIDs
-/// of the previous layers, `None` for one without a TOC: it is written anew once, so that it gets one.
-pub fn plan(new: &[NewLayer<'_>], reusable: &[Option<DiffId>], previous: &Previous) -> Plan {
-    let layers = new.iter().enumerate().map(|(source, layer)| {
-        let same = reusable.iter().position(|old| *old == Some(layer.diff_id));
-        let fate = same.map_or_else(|| write(layer, previous), Fate::Keep);
-        LayerPlan { source, fate }
-    });
-    Plan { layers: layers.collect() }
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerPlan {
+    pub state: State,
+    /// The segments, by index, that this layer is or takes over.
+    pub segments: Vec<usize>,
+    /// Whose files it shows, by their numbers, most bytes first.
+    pub owners: Vec<u32>,
+    pub reason: Reason,
+    /// Empty for a kept layer.
+    pub entries: Vec<Written>,
+    /// How many entries' content clients of the previous image lack, and their bytes.
+    pub fresh_entries: usize,
+    pub fresh_bytes: u64,
+    /// Compressed content bytes that the image shows, and those that a layer above hides.
+    pub live: u64,
+    pub dead: u64,
 }
 
-fn write(layer: &NewLayer<'_>, previous: &Previous) -> Fate {
-    let live = normalise(&layer.entries);
-    let written: Vec<Entry<'_>> = live.iter().map(|live| live.as_written(&layer.entries)).collect();
-    let (order, fresh_entries) = sequence(&written, previous);
-    let fresh = written.iter().filter_map(|entry| entry.content).filter(|(content, _)| !previous.has(content));
-    Fate::Write {
-        fresh_bytes: fresh.map(|(_, size)| size).sum(),
-        fresh_entries,
-        sequence: order.into_iter().map(|index| live[index]).collect(),
-    }
+/// What became of a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// A segment as it is, byte for byte.
+    Kept,
+    /// What no kept layer shows.
+    Fresh,
+    /// A segment without what is dead in it.
+    Cleaned,
+    /// Several in one, so that there are not too many.
+    Merged,
+}
+
+/// Why a layer is as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// The image shows all of it, or enough.
+    Live,
+    /// It belongs to the base image, whose layers are not touched.
+    Base,
+    /// No kept layer shows these entries.
+    NotShown,
+    /// Too much of the image was dead, and most for what it costs in this layer.
+    Waste,
+    /// It holds bytes of a path that is to be purged.
+    Purge,
+    /// A client could not be told in a layer above that some of its entries are gone.
+    CannotHide,
+    /// There were more layers than allowed.
+    Limit,
+}
+
+/// An entry of a layer that is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Written {
+    Entry {
+        at: Place,
+        role: Role,
+        /// Instead of the entry's own.
+        mtime: Option<Time>,
+    },
+    /// Hides this path of lower layers.
+    Whiteout(TarPath),
+}
+
+/// How an entry of the new image is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// As it came.
+    Itself,
+    /// With everything but its name taken from that entry, which the image does not show.
+    Heir(Place),
+    /// As a hard link to where that entry is.
+    LinkTo(Place),
 }

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::Entry;
+use super::{Entry, View};
 use crate::digest::FileDigest;
 use crate::tar::{EntryKind, TarPath};
 
@@ -15,28 +15,28 @@ type Place = (u32, u32);
 
 /// What the previous image's TOCs say: which content clients have, and where it stood.
 #[derive(Debug, Clone, Default)]
-pub struct Previous {
+pub struct Previous<'a> {
     /// The lowest layer's place of each path with content, and those of the layers above, which few paths have.
-    paths: HashMap<TarPath, Place>,
-    paths_again: HashMap<TarPath, Vec<Place>>,
+    paths: HashMap<&'a TarPath, Place>,
+    paths_again: HashMap<&'a TarPath, Vec<Place>>,
     contents: HashMap<FileDigest, Place>,
     /// Paths with content in each layer.
     sizes: HashMap<u32, u64>,
 }
 
-impl Previous {
+impl<'a> Previous<'a> {
     /// Adds the next layer's entries in the order of its tar. Only content that a client can find through
     /// the layer's TOC belongs here.
-    pub fn add_layer<'a>(&mut self, layer: u32, entries: impl IntoIterator<Item = (&'a TarPath, Option<FileDigest>)>) {
-        for (position, (path, content)) in (0..).zip(entries) {
-            let Some(content) = content else { continue };
+    pub fn add_layer(&mut self, layer: u32, entries: &'a [Entry]) {
+        for (position, entry) in (0..).zip(entries) {
+            let (path, Some(content)) = (&entry.path, entry.content) else { continue };
             let place = (layer, position);
-            self.contents.entry(content).or_insert(place);
+            self.contents.entry(content.digest).or_insert(place);
             *self.sizes.entry(layer).or_default() += 1;
             if self.paths.contains_key(path) {
-                self.paths_again.entry(path.clone()).or_default().push(place);
+                self.paths_again.entry(path).or_default().push(place);
             } else {
-                self.paths.insert(path.clone(), place);
+                self.paths.insert(path, place);
             }
         }
     }
@@ -48,7 +48,7 @@ impl Previous {
 
     /// The layer whose paths are most like these: a layer that did not change finds itself, also when layers
     /// above it have some of its paths again.
-    fn home(&self, entries: &[Entry<'_>]) -> Option<u32> {
+    fn home(&self, entries: &[View<'_>]) -> Option<u32> {
         let mut shared: BTreeMap<u32, u64> = BTreeMap::new();
         let mut count = 0;
         for entry in entries.iter().filter(|entry| entry.content.is_some()) {
@@ -77,7 +77,7 @@ impl Previous {
 
 /// The order of a layer's live entries, as indexes into `entries`; and how many of them, behind the header-only
 /// ones, are content that `previous` does not have.
-pub fn sequence(entries: &[Entry<'_>], previous: &Previous) -> (Vec<usize>, usize) {
+pub fn sequence(entries: &[View<'_>], previous: &Previous<'_>) -> (Vec<usize>, usize) {
     let mut headers = Vec::new();
     let mut fresh = Vec::new();
     let mut known = Vec::new();
@@ -107,8 +107,17 @@ pub fn sequence(entries: &[Entry<'_>], previous: &Previous) -> (Vec<usize>, usiz
     (order, count)
 }
 
+/// Entries in path order, links directly behind nothing but their targets: the order that composefs and other readers
+/// of canonical archives ask for. The first path of a file carries its content, so no link comes before its target.
+pub(super) fn canonical(entries: &[View<'_>], previous: &Previous<'_>) -> (Vec<usize>, usize) {
+    let mut order: Vec<usize> = (0..entries.len()).collect();
+    order.sort_by(|a, b| entries[*a].path.cmp(entries[*b].path));
+    let fresh = entries.iter().filter_map(|entry| entry.content).filter(|(content, _)| !previous.has(content));
+    (order, fresh.count())
+}
+
 /// A link may point at another link, which must come first.
-pub(super) fn order_links(entries: &[Entry<'_>], links: &mut Vec<usize>) {
+pub(super) fn order_links(entries: &[View<'_>], links: &mut Vec<usize>) {
     let by_path: HashMap<&TarPath, usize> = links.iter().map(|&index| (entries[index].path, index)).collect();
     let depth = |index: usize| {
         let mut depth = 0;
@@ -128,6 +137,8 @@ pub(super) fn order_links(entries: &[Entry<'_>], links: &mut Vec<usize>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::order::{Content, Traits};
+    use crate::tar::Time;
 
     fn path(name: &str) -> TarPath {
         TarPath::new(name.as_bytes()).unwrap()
@@ -137,12 +148,25 @@ mod tests {
         FileDigest::from_bytes([n; 32])
     }
 
-    fn order(entries: &[(&str, EntryKind, u8, &str)], previous: &Previous) -> (Vec<String>, usize) {
+    fn layer(files: &[(&str, u8)]) -> Vec<Entry> {
+        let content = |n| Content { digest: digest(n), size: 1, stored: 1, compiled_from: None };
+        let entry = |&(name, n): &(&str, u8)| Entry {
+            path: path(name),
+            kind: Regular,
+            target: None,
+            content: Some(content(n)),
+            traits: Traits::from_digest([0; 32]),
+            mtime: Time::default(),
+        };
+        files.iter().map(entry).collect()
+    }
+
+    fn order(entries: &[(&str, EntryKind, u8, &str)], previous: &Previous<'_>) -> (Vec<String>, usize) {
         let owned: Vec<_> =
             entries.iter().map(|(p, k, c, t)| (path(p), *k, *c, (!t.is_empty()).then(|| path(t)))).collect();
         let entries: Vec<_> = owned
             .iter()
-            .map(|(path, kind, content, target)| Entry {
+            .map(|(path, kind, content, target)| View {
                 path,
                 kind: *kind,
                 target: target.as_ref(),
@@ -158,8 +182,8 @@ mod tests {
     #[test]
     fn changed_content_moves_to_the_front() {
         let mut previous = Previous::default();
-        let (z, a, m) = (path("z"), path("a"), path("m"));
-        previous.add_layer(0, [(&z, Some(digest(1))), (&a, Some(digest(2))), (&m, Some(digest(3)))]);
+        let old = layer(&[("z", 1), ("a", 2), ("m", 3)]);
+        previous.add_layer(0, &old);
         let new = [
             ("a", Regular, 2, ""),
             ("d", Dir, 0, ""),
@@ -175,9 +199,9 @@ mod tests {
     #[test]
     fn a_layer_keeps_its_order_when_others_have_its_paths() {
         let mut previous = Previous::default();
-        let (a, b, c) = (path("a"), path("b"), path("c"));
-        previous.add_layer(0, [(&c, Some(digest(1))), (&a, Some(digest(2))), (&b, Some(digest(3)))]);
-        previous.add_layer(1, [(&b, Some(digest(4))), (&a, Some(digest(2)))]);
+        let (lower, upper) = (layer(&[("c", 1), ("a", 2), ("b", 3)]), layer(&[("b", 4), ("a", 2)]));
+        previous.add_layer(0, &lower);
+        previous.add_layer(1, &upper);
         let below = [("a", Regular, 2, ""), ("b", Regular, 3, ""), ("c", Regular, 1, "")];
         let above = [("a", Regular, 2, ""), ("b", Regular, 4, "")];
         assert_eq!(order(&below, &previous).0.join(" "), "/c /a /b");

@@ -1,12 +1,14 @@
 //! Layers merged into the file system that a client mounts (OCI image spec, layer.md, "Applying Changesets").
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use super::sequence::order_links;
-use super::{Entry, Role, normalise};
+use super::normalise::{Role, normalise};
+use super::{Entry, View};
 use crate::tar::{EntryKind, TarPath};
 
-const WHITEOUT: &[u8] = b".wh.";
+pub(super) const WHITEOUT: &[u8] = b".wh.";
 const OPAQUE: &[u8] = b".wh..wh..opq";
 /// Other names that start so are AUFS's own bookkeeping; no client takes them for content.
 const RESERVED: &[u8] = b".wh..wh.";
@@ -46,32 +48,34 @@ pub struct Node {
 }
 
 /// Depth first, byte-sorted.
-pub type Tree = BTreeMap<TarPath, Node>;
+pub type Tree<'a> = BTreeMap<&'a TarPath, Node>;
 
 /// Merges the layers, bottom first.
-pub fn merge(layers: &[Vec<Entry<'_>>]) -> Tree {
+pub fn merge<'a>(layers: impl IntoIterator<Item = &'a [Entry]>) -> Tree<'a> {
     let mut tree = Tree::new();
-    for (layer, entries) in layers.iter().enumerate() {
-        // Whiteouts hide lower layers only, wherever in the layer they stand.
-        for entry in entries {
-            match whiteout(entry.path) {
-                Some(Whiteout::Path(hidden)) => {
-                    tree.remove(&hidden);
-                    remove_below(&mut tree, &hidden);
-                }
-                Some(Whiteout::Opaque(dir)) => remove_below(&mut tree, &dir),
-                Some(Whiteout::Reserved) | None => {}
-            }
-        }
-        add_layer(&mut tree, layer, entries);
+    for (layer, entries) in layers.into_iter().enumerate() {
+        let entries: Vec<View<'a>> = entries.iter().map(View::from).collect();
+        apply(&mut tree, layer, &entries);
     }
     tree
 }
 
-fn add_layer(tree: &mut Tree, layer: usize, entries: &[Entry<'_>]) {
+/// Puts a layer on top.
+pub(super) fn apply<'a>(tree: &mut Tree<'a>, layer: usize, entries: &[View<'a>]) {
+    // Whiteouts hide lower layers only, wherever in the layer they stand.
+    for entry in entries {
+        match whiteout(entry.path) {
+            Some(Whiteout::Path(hidden)) => {
+                tree.remove(&hidden);
+                remove_below(tree, &hidden);
+            }
+            Some(Whiteout::Opaque(dir)) => remove_below(tree, &dir),
+            Some(Whiteout::Reserved) | None => {}
+        }
+    }
     let live: Vec<_> =
         normalise(entries).into_iter().filter(|live| whiteout(entries[live.index].path).is_none()).collect();
-    let written: Vec<Entry<'_>> = live.iter().map(|live| live.as_written(entries)).collect();
+    let written: Vec<View<'a>> = live.iter().map(|live| live.as_written(entries)).collect();
     let (mut links, others): (Vec<usize>, Vec<usize>) =
         (0..live.len()).partition(|&at| written[at].kind == EntryKind::HardLink);
     for at in others {
@@ -90,17 +94,17 @@ fn add_layer(tree: &mut Tree, layer: usize, entries: &[Entry<'_>]) {
     }
 }
 
-fn insert(tree: &mut Tree, entry: Entry<'_>, node: Node) {
+fn insert<'a>(tree: &mut Tree<'a>, entry: View<'a>, node: Node) {
     if entry.kind != EntryKind::Dir {
         remove_below(tree, entry.path);
     }
-    tree.insert(entry.path.clone(), node);
+    tree.insert(entry.path, node);
 }
 
-fn remove_below(tree: &mut Tree, dir: &TarPath) {
+fn remove_below(tree: &mut Tree<'_>, dir: &TarPath) {
     // Everything below stands right behind the directory in this order.
-    let below = tree.range((std::ops::Bound::Excluded(dir), std::ops::Bound::Unbounded));
-    let doomed: Vec<TarPath> = below.map(|(path, _)| path).take_while(|path| path.is_below(dir)).cloned().collect();
+    let below = tree.range::<TarPath, _>((Bound::Excluded(dir), Bound::Unbounded));
+    let doomed: Vec<&TarPath> = below.map(|(path, _)| *path).take_while(|path| path.is_below(dir)).collect();
     for path in doomed {
         tree.remove(&path);
     }
@@ -121,15 +125,12 @@ mod tests {
             .iter()
             .map(|l| l.iter().map(|(p, k, t)| (path(p), *k, (!t.is_empty()).then(|| path(t)))).collect())
             .collect();
-        let entries: Vec<Vec<_>> = owned
-            .iter()
-            .map(|l| {
-                l.iter()
-                    .map(|(path, kind, target)| Entry { path, kind: *kind, target: target.as_ref(), content: None })
-                    .collect()
-            })
-            .collect();
-        merge(&entries).into_iter().map(|(path, node)| (path.to_string(), node.layer, node.inode)).collect()
+        let mut tree = Tree::new();
+        for (layer, entries) in owned.iter().enumerate() {
+            let views = entries.iter().map(|(path, kind, target)| View { path, kind: *kind, target: target.as_ref(), content: None });
+            apply(&mut tree, layer, &views.collect::<Vec<_>>());
+        }
+        tree.into_iter().map(|(path, node)| (path.to_string(), node.layer, node.inode)).collect()
     }
 
     fn paths(layers: &[&[Spec]]) -> String {

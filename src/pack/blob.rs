@@ -6,7 +6,7 @@ use super::index::{Compressed, IndexError, TocSource, offsets, tar_split};
 use super::parts::{Part, parts};
 use super::{IndexPlace, Layer, NoIndex, PackError, headers};
 use crate::digest::FileDigest;
-use crate::inventory::Payload;
+use crate::inventory::Stored;
 use crate::span::Span;
 use crate::toc::{ChunkedAnnotations, Layout, SKIPPABLE_HEADER, encode_footer, skippable_header};
 
@@ -131,25 +131,24 @@ impl Writer<'_> {
         for (part, header) in parts.iter().zip(headers) {
             self.layer.progress.check()?;
             match part {
-                Part::Headers { .. } => self.spans(header.as_slice())?,
+                Part::Headers { .. } => header.map_or(Ok(()), |header| self.stored(&Stored::One(header)))?,
                 Part::Payload(index) => {
-                    let payload: Option<&Payload> = self.layer.entries[*index as usize].payload;
-                    for frame in payload.into_iter().flat_map(|payload| &payload.frames) {
-                        self.spans(frame.stored.spans())?;
-                    }
+                    let payload = self.layer.entries[*index as usize].payload;
+                    payload.into_iter().flat_map(|p| p.frames.stored()).try_for_each(|stored| self.stored(stored))?;
                 }
             }
         }
         Ok(())
     }
 
-    fn spans(&mut self, spans: &[Span]) -> Result<(), PackError> {
-        for span in spans {
+    fn stored(&mut self, stored: &Stored) -> Result<(), PackError> {
+        for span in stored.spans() {
             let mut at = span.start();
             while at < span.end() {
                 let piece = PIECE.min(span.end() - at);
                 self.buffer.clear();
-                self.layer.spool.read(Span::new(at, piece).expect("inside the span"), &mut self.buffer)?;
+                let run = Span::new(at, piece).expect("inside the span");
+                self.layer.stock.read(stored, run, &mut self.buffer)?;
                 let buffer = std::mem::take(&mut self.buffer);
                 self.bytes(&buffer)?;
                 self.buffer = buffer;

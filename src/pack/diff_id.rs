@@ -6,8 +6,9 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::{Layer, PackError};
 use crate::codec::{FrameDecoder, Sha256Stream};
-use crate::digest::DiffId;
-use crate::inventory::Payload;
+use crate::digest::{DiffId, FileDigest};
+use crate::inventory::{Payload, Stored};
+use crate::span::Span;
 use crate::tar::{END_OF_ARCHIVE, padding};
 
 /// Bytes of tar in one piece, about.
@@ -89,7 +90,7 @@ fn decode_batch(
     let send = |message| lane.send(Ok(message)).map_err(|_| PackError::Internal("the hashing thread stopped"));
     let mut tar = Vec::with_capacity(PIECE);
     for entry in &layer.entries[batch] {
-        layer.spool.read(entry.header, &mut tar)?;
+        layer.stock.spool.read(entry.header, &mut tar)?;
         if let Some(payload) = entry.payload {
             decode_payload(layer, payload, decoder, &mut tar, &send)?;
             tar.resize(tar.len() + padding(payload.size), 0);
@@ -108,12 +109,13 @@ fn decode_payload(
     send: &impl Fn(Message) -> Result<(), PackError>,
 ) -> Result<(), PackError> {
     let mut found = 0;
-    let mut compressed = Vec::new();
-    for span in payload.frames.iter().flat_map(|frame| frame.stored.spans()) {
-        compressed.clear();
-        layer.spool.read(*span, &mut compressed)?;
-        decoder.push(&compressed, |content| -> Result<(), PackError> {
+    let mut hash = payload.frames.stored().any(|stored| matches!(stored, Stored::Blob(..))).then(Sha256Stream::new);
+    for stored in payload.frames.stored() {
+        decode_frame(layer, stored, decoder, |content| {
             found += content.len() as u64;
+            if let Some(hash) = &mut hash {
+                hash.update(content);
+            }
             tar.extend_from_slice(content);
             if tar.len() >= PIECE {
                 send(Message::Tar(std::mem::replace(tar, Vec::with_capacity(PIECE + (1 << 17)))))?;
@@ -121,8 +123,32 @@ fn decode_payload(
             Ok(())
         })?;
     }
+    // What another image's TOC says of its frames is a claim.
+    if let Some(found) = hash.map(|hash| FileDigest::from_bytes(hash.finish())).filter(|it| *it != payload.digest) {
+        return Err(PackError::Lie { expected: payload.digest, found });
+    }
     if found != payload.size {
         return Err(crate::codec::FrameError::Size { expected: payload.size, found }.into());
+    }
+    Ok(())
+}
+
+fn decode_frame(
+    layer: &Layer<'_>,
+    stored: &Stored,
+    decoder: &mut FrameDecoder,
+    mut take: impl FnMut(&[u8]) -> Result<(), PackError>,
+) -> Result<(), PackError> {
+    let mut compressed = Vec::new();
+    for span in stored.spans() {
+        let mut at = span.start();
+        while at < span.end() {
+            let piece = (PIECE as u64).min(span.end() - at);
+            compressed.clear();
+            layer.stock.read(stored, Span::new(at, piece).expect("inside the span"), &mut compressed)?;
+            decoder.push(&compressed, &mut take)?;
+            at += piece;
+        }
     }
     Ok(())
 }

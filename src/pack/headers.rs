@@ -60,7 +60,7 @@ fn compress_batch(
         out.extend_from_slice(encoder.frame(&raw)?);
         lens.push(Some((out.len() - start) as u64));
     }
-    let mut start = layer.spool.append(&out)?.start();
+    let mut start = layer.stock.spool.append(&out)?.start();
     let place = |len: Option<u64>| {
         len.map(|len| {
             let span = Span::new(start, len).expect("inside the spool");

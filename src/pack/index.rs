@@ -4,7 +4,7 @@ use super::parts::Part;
 use super::{Layer, NoIndex, PackError, parse_header};
 use crate::codec::{FrameEncoder, FrameError, Level, Sha256Stream};
 use crate::digest::BlobDigest;
-use crate::inventory::Payload;
+use crate::inventory::{Frames, Payload};
 use crate::limits;
 use crate::span::Span;
 use crate::tar::{END_OF_ARCHIVE, padding};
@@ -98,15 +98,15 @@ impl TocSource<'_> {
 fn toc_payload(payload: &Payload, offset: u64) -> toc::Payload {
     let mut chunks = Vec::new();
     let (mut at, mut chunk_offset) = (offset, 0);
-    for frame in &payload.frames {
-        if let Some(digest) = frame.chunk {
-            let kind = if frame.hole { ChunkKind::Zeros } else { ChunkKind::Data };
-            chunks.push(Chunk { offset: at, chunk_offset, size: frame.size, digest, kind });
+    if let Frames::Chunks(parts) = &payload.frames {
+        for part in parts {
+            let kind = if part.hole { ChunkKind::Zeros } else { ChunkKind::Data };
+            chunks.push(Chunk { offset: at, chunk_offset, size: part.size, digest: part.digest, kind });
+            at += part.stored.len();
+            chunk_offset += part.size;
         }
-        at += frame.stored.len();
-        chunk_offset += frame.size;
     }
-    toc::Payload { digest: payload.digest, offset, end_offset: at, chunks }
+    toc::Payload { digest: payload.digest, offset, end_offset: offset + payload.compressed(), chunks }
 }
 
 /// Offsets of payloads, from the first part behind the index on.

@@ -10,11 +10,13 @@ mod headers;
 mod index;
 mod parts;
 
+use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
 
 use crate::codec::{FrameError, Level};
 use crate::digest::{DiffId, FileDigest};
-use crate::inventory::{Item, Payload};
+use crate::inventory::{Payload, Stored};
 use crate::limits;
 use crate::progress::{Interrupted, Progress};
 use crate::span::Span;
@@ -49,10 +51,22 @@ pub struct Placed<'a> {
     pub payload: Option<&'a Payload>,
 }
 
-impl<'a> Placed<'a> {
-    /// The entry as it was read.
-    pub fn of(item: &'a Item) -> Self {
-        Self { path: &item.path, kind: item.kind, header: item.header, payload: item.payload.as_ref() }
+/// Where the bytes of headers and frames are.
+#[derive(Clone, Copy)]
+pub struct Stock<'a> {
+    pub spool: &'a Spool,
+    /// Blobs of previous images, each a part of a file.
+    pub blobs: &'a [(File, Span)],
+}
+
+impl Stock<'_> {
+    /// Appends to `out` the bytes of a run of `stored`.
+    fn read(&self, stored: &Stored, run: Span, out: &mut Vec<u8>) -> Result<(), PackError> {
+        let Stored::Blob(number, _) = stored else { return Ok(self.spool.read(run, out)?) };
+        let (file, blob) = self.blobs.get(*number as usize).ok_or(PackError::Internal("no such previous blob"))?;
+        let start = out.len();
+        out.resize(start + run.len() as usize, 0);
+        file.read_exact_at(&mut out[start..], blob.start() + run.start()).map_err(PackError::Previous)
     }
 }
 
@@ -85,6 +99,10 @@ pub enum PackError {
     Spool(#[from] SpoolError),
     #[error("{0}")]
     Frame(#[from] FrameError),
+    #[error("reading a frame of the previous image: {0}")]
+    Previous(#[source] io::Error),
+    #[error("the previous image's TOC says that {expected} is there, but its frame holds {found}; leave this image out")]
+    Lie { expected: FileDigest, found: FileDigest },
     #[error("writing the layer: {0}")]
     Write(#[source] io::Error),
     #[error("{0}")]
@@ -101,7 +119,7 @@ pub enum PackError {
 #[derive(Clone, Copy)]
 struct Layer<'a> {
     entries: &'a [Placed<'a>],
-    spool: &'a Spool,
+    stock: Stock<'a>,
     options: Options,
     progress: &'a Progress,
 }
@@ -110,19 +128,19 @@ impl Layer<'_> {
     /// The header's blocks of one entry.
     fn header_bytes(&self, entry: &Placed<'_>, out: &mut Vec<u8>) -> Result<(), SpoolError> {
         out.clear();
-        self.spool.read(entry.header, out)
+        self.stock.spool.read(entry.header, out)
     }
 }
 
 /// Writes the layer's blob to `out`, in one pass.
 pub fn pack(
     entries: &[Placed<'_>],
-    spool: &Spool,
+    stock: Stock<'_>,
     options: Options,
     progress: &Progress,
     out: &mut (dyn Write + Send),
 ) -> Result<PackedLayer, PackError> {
-    let layer = Layer { entries, spool, options, progress };
+    let layer = Layer { entries, stock, options, progress };
     std::thread::scope(|scope| {
         let diff_id = scope.spawn(move || diff_id::diff_id(&layer));
         let written = blob::write(&layer, out);

@@ -1,20 +1,22 @@
-//! One layer: from inventory and plan to a blob in the sink.
+//! The planned layers' blobs, several at once.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::codec::library_version;
 use crate::digest::{BlobDigest, DiffId};
 use crate::error::Error;
-use crate::inventory::{Inventory, Item};
 use crate::oci::{Compression, Descriptor};
 use crate::order::cost::{PullIndex, PullLayer};
-use crate::order::{Entry, Live, Role};
-use crate::pack::{self, PackError, PackedLayer, Placed};
-use crate::progress::Progress;
-use crate::sink::Sink;
-use crate::spool::Spool;
-use crate::tar::encode;
+use crate::order::{LayerPlan, Plan, State};
+use crate::pack::{self, PackError, PackedLayer, Stock};
 use crate::toc;
+use crate::unpack::UnpackedLayer;
 
 use super::Request;
+use super::entries::placed;
+use super::image::Job;
+use super::old::OldLayer;
 
 /// What the blob was made with: frames repeat byte for byte only with the same libzstd and level.
 const PROFILE: &str = "io.github.restrata.profile";
@@ -24,123 +26,138 @@ pub(super) struct Written {
     pub descriptor: Descriptor,
     pub diff_id: DiffId,
     pub pull: PullLayer,
+    pub entries: u64,
     pub no_index: Option<String>,
 }
 
-pub(super) enum Made {
-    New(Box<Written>),
-    /// The previous image has this tar.
-    Known,
-}
+type Slot = Mutex<Option<Result<Written, Error>>>;
 
-pub(super) struct LayerJob<'a> {
-    pub request: &'a Request,
-    pub inventory: &'a Inventory,
-    pub sequence: &'a [Live],
-    pub spool: &'a Spool,
-    pub sink: &'a Sink,
-    pub progress: &'a Progress,
-}
+impl Job<'_> {
+    /// In the order of the plan.
+    pub(super) fn write(&self, unpacked: &[UnpackedLayer], plan: &Plan) -> Result<Vec<Written>, Error> {
+        let next = AtomicUsize::new(0);
+        let done: Vec<Slot> = plan.layers.iter().map(|_| Mutex::new(None)).collect();
+        let work = || {
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let Some(slot) = done.get(index) else { break };
+                let result = self.write_layer(index, unpacked, &plan.layers[index]);
+                let failed = result.is_err();
+                if let Ok(mut slot) = slot.lock() {
+                    *slot = Some(result);
+                }
+                if failed {
+                    next.store(done.len(), Ordering::Relaxed);
+                    break;
+                }
+                self.progress.layer_written();
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..self.request.resources.threads.clamp(1, plan.layers.len().max(1)) {
+                scope.spawn(work);
+            }
+        });
+        collect(done)
+    }
 
-impl LayerJob<'_> {
-    /// Writes the blob; `source` lends its annotations and unknown fields. Nothing of it is left when `is_known` says that the
-    /// previous image has this tar.
-    pub fn write(
-        &self,
-        index: usize,
-        source: Option<&Descriptor>,
-        is_known: impl Fn(DiffId) -> bool,
-    ) -> Result<Made, Error> {
-        let failed = |source: PackError| Error::Pack { layer: index, source };
-        let placed = self.placed().map_err(failed)?;
-        let options =
-            pack::Options { level: self.request.level, index: self.request.index, threads: self.request.threads };
-        let mut blob = self.sink.blob()?;
-        let packed = pack::pack(&placed, self.spool, options, self.progress, &mut blob).map_err(failed)?;
-        if is_known(packed.diff_id) {
-            return Ok(Made::Known);
+    fn write_layer(&self, index: usize, unpacked: &[UnpackedLayer], plan: &LayerPlan) -> Result<Written, Error> {
+        match (plan.state, plan.segments.as_slice()) {
+            (State::Kept, [kept]) => self.keep(&self.old.layers[*kept]),
+            _ => self.pack(index, unpacked, plan),
         }
+    }
+
+    fn keep(&self, layer: &OldLayer) -> Result<Written, Error> {
+        if !layer.holds_its_tar() {
+            let (reference, layer) = (layer.reference.clone(), layer.index.to_string());
+            let reason = "its content is not the tar that its DiffID promises; leave this image out".to_owned();
+            return Err(Error::Index { reference, layer, reason });
+        }
+        let (file, span) = &layer.place;
+        self.sink.copy_blob_from(file, *span, layer.descriptor.digest)?;
+        Ok(Written {
+            descriptor: layer.descriptor.clone().into_oci(),
+            diff_id: layer.diff_id,
+            pull: layer.pull.clone(),
+            entries: layer.entries,
+            no_index: None,
+        })
+    }
+
+    fn pack(&self, index: usize, unpacked: &[UnpackedLayer], plan: &LayerPlan) -> Result<Written, Error> {
+        let failed = |source: PackError| Error::Pack { layer: index, source };
+        let placed = placed(&plan.entries, unpacked, self.spool).map_err(failed)?;
+        let options = pack::Options {
+            level: self.request.level,
+            index: self.request.index,
+            threads: self.request.resources.threads,
+        };
+        let stock = Stock { spool: self.spool, blobs: &self.old.blobs };
+        let mut blob = self.sink.blob()?;
+        let packed = pack::pack(&placed, stock, options, self.progress, &mut blob).map_err(failed)?;
         let (digest, size) = blob.finish()?;
-        Ok(Made::New(Box::new(Written {
-            descriptor: descriptor(source, &packed, self.request, digest, size),
+        Ok(Written {
+            descriptor: self.descriptor(plan, &packed, digest, size),
             diff_id: packed.diff_id,
+            entries: placed.len() as u64,
             no_index: packed.no_index.map(|cause| cause.to_string()),
             pull: PullLayer {
                 digest,
                 size,
                 index: packed.chunked.map(|_| PullIndex { bytes: packed.index_bytes, files: packed.files }),
             },
-        })))
+        })
     }
 
-    fn placed(&self) -> Result<Vec<Placed<'_>>, PackError> {
-        let items = &self.inventory.items;
-        self.sequence
-            .iter()
-            .map(|live| {
-                let item = &items[live.index];
-                Ok(match live.role {
-                    Role::Itself => Placed::of(item),
-                    Role::Heir(inode) => {
-                        let name = pack::read_header(self.spool, item.header)?.name;
-                        let mut header = pack::read_header(self.spool, items[inode].header)?;
-                        header.name = name;
-                        Placed {
-                            path: &item.path,
-                            header: self.spool.append(&encode(&header))?,
-                            ..Placed::of(&items[inode])
-                        }
-                    }
-                    Role::LinkTo(holder) => {
-                        let mut header = pack::read_header(self.spool, item.header)?;
-                        header.link = pack::read_header(self.spool, items[holder].header)?.name;
-                        Placed { header: self.spool.append(&encode(&header))?, ..Placed::of(item) }
-                    }
-                })
-            })
-            .collect()
+    /// A cleaned layer takes over what its descriptor said beside the blob, and so does the single layer of an input
+    /// that has one.
+    fn descriptor(&self, plan: &LayerPlan, packed: &PackedLayer, digest: BlobDigest, size: u64) -> Descriptor {
+        let media_type = Compression::Zstd.media_type();
+        let source = match plan.segments.as_slice() {
+            [one] => Some(&self.old.layers[*one].descriptor),
+            _ => None,
+        };
+        let mut descriptor = match source {
+            Some(source) => source.pointing_at(media_type, digest, size),
+            None => Descriptor::new(media_type, digest, size),
+        };
+        STALE.iter().for_each(|stale| descriptor.remove_annotation(stale));
+        if let Some(chunked) = &packed.chunked {
+            for (key, value) in chunked.to_pairs() {
+                descriptor.set_annotation(key, &value);
+            }
+        }
+        descriptor.set_annotation(PROFILE, &profile(self.request));
+        descriptor
     }
 }
 
-/// The entries as decisions see them.
-pub(super) fn entries(items: &[Item]) -> Vec<Entry<'_>> {
-    fn entry(item: &Item) -> Entry<'_> {
-        let Item { path, kind, target, payload, .. } = item;
-        let content = payload.as_ref().map(|payload| (payload.digest, payload.size));
-        Entry { path, kind: *kind, target: target.as_ref(), content }
-    }
-    items.iter().map(entry).collect()
+/// They describe the blob that was read. Two kinds of TOC on one layer make podman refuse it.
+const STALE: [&str; 7] = [
+    toc::TOC_DIGEST,
+    toc::TOC_POSITION,
+    toc::TAR_SPLIT_POSITION,
+    toc::TAR_SPLIT_DIGEST,
+    toc::ESTARGZ_TOC_DIGEST,
+    "io.containers.estargz.uncompressed-size",
+    PROFILE,
+];
+
+fn profile(request: &Request) -> String {
+    format!("1 zstd={} level={}", library_version(), request.level.get())
 }
 
-fn descriptor(
-    source: Option<&Descriptor>,
-    packed: &PackedLayer,
-    request: &Request,
-    digest: BlobDigest,
-    size: u64,
-) -> Descriptor {
-    let media_type = Compression::Zstd.media_type();
-    let mut descriptor = match source {
-        Some(source) => source.pointing_at(media_type, digest, size),
-        None => Descriptor::new(media_type, digest, size),
-    };
-    // They describe the blob that was read. Two kinds of TOC on one layer make podman refuse it.
-    for stale in [
-        toc::TOC_DIGEST,
-        toc::TOC_POSITION,
-        toc::TAR_SPLIT_POSITION,
-        toc::TAR_SPLIT_DIGEST,
-        toc::ESTARGZ_TOC_DIGEST,
-        "io.containers.estargz.uncompressed-size",
-        PROFILE,
-    ] {
-        descriptor.remove_annotation(stale);
-    }
-    if let Some(chunked) = &packed.chunked {
-        for (key, value) in chunked.to_pairs() {
-            descriptor.set_annotation(key, &value);
+/// All layers, or the first error.
+fn collect(done: Vec<Slot>) -> Result<Vec<Written>, Error> {
+    let results: Vec<_> = done.into_iter().map(|slot| slot.into_inner().ok().flatten()).collect();
+    let mut written = Vec::with_capacity(results.len());
+    let mut missing = false;
+    for result in results {
+        match result {
+            Some(result) => written.push(result?),
+            None => missing = true,
         }
     }
-    descriptor.set_annotation(PROFILE, &format!("1 zstd={} level={}", library_version(), request.level.get()));
-    descriptor
+    if missing { Err(Error::Internal("a layer was not written")) } else { Ok(written) }
 }

@@ -1,8 +1,9 @@
 //! The main job: source -> unpack -> plan -> pack -> sink.
 
+mod entries;
 mod image;
 mod layers;
-mod previous;
+mod old;
 
 use std::path::{Path, PathBuf};
 
@@ -10,14 +11,16 @@ use crate::codec::Level;
 use crate::digest::BlobDigest;
 use crate::error::Error;
 use crate::oci::{Platform, Reference, Transport};
+use crate::job::JobOptions;
 use crate::order::cost::Pull;
+use crate::order::{self, Reason, State};
 use crate::pack::IndexPlace;
 use crate::progress::Progress;
 use crate::sink::Sink;
 use crate::source::Source;
 use crate::spool::Spool;
 
-use previous::PreviousImages;
+use old::OldImages;
 
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -29,8 +32,12 @@ pub struct Request {
     pub platform: Option<Platform>,
     pub level: Level,
     pub index: IndexPlace,
-    pub threads: usize,
-    pub spool_dir: PathBuf,
+    pub layers: order::layers::Options,
+    /// Its layers stay at the bottom, byte for byte.
+    pub base: Option<Reference>,
+    /// Previous layers without a TOC are reused, too.
+    pub keep_foreign: bool,
+    pub resources: JobOptions,
 }
 
 #[derive(Debug)]
@@ -51,23 +58,13 @@ pub struct ImageOutcome {
     pub pulls: Vec<Pull>,
 }
 
-/// What became of a layer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// The previous image's blob, byte for byte.
-    Kept,
-    /// Nothing like it in the previous image, or there is none.
-    Fresh,
-    /// The new image's layer, laid out against the previous image.
-    Rewritten,
-}
-
 #[derive(Debug, Clone)]
 pub struct LayerOutcome {
     pub digest: BlobDigest,
     /// Bytes of the blob.
     pub size: u64,
     pub state: State,
+    pub reason: Reason,
     pub entries: u64,
     /// Compressed content bytes that the merged file system shows, and those that a layer above hides.
     pub live_bytes: u64,
@@ -86,16 +83,15 @@ pub fn rechunk(request: &Request, progress: &Progress) -> Result<Outcome, Error>
     check_places(request)?;
     let source = Source::open(&request.new)?;
     let images = source.images(request.platform.as_ref())?;
-    let previous = PreviousImages::open(&request.previous)?;
+    let old = OldImages::open(request)?;
     let sink = Sink::create(&request.dest)?;
     let mut notes = source.take_notes();
     let (mut outcomes, mut descriptors) = (Vec::new(), Vec::new());
     let index = images.first().and_then(|image| image.index.clone());
     for image in &images {
-        let spool = Spool::new(&request.spool_dir)?;
-        let previous = previous.load(image.platform.as_ref(), &mut notes)?;
-        let job =
-            image::Job { request, source: &source, image, previous: &previous, spool: &spool, sink: &sink, progress };
+        let spool = Spool::new(&request.resources.spool_dir)?;
+        let old = old.load(image.platform.as_ref(), progress, &mut notes)?;
+        let job = image::Job { request, source: &source, image, old: &old, spool: &spool, sink: &sink, progress };
         let (outcome, descriptor) = job.run(&mut notes)?;
         outcomes.push(outcome);
         descriptors.push(descriptor);
@@ -113,7 +109,7 @@ fn check_places(request: &Request) -> Result<(), Error> {
         Err(Error::Place { dest: request.dest.to_string(), input: input.to_string(), reason })
     };
     if request.dest.transport() == Transport::OciArchive {
-        let mut inputs = std::iter::once(&request.new).chain(&request.previous);
+        let mut inputs = std::iter::once(&request.new).chain(&request.previous).chain(&request.base);
         if let Some(input) = inputs.find(|input| absolute(input.path()) == dest) {
             return refuse(input, "an archive is written anew, and this one is an input");
         }

@@ -1,14 +1,16 @@
 //! What both renderers say in the same words.
 
 use crate::order::cost::{Client, PullOutcome, RegistryProfile};
-use crate::rechunk::{LayerOutcome, State};
+use crate::order::State;
+use crate::rechunk::LayerOutcome;
 
 /// Names in JSON and text; fixed, programs read them.
 pub(super) const fn state_name(state: State) -> &'static str {
     match state {
         State::Kept => "kept",
         State::Fresh => "fresh",
-        State::Rewritten => "rewritten",
+        State::Cleaned => "cleaned",
+        State::Merged => "merged",
     }
 }
 

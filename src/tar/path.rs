@@ -85,8 +85,11 @@ impl TarPath {
 
 impl Ord for TarPath {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        let key = |b: &u8| if *b == b'/' { 0 } else { *b };
-        self.0.iter().map(key).cmp(other.0.iter().map(key))
+        let key = |b: u8| if b == b'/' { 0 } else { b };
+        match self.0.iter().zip(&other.0).find(|(a, b)| a != b) {
+            Some((a, b)) => key(*a).cmp(&key(*b)),
+            None => self.0.len().cmp(&other.0.len()),
+        }
     }
 }
 

@@ -72,7 +72,7 @@ pub use footer::{
 };
 pub use parse::TocError;
 pub use tarsplit::{Crc64, TarSplitError, TarSplitItem, TarSplitReader, TarSplitWriter};
-pub use write::{TocWriter, Unrepresentable};
+pub use write::{TocWriter, Unrepresentable, can_hold};
 
 #[cfg(test)]
 mod tests;

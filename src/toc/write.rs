@@ -19,6 +19,12 @@ pub enum Unrepresentable {
     Number { name: String, field: &'static str, found: u64 },
 }
 
+/// Whether a TOC can hold an entry, but for its content.
+pub fn can_hold(header: &Header) -> Result<(), Unrepresentable> {
+    let mut scratch = Vec::new();
+    push_header(&mut scratch, header, utf8(header, "name", &header.name)?)
+}
+
 /// Writes a TOC while the entries come.
 #[derive(Debug, Default)]
 pub struct TocWriter {

@@ -5,21 +5,21 @@ use std::io::{self, BufReader, Read};
 use crossbeam_channel::{Sender, unbounded};
 
 use super::budget::Budgets;
-use super::work::{Content, Job, PIECE, Pool};
+use super::work::{Content, Hashed, Job, PIECE, Pool};
 use super::{LayerInput, UnpackError, UnpackedLayer};
 use crate::codec::{Compression, HashingReader, WHOLE_FRAME_INPUT, decompress};
 use crate::digest::DiffId;
-use crate::inventory::{Inventory, Item, Payload};
+use crate::inventory::Inventory;
 use crate::progress::{Interrupted, Progress};
 use crate::span::Span;
 use crate::spool::{Spool, SpoolError};
-use crate::tar::{BLOCK, EntryKind, RawEntry, Rewrite, Scanner, Step, encode, padding};
+use crate::tar::{BLOCK, RawEntry, Rewrite, Scanner, Step, encode, padding};
 
 /// Hashing and inflating like large pieces.
 const BUFFER: usize = 1 << 20;
 
 type Tar<'a> = BufReader<HashingReader<Box<dyn Read + Send + 'a>>>;
-type Done = Sender<(usize, Result<Payload, UnpackError>)>;
+type Done = Sender<(usize, Result<Hashed, UnpackError>)>;
 
 pub(super) fn read(
     input: LayerInput<'_>,
@@ -40,12 +40,9 @@ pub(super) fn read(
     let flushed = reader.headers.flush();
     drop(reader);
     // Workers may still hold payloads of this layer when the reader failed.
-    for (item, payload) in payloads {
-        match payload {
-            Ok(payload) => {
-                inventory.content_bytes += payload.size;
-                inventory.items[item].payload = Some(payload);
-            }
+    for (index, content) in payloads {
+        match content {
+            Ok(content) => inventory.set_payload(index, content.payload, content.compiled_from),
             Err(UnpackError::Stopped) => {}
             Err(error) => return Err(error),
         }
@@ -103,17 +100,12 @@ impl Reader<'_> {
     fn entry(&mut self, entry: &RawEntry, tar: &mut Tar<'_>, inventory: &mut Inventory) -> Result<(), UnpackError> {
         let header = &entry.header;
         let rewritten = entry.rewrite.map(|_| encode(header));
-        inventory.items.push(Item {
-            path: header.path()?,
-            kind: header.kind,
-            target: (header.kind == EntryKind::HardLink).then(|| header.link_path()).transpose()?,
-            header: self.headers.append(rewritten.as_deref().unwrap_or(&entry.raw))?,
-            payload: None,
-        });
+        let blocks = self.headers.append(rewritten.as_deref().unwrap_or(&entry.raw))?;
+        inventory.push(header, blocks)?;
         if !header.has_payload() {
             return Ok(());
         }
-        let item = inventory.items.len() - 1;
+        let index = inventory.entries.len() - 1;
         let failed = |error| content_error(error, &header.name);
         let size = header.size;
         if size <= WHOLE_FRAME_INPUT {
@@ -133,18 +125,18 @@ impl Reader<'_> {
                 return Err(failed(error));
             }
             content.resize(size as usize, 0);
-            self.pool.send(Job { item, content: Content::Whole(content), done: self.done.clone() })?;
+            self.pool.send(Job { index, content: Content::Whole(content), done: self.done.clone() })?;
         } else {
-            self.stream(entry, item, tar).map_err(failed)?;
+            self.stream(entry, index, tar).map_err(failed)?;
         }
         skip(tar, padding(entry.stored)).map_err(failed)
     }
 
-    fn stream(&self, entry: &RawEntry, item: usize, tar: &mut Tar<'_>) -> io::Result<()> {
+    fn stream(&self, entry: &RawEntry, index: usize, tar: &mut Tar<'_>) -> io::Result<()> {
         let gone = || io::Error::other("the worker stopped");
         let (sender, pieces) = unbounded();
         let content = Content::Streamed { size: entry.header.size, pieces };
-        self.pool.send(Job { item, content, done: self.done.clone() }).map_err(|_| gone())?;
+        self.pool.send(Job { index, content, done: self.done.clone() }).map_err(|_| gone())?;
         let mut position = 0;
         let send = |piece: Vec<u8>| {
             let len = piece.len() as u64;

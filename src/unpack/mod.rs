@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::codec::{FrameError, Level};
 use crate::digest::{BlobDigest, DiffId};
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, Known};
 use crate::progress::{Interrupted, Progress};
 use crate::spool::{Spool, SpoolError};
 use crate::tar::{PathError, ScanError};
@@ -72,9 +72,11 @@ pub struct UnpackedLayer {
 }
 
 #[derive(Clone, Copy)]
-pub struct Options {
+pub struct Options<'a> {
     /// `None`: payloads are hashed only, and have no frames.
     pub level: Option<Level>,
+    /// Content that needs no frames of its own.
+    pub known: &'a Known,
     pub threads: usize,
 }
 
@@ -82,7 +84,7 @@ pub struct Options {
 pub fn unpack(
     layers: Vec<LayerInput<'_>>,
     spool: &Spool,
-    options: Options,
+    options: Options<'_>,
     progress: &Progress,
 ) -> Result<Vec<UnpackedLayer>, (usize, UnpackError)> {
     let count = layers.len();

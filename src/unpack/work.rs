@@ -10,7 +10,7 @@ use super::budget::{Budgets, ByteBudget};
 use super::{Options, UnpackError};
 use crate::codec::{FrameEncoder, FrameError, Sha256Stream};
 use crate::digest::FileDigest;
-use crate::inventory::{Frame, Payload, Stored};
+use crate::inventory::{Frames, Known, Payload, Stored};
 use crate::progress::Progress;
 use crate::span::Span;
 use crate::spool::Spool;
@@ -29,9 +29,16 @@ pub(super) enum Content {
 }
 
 pub(super) struct Job {
-    pub item: usize,
+    /// Of the entry in its layer.
+    pub index: usize,
     pub content: Content,
-    pub done: Sender<(usize, Result<Payload, UnpackError>)>,
+    pub done: Sender<(usize, Result<Hashed, UnpackError>)>,
+}
+
+/// A payload that a worker is done with.
+pub(super) struct Hashed {
+    pub payload: Payload,
+    pub compiled_from: Option<u32>,
 }
 
 #[derive(Clone)]
@@ -44,7 +51,7 @@ impl Pool {
     /// Workers end when every clone of the pool is gone.
     pub fn start<'scope>(
         scope: &'scope Scope<'scope, '_>,
-        options: Options,
+        options: Options<'scope>,
         spool: &'scope Spool,
         budgets: &'scope Budgets,
         progress: &'scope Progress,
@@ -55,6 +62,7 @@ impl Pool {
             scope.spawn(move || {
                 let mut worker = Worker {
                     encoder: options.level.map(FrameEncoder::new),
+                    known: options.known,
                     spool,
                     budget: &budgets.streamed,
                     out: Vec::new(),
@@ -64,13 +72,13 @@ impl Pool {
                         Content::Whole(content) => content.len() as u64,
                         Content::Streamed { .. } => 0,
                     };
-                    let result = worker.payload(job.content);
+                    let result = worker.content(job.content);
                     budgets.whole.give(freed);
-                    if let Ok(payload) = &result {
-                        progress.add_content(payload.size);
+                    if let Ok(hashed) = &result {
+                        progress.add_content(hashed.payload.size);
                     }
                     // A reader that failed no longer listens.
-                    let _ = job.done.send((job.item, result));
+                    let _ = job.done.send((job.index, result));
                 }
             });
         }
@@ -94,6 +102,7 @@ impl Pool {
 struct Worker<'a> {
     /// `None`: content is hashed only.
     encoder: Option<Result<FrameEncoder, FrameError>>,
+    known: &'a Known,
     spool: &'a Spool,
     /// Room that the pieces of streamed files hold.
     budget: &'a ByteBudget,
@@ -101,53 +110,71 @@ struct Worker<'a> {
 }
 
 impl Worker<'_> {
-    fn payload(&mut self, content: Content) -> Result<Payload, UnpackError> {
+    fn content(&mut self, content: Content) -> Result<Hashed, UnpackError> {
         self.out.clear();
         let mut sums = Sums::default();
-        let stored = match content {
+        match content {
             Content::Whole(content) => {
                 sums.update(&content);
-                let encoder = self.encoder.as_mut().map(|encoder| encoder.as_mut().map_err(|error| error.clone()));
-                match encoder.transpose()? {
-                    None => None,
-                    Some(encoder) => Some(Stored::One(self.spool.append(encoder.frame(&content)?)?)),
-                }
-            }
-            Content::Streamed { size, pieces } => {
-                // All pieces, even after a failure: what is left in the channel holds room that others wait for.
-                let mut frame = self.begin(size);
-                let mut spans = Vec::new();
-                for piece in pieces {
-                    if frame.is_ok() {
-                        sums.update(&piece);
-                        frame = self.push(&piece, &mut spans);
+                let spool = self.spool;
+                let frames = match (self.known.frames(&sums.digest()), self.encoder()?) {
+                    (_, None) => Frames::None,
+                    (Some(known), _) => known.clone(),
+                    (None, Some(encoder)) => {
+                        let frame = encoder.frame(&content)?;
+                        Frames::Whole(Stored::One(spool.append(frame)?))
                     }
-                    self.budget.give(piece.len() as u64);
-                }
-                frame?;
-                if sums.hash.bytes() != size {
-                    // The reader has the cause.
-                    return Err(UnpackError::Stopped);
-                }
-                self.end(spans)?
+                };
+                Ok(sums.hashed(frames))
             }
-        };
-        let size = sums.hash.bytes();
-        let frame = stored.map(|stored| Frame { size, stored, chunk: None, hole: false });
-        Ok(Payload {
-            digest: FileDigest::from_bytes(sums.hash.finish()),
-            size,
-            crc64: sums.crc.finish(),
-            frames: frame.into_iter().collect(),
-        })
+            Content::Streamed { size, pieces } => self.streamed(size, &pieces, sums),
+        }
+    }
+
+    fn streamed(&mut self, size: u64, pieces: &Receiver<Vec<u8>>, mut sums: Sums) -> Result<Hashed, UnpackError> {
+        // What is likely known is kept as it is until its digest tells.
+        let wait = self.encoder.is_some() && self.known.has_size(size);
+        let mut raw = Vec::new();
+        let mut spans = Vec::new();
+        let mut state = if wait { Ok(()) } else { self.begin(size) };
+        // All pieces, even after a failure: what is left in the channel holds room that others wait for.
+        for piece in pieces {
+            if state.is_ok() {
+                sums.update(&piece);
+                state = match wait {
+                    true => self.spool.append(&piece).map(|span| raw.push(span)).map_err(UnpackError::from),
+                    false => self.push(&piece, &mut spans),
+                };
+            }
+            self.budget.give(piece.len() as u64);
+        }
+        state?;
+        if sums.hash.bytes() != size {
+            // The reader has the cause.
+            return Err(UnpackError::Stopped);
+        }
+        if wait {
+            if let Some(known) = self.known.frames(&sums.digest()) {
+                return Ok(sums.hashed(known.clone()));
+            }
+            self.begin(size)?;
+            for span in raw {
+                let mut piece = Vec::new();
+                self.spool.read(span, &mut piece)?;
+                self.push(&piece, &mut spans)?;
+            }
+        }
+        let frames = self.end(spans)?;
+        Ok(sums.hashed(frames))
+    }
+
+    fn encoder(&mut self) -> Result<Option<&mut FrameEncoder>, UnpackError> {
+        let encoder = self.encoder.as_mut().map(|encoder| encoder.as_mut().map_err(|error| error.clone()));
+        Ok(encoder.transpose()?)
     }
 
     fn begin(&mut self, size: u64) -> Result<(), UnpackError> {
-        match &mut self.encoder {
-            None => Ok(()),
-            Some(Ok(encoder)) => Ok(encoder.begin(size)?),
-            Some(Err(error)) => Err(error.clone().into()),
-        }
+        self.encoder()?.map_or(Ok(()), |encoder| Ok(encoder.begin(size)?))
     }
 
     fn push(&mut self, piece: &[u8], spans: &mut Vec<Span>) -> Result<(), UnpackError> {
@@ -160,11 +187,11 @@ impl Worker<'_> {
         Ok(())
     }
 
-    fn end(&mut self, mut spans: Vec<Span>) -> Result<Option<Stored>, UnpackError> {
-        let Some(Ok(encoder)) = &mut self.encoder else { return Ok(None) };
+    fn end(&mut self, mut spans: Vec<Span>) -> Result<Frames, UnpackError> {
+        let Some(Ok(encoder)) = &mut self.encoder else { return Ok(Frames::None) };
         encoder.end(&mut self.out)?;
         spans.push(self.spool.append(&self.out)?);
-        Ok(Some(Stored::Many(spans.into_boxed_slice())))
+        Ok(Frames::Whole(Stored::Many(spans.into_boxed_slice())))
     }
 }
 
@@ -172,11 +199,35 @@ impl Worker<'_> {
 struct Sums {
     hash: Sha256Stream,
     crc: Crc64,
+    /// The content's first bytes.
+    head: [u8; 16],
 }
 
 impl Sums {
     fn update(&mut self, content: &[u8]) {
+        if self.hash.bytes() == 0 {
+            let len = content.len().min(self.head.len());
+            self.head[..len].copy_from_slice(&content[..len]);
+        }
         self.hash.update(content);
         self.crc.update(content);
     }
+
+    fn digest(&self) -> FileDigest {
+        FileDigest::from_bytes(self.hash.clone().finish())
+    }
+
+    fn hashed(self, frames: Frames) -> Hashed {
+        let compiled_from = compiled_from(&self.head);
+        let size = self.hash.bytes();
+        let digest = FileDigest::from_bytes(self.hash.finish());
+        Hashed { payload: Payload { digest, size, crc64: self.crc.finish(), frames }, compiled_from }
+    }
+}
+
+/// A byte-code file of Python starts with two bytes of version, a line break, flags, and without flags its source's time
+/// (PEP 552).
+fn compiled_from(head: &[u8; 16]) -> Option<u32> {
+    let word = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+    (head[2..4] == *b"\r\n" && word(4) == 0).then(|| word(8))
 }

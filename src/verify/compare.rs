@@ -1,6 +1,6 @@
 //! Two merged trees, path by path.
 
-use super::side::{Seen, Side};
+use super::side::{Merged, Seen};
 use super::{ABSENT, Difference};
 use crate::error::Error;
 use crate::inventory::Payload;
@@ -9,19 +9,19 @@ use crate::progress::Progress;
 use crate::tar::{EntryKind, Header, TarPath, Time, Xattr};
 
 /// Appends the differences and returns how many paths there are.
-pub(super) fn compare(a: &Side, b: &Side, out: &mut Vec<Difference>, progress: &Progress) -> Result<u64, Error> {
+pub(super) fn compare(a: &Merged<'_>, b: &Merged<'_>, out: &mut Vec<Difference>, progress: &Progress) -> Result<u64, Error> {
     let (mut left, mut right) = (a.tree.iter().peekable(), b.tree.iter().peekable());
     let mut entries = 0;
     loop {
         progress.check()?;
         let path = match (left.peek(), right.peek()) {
             (None, None) => return Ok(entries),
-            (Some((path, _)), None) | (None, Some((path, _))) => *path,
-            (Some((one, _)), Some((other, _))) => (*one).min(*other),
+            (Some((path, _)), None) | (None, Some((path, _))) => **path,
+            (Some((one, _)), Some((other, _))) => (**one).min(**other),
         };
         entries += 1;
         let mut found = At { path, out };
-        match (left.next_if(|(at, _)| *at == path), right.next_if(|(at, _)| *at == path)) {
+        match (left.next_if(|(at, _)| **at == path), right.next_if(|(at, _)| **at == path)) {
             (Some((_, one)), Some((_, other))) => found.both((a, one), (b, other))?,
             (Some((_, one)), None) => found.push("only in A", described(&a.seen(one)?), ABSENT.to_owned()),
             (None, Some((_, other))) => found.push("only in B", ABSENT.to_owned(), described(&b.seen(other)?)),
@@ -47,7 +47,7 @@ impl At<'_> {
         }
     }
 
-    fn both(&mut self, a: (&Side, &Node), b: (&Side, &Node)) -> Result<(), Error> {
+    fn both(&mut self, a: (&Merged<'_>, &Node), b: (&Merged<'_>, &Node)) -> Result<(), Error> {
         let (one, other) = (a.0.seen(a.1)?, b.0.seen(b.1)?);
         if one.header.kind != other.header.kind {
             self.push("type", described(&one), described(&other));

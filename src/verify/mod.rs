@@ -15,7 +15,7 @@ use crate::progress::Progress;
 use crate::source::{Image, Source};
 use crate::tar::TarPath;
 
-use side::Side;
+use side::{Merged, Side};
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Verdict {
@@ -67,8 +67,9 @@ pub fn verify(
             }
         };
         progress.add_layers((image_a.layers.len() + image_b.layers.len()) as u64);
-        let mut side_a = Side::load(&source_a, image_a, &options, progress)?;
-        let mut side_b = Side::load(&source_b, image_b, &options, progress)?;
+        let side_a = Side::load(&source_a, image_a, &options, progress)?;
+        let side_b = Side::load(&source_b, image_b, &options, progress)?;
+        let (mut side_a, mut side_b) = (side_a.merged(), side_b.merged());
         forget_root(a, &mut side_a, &side_b);
         forget_root(b, &mut side_b, &side_a);
         let first = verdict.differences.len();
@@ -81,7 +82,7 @@ pub fn verify(
 }
 
 /// A tree on disk always has a root; many images say nothing of theirs, which is no difference.
-fn forget_root(reference: &Reference, side: &mut Side, other: &Side) {
+fn forget_root(reference: &Reference, side: &mut Merged<'_>, other: &Merged<'_>) {
     let root = TarPath::root();
     if reference.transport() == Transport::Dir && !other.tree.contains_key(&root) {
         side.tree.remove(&root);

@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 
 use crate::error::Error;
-use crate::inventory::{Item, Payload};
+use crate::inventory::{Known, Payload};
 use crate::job::JobOptions;
-use crate::order::Entry;
 use crate::order::tree::{Node, Tree, merge};
 use crate::pack::read_header;
 use crate::progress::Progress;
@@ -17,9 +16,14 @@ use crate::unpack::{self, LayerInput, UnpackError, UnpackedLayer, unpack};
 pub(super) struct Side {
     spool: Spool,
     layers: Vec<UnpackedLayer>,
-    pub tree: Tree,
+}
+
+/// What a client would see.
+pub(super) struct Merged<'a> {
+    side: &'a Side,
+    pub tree: Tree<'a>,
     /// The first path of each file that has several.
-    linked: HashMap<(usize, usize), TarPath>,
+    linked: HashMap<(usize, usize), &'a TarPath>,
 }
 
 /// What a client would see at a path.
@@ -36,32 +40,37 @@ impl Side {
             verified: layer.descriptor.as_ref().map(|descriptor| descriptor.digest),
             diff_id: layer.diff_id,
         });
-        let how = unpack::Options { level: None, threads: options.threads };
+        let how = unpack::Options { level: None, known: &Known::default(), threads: options.threads };
         let layers = unpack(inputs.collect(), &spool, how, progress)
             .map_err(|(index, error)| layer_error(source, image, index, error))?;
-        let entries: Vec<Vec<Entry<'_>>> =
-            layers.iter().map(|layer| layer.inventory.items.iter().map(entry).collect()).collect();
-        let tree = merge(&entries);
-        let linked = linked(&tree);
-        Ok(Self { spool, layers, tree, linked })
+        Ok(Self { spool, layers })
     }
 
+    pub fn merged(&self) -> Merged<'_> {
+        let tree = merge(self.layers.iter().map(|layer| layer.inventory.entries.as_slice()));
+        let linked = linked(&tree);
+        Merged { side: self, tree, linked }
+    }
+}
+
+impl<'a> Merged<'a> {
+
     /// A hard link shows its file's metadata; one that leads nowhere shows itself.
-    pub fn seen(&self, node: &Node) -> Result<Seen<'_>, Error> {
+    pub fn seen(&self, node: &Node) -> Result<Seen<'a>, Error> {
         let (layer, entry) = node.inode;
-        let item = self.layers.get(layer).and_then(|layer| layer.inventory.items.get(entry));
-        let item = item.ok_or(Error::Internal("an entry of the merged tree is in no layer"))?;
-        let header = read_header(&self.spool, item.header).map_err(|source| Error::Pack { layer, source })?;
-        Ok(Seen { header, payload: item.payload.as_ref() })
+        let body = self.side.layers.get(layer).and_then(|layer| layer.inventory.bodies.get(entry));
+        let body = body.ok_or(Error::Internal("an entry of the merged tree is in no layer"))?;
+        let header = read_header(&self.side.spool, body.header).map_err(|source| Error::Pack { layer, source })?;
+        Ok(Seen { header, payload: body.payload.as_ref() })
     }
 
     /// The first of the paths that are one file with this one; `None` for a file with one path.
     pub fn first_link(&self, node: &Node) -> Option<&TarPath> {
-        self.linked.get(&node.inode)
+        self.linked.get(&node.inode).copied()
     }
 }
 
-fn linked(tree: &Tree) -> HashMap<(usize, usize), TarPath> {
+fn linked<'a>(tree: &Tree<'a>) -> HashMap<(usize, usize), &'a TarPath> {
     let mut paths: HashMap<(usize, usize), u32> = HashMap::new();
     // Only a path that is not its own inode can be one of several, which spares a map over all files.
     tree.values().filter(|node| (node.layer, node.entry) != node.inode).for_each(|node| {
@@ -75,15 +84,10 @@ fn linked(tree: &Tree) -> HashMap<(usize, usize), TarPath> {
     let mut linked = HashMap::new();
     for (path, node) in tree {
         if paths.get(&node.inode).is_some_and(|&count| count > 1) {
-            linked.entry(node.inode).or_insert_with(|| path.clone());
+            linked.entry(node.inode).or_insert(*path);
         }
     }
     linked
-}
-
-fn entry(item: &Item) -> Entry<'_> {
-    let content = item.payload.as_ref().map(|payload| (payload.digest, payload.size));
-    Entry { path: &item.path, kind: item.kind, target: item.target.as_ref(), content }
 }
 
 fn layer_error(source: &Source, image: &Image, index: usize, error: UnpackError) -> Error {

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::order::cost::{Client, Pull, PullOutcome};
-use crate::rechunk::{ImageOutcome, LayerOutcome, Outcome, State};
+use crate::order::State;
+use crate::rechunk::{ImageOutcome, LayerOutcome, Outcome};
 use crate::report::facts::{registry_name, state_name, waste};
 use crate::report::table::{Align, Table};
 use crate::report::units::{count, percent, plural, printable, size};

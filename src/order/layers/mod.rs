@@ -1,0 +1,305 @@
+//! Layers as a log: the previous image's layers are its segments, and a new version appends to it.
+//!
+//! | file | decides |
+//! | --- | --- |
+//! | `new` | what the new image shows |
+//! | `claims` | which segment already shows a file exactly so |
+//! | `clean` | which segments stay, are cleaned, or go |
+//! | `split` | which fresh files stand together |
+//! | `slots` | what is merged when there are too many layers |
+//! | `write` | the entries of a layer that is written |
+//! | `view` | whether clients will see the new image, and what must be hidden for it |
+
+mod claims;
+mod clean;
+mod new;
+mod slots;
+mod split;
+mod view;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::plan::{LayerPlan, Plan, Reason, State};
+use super::{Entry, Previous};
+use crate::tar::{TarPath, Time};
+
+use claims::Claims;
+use clean::{Fate, Usage};
+use new::{FileId, NewTree};
+use slots::{Slot, limit, slots};
+use split::{Grain, Group, split};
+use view::{faults, live_files};
+use write::{Draft, whiteouts};
+
+/// A layer that clients of the previous image have, or one of the base image.
+#[derive(Debug, Clone, Default)]
+pub struct Segment {
+    pub entries: Vec<Entry>,
+    /// Bytes of the blob.
+    pub size: u64,
+    /// It stays whatever is dead in it.
+    pub is_base: bool,
+}
+
+/// A share in hundredths of a percent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Share(pub u32);
+
+/// What time an entry gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mtime {
+    /// The previous image's where nothing else differs: rebuilt images stamp every file anew. A Python source keeps
+    /// its own when its byte-code records that.
+    Previous,
+    /// The input's.
+    Keep,
+    /// The input's, but nothing later than this.
+    Clamp(Time),
+}
+
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Compressed bytes that no client shows, of the image's.
+    pub max_waste: Share,
+    pub max_layers: usize,
+    /// Paths whose former content is to be in no layer.
+    pub purge: Vec<TarPath>,
+    /// Paths that are left out.
+    pub prune: Vec<TarPath>,
+    pub mtime: Mtime,
+    /// Entries stand in path order.
+    pub canonical: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            max_waste: Share(1000),
+            max_layers: 64,
+            purge: Vec::new(),
+            prune: Vec::new(),
+            mtime: Mtime::Previous,
+            canonical: false,
+        }
+    }
+}
+
+/// How often an entry is expected to change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Change {
+    #[default]
+    Seldom,
+    /// With every version, such as package databases and caches.
+    Always,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Label {
+    pub owner: Option<u32>,
+    pub change: Change,
+    /// The layer format's index can't hold it.
+    pub odd: bool,
+}
+
+/// A label for every entry of every layer of the new image.
+pub struct Labels<'a>(pub &'a [Vec<Label>]);
+
+/// Layers for one owner each: in a first layout, and in an update (DESIGN section 2).
+const FIRST_OWNERS: usize = 48;
+const UPDATE_OWNERS: usize = 4;
+const FIRST_LEAST: u64 = 64 << 10;
+const UPDATE_LEAST: u64 = 1 << 20;
+
+/// How often the plan is mended when clients would see something else than the new image. Each round gives up
+/// claims or segments, so it comes to an end; images are right after the first.
+const ROUNDS: usize = 8;
+
+/// The image can't be made of these layers.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    #[error("{path} is in the base image and not in the new one, and its name is too long to be hidden by a layer above")]
+    Base { path: TarPath },
+    #[error("internal error: the planned layers would show something else than the new image")]
+    Internal,
+}
+
+/// Plans the layers of the image that `layers` make, bottom first.
+pub fn plan(
+    layers: &[&[Entry]],
+    labels: &Labels<'_>,
+    segments: &[Segment],
+    previous: &Previous<'_>,
+    options: &Options,
+) -> Result<Plan, PlanError> {
+    let new = NewTree::new(layers, &options.prune);
+    let planner = Planner { new: &new, labels, segments, previous, options };
+    let mut mending = Mending::default();
+    for round in 0..=ROUNDS {
+        let in_use: Vec<bool> = segments.iter().map(|segment| round < ROUNDS || segment.is_base).collect();
+        if let Some(plan) = planner.attempt(&in_use, &mut mending)? {
+            return Ok(plan);
+        }
+    }
+    Err(PlanError::Internal)
+}
+
+/// What attempts found to be wrong.
+#[derive(Default)]
+struct Mending {
+    /// Files that no segment may show.
+    fresh: BTreeSet<FileId>,
+    clean: BTreeMap<usize, Reason>,
+    /// Whiteouts need a written layer above all others.
+    on_top: bool,
+}
+
+struct Planner<'a> {
+    new: &'a NewTree<'a>,
+    labels: &'a Labels<'a>,
+    segments: &'a [Segment],
+    previous: &'a Previous<'a>,
+    options: &'a Options,
+}
+
+/// Everything decided but the order inside layers.
+struct Decided {
+    claims: Claims,
+    fates: Vec<Fate>,
+    usage: Vec<Usage>,
+    slots: Vec<Slot>,
+    /// Of each slot, by their first paths.
+    files: Vec<Vec<FileId>>,
+}
+
+impl Planner<'_> {
+    fn attempt(&self, in_use: &[bool], mending: &mut Mending) -> Result<Option<Plan>, PlanError> {
+        let decided = self.decide(in_use, mending);
+        let found = faults(self.new, &decided.claims, self.segments, &decided.slots, &self.drafts(&decided, &[]));
+        let bare_top = decided.slots.last().is_none_or(|slot| slot.kept);
+        if found.wrong.is_empty() && found.unhideable.is_empty() && (found.extra.is_empty() || !bare_top) {
+            let hidden = whiteouts(found.extra);
+            let drafts = self.drafts(&decided, &hidden);
+            return Ok(Some(self.plan(&decided, drafts)));
+        }
+        mending.fresh.extend(found.wrong);
+        mending.on_top |= !found.extra.is_empty();
+        for (path, segment) in found.unhideable {
+            if self.segments[segment].is_base {
+                return Err(PlanError::Base { path });
+            }
+            mending.clean.insert(segment, Reason::CannotHide);
+        }
+        Ok(None)
+    }
+
+    fn decide(&self, in_use: &[bool], mending: &Mending) -> Decided {
+        let (new, segments) = (self.new, self.segments);
+        let mut claims = Claims::new(new, segments, in_use, self.options.mtime);
+        mending.fresh.iter().for_each(|&first| claims.give_up(first));
+        let fates = clean::decide(new, segments, &mut claims, &mending.clean, self.options);
+        let usage = clean::usage(segments, &claims);
+        let live = live_files(new, &claims, segments.len());
+        let hot: Vec<bool> = live.iter().map(|files| self.is_hot(files)).collect();
+        let mut slots = slots(segments, &fates, &usage, &hot, self.groups(&claims, &usage));
+        if mending.on_top && slots.last().is_none_or(|slot| slot.kept) {
+            slots.push(Slot::fresh(Group { hot: true, ..Group::default() }));
+        }
+        limit(&mut slots, self.options);
+        let files = |slot: &Slot| {
+            let old = slot.segments.iter().flat_map(|&n| &live[n]);
+            old.chain(slot.groups.iter().flat_map(|group| &group.files)).copied().collect()
+        };
+        let files = slots.iter().map(files).collect();
+        Decided { claims, fates, usage, slots, files }
+    }
+
+    /// The fresh files, split.
+    fn groups(&self, claims: &Claims, usage: &[Usage]) -> Vec<Group> {
+        let fresh: Vec<FileId> = self.new.firsts().filter(|first| claims.segment(*first).is_none()).collect();
+        let stored: u64 = fresh.iter().map(|&first| self.new.stored(first)).sum();
+        let kept: u64 = usage.iter().map(|usage| usage.live).sum();
+        // A layout that is mostly new is a first one.
+        let grain = match stored >= kept {
+            true => Grain { owners: FIRST_OWNERS.min(self.options.max_layers * 3 / 4), least: FIRST_LEAST },
+            false => Grain { owners: UPDATE_OWNERS, least: UPDATE_LEAST },
+        };
+        split(self.new, &fresh, self.labels, grain)
+    }
+
+    fn label(&self, first: FileId) -> Label {
+        let (layer, entry) = self.new.file(first).at;
+        self.labels.0[layer as usize][entry as usize]
+    }
+
+    /// Does most of it change with every version?
+    fn is_hot(&self, files: &[FileId]) -> bool {
+        let hot = files.iter().filter(|&&first| self.label(first).change == Change::Always);
+        let bytes = |files: &mut dyn Iterator<Item = &FileId>| files.map(|&first| self.new.stored(first)).sum::<u64>();
+        bytes(&mut hot.into_iter()) * 2 > bytes(&mut files.iter())
+    }
+
+    /// A draft for each layer that is written; the top one hides paths.
+    fn drafts<'b>(&'b self, decided: &Decided, hidden: &'b [(TarPath, TarPath)]) -> Vec<Option<Draft<'b>>> {
+        let last = decided.slots.len().wrapping_sub(1);
+        let draft = |(number, (slot, files)): (usize, (&Slot, &Vec<FileId>))| {
+            let hidden = if number == last { hidden } else { &[] };
+            (!slot.kept).then(|| Draft::new(self.new, &decided.claims, files, hidden))
+        };
+        decided.slots.iter().zip(&decided.files).enumerate().map(draft).collect()
+    }
+
+    fn plan(&self, decided: &Decided, drafts: Vec<Option<Draft<'_>>>) -> Plan {
+        let Decided { fates, usage, slots, files, .. } = decided;
+        let layer = |((slot, files), draft): ((&Slot, &Vec<FileId>), Option<Draft<'_>>)| {
+            let (state, reason) = self.why(slot, fates);
+            let (entries, fresh_entries, fresh_bytes) =
+                draft.map_or((Vec::new(), 0, 0), |draft| draft.in_order(self.previous, self.options.canonical));
+            LayerPlan {
+                state,
+                reason,
+                segments: slot.segments.clone(),
+                owners: self.owners(files),
+                entries,
+                fresh_entries,
+                fresh_bytes,
+                live: files.iter().map(|&first| self.new.stored(first)).sum(),
+                dead: if slot.kept { usage[slot.segments[0]].dead } else { 0 },
+            }
+        };
+        Plan {
+            layers: slots.iter().zip(files).zip(drafts).map(layer).collect(),
+            dropped: (0..self.segments.len()).filter(|&n| fates[n] == Fate::Drop).collect(),
+        }
+    }
+
+    fn why(&self, slot: &Slot, fates: &[Fate]) -> (State, Reason) {
+        match (slot.segments.as_slice(), slot.groups.as_slice()) {
+            ([one], []) if slot.kept && self.segments[*one].is_base => (State::Kept, Reason::Base),
+            ([_], []) if slot.kept => (State::Kept, Reason::Live),
+            ([one], []) => match fates[*one] {
+                Fate::Clean(reason) => (State::Cleaned, reason),
+                Fate::Keep | Fate::Drop => (State::Cleaned, Reason::Limit),
+            },
+            ([], [_]) => (State::Fresh, Reason::NotShown),
+            ([], _) => (State::Fresh, Reason::Limit),
+            _ => (State::Merged, Reason::Limit),
+        }
+    }
+
+    /// Most bytes first.
+    fn owners(&self, files: &[FileId]) -> Vec<u32> {
+        let mut bytes: BTreeMap<u32, u64> = BTreeMap::new();
+        for &first in files {
+            if let Some(owner) = self.label(first).owner {
+                *bytes.entry(owner).or_default() += self.new.stored(first);
+            }
+        }
+        let mut owners: Vec<(u32, u64)> = bytes.into_iter().collect();
+        owners.sort_by_key(|&(owner, bytes)| (std::cmp::Reverse(bytes), owner));
+        owners.into_iter().map(|(owner, _)| owner).collect()
+    }
+}

@@ -1,0 +1,75 @@
+//! The layers of the output, bottom first, and merging them when there are too many.
+
+use super::clean::{Fate, Usage};
+use super::split::Group;
+use super::{Options, Segment};
+
+/// A layer to be: what it takes over from segments, and fresh files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Slot {
+    /// Ascending.
+    pub segments: Vec<usize>,
+    pub groups: Vec<Group>,
+    /// The one segment stays as it is.
+    pub kept: bool,
+    is_base: bool,
+    hot: bool,
+    /// Compressed bytes of what it will show.
+    live: u64,
+}
+
+impl Slot {
+    pub fn fresh(group: Group) -> Self {
+        let (hot, live) = (group.hot, group.stored);
+        Self { segments: Vec::new(), groups: vec![group], kept: false, is_base: false, hot, live }
+    }
+
+    /// Bytes that clients must fetch again if this slot is merged with another one.
+    fn price(&self) -> u64 {
+        if self.kept { self.live } else { 0 }
+    }
+}
+
+pub(super) fn slots(
+    segments: &[Segment],
+    fates: &[Fate],
+    usage: &[Usage],
+    hot: &[bool],
+    groups: Vec<Group>,
+) -> Vec<Slot> {
+    let old = (0..segments.len()).filter(|&n| fates[n] != Fate::Drop).map(|n| Slot {
+        segments: vec![n],
+        groups: Vec::new(),
+        kept: fates[n] == Fate::Keep,
+        is_base: segments[n].is_base,
+        hot: hot[n],
+        live: usage[n].live,
+    });
+    old.chain(groups.into_iter().map(Slot::fresh)).collect()
+}
+
+/// Merges slots until there are no more than allowed. A merge takes the higher of the two places: what is shown
+/// there is shown by nothing in between.
+pub(super) fn limit(slots: &mut Vec<Slot>, options: &Options) {
+    while slots.len() > options.max_layers {
+        let Some((low, high)) = cheapest(slots) else { return };
+        let lower = slots.remove(low);
+        let higher = &mut slots[high - 1];
+        higher.segments.extend(lower.segments);
+        higher.segments.sort_unstable();
+        higher.groups.extend(lower.groups);
+        higher.kept = false;
+        higher.hot &= lower.hot;
+        higher.live += lower.live;
+    }
+}
+
+/// What changes with every version joins its like, as long as there is a choice; then bytes count.
+fn cheapest(slots: &[Slot]) -> Option<(usize, usize)> {
+    let pairs = (0..slots.len()).flat_map(|low| (low + 1..slots.len()).map(move |high| (low, high)));
+    let free = pairs.filter(|&(low, high)| !slots[low].is_base && !slots[high].is_base);
+    free.min_by_key(|&(low, high)| {
+        let (a, b) = (&slots[low], &slots[high]);
+        (a.hot != b.hot, a.price() + b.price(), a.live + b.live, low, high)
+    })
+}

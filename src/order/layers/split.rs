@@ -1,0 +1,95 @@
+//! Fresh files in groups that will change together, each a layer.
+
+use std::collections::BTreeMap;
+
+use super::new::{FileId, NewTree};
+use super::{Change, Labels};
+use crate::tar::TarPath;
+
+/// Files for one layer, by their first paths.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Group {
+    pub files: Vec<FileId>,
+    pub stored: u64,
+    /// Changes with every version.
+    pub hot: bool,
+}
+
+/// How finely to split.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Grain {
+    /// Layers for one owner each.
+    pub owners: usize,
+    /// Compressed bytes below which nobody gets a layer of his own.
+    pub least: u64,
+}
+
+/// A file that nobody owns is an owner by itself from this size on: such files change on their own.
+const BIG: u64 = 8 << 20;
+
+/// Entries of one layer at most, so that its TOC stays below what clients take (at most 350 bytes for a path of ordinary
+/// length, 150 MiB for all).
+const MOST_ENTRIES: usize = 400_000;
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Key<'a> {
+    Owner(u32),
+    Big(&'a TarPath),
+    Rest,
+    Hot,
+    /// Can't stand in an index, and would keep others from one.
+    Odd,
+}
+
+pub(super) fn split(new: &NewTree<'_>, fresh: &[FileId], labels: &Labels<'_>, grain: Grain) -> Vec<Group> {
+    let mut groups: BTreeMap<Key<'_>, Group> = BTreeMap::new();
+    for &first in fresh {
+        let group = groups.entry(key(new, first, labels)).or_default();
+        group.files.push(first);
+        group.stored += new.stored(first);
+    }
+    let mut own: Vec<(Key<'_>, u64)> = groups
+        .iter()
+        .filter(|(key, group)| matches!(key, Key::Owner(_) | Key::Big(_)) && group.stored >= grain.least)
+        .map(|(key, group)| (key.clone(), group.stored))
+        .collect();
+    own.sort_by(|(a, x), (b, y)| y.cmp(x).then_with(|| a.cmp(b)));
+    own.truncate(grain.owners);
+    let mut out: Vec<Group> = own.iter().filter_map(|(key, _)| groups.remove(key)).collect();
+    let mut hot = groups.remove(&Key::Hot).unwrap_or_default();
+    hot.hot = true;
+    let odd = groups.remove(&Key::Odd).unwrap_or_default();
+    let mut rest = Group::default();
+    for group in groups.into_values() {
+        rest.files.extend(group.files);
+        rest.stored += group.stored;
+    }
+    rest.files.sort_unstable();
+    out.extend([rest, odd, hot]);
+    out.into_iter().filter(|group| !group.files.is_empty()).flat_map(cut).collect()
+}
+
+fn key<'a>(new: &NewTree<'a>, first: FileId, labels: &Labels<'_>) -> Key<'a> {
+    let (layer, entry) = new.file(first).at;
+    let label = labels.0[layer as usize][entry as usize];
+    let big = new.stored(first) >= BIG;
+    match (label.owner, label.change) {
+        _ if label.odd => Key::Odd,
+        (None, _) if big => Key::Big(new.file(first).path),
+        (_, Change::Always) if big => Key::Big(new.file(first).path),
+        (_, Change::Always) => Key::Hot,
+        (Some(owner), Change::Seldom) => Key::Owner(owner),
+        (None, Change::Seldom) => Key::Rest,
+    }
+}
+
+/// A group of too many entries, in parts.
+fn cut(group: Group) -> Vec<Group> {
+    if group.files.len() <= MOST_ENTRIES {
+        return vec![group];
+    }
+    let parts = group.files.len().div_ceil(MOST_ENTRIES);
+    let each = group.files.len().div_ceil(parts);
+    let stored = group.stored / parts as u64;
+    group.files.chunks(each).map(|files| Group { files: files.to_vec(), stored, hot: group.hot }).collect()
+}

@@ -1,0 +1,69 @@
+//! From planned entries to what pack writes: whose header, under which name and with which time.
+
+use crate::inventory::Body;
+use crate::order::{Place, Role, Written};
+use crate::pack::{PackError, Placed, read_header};
+use crate::span::Span;
+use crate::spool::Spool;
+use crate::tar::{EntryKind, Header, Time, encode};
+use crate::unpack::UnpackedLayer;
+
+/// The planned entries; headers that differ from what was read go to the spool.
+pub(super) fn placed<'a>(
+    entries: &'a [Written],
+    unpacked: &'a [UnpackedLayer],
+    spool: &Spool,
+) -> Result<Vec<Placed<'a>>, PackError> {
+    let place = |written: &'a Written| match written {
+        Written::Entry { at, role, mtime } => {
+            let header = edited(*at, *role, *mtime, unpacked, spool)?;
+            let header = header.map(|header| spool.append(&encode(&header))).transpose()?;
+            Ok(as_planned(*at, *role, header, unpacked))
+        }
+        Written::Whiteout(path) => {
+            // Clients look at its name alone.
+            let header = spool.append(&encode(&Header::new(path.as_bytes(), EntryKind::Regular)))?;
+            Ok(Placed { path, kind: EntryKind::Regular, header, payload: None })
+        }
+    };
+    entries.iter().map(place).collect()
+}
+
+/// `None` for an entry that is written with the header that it came with.
+fn edited(
+    at: Place,
+    role: Role,
+    mtime: Option<Time>,
+    unpacked: &[UnpackedLayer],
+    spool: &Spool,
+) -> Result<Option<Header>, PackError> {
+    let read = |place: Place| read_header(spool, body(unpacked, place).header);
+    let mut header = match (role, mtime) {
+        (Role::Itself, None) => return Ok(None),
+        (Role::Itself, Some(_)) => read(at)?,
+        (Role::Heir(inode), _) => Header { name: read(at)?.name, ..read(inode)? },
+        (Role::LinkTo(holder), _) => {
+            Header { link: read(holder)?.name, kind: EntryKind::HardLink, size: 0, ..read(at)? }
+        }
+    };
+    header.mtime = mtime.unwrap_or(header.mtime);
+    Ok(Some(header))
+}
+
+fn as_planned(at: Place, role: Role, header: Option<Span>, unpacked: &[UnpackedLayer]) -> Placed<'_> {
+    let entry = |place: Place| &unpacked[place.0 as usize].inventory.entries[place.1 as usize];
+    let path = &entry(at).path;
+    let own = body(unpacked, at);
+    let header = header.unwrap_or(own.header);
+    match role {
+        Role::Itself => Placed { path, kind: entry(at).kind, header, payload: own.payload.as_ref() },
+        Role::Heir(inode) => {
+            Placed { path, kind: entry(inode).kind, header, payload: body(unpacked, inode).payload.as_ref() }
+        }
+        Role::LinkTo(_) => Placed { path, kind: EntryKind::HardLink, header, payload: None },
+    }
+}
+
+fn body(unpacked: &[UnpackedLayer], place: Place) -> &Body {
+    &unpacked[place.0 as usize].inventory.bodies[place.1 as usize]
+}

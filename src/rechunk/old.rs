@@ -1,0 +1,287 @@
+//! The layers that clients have, and those of a base image: manifests and TOCs. Layer data is read only where a layer
+//! has no TOC and is to stay.
+
+use std::fs::File;
+
+use crate::codec::{FrameDecoder, FrameError, Sha256Stream};
+use crate::digest::DiffId;
+use crate::error::Error;
+use crate::inventory::{Known, toc_entries, toc_frames};
+use crate::job::JobOptions;
+use crate::oci::{Descriptor, Platform, Reference};
+use crate::order::cost::{Has, PullIndex, PullLayer};
+use crate::order::layers::Segment;
+use crate::progress::Progress;
+use crate::source::{Image, IndexError, Layer, Source};
+use crate::span::Span;
+use crate::spool::Spool;
+use crate::toc::{ChunkedAnnotations, Toc};
+use crate::unpack::{self, LayerInput, unpack};
+
+use super::Request;
+
+/// A layer that can be used again as it is.
+pub(super) struct OldLayer {
+    pub reference: String,
+    /// In its image, from the bottom.
+    pub index: usize,
+    pub descriptor: Descriptor,
+    pub diff_id: DiffId,
+    pub pull: PullLayer,
+    pub place: (File, Span),
+    pub entries: u64,
+}
+
+/// Everything that the planned image can be laid out against.
+#[derive(Default)]
+pub(super) struct Old {
+    /// Base layers first, then those of the newest previous image.
+    pub segments: Vec<Segment>,
+    /// Each segment's layer.
+    pub layers: Vec<OldLayer>,
+    /// Frames that can be copied, and the blobs that they are in.
+    pub known: Known,
+    pub blobs: Vec<(File, Span)>,
+    /// What a client has who has one of the previous images; newest first.
+    pub clients: Vec<(String, Has)>,
+}
+
+/// The opened references.
+pub(super) struct OldImages<'a> {
+    request: &'a Request,
+    previous: Vec<Source>,
+    base: Option<Source>,
+}
+
+impl<'a> OldImages<'a> {
+    pub fn open(request: &'a Request) -> Result<Self, Error> {
+        let previous = request.previous.iter().map(Source::open).collect::<Result<_, _>>()?;
+        Ok(Self { request, previous, base: request.base.as_ref().map(Source::open).transpose()? })
+    }
+
+    /// What they hold for a platform.
+    pub fn load(&self, platform: Option<&Platform>, progress: &Progress, notes: &mut Vec<String>) -> Result<Old, Error> {
+        let mut loader = Loader { request: self.request, progress, notes, old: Old::default() };
+        if let Some(base) = &self.base {
+            let image = pick(base.images(None)?, platform)
+                .ok_or_else(|| no_platform(base.reference(), platform))?;
+            loader.base(base, &image)?;
+        }
+        for source in &self.previous {
+            let reference = source.reference().to_string();
+            let Some(image) = pick(source.images(None)?, platform) else {
+                let platform = platform.map_or_else(|| "this image".to_owned(), ToString::to_string);
+                loader.notes.push(format!("{reference}: nothing there for {platform}, so it is not compared with"));
+                continue;
+            };
+            loader.previous(source, &image)?;
+        }
+        Ok(loader.old)
+    }
+}
+
+fn no_platform(reference: &Reference, platform: Option<&Platform>) -> Error {
+    let platform = platform.map_or_else(|| "this image".to_owned(), ToString::to_string);
+    Error::Base { reference: reference.to_string(), reason: format!("nothing there for {platform}") }
+}
+
+/// The image for the platform; a lone image serves for any.
+fn pick(mut images: Vec<Image>, platform: Option<&Platform>) -> Option<Image> {
+    let same = platform.and_then(|platform| {
+        images.iter().position(|image| image.platform.as_ref().is_some_and(|other| other.is_same(platform)))
+    });
+    match same {
+        Some(at) => Some(images.swap_remove(at)),
+        None if images.len() == 1 => images.pop(),
+        None => None,
+    }
+}
+
+struct Loader<'a> {
+    request: &'a Request,
+    progress: &'a Progress,
+    notes: &'a mut Vec<String>,
+    old: Old,
+}
+
+/// A layer's index, as far as it is of use.
+type Index = (ChunkedAnnotations, Toc);
+
+impl Loader<'_> {
+    fn base(&mut self, source: &Source, image: &Image) -> Result<(), Error> {
+        for (index, layer) in image.layers.iter().enumerate() {
+            let toc = self.toc(source, index, layer)?;
+            if !self.add_segment(source, index, layer, toc.as_ref(), true)? {
+                let reason = "its layers are no blobs that could stay as they are".to_owned();
+                return Err(Error::Base { reference: source.reference().to_string(), reason });
+            }
+        }
+        Ok(())
+    }
+
+    fn previous(&mut self, source: &Source, image: &Image) -> Result<(), Error> {
+        let reference = source.reference().to_string();
+        let is_newest = self.old.clients.is_empty();
+        let mut has = Has::default();
+        let mut without_toc = 0;
+        for (index, layer) in image.layers.iter().enumerate() {
+            let toc = self.toc(source, index, layer)?;
+            match (&toc, &layer.descriptor) {
+                (Some(toc), Some(descriptor)) => has.add_layer(&pull_layer(descriptor, Some(toc))),
+                (_, descriptor) => {
+                    without_toc += 1;
+                    has.layers.extend(descriptor.as_ref().map(|descriptor| descriptor.digest));
+                }
+            }
+            if is_newest && (toc.is_some() || self.request.keep_foreign) {
+                self.add_segment(source, index, layer, toc.as_ref(), false)?;
+            } else if let (Some(toc), Some(place)) = (&toc, source.layer_file(layer)?) {
+                self.add_frames(&toc.1, place);
+            }
+        }
+        if without_toc > 0 {
+            let count = image.layers.len();
+            let kept = match self.request.keep_foreign {
+                true => "they stay where the image still shows enough of them",
+                false => "they are written anew (--keep-foreign keeps them)",
+            };
+            self.notes.push(format!(
+                "{reference}: {without_toc} of {count} layers have no TOC, so clients can reuse no file of theirs; {kept}"
+            ));
+        }
+        self.old.clients.push((reference, has));
+        Ok(())
+    }
+
+    /// A fault in the index is another tool's, and must not keep anybody from the next version.
+    fn toc(&mut self, source: &Source, index: usize, layer: &Layer) -> Result<Option<Index>, Error> {
+        match source.toc(layer) {
+            Ok(toc) => Ok(toc),
+            Err(IndexError::Source(error)) => Err(error.into()),
+            Err(error) => {
+                let reference = source.reference();
+                self.notes.push(format!("{reference}: layer {index} is taken for one without a TOC: {error}"));
+                Ok(None)
+            }
+        }
+    }
+
+    /// False for a layer that has no blob.
+    fn add_segment(
+        &mut self,
+        source: &Source,
+        index: usize,
+        layer: &Layer,
+        toc: Option<&Index>,
+        is_base: bool,
+    ) -> Result<bool, Error> {
+        let place = source.layer_file(layer)?;
+        let (Some(descriptor), Some(diff_id), Some(place)) = (&layer.descriptor, layer.diff_id, place) else {
+            return Ok(false);
+        };
+        if self.old.layers.iter().any(|old| old.descriptor.digest == descriptor.digest) {
+            return Ok(true);
+        }
+        let entries = match toc {
+            Some((_, toc)) => {
+                self.add_frames(toc, clone(&place)?);
+                toc_entries(toc)
+            }
+            None => self.read(source, layer, descriptor)?,
+        };
+        self.old.layers.push(OldLayer {
+            reference: source.reference().to_string(),
+            index,
+            descriptor: descriptor.clone(),
+            diff_id,
+            pull: pull_layer(descriptor, toc),
+            place,
+            entries: entries.len() as u64,
+        });
+        self.old.segments.push(Segment { entries, size: descriptor.size, is_base });
+        Ok(true)
+    }
+
+    fn add_frames(&mut self, toc: &Toc, place: (File, Span)) {
+        let blob = self.old.blobs.len() as u32;
+        for entry in &toc.entries {
+            if let Some(payload) = entry.payload.as_ref().filter(|payload| payload.end_offset <= place.1.len()) {
+                self.old.known.add(payload.digest, entry.header.size, toc_frames(payload, blob));
+            }
+        }
+        self.old.blobs.push(place);
+    }
+
+    /// The entries of a layer without a TOC. Its compressed bytes are shared out by size.
+    fn read(&self, source: &Source, layer: &Layer, descriptor: &Descriptor) -> Result<Vec<crate::order::Entry>, Error> {
+        let JobOptions { threads, spool_dir } = &self.request.resources;
+        let spool = Spool::new(spool_dir)?;
+        let input = LayerInput {
+            open: Box::new(move || source.open_layer(layer).map_err(std::io::Error::other)),
+            verified: Some(descriptor.digest),
+            diff_id: layer.diff_id,
+        };
+        let options = unpack::Options { level: None, known: &Known::default(), threads: *threads };
+        let unpacked = unpack(vec![input], &spool, options, self.progress).map_err(|(_, source_error)| Error::Unpack {
+            reference: source.reference().to_string(),
+            layer: descriptor.digest.to_string(),
+            source: source_error,
+        })?;
+        let mut inventories = unpacked.into_iter().map(|layer| layer.inventory);
+        let inventory = inventories.next().unwrap_or_default();
+        let mut entries = inventory.entries;
+        for content in entries.iter_mut().filter_map(|entry| entry.content.as_mut()) {
+            let share = u128::from(content.size) * u128::from(descriptor.size) / u128::from(inventory.content_bytes);
+            content.stored = u64::try_from(share).unwrap_or(u64::MAX);
+        }
+        Ok(entries)
+    }
+}
+
+fn clone(place: &(File, Span)) -> Result<(File, Span), Error> {
+    let file = place.0.try_clone().map_err(|_| Error::Internal("a file can't be opened twice"))?;
+    Ok((file, place.1))
+}
+
+fn pull_layer(descriptor: &Descriptor, toc: Option<&Index>) -> PullLayer {
+    let index = toc.map(|(annotations, toc)| {
+        let positions = &annotations.positions;
+        let files = toc.entries.iter().filter_map(|entry| entry.payload.as_ref());
+        PullIndex {
+            bytes: positions.toc.len() + positions.tar_split.len(),
+            files: files.map(|payload| (payload.digest, Span::between(payload.offset, payload.end_offset))).collect(),
+        }
+    });
+    PullLayer { digest: descriptor.digest, size: descriptor.size, index }
+}
+
+/// Bytes of a blob read at once.
+const PIECE: u64 = 1 << 20;
+
+impl OldLayer {
+    /// Decodes the blob and hashes the tar. A previous image is an input like any other: its config may lie. A layer
+    /// without a TOC was read whole before, and checked then.
+    pub fn holds_its_tar(&self) -> bool {
+        use std::os::unix::fs::FileExt as _;
+        if self.pull.index.is_none() {
+            return true;
+        }
+        let (file, span) = &self.place;
+        let Ok(mut decoder) = FrameDecoder::new() else { return false };
+        let mut hash = Sha256Stream::new();
+        let mut piece = Vec::new();
+        let mut at = span.start();
+        while at < span.end() {
+            piece.resize(PIECE.min(span.end() - at) as usize, 0);
+            let hashed = |tar: &[u8]| {
+                hash.update(tar);
+                Ok::<(), FrameError>(())
+            };
+            if file.read_exact_at(&mut piece, at).is_err() || decoder.push(&piece, hashed).is_err() {
+                return false;
+            }
+            at += piece.len() as u64;
+        }
+        DiffId::from_bytes(hash.finish()) == self.diff_id
+    }
+}
