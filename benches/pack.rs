@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use restrata::codec::Level;
-use restrata::pack::{self, IndexPlace, Placed, pack};
+use restrata::inventory::{Inventory, Known};
+use restrata::pack::{self, IndexPlace, Placed, Stock, pack};
 use restrata::progress::Progress;
 use restrata::spool::{Spool, default_dir};
 use restrata::tar::{EntryKind, Header, encode};
@@ -43,7 +44,7 @@ fn tar() -> Vec<u8> {
 fn read(tar: &[u8], spool: &Spool, threads: usize) -> UnpackedLayer {
     let input =
         LayerInput { open: Box::new(move || Ok(Box::new(tar) as Box<dyn Read + Send>)), diff_id: None, verified: None };
-    let options = unpack::Options { level: Some(Level::DEFAULT), threads };
+    let options = unpack::Options { level: Some(Level::DEFAULT), known: &Known::default(), threads };
     match unpack(vec![input], spool, options, &Progress::new()) {
         Ok(mut layers) => layers.remove(0),
         Err((_, error)) => panic!("{error}"),
@@ -65,10 +66,12 @@ fn layer(c: &mut Criterion) {
         });
         let spool = spool();
         let unpacked = read(&tar, &spool, threads);
-        let placed: Vec<_> = unpacked.inventory.items.iter().map(Placed::of).collect();
+        let Inventory { entries, bodies, .. } = &unpacked.inventory;
+        let placed: Vec<_> = entries.iter().zip(bodies).map(|(entry, body)| Placed::of(entry, body)).collect();
+        let stock = Stock { spool: &spool, blobs: &[] };
         let options = pack::Options { level: Level::DEFAULT, index: IndexPlace::First, threads };
         group.bench_function(BenchmarkId::new("pack", threads), |b| {
-            b.iter(|| pack(&placed, &spool, options, &Progress::new(), &mut io::sink()).expect("packs"));
+            b.iter(|| pack(&placed, stock, options, &Progress::new(), &mut io::sink()).expect("packs"));
         });
     }
     group.finish();

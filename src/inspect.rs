@@ -5,8 +5,8 @@ use std::collections::HashSet;
 
 use crate::digest::BlobDigest;
 use crate::error::Error;
-use crate::oci::{Platform, Reference};
 use crate::inventory::toc_entries;
+use crate::oci::{Platform, Reference};
 use crate::order::Entry;
 use crate::order::tree::merge;
 use crate::source::{Image, Layer, Source};

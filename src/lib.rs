@@ -5,6 +5,7 @@
 //!
 //! ```no_run
 //! use restrata::codec::Level;
+//! use restrata::job::JobOptions;
 //! use restrata::pack::IndexPlace;
 //! use restrata::progress::Progress;
 //! use restrata::rechunk::{Request, rechunk};
@@ -17,8 +18,10 @@
 //!     platform: None,
 //!     level: Level::DEFAULT,
 //!     index: IndexPlace::First,
-//!     threads: 2,
-//!     spool_dir: restrata::spool::default_dir(),
+//!     layers: restrata::order::layers::Options::default(),
+//!     base: None,
+//!     keep_foreign: false,
+//!     resources: JobOptions { threads: 2, spool_dir: restrata::spool::default_dir() },
 //! };
 //! let outcome = rechunk(&request, &Progress::new())?;
 //! println!("{}", outcome.digest);

@@ -277,7 +277,7 @@ fn a_previous_layer_that_lies_is_not_kept() {
     let output = restrata(&["rechunk", &root, &new, "--previous", &reference, "--format", "json"]);
     assert_eq!(code(&output), 0, "{}", err(&output));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(report["layers"][0]["state"], "rewritten");
+    assert_eq!(report["layers"][0]["state"], "fresh");
     assert_eq!(code(&restrata(&["verify", "-q", &root, &new])), 0);
     assert_eq!(code(&restrata(&["check", "-q", &new])), 0);
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use restrata::codec::{FrameEncoder, Level, Sha256Stream};
 use restrata::digest::{ChunkDigest, FileDigest};
-use restrata::inventory::{Frame, Item, Payload, Stored};
-use restrata::pack::{IndexPlace, Options, PackedLayer, Placed, pack};
+use restrata::inventory::{Chunk, Frames, Inventory, Payload, Stored};
+use restrata::pack::{IndexPlace, Options, PackedLayer, Placed, Stock, pack};
 use restrata::progress::Progress;
 use restrata::spool::Spool;
 use restrata::tar::{EntryKind, Header, Time, Xattr, encode};
@@ -24,14 +24,19 @@ struct Layer {
 struct Builder {
     spool: Spool,
     encoder: FrameEncoder,
-    items: Vec<Item>,
+    inventory: Inventory,
     tar: Vec<u8>,
 }
 
 impl Builder {
     fn new() -> Self {
         let spool = Spool::new(&std::env::temp_dir()).unwrap();
-        Self { spool, encoder: FrameEncoder::new(Level::DEFAULT).unwrap(), items: Vec::new(), tar: Vec::new() }
+        Self {
+            spool,
+            encoder: FrameEncoder::new(Level::DEFAULT).unwrap(),
+            inventory: Inventory::default(),
+            tar: Vec::new(),
+        }
     }
 
     fn add(&mut self, header: Header, content: &[u8], chunked: bool) {
@@ -40,14 +45,11 @@ impl Builder {
         self.tar.extend_from_slice(&encoded);
         self.tar.extend_from_slice(content);
         self.tar.resize(self.tar.len().next_multiple_of(512), 0);
-        let item = Item {
-            path: header.path().unwrap(),
-            kind: header.kind,
-            target: None,
-            header: self.spool.append(&encoded).unwrap(),
-            payload: (!content.is_empty()).then(|| self.payload(content, chunked)),
-        };
-        self.items.push(item);
+        self.inventory.push(&header, self.spool.append(&encoded).unwrap()).unwrap();
+        if !content.is_empty() {
+            let payload = self.payload(content, chunked);
+            self.inventory.set_payload(self.inventory.entries.len() - 1, payload, None);
+        }
     }
 
     fn payload(&mut self, content: &[u8], chunked: bool) -> Payload {
@@ -65,14 +67,18 @@ impl Builder {
             let piece = &content[at..at + cut.len as usize];
             at += piece.len();
             let compressed = self.encoder.frame(piece).unwrap();
-            Frame {
+            Chunk {
                 size: cut.len,
                 stored: Stored::One(self.spool.append(compressed).unwrap()),
-                chunk: chunked.then(|| ChunkDigest::from_bytes(Sha256Stream::of(piece))),
+                digest: ChunkDigest::from_bytes(Sha256Stream::of(piece)),
                 hole: cut.kind == ChunkKind::Zeros,
             }
         };
-        let frames = cuts.iter().map(frame).collect();
+        let mut chunks: Vec<Chunk> = cuts.iter().map(frame).collect();
+        let frames = match chunked {
+            true => Frames::Chunks(chunks.into_boxed_slice()),
+            false => Frames::Whole(chunks.remove(0).stored),
+        };
         let mut crc = Crc64::new();
         crc.update(content);
         let digest = FileDigest::from_bytes(Sha256Stream::of(content));
@@ -80,10 +86,17 @@ impl Builder {
     }
 
     fn pack(&self, index: IndexPlace, threads: usize) -> Layer {
-        let placed: Vec<Placed<'_>> = self.items.iter().map(Placed::of).collect();
+        let placed: Vec<Placed<'_>> = self
+            .inventory
+            .entries
+            .iter()
+            .zip(&self.inventory.bodies)
+            .map(|(entry, body)| Placed::of(entry, body))
+            .collect();
         let options = Options { level: Level::DEFAULT, index, threads };
         let mut blob = Vec::new();
-        let packed = pack(&placed, &self.spool, options, &Progress::new(), &mut blob).unwrap();
+        let packed =
+            pack(&placed, Stock { spool: &self.spool, blobs: &[] }, options, &Progress::new(), &mut blob).unwrap();
         let mut tar = self.tar.clone();
         tar.resize(tar.len() + 1024, 0);
         Layer { blob, packed, tar }

@@ -59,8 +59,31 @@ impl Config {
         &self.value
     }
 
-    /// The same config over other layers. The history stays: it tells how the files came to be, not how they lie.
-    pub fn with_diff_ids(&self, diff_ids: &[DiffId]) -> Self {
+    /// The same config over other layers, each with a line of history.
+    ///
+    /// The steps that were there tell how the files came to be, and no longer which layer is whose: they stay as
+    /// steps without a layer. A config without history gets none.
+    pub fn with_layers(&self, layers: &[(DiffId, String)]) -> Self {
+        let diff_ids: Vec<DiffId> = layers.iter().map(|(diff_id, _)| *diff_id).collect();
+        let mut config = self.with_diff_ids(&diff_ids);
+        let created = self.value.get("created").cloned();
+        if let Some(history) = config.value.get_mut("history").and_then(Value::as_array_mut) {
+            for step in history.iter_mut().filter_map(Value::as_object_mut) {
+                step.insert("empty_layer".to_owned(), Value::Bool(true));
+            }
+            history.extend(layers.iter().map(|(_, comment)| {
+                let mut step = Map::new();
+                step.extend(created.clone().map(|created| ("created".to_owned(), created)));
+                step.insert("created_by".to_owned(), Value::from("restrata"));
+                step.insert("comment".to_owned(), Value::from(comment.as_str()));
+                Value::Object(step)
+            }));
+        }
+        config
+    }
+
+    /// The same config over other layers. The history stays.
+    fn with_diff_ids(&self, diff_ids: &[DiffId]) -> Self {
         let mut value = self.value.clone();
         let list = diff_ids.iter().map(|id| Value::from(id.to_string())).collect();
         if let Some(rootfs) = value.get_mut("rootfs").and_then(Value::as_object_mut) {
@@ -106,6 +129,18 @@ mod tests {
         assert_eq!(again, changed);
         let back = again.with_diff_ids(config.diff_ids());
         assert_eq!(String::from_utf8(back.to_bytes()).unwrap(), DOCKER);
+    }
+
+    #[test]
+    fn history_pairs_up_with_the_layers() {
+        let config = Config::parse(DOCKER.as_bytes(), "config c").unwrap();
+        let layers =
+            [(DiffId::from_bytes([1; 32]), "kept".to_owned()), (DiffId::from_bytes([2; 32]), "fresh".to_owned())];
+        let config = config.with_layers(&layers);
+        let with_layer = |step: &&Value| step.get("empty_layer") != Some(&Value::Bool(true));
+        assert_eq!((config.history().len(), config.history().iter().filter(with_layer).count()), (3, 2));
+        assert_eq!(config.history()[2]["comment"], "fresh");
+        assert!(Config::minimal(&Platform::host()).with_layers(&layers).history().is_empty());
     }
 
     #[test]

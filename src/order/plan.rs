@@ -44,6 +44,18 @@ pub enum State {
     Merged,
 }
 
+impl State {
+    /// As reports and annotations have it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Kept => "kept",
+            Self::Fresh => "fresh",
+            Self::Cleaned => "cleaned",
+            Self::Merged => "merged",
+        }
+    }
+}
+
 /// Why a layer is as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {

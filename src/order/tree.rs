@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use super::sequence::order_links;
 use super::normalise::{Role, normalise};
+use super::sequence::order_links;
 use super::{Entry, View};
 use crate::tar::{EntryKind, TarPath};
 
@@ -127,7 +127,12 @@ mod tests {
             .collect();
         let mut tree = Tree::new();
         for (layer, entries) in owned.iter().enumerate() {
-            let views = entries.iter().map(|(path, kind, target)| View { path, kind: *kind, target: target.as_ref(), content: None });
+            let views = entries.iter().map(|(path, kind, target)| View {
+                path,
+                kind: *kind,
+                target: target.as_ref(),
+                content: None,
+            });
             apply(&mut tree, layer, &views.collect::<Vec<_>>());
         }
         tree.into_iter().map(|(path, node)| (path.to_string(), node.layer, node.inode)).collect()

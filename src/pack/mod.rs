@@ -16,8 +16,9 @@ use std::os::unix::fs::FileExt;
 
 use crate::codec::{FrameError, Level};
 use crate::digest::{DiffId, FileDigest};
-use crate::inventory::{Payload, Stored};
+use crate::inventory::{Body, Payload, Stored};
 use crate::limits;
+use crate::order::Entry;
 use crate::progress::{Interrupted, Progress};
 use crate::span::Span;
 use crate::spool::{Spool, SpoolError};
@@ -49,6 +50,13 @@ pub struct Placed<'a> {
     /// The header's blocks in the spool.
     pub header: Span,
     pub payload: Option<&'a Payload>,
+}
+
+impl<'a> Placed<'a> {
+    /// The entry as it was read.
+    pub fn of(entry: &'a Entry, body: &'a Body) -> Self {
+        Self { path: &entry.path, kind: entry.kind, header: body.header, payload: body.payload.as_ref() }
+    }
 }
 
 /// Where the bytes of headers and frames are.
@@ -101,7 +109,9 @@ pub enum PackError {
     Frame(#[from] FrameError),
     #[error("reading a frame of the previous image: {0}")]
     Previous(#[source] io::Error),
-    #[error("the previous image's TOC says that {expected} is there, but its frame holds {found}; leave this image out")]
+    #[error(
+        "the previous image's TOC says that {expected} is there, but its frame holds {found}; leave this image out"
+    )]
     Lie { expected: FileDigest, found: FileDigest },
     #[error("writing the layer: {0}")]
     Write(#[source] io::Error),

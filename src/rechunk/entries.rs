@@ -52,15 +52,14 @@ fn edited(
 
 fn as_planned(at: Place, role: Role, header: Option<Span>, unpacked: &[UnpackedLayer]) -> Placed<'_> {
     let entry = |place: Place| &unpacked[place.0 as usize].inventory.entries[place.1 as usize];
-    let path = &entry(at).path;
-    let own = body(unpacked, at);
-    let header = header.unwrap_or(own.header);
+    let read = Placed::of(entry(at), body(unpacked, at));
+    let header = header.unwrap_or(read.header);
     match role {
-        Role::Itself => Placed { path, kind: entry(at).kind, header, payload: own.payload.as_ref() },
+        Role::Itself => Placed { header, ..read },
         Role::Heir(inode) => {
-            Placed { path, kind: entry(inode).kind, header, payload: body(unpacked, inode).payload.as_ref() }
+            Placed { kind: entry(inode).kind, header, payload: body(unpacked, inode).payload.as_ref(), ..read }
         }
-        Role::LinkTo(_) => Placed { path, kind: EntryKind::HardLink, header, payload: None },
+        Role::LinkTo(_) => Placed { kind: EntryKind::HardLink, header, payload: None, ..read },
     }
 }
 

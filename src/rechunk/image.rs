@@ -1,5 +1,8 @@
 //! One image of one platform.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
 use crate::digest::DiffId;
 use crate::error::Error;
 use crate::oci::{Descriptor, Transport};
@@ -20,7 +23,7 @@ pub(super) struct Job<'a> {
     pub request: &'a Request,
     pub source: &'a Source,
     pub image: &'a Image,
-    pub old: &'a Old,
+    pub old: Old,
     pub spool: &'a Spool,
     pub sink: &'a Sink,
     pub progress: &'a Progress,
@@ -28,15 +31,17 @@ pub(super) struct Job<'a> {
 
 impl Job<'_> {
     /// The outcome, and the descriptor of the manifest in the sink.
-    pub fn run(&self, notes: &mut Vec<String>) -> Result<(ImageOutcome, Descriptor), Error> {
-        self.progress.add_layers(self.image.layers.len() as u64);
-        let unpacked = self.unpack()?;
+    pub fn run(
+        &self,
+        unpacked: &[UnpackedLayer],
+        notes: &mut Vec<String>,
+    ) -> Result<(ImageOutcome, Descriptor), Error> {
         for (index, layer) in unpacked.iter().enumerate() {
             notes.extend(layer.inventory.notes.iter().map(|note| format!("layer {index}: {note}")));
         }
-        self.note_whiteouts(&unpacked, notes);
-        let plan = self.plan(&unpacked, notes)?;
-        let written = self.write(&unpacked, &plan)?;
+        self.note_whiteouts(unpacked, notes);
+        let plan = self.plan(unpacked, notes)?;
+        let written = self.write(unpacked, &plan)?;
         for (index, written) in written.iter().enumerate() {
             notes.extend(written.no_index.iter().map(|cause| {
                 format!("layer {index} is written without an index, so that every client pulls it whole: {cause}")
@@ -58,6 +63,33 @@ impl Job<'_> {
                 entry.path
             )
         }));
+    }
+
+    /// Reads the new image's layers and checks, beside it, the old ones: the numbers of those that lie.
+    pub fn read(&self) -> Result<(Vec<UnpackedLayer>, Vec<usize>), Error> {
+        self.progress.add_layers(self.image.layers.len() as u64);
+        let liars = Mutex::new(Vec::new());
+        let next = AtomicUsize::new(0);
+        let check = || {
+            while let Some((number, layer)) = {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                self.old.layers.get(number).map(|layer| (number, layer))
+            } {
+                if self.progress.check().is_err() {
+                    break;
+                }
+                if !layer.holds_its_tar() {
+                    liars.lock().unwrap_or_else(PoisonError::into_inner).push(number);
+                }
+            }
+        };
+        let unpacked = std::thread::scope(|scope| {
+            (0..self.request.resources.threads).for_each(|_| drop(scope.spawn(check)));
+            self.unpack()
+        });
+        let mut liars = liars.into_inner().unwrap_or_else(PoisonError::into_inner);
+        liars.sort_unstable();
+        Ok((unpacked?, liars))
     }
 
     fn unpack(&self) -> Result<Vec<UnpackedLayer>, Error> {
@@ -105,8 +137,10 @@ impl Job<'_> {
     }
 
     fn publish(&self, plan: &Plan, written: Vec<Written>) -> Result<(ImageOutcome, Descriptor), Error> {
-        let diff_ids: Vec<DiffId> = written.iter().map(|layer| layer.diff_id).collect();
-        let config = self.image.config.with_diff_ids(&diff_ids).to_bytes();
+        let layers = plan.layers.iter().zip(&written);
+        let layers: Vec<(DiffId, String)> =
+            layers.map(|(plan, written)| (written.diff_id, plan.state.name().to_owned())).collect();
+        let config = self.image.config.with_layers(&layers).to_bytes();
         let (config_digest, config_size) = self.sink.put_bytes(&config)?;
         let old_config = self.image.manifest.config();
         let config = old_config.pointing_at(&old_config.media_type, config_digest, config_size);

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use crate::codec::Level;
 use crate::digest::BlobDigest;
 use crate::error::Error;
-use crate::oci::{Platform, Reference, Transport};
 use crate::job::JobOptions;
+use crate::oci::{Platform, Reference, Transport};
 use crate::order::cost::Pull;
 use crate::order::{self, Reason, State};
 use crate::pack::IndexPlace;
@@ -91,8 +91,13 @@ pub fn rechunk(request: &Request, progress: &Progress) -> Result<Outcome, Error>
     for image in &images {
         let spool = Spool::new(&request.resources.spool_dir)?;
         let old = old.load(image.platform.as_ref(), progress, &mut notes)?;
-        let job = image::Job { request, source: &source, image, old: &old, spool: &spool, sink: &sink, progress };
-        let (outcome, descriptor) = job.run(&mut notes)?;
+        let mut job = image::Job { request, source: &source, image, old, spool: &spool, sink: &sink, progress };
+        let (mut unpacked, liars) = job.read()?;
+        if !liars.is_empty() {
+            job.old.refuse(&liars, &mut notes)?;
+            unpacked = job.read()?.0;
+        }
+        let (outcome, descriptor) = job.run(&unpacked, &mut notes)?;
         outcomes.push(outcome);
         descriptors.push(descriptor);
     }

@@ -60,11 +60,15 @@ impl<'a> OldImages<'a> {
     }
 
     /// What they hold for a platform.
-    pub fn load(&self, platform: Option<&Platform>, progress: &Progress, notes: &mut Vec<String>) -> Result<Old, Error> {
+    pub fn load(
+        &self,
+        platform: Option<&Platform>,
+        progress: &Progress,
+        notes: &mut Vec<String>,
+    ) -> Result<Old, Error> {
         let mut loader = Loader { request: self.request, progress, notes, old: Old::default() };
         if let Some(base) = &self.base {
-            let image = pick(base.images(None)?, platform)
-                .ok_or_else(|| no_platform(base.reference(), platform))?;
+            let image = pick(base.images(None)?, platform).ok_or_else(|| no_platform(base.reference(), platform))?;
             loader.base(base, &image)?;
         }
         for source in &self.previous {
@@ -222,11 +226,12 @@ impl Loader<'_> {
             diff_id: layer.diff_id,
         };
         let options = unpack::Options { level: None, known: &Known::default(), threads: *threads };
-        let unpacked = unpack(vec![input], &spool, options, self.progress).map_err(|(_, source_error)| Error::Unpack {
-            reference: source.reference().to_string(),
-            layer: descriptor.digest.to_string(),
-            source: source_error,
-        })?;
+        let unpacked =
+            unpack(vec![input], &spool, options, self.progress).map_err(|(_, source_error)| Error::Unpack {
+                reference: source.reference().to_string(),
+                layer: descriptor.digest.to_string(),
+                source: source_error,
+            })?;
         let mut inventories = unpacked.into_iter().map(|layer| layer.inventory);
         let inventory = inventories.next().unwrap_or_default();
         let mut entries = inventory.entries;
@@ -253,6 +258,27 @@ fn pull_layer(descriptor: &Descriptor, toc: Option<&Index>) -> PullLayer {
         }
     });
     PullLayer { digest: descriptor.digest, size: descriptor.size, index }
+}
+
+impl Old {
+    /// Leaves out the segments with these numbers, whose content is not the tar that its DiffID promises.
+    pub fn refuse(&mut self, numbers: &[usize], notes: &mut Vec<String>) -> Result<(), Error> {
+        for &number in numbers {
+            let (layer, index) = (&self.layers[number].reference, self.layers[number].index);
+            let reason = "its content is not the tar that its DiffID promises";
+            if self.segments[number].is_base {
+                return Err(Error::Base { reference: layer.clone(), reason: format!("layer {index}: {reason}") });
+            }
+            notes.push(format!("{layer}: layer {index} is not used: {reason}"));
+        }
+        let mut at = 0..;
+        self.segments.retain(|_| at.next().is_none_or(|number| !numbers.contains(&number)));
+        let mut at = 0..;
+        self.layers.retain(|_| at.next().is_none_or(|number| !numbers.contains(&number)));
+        // Their frames may lie as well.
+        self.known = Known::default();
+        Ok(())
+    }
 }
 
 /// Bytes of a blob read at once.

@@ -1,18 +1,9 @@
 //! What both renderers say in the same words.
 
 use crate::order::cost::{Client, PullOutcome, RegistryProfile};
-use crate::order::State;
 use crate::rechunk::LayerOutcome;
 
-/// Names in JSON and text; fixed, programs read them.
-pub(super) const fn state_name(state: State) -> &'static str {
-    match state {
-        State::Kept => "kept",
-        State::Fresh => "fresh",
-        State::Cleaned => "cleaned",
-        State::Merged => "merged",
-    }
-}
+// Names in JSON and text are fixed: programs read them.
 
 pub(super) const fn client_name(client: Client) -> &'static str {
     match client {

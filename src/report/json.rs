@@ -9,7 +9,7 @@ use crate::order::cost::Pull;
 use crate::rechunk::{ImageOutcome, LayerOutcome, Outcome};
 use crate::verify::Verdict;
 
-use super::facts::{client_name, outcome_name, registry_name, state_name, waste};
+use super::facts::{client_name, outcome_name, registry_name, waste};
 
 fn print(report: &impl Serialize) -> String {
     let mut text = serde_json::to_string_pretty(report).expect("structs of strings and numbers");
@@ -104,7 +104,7 @@ fn layer(layer: &LayerOutcome) -> Layer {
     Layer {
         digest: layer.digest.to_string(),
         size: layer.size,
-        state: state_name(layer.state),
+        state: layer.state.name(),
         live_bytes: layer.live_bytes,
         dead_bytes: layer.dead_bytes,
         entries: layer.entries,

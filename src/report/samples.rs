@@ -4,7 +4,8 @@ use crate::check::{CheckReport, CheckedImage, CheckedLayer};
 use crate::digest::BlobDigest;
 use crate::inspect::{BigFile, InspectedImage, InspectedLayer, Inspection};
 use crate::order::cost::{Client, Pull, PullOutcome, RegistryProfile};
-use crate::rechunk::{ImageOutcome, LayerOutcome, Outcome, State};
+use crate::order::{Reason, State};
+use crate::rechunk::{ImageOutcome, LayerOutcome, Outcome};
 use crate::verify::{Difference, Verdict};
 
 pub fn digest(fill: u8) -> BlobDigest {
@@ -20,7 +21,7 @@ pub fn update() -> Outcome {
             digest: digest(1),
             layers: vec![
                 layer(10, State::Kept, 30_400_000, (0, 0)),
-                layer(11, State::Rewritten, 138_900_000, (1_168, 49_500_000)),
+                layer(11, State::Fresh, 138_900_000, (1_168, 49_500_000)),
                 LayerOutcome { chunked: false, index_bytes: 0, ..layer(12, State::Fresh, 2_700_000, (12, 4_100)) },
             ],
             pulls: vec![
@@ -39,6 +40,7 @@ fn layer(fill: u8, state: State, size: u64, (fresh_entries, fresh_bytes): (u64, 
         digest: digest(fill),
         size,
         state,
+        reason: Reason::NotShown,
         entries: 2_979,
         live_bytes: size - 1_000_000,
         dead_bytes: 1_000_000,

@@ -32,7 +32,7 @@ fn json_has_the_fixed_fields() {
     for field in ["digest", "size", "state", "live_bytes", "dead_bytes"] {
         assert!(!report["layers"][0][field].is_null(), "{field}");
     }
-    assert_eq!(report["layers"][1]["state"], "rewritten");
+    assert_eq!(report["layers"][1]["state"], "fresh");
     let pull = &report["pulls"][3];
     assert_eq!((&pull["client"], &pull["registry"]), (&"podman".into(), &"multi-range".into()));
     assert_eq!((&pull["outcome"], &pull["from"]), (&"partial".into(), &"oci:img:v1".into()));

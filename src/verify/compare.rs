@@ -9,7 +9,12 @@ use crate::progress::Progress;
 use crate::tar::{EntryKind, Header, TarPath, Time, Xattr};
 
 /// Appends the differences and returns how many paths there are.
-pub(super) fn compare(a: &Merged<'_>, b: &Merged<'_>, out: &mut Vec<Difference>, progress: &Progress) -> Result<u64, Error> {
+pub(super) fn compare(
+    a: &Merged<'_>,
+    b: &Merged<'_>,
+    out: &mut Vec<Difference>,
+    progress: &Progress,
+) -> Result<u64, Error> {
     let (mut left, mut right) = (a.tree.iter().peekable(), b.tree.iter().peekable());
     let mut entries = 0;
     loop {

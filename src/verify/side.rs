@@ -54,7 +54,6 @@ impl Side {
 }
 
 impl<'a> Merged<'a> {
-
     /// A hard link shows its file's metadata; one that leads nowhere shows itself.
     pub fn seen(&self, node: &Node) -> Result<Seen<'a>, Error> {
         let (layer, entry) = node.inode;

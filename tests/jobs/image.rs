@@ -8,6 +8,7 @@ use restrata::codec::{Level, Sha256Stream};
 use restrata::digest::DiffId;
 use restrata::job::JobOptions;
 use restrata::oci::{Compression, Config, Descriptor, Manifest, Platform};
+use restrata::order::layers;
 use restrata::pack::IndexPlace;
 use restrata::progress::Progress;
 use restrata::rechunk::{Request, rechunk};
@@ -133,8 +134,10 @@ pub fn chunked(dir: &Path, from: &str, index: IndexPlace) -> String {
         platform: None,
         level: Level::DEFAULT,
         index,
-        threads: 2,
-        spool_dir: std::env::temp_dir(),
+        layers: layers::Options::default(),
+        base: None,
+        keep_foreign: false,
+        resources: options(),
     };
     rechunk(&request, &Progress::new()).unwrap();
     dest

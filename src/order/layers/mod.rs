@@ -121,7 +121,9 @@ const ROUNDS: usize = 8;
 /// The image can't be made of these layers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
-    #[error("{path} is in the base image and not in the new one, and its name is too long to be hidden by a layer above")]
+    #[error(
+        "{path} is in the base image and not in the new one, and its name is too long to be hidden by a layer above"
+    )]
     Base { path: TarPath },
     #[error("internal error: the planned layers would show something else than the new image")]
     Internal,
@@ -247,7 +249,7 @@ impl Planner<'_> {
         let last = decided.slots.len().wrapping_sub(1);
         let draft = |(number, (slot, files)): (usize, (&Slot, &Vec<FileId>))| {
             let hidden = if number == last { hidden } else { &[] };
-            (!slot.kept).then(|| Draft::new(self.new, &decided.claims, files, hidden))
+            (!slot.kept).then(|| Draft::new(self.new, &decided.claims, files, hidden, self.options.canonical))
         };
         decided.slots.iter().zip(&decided.files).enumerate().map(draft).collect()
     }

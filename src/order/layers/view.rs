@@ -7,8 +7,8 @@ use super::claims::Claims;
 use super::new::{FileId, NewTree, can_hide};
 use super::slots::Slot;
 use super::write::Draft;
-use crate::order::tree::{self, Tree};
 use crate::order::View;
+use crate::order::tree::{self, Tree};
 use crate::tar::{EntryKind, TarPath};
 
 /// Where the planned layers show something else than the new image.

@@ -20,15 +20,23 @@ pub(super) struct Row<'a> {
 impl<'a> Draft<'a> {
     /// `files` by their first paths. Directories above come along, with their final metadata: a client that unpacks
     /// an entry without one makes up its own. `whiteouts` hold the paths to hide and their names.
-    pub fn new(new: &NewTree<'a>, claims: &Claims, files: &[FileId], whiteouts: &'a [(TarPath, TarPath)]) -> Self {
+    pub fn new(
+        new: &NewTree<'a>,
+        claims: &Claims,
+        files: &[FileId],
+        whiteouts: &'a [(TarPath, TarPath)],
+        canonical: bool,
+    ) -> Self {
         let mut rows = Vec::new();
         let mut dirs = BTreeSet::new();
         for &first in files {
-            for (index, id) in new.paths(first).into_iter().enumerate() {
+            let paths = new.paths(first);
+            let holder = holder(new, &paths, canonical);
+            for id in paths {
                 add_parents(new, new.file(id).parent, &mut dirs);
                 match new.carrier(first).kind {
                     EntryKind::Dir => drop(dirs.insert(id)),
-                    _ => rows.push(row(new, claims, id, index == 0)),
+                    _ => rows.push(row(new, claims, id, holder)),
                 }
             }
         }
@@ -38,7 +46,7 @@ impl<'a> Draft<'a> {
             let view = View { path: name, kind: EntryKind::Regular, target: None, content: None };
             rows.push(Row { view, written: Written::Whiteout(name.clone()) });
         }
-        rows.extend(dirs.into_iter().map(|id| row(new, claims, id, true)));
+        rows.extend(dirs.into_iter().map(|id| row(new, claims, id, id)));
         Self { rows }
     }
 
@@ -62,18 +70,25 @@ fn add_parents(new: &NewTree<'_>, mut dir: Option<FileId>, dirs: &mut BTreeSet<F
     }
 }
 
-/// The first path of a file carries the content, the others are links to it.
-fn row<'a>(new: &NewTree<'a>, claims: &Claims, id: FileId, is_first: bool) -> Row<'a> {
+/// The path that carries the content: where the input has it, if the image shows that. In path order no link may come
+/// before it.
+fn holder(new: &NewTree<'_>, paths: &[FileId], canonical: bool) -> FileId {
+    let as_read = paths.iter().find(|&&id| new.file(id).at == new.file(id).inode);
+    as_read.filter(|_| !canonical).copied().unwrap_or(paths[0])
+}
+
+/// Other paths than the holder are links to it.
+fn row<'a>(new: &NewTree<'a>, claims: &Claims, id: FileId, holder: FileId) -> Row<'a> {
     let file = new.file(id);
-    let first = new.file(file.first);
     let carrier: &'a Entry = new.entry(file.inode);
-    let (role, view) = match is_first {
-        true if file.at == file.inode => (Role::Itself, View::from(carrier)),
-        true => (Role::Heir(file.inode), View { path: file.path, ..View::from(carrier) }),
-        false => {
-            let view = View { path: file.path, kind: EntryKind::HardLink, target: Some(first.path), content: None };
-            (Role::LinkTo(first.at), view)
-        }
+    let (role, view) = if id != holder {
+        let holder = new.file(holder);
+        let view = View { path: file.path, kind: EntryKind::HardLink, target: Some(holder.path), content: None };
+        (Role::LinkTo(holder.at), view)
+    } else if file.at == file.inode {
+        (Role::Itself, View::from(carrier))
+    } else {
+        (Role::Heir(file.inode), View { path: file.path, ..View::from(carrier) })
     };
     Row { view, written: Written::Entry { at: file.at, role, mtime: claims.mtime(file.first) } }
 }

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use crate::order::cost::{Client, Pull, PullOutcome};
 use crate::order::State;
+use crate::order::cost::{Client, Pull, PullOutcome};
 use crate::rechunk::{ImageOutcome, LayerOutcome, Outcome};
-use crate::report::facts::{registry_name, state_name, waste};
+use crate::report::facts::{registry_name, waste};
 use crate::report::table::{Align, Table};
 use crate::report::units::{count, percent, plural, printable, size};
 
@@ -60,8 +60,8 @@ fn cells(name: String, state: String, layers: &[LayerOutcome]) -> [String; 7] {
 
 fn state_text(layer: &LayerOutcome) -> String {
     match layer.chunked {
-        true => state_name(layer.state).to_owned(),
-        false => format!("{}, no index", state_name(layer.state)),
+        true => layer.state.name().to_owned(),
+        false => format!("{}, no index", layer.state.name()),
     }
 }
 
