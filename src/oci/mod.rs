@@ -13,7 +13,7 @@ mod reference;
 pub use config::Config;
 pub use descriptor::Descriptor;
 pub use error::OciError;
-pub use index::{Index, LAYOUT_FILE, check_layout_file};
+pub use index::{Index, IndexEntry, LAYOUT_FILE, check_layout_file};
 pub use manifest::{Document, Manifest, ManifestKind};
 pub use media::{Compression, layer_compression, may_be_manifest};
 pub use platform::Platform;

@@ -213,7 +213,7 @@ fn gives_an_image_for_each_platform() {
     let images = source.images(None).unwrap();
     let platforms: Vec<_> = images.iter().map(|image| image.platform.as_ref().unwrap().to_string()).collect();
     assert_eq!(platforms, ["linux/amd64", "linux/arm64"]);
-    assert_eq!(images[0].index.as_ref().unwrap().manifests().len(), 4);
+    assert_eq!(images[0].index.as_ref().unwrap().manifests().count(), 4);
     assert_eq!(source.take_notes().len(), 2);
     // The other platform's blobs need not be there.
     fs::remove_file(layout.blob_path(b["digest"].as_str().unwrap().parse().unwrap())).unwrap();
@@ -221,6 +221,22 @@ fn gives_an_image_for_each_platform() {
     assert!(matches!(layout.images("", Some("linux/arm64/v8")), Err(SourceError::MissingBlob { .. })));
     let error = layout.images("", Some("linux/arm")).unwrap_err().to_string();
     assert!(error.contains("found linux/amd64, linux/arm64"), "{error}");
+}
+
+/// Only who asks for such an image is told that this tool cannot read it.
+#[test]
+fn an_entry_that_cannot_be_read_stands_in_nobodys_way() {
+    let layout = Layout::new();
+    let sha512 = || json!({"mediaType": MANIFEST, "digest": format!("sha512:{}", "0".repeat(128)), "size": 3});
+    let a = layout.image(&config("amd64"), PLAIN);
+    layout.index(&[tagged(sha512(), "new"), tagged(a.clone(), "v1")]);
+    assert_eq!(layout.images(":v1", None).unwrap().len(), 1);
+    let error = layout.images(":new", None).unwrap_err().to_string();
+    assert!(error.contains("index.json: manifests[0].digest") && error.contains("sha512"), "{error}");
+    let inner = json!({"manifests": [on(a, "linux", "amd64"), on(sha512(), "linux", "arm64")]});
+    layout.index(&[tagged(layout.blob(INDEX, inner.to_string().as_bytes()), "all")]);
+    assert_eq!(layout.images(":all", Some("linux/amd64")).unwrap().len(), 1);
+    assert!(layout.images(":all", None).unwrap_err().to_string().contains("manifests[1].digest"));
 }
 
 #[test]
