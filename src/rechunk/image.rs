@@ -15,7 +15,7 @@ use crate::progress::Progress;
 use crate::sink::Sink;
 use crate::source::{Image, Source};
 use crate::spool::Spool;
-use crate::unpack::{self, LayerInput, UnpackError, UnpackedLayer, unpack};
+use crate::unpack::{self, LayerInput, UnpackedLayer, unpack};
 
 use super::layers::{LayerJob, Made, Written, entries};
 use super::previous::{PreviousImage, PreviousLayer};
@@ -37,6 +37,10 @@ impl Job<'_> {
         self.progress.add_layers(self.image.layers.len() as u64);
         let unpacked = self.unpack()?;
         let seen: Vec<Vec<Entry<'_>>> = unpacked.iter().map(|layer| entries(&layer.inventory.items)).collect();
+        if let Some((layer, source)) = order::broken_entry(&seen) {
+            let (reference, layer) = (self.source.reference().to_string(), self.layer_name(layer));
+            return Err(Error::Entry { reference, layer, source });
+        }
         let plan = self.plan(&unpacked, &seen);
         let written = self.write(&unpacked, &plan)?;
         self.note_whiteouts(&seen, notes);
@@ -70,16 +74,17 @@ impl Job<'_> {
             diff_id: layer.diff_id,
         });
         let options = unpack::Options { level: Some(self.request.level), threads: self.request.threads };
-        unpack(inputs.collect(), self.spool, options, self.progress)
-            .map_err(|(index, source)| self.layer_error(index, source))
+        unpack(inputs.collect(), self.spool, options, self.progress).map_err(|(index, source)| {
+            let reference = self.source.reference().to_string();
+            Error::Unpack { reference, layer: self.layer_name(index), source }
+        })
     }
 
-    fn layer_error(&self, index: usize, source: UnpackError) -> Error {
-        let layer = match self.image.layers.get(index).and_then(|layer| layer.descriptor.as_ref()) {
+    fn layer_name(&self, index: usize) -> String {
+        match self.image.layers.get(index).and_then(|layer| layer.descriptor.as_ref()) {
             Some(descriptor) => descriptor.digest.to_string(),
             None => index.to_string(),
-        };
-        Error::Unpack { reference: self.source.reference().to_string(), layer, source }
+        }
     }
 
     fn plan(&self, unpacked: &[UnpackedLayer], seen: &[Vec<Entry<'_>>]) -> Plan {

@@ -1,0 +1,47 @@
+//! What rechunk refuses, and what it says.
+
+use std::path::Path;
+
+use restrata::codec::Level;
+use restrata::error::Error;
+use restrata::pack::IndexPlace;
+use restrata::progress::Progress;
+use restrata::rechunk::{Outcome, Request, rechunk};
+use restrata::tar::EntryKind::{Dir, HardLink};
+use tempfile::TempDir;
+
+use super::image::{entry, file, link, plain};
+
+fn run(dir: &Path, new: &str, previous: &[&str]) -> Result<Outcome, Error> {
+    let request = Request {
+        new: new.parse().unwrap(),
+        dest: format!("oci:{}", dir.join("out").display()).parse().unwrap(),
+        previous: previous.iter().map(|reference| reference.parse().unwrap()).collect(),
+        platform: None,
+        level: Level::DEFAULT,
+        index: IndexPlace::First,
+        threads: 2,
+        spool_dir: std::env::temp_dir(),
+    };
+    rechunk(&request, &Progress::new())
+}
+
+#[test]
+fn what_clients_cannot_extract_is_refused() {
+    let good = vec![file("f", b"x")];
+    for (broken, says) in [
+        (vec![file("a", b"1"), link("a", HardLink, "a")], "entry /a: expected a hard link to another entry"),
+        (vec![link("a", HardLink, "no/where")], "found nothing at /no/where"),
+        (vec![file("a", b"1"), entry("a/b", Dir)], "entry /a/b: expected a directory at /a"),
+    ] {
+        let dir = TempDir::new().unwrap();
+        let error = run(dir.path(), &plain(dir.path(), "t", &[good.clone(), broken]), &[]).unwrap_err();
+        let message = error.to_string();
+        assert!(message.contains(says) && message.contains(": layer sha256:"), "{message}");
+        assert_eq!(error.exit_code(), 1);
+        assert!(!dir.path().join("out").exists());
+    }
+    let dir = TempDir::new().unwrap();
+    let cross = [good, vec![link("a", HardLink, "f")]];
+    assert_eq!(run(dir.path(), &plain(dir.path(), "t", &cross), &[]).unwrap().images.len(), 1);
+}
