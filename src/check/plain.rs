@@ -6,8 +6,10 @@ use super::{CheckedLayer, Job};
 use crate::codec::Compression;
 use crate::digest::BlobDigest;
 use crate::error::Error;
+use crate::oci::Descriptor;
 use crate::source::Layer;
 use crate::spool::Spool;
+use crate::toc::{TAR_SPLIT_POSITION, TOC_DIGEST, TOC_POSITION};
 use crate::unpack::{self, LayerInput, UnpackError, unpack};
 
 impl Job<'_> {
@@ -20,6 +22,9 @@ impl Job<'_> {
         findings: &mut Findings,
     ) -> Result<(), Error> {
         checked.kind = kind(blob)?;
+        if let Some(descriptor) = &layer.descriptor {
+            positions_alone(descriptor, findings);
+        }
         let spool = Spool::new(&self.options.spool_dir)?;
         let input = LayerInput {
             open: Box::new(|| self.source.open_layer(layer).map_err(std::io::Error::other)),
@@ -47,6 +52,16 @@ impl Job<'_> {
                 Err(Error::Unpack { reference, layer: checked.digest.to_string(), source })
             }
         }
+    }
+}
+
+/// podman looks for the checksum, and without one never at the positions.
+fn positions_alone(descriptor: &Descriptor, findings: &mut Findings) {
+    let found = [TOC_POSITION, TAR_SPLIT_POSITION].into_iter().find(|key| descriptor.annotation(key).is_some());
+    if let Some(position) = found {
+        findings.problem(format!(
+            "annotations: expected {TOC_DIGEST} beside {position}, found none: clients take the layer for plain zstd"
+        ));
     }
 }
 
