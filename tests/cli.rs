@@ -221,6 +221,36 @@ fn verify_and_check_say_no_with_3() {
     assert_eq!(serde_json::from_slice::<Value>(&other.stdout).unwrap()["same"], false);
 }
 
+/// Each document above the layers, damaged and then gone.
+#[test]
+fn a_damaged_image_is_3_in_check() {
+    let tmp = TempDir::new().unwrap();
+    let (root, layout) = images(tmp.path());
+    assert_eq!(code(&restrata(&["rechunk", "-q", &root, &layout])), 0);
+    let dir = tmp.path().join("out");
+    let read = |path: &Path| serde_json::from_slice::<Value>(&fs::read(path).unwrap()).unwrap();
+    let blob = |digest: &Value| dir.join("blobs/sha256").join(&digest.as_str().unwrap()["sha256:".len()..]);
+    let manifest = blob(&read(&dir.join("index.json"))["manifests"][0]["digest"]);
+    let config = blob(&read(&manifest)["config"]["digest"]);
+    for path in [dir.join("oci-layout"), dir.join("index.json"), manifest, config] {
+        let good = fs::read(&path).unwrap();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        fs::write(&path, &good[1..]).unwrap();
+        let output = restrata(&["check", &layout]);
+        assert_eq!(code(&output), 3, "{name}: {}{}", out(&output), err(&output));
+        assert!(out(&output).starts_with("problem: ") && out(&output).contains(name), "{}", out(&output));
+        let output = restrata(&["check", &layout, "--format", "json"]);
+        assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap()["ok"], false);
+        assert_eq!(code(&restrata(&["inspect", &layout])), 1);
+        fs::write(&path, &good).unwrap();
+    }
+    assert_eq!(code(&restrata(&["check", &layout])), 0);
+    assert_eq!(code(&restrata(&["check", &layout.replace("v1", "v9")])), 2);
+    assert_eq!(code(&restrata(&["check", &format!("oci:{}", tmp.path().join("root").display())])), 1);
+    fs::remove_file(blob(&read(&dir.join("index.json"))["manifests"][0]["digest"])).unwrap();
+    assert_eq!(code(&restrata(&["check", &layout])), 3);
+}
+
 #[test]
 fn an_interrupted_job_leaves_nothing() {
     let dir = TempDir::new().unwrap();

@@ -160,6 +160,7 @@ pub fn verify(verdict: &Verdict) -> String {
 #[derive(Serialize)]
 struct Check<'a> {
     ok: bool,
+    problems: &'a [String],
     images: Vec<CheckImage<'a>>,
 }
 
@@ -182,7 +183,8 @@ struct CheckLayer<'a> {
 }
 
 pub fn check(report: &CheckReport) -> String {
-    print(&Check { ok: report.is_clean(), images: report.images.iter().map(check_image).collect() })
+    let images = report.images.iter().map(check_image).collect();
+    print(&Check { ok: report.is_clean(), problems: &report.problems, images })
 }
 
 fn check_image(image: &CheckedImage) -> CheckImage<'_> {

@@ -95,7 +95,8 @@ pub fn checked(problems: &[&str]) -> CheckReport {
         remarks: vec!["header-only entries stand together".to_owned()],
     };
     let platform = Some("linux/amd64".parse().unwrap());
-    CheckReport { images: vec![CheckedImage { platform, layers: vec![layer(10, &[]), layer(11, problems)] }] }
+    let image = CheckedImage { platform, layers: vec![layer(10, &[]), layer(11, problems)] };
+    CheckReport { problems: Vec::new(), images: vec![image] }
 }
 
 pub fn inspection() -> Inspection {

@@ -80,6 +80,15 @@ fn check_says_what_is_wrong_with_which_layer() {
     assert!(text.ends_with("1 problem in 2 layers\n"));
     assert!(plain(&text::check(&samples::checked(&[]))).ends_with("no problems: 2 layers\n"));
     assert_eq!(object(&json::check(&samples::checked(&[])))["ok"], true);
+    let mut unseen = samples::checked(&[]);
+    unseen.images.clear();
+    unseen.problems.push("index.json: expected JSON".to_owned());
+    assert_eq!(
+        plain(&text::check(&unseen)),
+        "problem: index.json: expected JSON\n1 problem, no layer could be reached\n"
+    );
+    let report = object(&json::check(&unseen));
+    assert_eq!((&report["ok"], &report["problems"][0]), (&false.into(), &"index.json: expected JSON".into()));
 }
 
 #[test]

@@ -44,6 +44,30 @@ pub enum SourceError {
     DockerJson { archive: PathBuf, member: &'static str, source: serde_json::Error },
 }
 
+impl SourceError {
+    /// True when a part of the image is missing or not what it should be; false when the image is not there, can't be
+    /// reached, or is of a kind that this tool does not read.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Oci { source, .. } => source.is_damage(),
+            Self::MissingBlob { .. }
+            | Self::MissingMember { .. }
+            | Self::Truncated { .. }
+            | Self::TooLarge { .. }
+            | Self::TooDeep { .. }
+            | Self::Blob { .. }
+            | Self::DockerJson { .. } => true,
+            Self::NoTag { .. }
+            | Self::SeveralImages { .. }
+            | Self::NoImage { .. }
+            | Self::NoPlatform { .. }
+            | Self::Kind { .. }
+            | Self::Io { .. }
+            | Self::TooManyMembers { .. } => false,
+        }
+    }
+}
+
 /// A blob's bytes are not what its descriptor says. Readers wrap it in an [`io::Error`]; see [`BlobError::of`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BlobError {
