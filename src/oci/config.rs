@@ -97,6 +97,20 @@ mod tests {
     }
 
     #[test]
+    fn keeps_numbers_digit_for_digit() {
+        let rebuilt = |numbers: &str| {
+            let text = format!(r#"{{"os":"linux","x":{numbers},"rootfs":{{"diff_ids":[]}}}}"#);
+            let config = Config::parse(text.as_bytes(), "config c").unwrap();
+            let written = String::from_utf8(config.with_diff_ids(&[]).to_bytes()).unwrap();
+            written.replace(r#"{"os":"linux","x":"#, "").replace(r#","rootfs":{"diff_ids":[]}}"#, "")
+        };
+        let numbers = "[18446744073709551616,-9223372036854775809,1.50,-0,1e+05,2e-7,0.1000000000000000055511]";
+        assert_eq!(rebuilt(numbers), numbers);
+        // serde_json spells exponents its own way; the digits stay.
+        assert_eq!(rebuilt("[1E05]"), "[1e+05]");
+    }
+
+    #[test]
     fn changes_only_the_diff_ids() {
         let config = Config::parse(DOCKER.as_bytes(), "config c").unwrap();
         let ids = [DiffId::from_bytes([1; 32]), DiffId::from_bytes([2; 32])];
