@@ -30,6 +30,7 @@
 
 pub mod check;
 pub mod codec;
+pub mod compression;
 pub mod digest;
 pub mod error;
 pub mod inspect;

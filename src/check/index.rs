@@ -9,9 +9,10 @@ use super::blob::Blob;
 use super::findings::Findings;
 use super::frames::Frames;
 use crate::codec::{FrameDecoder, Sha256Stream};
+use crate::compression::Compression;
 use crate::digest::BlobDigest;
 use crate::error::Error;
-use crate::oci::{Compression, Descriptor};
+use crate::oci::Descriptor;
 use crate::span::Span;
 use crate::toc::{
     ChunkedAnnotations, FOOTER_BYTES, FOOTER_FRAME, PADDING, Positions, SKIPPABLE_HEADER, Toc, decode_footer,

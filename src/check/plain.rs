@@ -3,7 +3,7 @@
 use super::blob::Blob;
 use super::findings::Findings;
 use super::{CheckedLayer, Job};
-use crate::codec::Compression;
+use crate::compression::Compression;
 use crate::digest::BlobDigest;
 use crate::error::Error;
 use crate::oci::Descriptor;

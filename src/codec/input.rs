@@ -2,28 +2,8 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
+use crate::compression::Compression;
 use crate::limits;
-
-/// How a layer blob is compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Compression {
-    None,
-    Gzip,
-    Zstd,
-}
-
-impl Compression {
-    /// By the first bytes of a blob, as containers/image detects it (`pkg/compression`).
-    pub fn detect(head: &[u8]) -> Self {
-        match head {
-            [0x1f, 0x8b, 0x08, ..] => Self::Gzip,
-            [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Zstd,
-            // A skippable frame, magic 0x184D2A50 to 0x184D2A5F.
-            [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
-            _ => Self::None,
-        }
-    }
-}
 
 /// Larger buffers make zlib-rs faster; 1 MiB is where that ends.
 const BUFFER: usize = 1 << 20;

@@ -15,6 +15,6 @@ pub use descriptor::Descriptor;
 pub use error::OciError;
 pub use index::{Index, IndexEntry, LAYOUT_FILE, check_layout_file};
 pub use manifest::{Document, Manifest, ManifestKind};
-pub use media::{Compression, layer_compression, may_be_manifest};
+pub use media::{layer_compression, may_be_manifest};
 pub use platform::Platform;
 pub use reference::{Reference, ReferenceError, Transport};

@@ -1,10 +1,11 @@
 //! One layer: from inventory and plan to a blob in the sink.
 
 use crate::codec::library_version;
+use crate::compression::Compression;
 use crate::digest::{BlobDigest, DiffId};
 use crate::error::Error;
 use crate::inventory::{Inventory, Item};
-use crate::oci::{Compression, Descriptor};
+use crate::oci::Descriptor;
 use crate::order::cost::{PullIndex, PullLayer};
 use crate::order::{Entry, Live, Role};
 use crate::pack::{self, PackError, PackedLayer, Placed};

@@ -18,8 +18,9 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::compression::Compression;
 use crate::digest::{BlobDigest, DiffId};
-use crate::oci::{Compression, Config, Descriptor, Index, Manifest, Platform, Reference, Transport};
+use crate::oci::{Config, Descriptor, Index, Manifest, Platform, Reference, Transport};
 use crate::span::Span;
 
 pub use error::{BlobError, SourceError};

@@ -10,8 +10,9 @@ use tempfile::TempDir;
 
 use super::{BlobError, Image, Source, SourceError};
 use crate::codec::Sha256Stream;
+use crate::compression::Compression;
 use crate::digest::{BlobDigest, DiffId};
-use crate::oci::{Compression, Platform};
+use crate::oci::Platform;
 
 const LAYERS: [&[u8]; 2] = [b"first layer, not really a tar", b"second"];
 const PLAIN: &str = "application/vnd.oci.image.layer.v1.tar";

@@ -5,9 +5,10 @@ use std::io::Write;
 use std::path::Path;
 
 use restrata::codec::{Level, Sha256Stream};
+use restrata::compression::Compression;
 use restrata::digest::DiffId;
 use restrata::job::JobOptions;
-use restrata::oci::{Compression, Config, Descriptor, Manifest, Platform};
+use restrata::oci::{Config, Descriptor, Manifest, Platform};
 use restrata::pack::IndexPlace;
 use restrata::progress::Progress;
 use restrata::rechunk::{Request, rechunk};

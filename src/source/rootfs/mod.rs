@@ -11,8 +11,9 @@ use oci_spec::image::MediaType;
 
 use super::{Image, Layer, Place, SourceError};
 use crate::codec::Sha256Stream;
+use crate::compression::Compression;
 use crate::digest::BlobDigest;
-use crate::oci::{Compression, Config, Descriptor, Manifest, Platform};
+use crate::oci::{Config, Descriptor, Manifest, Platform};
 
 pub use stream::{RootfsError, TarStream};
 
