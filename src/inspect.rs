@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::HashSet;
 
+use crate::compression::Compression;
 use crate::digest::BlobDigest;
 use crate::error::Error;
 use crate::oci::{Platform, Reference};
@@ -35,7 +36,9 @@ pub struct InspectedImage {
 pub struct InspectedLayer {
     pub digest: Option<BlobDigest>,
     pub size: Option<u64>,
+    /// For a layer that came without one, what it would have.
     pub media_type: String,
+    pub compression: Compression,
     /// Where the TOC stands: "first", "end", or "none".
     pub index: String,
     /// What follows is known from a TOC only.
@@ -90,20 +93,17 @@ fn inspect_layer(
     layer: &Layer,
     toc: Option<&(ChunkedAnnotations, Toc)>,
 ) -> Result<InspectedLayer, Error> {
+    let (descriptor, compression) = (layer.descriptor.as_ref(), layer.compression);
     // A docker-archive has no descriptors, but its members have sizes.
-    let size = match &layer.descriptor {
+    let size = match descriptor {
         Some(descriptor) => Some(descriptor.size),
         None => source.layer_file(layer)?.map(|(_, span)| span.len()),
     };
-    let media_type = match (&layer.descriptor, layer.compression) {
-        (Some(descriptor), _) => descriptor.media_type.clone(),
-        (None, Some(compression)) => compression.media_type().to_owned(),
-        (None, None) => "tar".to_owned(),
-    };
     let mut inspected = InspectedLayer {
-        digest: layer.descriptor.as_ref().map(|descriptor| descriptor.digest),
+        digest: descriptor.map(|descriptor| descriptor.digest),
         size,
-        media_type,
+        media_type: descriptor.map_or(compression.media_type(), |descriptor| &descriptor.media_type).to_owned(),
+        compression,
         index: "none".to_owned(),
         entries: None,
         index_bytes: 0,

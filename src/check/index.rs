@@ -30,12 +30,12 @@ pub(super) struct Index {
 /// `None` when the annotations lead nowhere.
 pub(super) fn read(
     descriptor: &Descriptor,
-    compression: Option<Compression>,
+    compression: Compression,
     blob: &Blob,
     frames: &Frames,
     findings: &mut Findings,
 ) -> Result<Option<Index>, Error> {
-    if compression.is_some_and(|compression| compression != Compression::Zstd) {
+    if compression != Compression::Zstd {
         findings.problem(format!("the layer has a TOC and the media type {:?}: expected zstd", descriptor.media_type));
     }
     let annotations = match ChunkedAnnotations::from_annotations(|key| descriptor.annotation(key)) {

@@ -95,6 +95,24 @@ fn check_says_what_is_wrong_with_which_layer() {
 fn inspect_shows_layers_and_files() {
     let text = plain(&text::inspect(&samples::inspection()));
     assert!(text.lines().all(|line| line.chars().count() <= 80));
+    let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+    let short = |byte| samples::digest(byte).short();
+    assert!(rows.contains(&vec![
+        "0",
+        &short(10),
+        "27.1",
+        "MB",
+        "tar+zstd",
+        "first",
+        "610",
+        "kB",
+        "8,979",
+        "9,079",
+        "89.8",
+        "MB"
+    ]));
+    assert!(rows.contains(&vec!["1", &short(11), "27.1", "MB", "tar+zstd", "none", "-", "-", "-", "-"]));
     assert!(text.contains("1.30 MB  3.90 MB  0  /usr/bin/perl"));
     assert_eq!(object(&json::inspect(&samples::inspection()))["images"][0]["layers"][1]["entries"], Value::Null);
+    assert_eq!(object(&json::inspect(&samples::inspection()))["images"][0]["layers"][1]["compression"], "zstd");
 }

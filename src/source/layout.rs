@@ -123,7 +123,7 @@ impl Walk<'_> {
         config.check_layers(manifest.layers().len(), &name).map_err(|source| store.oci(source))?;
         let layers = manifest.layers().iter().zip(config.diff_ids()).map(|(layer, &diff_id)| {
             Ok(Layer {
-                compression: Some(layer_compression(layer).map_err(|source| store.oci(source))?),
+                compression: layer_compression(layer).map_err(|source| store.oci(source))?,
                 descriptor: Some(layer.clone()),
                 diff_id: Some(diff_id),
                 place: Place::Blob(layer.clone()),

@@ -52,8 +52,8 @@ pub struct Layer {
     pub descriptor: Option<Descriptor>,
     /// `None` for a directory: its tar is made while it is read.
     pub diff_id: Option<DiffId>,
-    /// `None` when only the first bytes can tell.
-    pub compression: Option<Compression>,
+    /// As the media type claims; where there is none, as the first bytes tell.
+    pub compression: Compression,
     place: Place,
 }
 

@@ -169,13 +169,13 @@ fn reads_every_kind() {
         suite(&open(&reference));
     }
     let image = suite(&layout.open(""));
-    assert_eq!(image.layers[0].compression, Some(Compression::None));
+    assert_eq!(image.layers[0].compression, Compression::None);
     assert_eq!(image.manifest.annotation("a"), Some("b"));
     suite(&layout.open(":v1"));
     let docker = docker_archive(layout.dir.path(), &["docker.io/library/x:latest"]);
     for tag in ["", ":x", ":docker.io/library/x:latest"] {
         let image = suite(&open(&format!("docker-archive:{}{tag}", docker.display())));
-        assert_eq!(image.layers[0].compression, None);
+        assert_eq!(image.layers[0].compression, Compression::None);
     }
 }
 

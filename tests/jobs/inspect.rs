@@ -1,3 +1,4 @@
+use restrata::compression::Compression;
 use restrata::inspect::inspect;
 use restrata::pack::IndexPlace;
 use tempfile::TempDir;
@@ -28,4 +29,5 @@ fn other_layers_are_unknown() {
     let layer = &image.layers[0];
     assert_eq!((layer.index.as_str(), layer.entries, layer.content_bytes, layer.chunks), ("none", None, None, None));
     assert!(layer.size > Some(100_000) && image.biggest.is_empty());
+    assert_eq!((layer.media_type.as_str(), layer.compression), (Compression::None.media_type(), Compression::None));
 }

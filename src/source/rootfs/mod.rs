@@ -47,12 +47,7 @@ pub(super) fn image(platform: Option<&Platform>) -> Image {
         manifest_digest: None,
         config,
         platform: Some(platform),
-        layers: vec![Layer {
-            descriptor: None,
-            diff_id: None,
-            compression: Some(Compression::None),
-            place: Place::Rootfs,
-        }],
+        layers: vec![Layer { descriptor: None, diff_id: None, compression: Compression::None, place: Place::Rootfs }],
         index_descriptor: None,
         index: None,
     }
