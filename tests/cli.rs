@@ -191,6 +191,28 @@ fn rechunk_reports_in_text_and_json_and_quietly() {
 }
 
 #[test]
+fn a_digestfile_that_cannot_be_written_is_told_first() {
+    let dir = TempDir::new().unwrap();
+    let (root, layout) = images(dir.path());
+    let missing = dir.path().join("no/where");
+    let below_file = dir.path().join("root/data/digest");
+    for (file, says) in
+        [(&missing, "No such file"), (&below_file, "Not a directory"), (&dir.path().join("root"), "a directory")]
+    {
+        let output = restrata(&["rechunk", &root, &layout, "--digestfile", file.to_str().unwrap()]);
+        assert_eq!(code(&output), 1);
+        let said = err(&output);
+        assert!(said.contains(file.to_str().unwrap()) && said.contains(says), "{said}");
+        assert!(!dir.path().join("out").exists());
+    }
+    // A job that fails leaves no empty file.
+    let digest = dir.path().join("digest");
+    let missing = format!("oci:{}", missing.display());
+    assert_eq!(code(&restrata(&["rechunk", &missing, &layout, "--digestfile", digest.to_str().unwrap()])), 2);
+    assert!(!digest.exists());
+}
+
+#[test]
 fn a_reader_that_has_seen_enough_is_no_failure() {
     let mut child = Command::cargo_bin("restrata").unwrap();
     let mut child = child.args(["completions", "zsh"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
