@@ -77,6 +77,7 @@ impl PreviousImages {
                 notes.push(format!("{reference}: nothing there for {platform}, so it is not compared with"));
                 continue;
             };
+            notes.extend(other_platform(&image, platform).map(|other| format!("{reference}: {other}")));
             let newest = loaded.is_empty().then_some(&mut order);
             loaded.push(load(source, &image, newest, notes)?);
         }
@@ -94,6 +95,12 @@ fn pick(mut images: Vec<Image>, platform: Option<&Platform>) -> Option<Image> {
         None if images.len() == 1 => images.pop(),
         None => None,
     }
+}
+
+/// Laying out against it is harmless, but seldom what was meant.
+fn other_platform(image: &Image, platform: Option<&Platform>) -> Option<String> {
+    let (found, wanted) = (image.config.platform().or_else(|| image.platform.clone())?, platform?);
+    (!found.is_same_family(wanted)).then(|| format!("expected an image for {wanted}, found one for {found}"))
 }
 
 fn load(

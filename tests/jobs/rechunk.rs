@@ -10,7 +10,7 @@ use restrata::rechunk::{Outcome, Request, rechunk};
 use restrata::tar::EntryKind::{Dir, HardLink};
 use tempfile::TempDir;
 
-use super::image::{entry, file, link, plain};
+use super::image::{chunked, entry, file, link, plain, platforms};
 
 fn run(dir: &Path, new: &str, previous: &[&str]) -> Result<Outcome, Error> {
     let request = Request {
@@ -44,4 +44,18 @@ fn what_clients_cannot_extract_is_refused() {
     let dir = TempDir::new().unwrap();
     let cross = [good, vec![link("a", HardLink, "f")]];
     assert_eq!(run(dir.path(), &plain(dir.path(), "t", &cross), &[]).unwrap().images.len(), 1);
+}
+
+#[test]
+fn a_previous_image_of_another_platform_is_told() {
+    let layers = [vec![file("f", b"x")]];
+    let dir = TempDir::new().unwrap();
+    let new = platforms(dir.path(), "new", &[("linux/amd64".parse().unwrap(), &layers)]);
+    for (platform, is_told) in [("linux/arm64", true), ("linux/amd64", false)] {
+        let old = platforms(dir.path(), "old", &[(platform.parse().unwrap(), &layers)]);
+        let old = chunked(dir.path(), &old, IndexPlace::End);
+        let notes = run(dir.path(), &new, &[&old]).unwrap().notes;
+        let note = format!("{old}: expected an image for linux/amd64, found one for {platform}");
+        assert_eq!(notes, if is_told { vec![note] } else { Vec::new() });
+    }
 }
