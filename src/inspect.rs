@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::oci::{Platform, Reference};
 use crate::order::Entry;
 use crate::order::tree::merge;
-use crate::source::{Image, Layer, Source};
+use crate::source::{Image, IndexError, Layer, Source};
 use crate::tar::{EntryKind, TarPath};
 use crate::toc::{ChunkedAnnotations, FOOTER_FRAME, Toc, TocEntry};
 
@@ -71,10 +71,14 @@ pub fn inspect(reference: &Reference, platform: Option<&Platform>) -> Result<Ins
 fn inspect_image(source: &Source, image: &Image) -> Result<InspectedImage, Error> {
     let (mut layers, mut tocs) = (Vec::new(), Vec::new());
     for (index, layer) in image.layers.iter().enumerate() {
-        let toc = source.toc(layer).map_err(|fault| Error::Index {
-            reference: source.reference().to_string(),
-            layer: layer.descriptor.as_ref().map_or_else(|| index.to_string(), |d| d.digest.to_string()),
-            reason: fault.to_string(),
+        let toc = source.toc(layer).map_err(|fault| match fault {
+            // Names the layer itself.
+            IndexError::Source(error) => error.into(),
+            fault => Error::Index {
+                reference: source.reference().to_string(),
+                layer: layer.descriptor.as_ref().map_or_else(|| index.to_string(), |d| d.digest.to_string()),
+                reason: fault.to_string(),
+            },
         })?;
         layers.push(inspect_layer(source, layer, toc.as_ref())?);
         tocs.push(toc.map_or_else(Toc::default, |(_, toc)| toc));

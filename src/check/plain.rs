@@ -7,7 +7,7 @@ use crate::compression::Compression;
 use crate::digest::BlobDigest;
 use crate::error::Error;
 use crate::oci::Descriptor;
-use crate::source::Layer;
+use crate::source::{Layer, SourceError};
 use crate::spool::Spool;
 use crate::toc::{TAR_SPLIT_POSITION, TOC_DIGEST, TOC_POSITION};
 use crate::unpack::{self, LayerInput, UnpackError, unpack};
@@ -27,7 +27,7 @@ impl Job<'_> {
         }
         let spool = Spool::new(&self.options.spool_dir)?;
         let input = LayerInput {
-            open: Box::new(|| self.source.open_layer(layer).map_err(std::io::Error::other)),
+            open: Box::new(|| self.source.open_layer(layer).map_err(SourceError::into_io)),
             verified: layer.descriptor.as_ref().map(|descriptor| descriptor.digest),
             diff_id: layer.diff_id,
         };

@@ -13,7 +13,7 @@ use crate::order::cost::{Client, Has, Pull, PullLayer, pull};
 use crate::order::{self, Entry, Fate, NewLayer, Plan, Previous, tree};
 use crate::progress::Progress;
 use crate::sink::Sink;
-use crate::source::{Image, Source};
+use crate::source::{Image, Source, SourceError};
 use crate::spool::Spool;
 use crate::unpack::{self, LayerInput, UnpackedLayer, unpack};
 
@@ -69,7 +69,7 @@ impl Job<'_> {
 
     fn unpack(&self) -> Result<Vec<UnpackedLayer>, Error> {
         let inputs = self.image.layers.iter().map(|layer| LayerInput {
-            open: Box::new(move || self.source.open_layer(layer).map_err(std::io::Error::other)),
+            open: Box::new(move || self.source.open_layer(layer).map_err(SourceError::into_io)),
             verified: layer.descriptor.as_ref().map(|descriptor| descriptor.digest),
             diff_id: layer.diff_id,
         });

@@ -98,8 +98,7 @@ fn image(archive: &Archive, entry: &Entry) -> Result<Image, SourceError> {
     if let Some(promised) = named_digest(&entry.config)
         && promised != digest
     {
-        let source = BlobError::Digest { digest: promised, found: digest };
-        return Err(SourceError::Blob { place: place(), source });
+        return Err(SourceError::Blob { place: place(), what, source: BlobError::Digest { found: digest } });
     }
     let config = Config::parse(&bytes, &what).map_err(oci)?;
     if entry.layers.len() > limits::LAYERS {

@@ -122,13 +122,13 @@ impl Source {
     pub fn layer_file(&self, layer: &Layer) -> Result<Option<(File, Span)>, SourceError> {
         let Some((file, span)) = self.span(layer)? else { return Ok(None) };
         if let Place::Blob(blob) = &layer.place {
-            let (digest, expected, found) = (blob.digest, blob.size, span.len());
+            let (expected, found) = (blob.size, span.len());
             let source = match found.cmp(&expected) {
-                std::cmp::Ordering::Less => BlobError::Short { digest, expected, found },
-                std::cmp::Ordering::Greater => BlobError::Long { digest, expected },
+                std::cmp::Ordering::Less => BlobError::Short { expected, found },
+                std::cmp::Ordering::Greater => BlobError::Long { expected },
                 std::cmp::Ordering::Equal => return Ok(Some((self.own(&file)?, span))),
             };
-            return Err(SourceError::Blob { place: self.reference.to_string(), source });
+            return Err(SourceError::Blob { place: self.reference.to_string(), what: layer_name(blob), source });
         }
         Ok(Some((self.own(&file)?, span)))
     }
@@ -140,7 +140,7 @@ impl Source {
 
     fn span(&self, layer: &Layer) -> Result<Option<(Arc<File>, Span)>, SourceError> {
         Ok(match (&self.kind, &layer.place) {
-            (Kind::Layout(store), Place::Blob(blob)) => Some(store.blob(blob.digest)?),
+            (Kind::Layout(store), Place::Blob(blob)) => Some(store.blob(blob.digest, || layer_name(blob))?),
             (Kind::Docker(archive), Place::Member(span)) => Some((archive.file(), *span)),
             _ => None,
         })
@@ -153,6 +153,10 @@ impl Source {
             source,
         })
     }
+}
+
+fn layer_name(blob: &Descriptor) -> String {
+    format!("layer {}", blob.digest)
 }
 
 /// Remarks that are no errors, gathered from wherever they arise.

@@ -219,7 +219,10 @@ fn gives_an_image_for_each_platform() {
     // The other platform's blobs need not be there.
     fs::remove_file(layout.blob_path(b["digest"].as_str().unwrap().parse().unwrap())).unwrap();
     assert_eq!(layout.images("", Some("linux/amd64")).unwrap().len(), 1);
-    assert!(matches!(layout.images("", Some("linux/arm64/v8")), Err(SourceError::MissingBlob { .. })));
+    assert!(matches!(
+        layout.images("", Some("linux/arm64/v8")),
+        Err(SourceError::Blob { source: BlobError::Missing, .. })
+    ));
     let error = layout.images("", Some("linux/arm")).unwrap_err().to_string();
     assert!(error.contains("found linux/amd64, linux/arm64"), "{error}");
 }
@@ -247,19 +250,20 @@ fn finds_damaged_blobs() {
     let source = layout.open("");
     let image = source.images(None).unwrap().remove(0);
     for (bytes, is_right) in [
-        (&b"sec"[..], (|e| matches!(e, BlobError::Short { expected: 6, found: 3, .. })) as fn(&BlobError) -> bool),
-        (b"seconds", |e| matches!(e, BlobError::Long { expected: 6, .. })),
+        (&b"sec"[..], (|e| matches!(e, BlobError::Short { expected: 6, found: 3 })) as fn(&BlobError) -> bool),
+        (b"seconds", |e| matches!(e, BlobError::Long { expected: 6 })),
         (b"zecond", |e| matches!(e, BlobError::Digest { .. })),
     ] {
         fs::write(&blob, bytes).unwrap();
         let error = read(&source, &image, 1).unwrap_err();
         let error = BlobError::of(&error).unwrap();
-        assert!(is_right(error) && error.to_string().contains(&digest(LAYERS[1]).hex()), "{error}");
+        assert!(is_right(error), "{error}");
     }
     fs::write(&blob, b"sec").unwrap();
-    assert!(matches!(source.layer_file(&image.layers[1]), Err(SourceError::Blob { .. })));
+    let error = source.layer_file(&image.layers[1]).unwrap_err().to_string();
+    assert!(error.ends_with(&format!("layer {}: the blob is too short: expected 6 bytes, found 3", digest(LAYERS[1]))));
     fs::remove_file(&blob).unwrap();
-    assert!(matches!(source.open_layer(&image.layers[1]), Err(SourceError::MissingBlob { .. })));
+    assert!(matches!(source.open_layer(&image.layers[1]), Err(SourceError::Blob { source: BlobError::Missing, .. })));
     fs::create_dir(&blob).unwrap();
     assert!(matches!(source.open_layer(&image.layers[1]), Err(SourceError::Kind { .. })));
     let mut manifest = fs::OpenOptions::new().append(true).open(layout.blob_path(image.manifest_digest.unwrap()));

@@ -1,5 +1,6 @@
 use restrata::compression::Compression;
 use restrata::inspect::inspect;
+use restrata::oci::Reference;
 use restrata::pack::IndexPlace;
 use tempfile::TempDir;
 
@@ -20,6 +21,18 @@ fn tells_what_tocs_tell() {
         assert!(biggest.contains(&("/usr/share/zeros", 1, 9)) && biggest.len() == 5, "{biggest:?}");
         assert!((100_000..101_000).contains(&image.biggest[0].compressed));
     }
+}
+
+#[test]
+fn a_damaged_layer_is_named_once() {
+    let dir = TempDir::new().unwrap();
+    let reference = chunked(dir.path(), &plain(dir.path(), "a", &[sample()]), IndexPlace::First);
+    let reference: Reference = reference.parse().unwrap();
+    let digest = inspect(&reference, None).unwrap().images[0].layers[0].digest.unwrap();
+    std::fs::remove_file(reference.path().join("blobs/sha256").join(digest.hex())).unwrap();
+    let message = inspect(&reference, None).unwrap_err().to_string();
+    assert!(message.ends_with(&format!("layer {digest}: the blob is missing")), "{message}");
+    assert_eq!(message.matches(&digest.hex()).count(), 1, "{message}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use restrata::rechunk::{Outcome, Request, rechunk};
 use restrata::tar::EntryKind::{Dir, HardLink};
 use tempfile::TempDir;
 
-use super::image::{chunked, entry, file, link, plain, platforms};
+use super::image::{chunked, entry, file, link, noise, plain, platforms};
 
 fn run(dir: &Path, new: &str, previous: &[&str]) -> Result<Outcome, Error> {
     let request = Request {
@@ -57,5 +57,26 @@ fn a_previous_image_of_another_platform_is_told() {
         let notes = run(dir.path(), &new, &[&old]).unwrap().notes;
         let note = format!("{old}: expected an image for linux/amd64, found one for {platform}");
         assert_eq!(notes, if is_told { vec![note] } else { Vec::new() });
+    }
+}
+
+#[test]
+fn a_damaged_layer_is_named_once() {
+    let dir = TempDir::new().unwrap();
+    let reference = plain(dir.path(), "t", &[vec![file("f", &noise(2000))]]);
+    let blobs = dir.path().join("plain/blobs/sha256");
+    let biggest =
+        std::fs::read_dir(&blobs).unwrap().map(|blob| blob.unwrap()).max_by_key(|blob| blob.metadata().unwrap().len());
+    let layer = biggest.unwrap().path();
+    let digest = layer.file_name().unwrap().to_str().unwrap().to_owned();
+    let mut bytes = std::fs::read(&layer).unwrap();
+    bytes[700] ^= 1;
+    std::fs::write(&layer, &bytes).unwrap();
+    let corrupt = run(dir.path(), &reference, &[]).unwrap_err().to_string();
+    std::fs::remove_file(&layer).unwrap();
+    let missing = run(dir.path(), &reference, &[]).unwrap_err().to_string();
+    for (message, says) in [(corrupt, "the blob is corrupt: its content has"), (missing, "the blob is missing")] {
+        assert!(message.starts_with(&format!("{reference}: layer sha256:{digest}: {says}")), "{message}");
+        assert_eq!(message.matches(&digest).count(), 1, "{message}");
     }
 }
