@@ -1,6 +1,7 @@
 //! What a job can fail with. Each message names the image, blob, entry or file.
 
 use crate::codec::FrameError;
+use crate::order::BrokenEntry;
 use crate::order::layers::PlanError;
 use crate::pack::PackError;
 use crate::progress::Interrupted;
@@ -21,6 +22,8 @@ pub enum Error {
     Frame(#[from] FrameError),
     #[error("{reference}: layer {layer}: {source}")]
     Unpack { reference: String, layer: String, source: UnpackError },
+    #[error("{reference}: layer {layer}: {source}")]
+    Entry { reference: String, layer: String, source: BrokenEntry },
     #[error("layer {layer} of the output: {source}")]
     Pack { layer: usize, source: PackError },
     #[error("{reference}: layer {layer}: {reason}")]

@@ -3,13 +3,14 @@
 use std::cmp::Reverse;
 use std::collections::HashSet;
 
+use crate::compression::Compression;
 use crate::digest::BlobDigest;
 use crate::error::Error;
 use crate::inventory::toc_entries;
 use crate::oci::{Platform, Reference};
 use crate::order::Entry;
 use crate::order::tree::merge;
-use crate::source::{Image, Layer, Source};
+use crate::source::{Image, IndexError, Layer, Source};
 use crate::tar::TarPath;
 use crate::toc::{ChunkedAnnotations, FOOTER_FRAME, Toc, TocEntry};
 
@@ -36,7 +37,9 @@ pub struct InspectedImage {
 pub struct InspectedLayer {
     pub digest: Option<BlobDigest>,
     pub size: Option<u64>,
+    /// For a layer that came without one, what it would have.
     pub media_type: String,
+    pub compression: Compression,
     /// Where the TOC stands: "first", "end", or "none".
     pub index: String,
     /// What follows is known from a TOC only.
@@ -69,10 +72,14 @@ pub fn inspect(reference: &Reference, platform: Option<&Platform>) -> Result<Ins
 fn inspect_image(source: &Source, image: &Image) -> Result<InspectedImage, Error> {
     let (mut layers, mut tocs) = (Vec::new(), Vec::new());
     for (index, layer) in image.layers.iter().enumerate() {
-        let toc = source.toc(layer).map_err(|fault| Error::Index {
-            reference: source.reference().to_string(),
-            layer: layer.descriptor.as_ref().map_or_else(|| index.to_string(), |d| d.digest.to_string()),
-            reason: fault.to_string(),
+        let toc = source.toc(layer).map_err(|fault| match fault {
+            // Names the layer itself.
+            IndexError::Source(error) => error.into(),
+            fault => Error::Index {
+                reference: source.reference().to_string(),
+                layer: layer.descriptor.as_ref().map_or_else(|| index.to_string(), |d| d.digest.to_string()),
+                reason: fault.to_string(),
+            },
         })?;
         layers.push(inspect_layer(source, layer, toc.as_ref())?);
         tocs.push(toc.map_or_else(Toc::default, |(_, toc)| toc));
@@ -91,20 +98,17 @@ fn inspect_layer(
     layer: &Layer,
     toc: Option<&(ChunkedAnnotations, Toc)>,
 ) -> Result<InspectedLayer, Error> {
+    let (descriptor, compression) = (layer.descriptor.as_ref(), layer.compression);
     // A docker-archive has no descriptors, but its members have sizes.
-    let size = match &layer.descriptor {
+    let size = match descriptor {
         Some(descriptor) => Some(descriptor.size),
         None => source.layer_file(layer)?.map(|(_, span)| span.len()),
     };
-    let media_type = match (&layer.descriptor, layer.compression) {
-        (Some(descriptor), _) => descriptor.media_type.clone(),
-        (None, Some(compression)) => compression.media_type().to_owned(),
-        (None, None) => "tar".to_owned(),
-    };
     let mut inspected = InspectedLayer {
-        digest: layer.descriptor.as_ref().map(|descriptor| descriptor.digest),
+        digest: descriptor.map(|descriptor| descriptor.digest),
         size,
-        media_type,
+        media_type: descriptor.map_or(compression.media_type(), |descriptor| &descriptor.media_type).to_owned(),
+        compression,
         index: "none".to_owned(),
         entries: None,
         index_bytes: 0,

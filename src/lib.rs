@@ -4,24 +4,15 @@
 //! layers are zstd:chunked with their index first and laid out against the published one.
 //!
 //! ```no_run
-//! use restrata::codec::Level;
 //! use restrata::job::JobOptions;
-//! use restrata::pack::IndexPlace;
 //! use restrata::progress::Progress;
 //! use restrata::rechunk::{Request, rechunk};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let resources = JobOptions { threads: 2, spool_dir: restrata::spool::default_dir() };
 //! let request = Request {
-//!     new: "docker-archive:new.tar".parse()?,
-//!     dest: "oci:images:v2".parse()?,
 //!     previous: vec!["oci:images:v1".parse()?],
-//!     platform: None,
-//!     level: Level::DEFAULT,
-//!     index: IndexPlace::First,
-//!     layers: restrata::order::layers::Options::default(),
-//!     base: None,
-//!     keep_foreign: false,
-//!     resources: JobOptions { threads: 2, spool_dir: restrata::spool::default_dir() },
+//!     ..Request::new("docker-archive:new.tar".parse()?, "oci:images:v2".parse()?, resources)
 //! };
 //! let outcome = rechunk(&request, &Progress::new())?;
 //! println!("{}", outcome.digest);
@@ -33,6 +24,7 @@
 
 pub mod check;
 pub mod codec;
+pub mod compression;
 pub mod digest;
 pub mod error;
 pub mod inspect;

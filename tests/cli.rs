@@ -191,6 +191,28 @@ fn rechunk_reports_in_text_and_json_and_quietly() {
 }
 
 #[test]
+fn a_digestfile_that_cannot_be_written_is_told_first() {
+    let dir = TempDir::new().unwrap();
+    let (root, layout) = images(dir.path());
+    let missing = dir.path().join("no/where");
+    let below_file = dir.path().join("root/data/digest");
+    for (file, says) in
+        [(&missing, "No such file"), (&below_file, "Not a directory"), (&dir.path().join("root"), "a directory")]
+    {
+        let output = restrata(&["rechunk", &root, &layout, "--digestfile", file.to_str().unwrap()]);
+        assert_eq!(code(&output), 1);
+        let said = err(&output);
+        assert!(said.contains(file.to_str().unwrap()) && said.contains(says), "{said}");
+        assert!(!dir.path().join("out").exists());
+    }
+    // A job that fails leaves no empty file.
+    let digest = dir.path().join("digest");
+    let missing = format!("oci:{}", missing.display());
+    assert_eq!(code(&restrata(&["rechunk", &missing, &layout, "--digestfile", digest.to_str().unwrap()])), 2);
+    assert!(!digest.exists());
+}
+
+#[test]
 fn a_reader_that_has_seen_enough_is_no_failure() {
     let mut child = Command::cargo_bin("restrata").unwrap();
     let mut child = child.args(["completions", "zsh"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -219,6 +241,36 @@ fn verify_and_check_say_no_with_3() {
     assert!(restrata(&["verify", "-q", &root, &layout]).stdout.is_empty());
     let other = restrata(&["verify", &root, &layout, "--format", "json"]);
     assert_eq!(serde_json::from_slice::<Value>(&other.stdout).unwrap()["same"], false);
+}
+
+/// Each document above the layers, damaged and then gone.
+#[test]
+fn a_damaged_image_is_3_in_check() {
+    let tmp = TempDir::new().unwrap();
+    let (root, layout) = images(tmp.path());
+    assert_eq!(code(&restrata(&["rechunk", "-q", &root, &layout])), 0);
+    let dir = tmp.path().join("out");
+    let read = |path: &Path| serde_json::from_slice::<Value>(&fs::read(path).unwrap()).unwrap();
+    let blob = |digest: &Value| dir.join("blobs/sha256").join(&digest.as_str().unwrap()["sha256:".len()..]);
+    let manifest = blob(&read(&dir.join("index.json"))["manifests"][0]["digest"]);
+    let config = blob(&read(&manifest)["config"]["digest"]);
+    for path in [dir.join("oci-layout"), dir.join("index.json"), manifest, config] {
+        let good = fs::read(&path).unwrap();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        fs::write(&path, &good[1..]).unwrap();
+        let output = restrata(&["check", &layout]);
+        assert_eq!(code(&output), 3, "{name}: {}{}", out(&output), err(&output));
+        assert!(out(&output).starts_with("problem: ") && out(&output).contains(name), "{}", out(&output));
+        let output = restrata(&["check", &layout, "--format", "json"]);
+        assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap()["ok"], false);
+        assert_eq!(code(&restrata(&["inspect", &layout])), 1);
+        fs::write(&path, &good).unwrap();
+    }
+    assert_eq!(code(&restrata(&["check", &layout])), 0);
+    assert_eq!(code(&restrata(&["check", &layout.replace("v1", "v9")])), 2);
+    assert_eq!(code(&restrata(&["check", &format!("oci:{}", tmp.path().join("root").display())])), 1);
+    fs::remove_file(blob(&read(&dir.join("index.json"))["manifests"][0]["digest"])).unwrap();
+    assert_eq!(code(&restrata(&["check", &layout])), 3);
 }
 
 #[test]

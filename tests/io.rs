@@ -5,8 +5,9 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::process::Command;
 
+use restrata::compression::Compression;
 use restrata::digest::DiffId;
-use restrata::oci::{Compression, Descriptor};
+use restrata::oci::Descriptor;
 use restrata::sink::Sink;
 use restrata::source::{Image, Source};
 use tempfile::TempDir;

@@ -255,18 +255,14 @@ fn run(
     threads: usize,
 ) -> (Image, ImageOutcome) {
     let reference = |name: &str| format!("oci:{}:t", dir.join(name).display()).parse().unwrap();
+    let resources = JobOptions { threads, spool_dir: dir.to_owned() };
     let request = Request {
-        new: reference(new),
-        dest: reference(dest),
         previous: previous.map(reference).into_iter().collect(),
-        platform: None,
         level: Level::new(1).unwrap(),
         index: place,
         // As the input is, so that any difference is the tool's.
         layers: layers::Options { mtime: Mtime::Keep, ..layers::Options::default() },
-        base: None,
-        keep_foreign: false,
-        resources: JobOptions { threads, spool_dir: dir.to_owned() },
+        ..Request::new(reference(new), reference(dest), resources)
     };
     let mut outcome = rechunk(&request, &Progress::new()).unwrap();
     let image = layout::read(&dir.join(dest));

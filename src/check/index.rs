@@ -9,9 +9,10 @@ use super::blob::Blob;
 use super::findings::Findings;
 use super::frames::Frames;
 use crate::codec::{FrameDecoder, Sha256Stream};
+use crate::compression::Compression;
 use crate::digest::BlobDigest;
 use crate::error::Error;
-use crate::oci::{Compression, Descriptor};
+use crate::oci::Descriptor;
 use crate::span::Span;
 use crate::toc::{
     ChunkedAnnotations, FOOTER_BYTES, FOOTER_FRAME, PADDING, Positions, SKIPPABLE_HEADER, Toc, decode_footer,
@@ -29,12 +30,12 @@ pub(super) struct Index {
 /// `None` when the annotations lead nowhere.
 pub(super) fn read(
     descriptor: &Descriptor,
-    compression: Option<Compression>,
+    compression: Compression,
     blob: &Blob,
     frames: &Frames,
     findings: &mut Findings,
 ) -> Result<Option<Index>, Error> {
-    if compression.is_some_and(|compression| compression != Compression::Zstd) {
+    if compression != Compression::Zstd {
         findings.problem(format!("the layer has a TOC and the media type {:?}: expected zstd", descriptor.media_type));
     }
     let annotations = match ChunkedAnnotations::from_annotations(|key| descriptor.annotation(key)) {

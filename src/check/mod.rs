@@ -35,7 +35,7 @@ use crate::error::Error;
 use crate::job::JobOptions;
 use crate::oci::{Descriptor, Platform, Reference};
 use crate::progress::Progress;
-use crate::source::{Image, Layer, Source, SourceError};
+use crate::source::{Image, Layer, Source};
 use crate::toc::TOC_DIGEST;
 
 use blob::Blob;
@@ -43,13 +43,15 @@ use findings::Findings;
 
 #[derive(Debug, Clone)]
 pub struct CheckReport {
+    /// What is wrong with indexes, manifests and configs: no image can be seen behind them.
+    pub problems: Vec<String>,
     pub images: Vec<CheckedImage>,
 }
 
 impl CheckReport {
-    /// True when no layer has a problem.
     pub fn is_clean(&self) -> bool {
-        self.images.iter().flat_map(|image| &image.layers).all(|layer| layer.problems.is_empty())
+        let mut layers = self.images.iter().flat_map(|image| &image.layers);
+        self.problems.is_empty() && layers.all(|layer| layer.problems.is_empty())
     }
 }
 
@@ -76,20 +78,26 @@ pub struct CheckedLayer {
     pub remarks: Vec<String>,
 }
 
-/// Checks every layer of the image; fails only when it can't be asked.
+/// Checks every layer of the image; fails only when it can't be asked, and not when something in it is damaged.
 pub fn check(
     reference: &Reference,
     platform: Option<&Platform>,
     options: JobOptions,
     progress: &Progress,
 ) -> Result<CheckReport, Error> {
-    let source = Source::open(reference)?;
-    let images = source.images(platform)?;
+    let opened = Source::open(reference).and_then(|source| source.images(platform).map(|images| (source, images)));
+    let (source, images) = match opened {
+        Ok(opened) => opened,
+        Err(error) if error.is_damage() => {
+            return Ok(CheckReport { problems: vec![error.to_string()], images: Vec::new() });
+        }
+        Err(error) => return Err(error.into()),
+    };
     let checked = images.iter().map(|image| {
         let job = Job { source: &source, options: &options, progress };
         Ok(CheckedImage { platform: image.platform.clone(), layers: job.layers(image)? })
     });
-    Ok(CheckReport { images: checked.collect::<Result<_, Error>>()? })
+    Ok(CheckReport { problems: Vec::new(), images: checked.collect::<Result<_, Error>>()? })
 }
 
 /// What checking any layer needs.
@@ -156,7 +164,7 @@ impl Job<'_> {
                 }
             }
             Ok(None) => self.plain(layer, None, &mut checked, &mut findings)?,
-            Err(error @ (SourceError::Blob { .. } | SourceError::MissingBlob { .. })) => {
+            Err(error) if error.is_damage() => {
                 checked.kind = if is_chunked { "zstd:chunked" } else { "unread" };
                 findings.problem(error.to_string());
             }

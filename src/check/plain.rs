@@ -3,12 +3,14 @@
 use super::blob::Blob;
 use super::findings::Findings;
 use super::{CheckedLayer, Job};
-use crate::codec::Compression;
+use crate::compression::Compression;
 use crate::digest::BlobDigest;
 use crate::error::Error;
 use crate::inventory::Known;
-use crate::source::Layer;
+use crate::oci::Descriptor;
+use crate::source::{Layer, SourceError};
 use crate::spool::Spool;
+use crate::toc::{TAR_SPLIT_POSITION, TOC_DIGEST, TOC_POSITION};
 use crate::unpack::{self, LayerInput, UnpackError, unpack};
 
 impl Job<'_> {
@@ -21,9 +23,12 @@ impl Job<'_> {
         findings: &mut Findings,
     ) -> Result<(), Error> {
         checked.kind = kind(blob)?;
+        if let Some(descriptor) = &layer.descriptor {
+            positions_alone(descriptor, findings);
+        }
         let spool = Spool::new(&self.options.spool_dir)?;
         let input = LayerInput {
-            open: Box::new(|| self.source.open_layer(layer).map_err(std::io::Error::other)),
+            open: Box::new(|| self.source.open_layer(layer).map_err(SourceError::into_io)),
             verified: layer.descriptor.as_ref().map(|descriptor| descriptor.digest),
             diff_id: layer.diff_id,
         };
@@ -48,6 +53,16 @@ impl Job<'_> {
                 Err(Error::Unpack { reference, layer: checked.digest.to_string(), source })
             }
         }
+    }
+}
+
+/// podman looks for the checksum, and without one never at the positions.
+fn positions_alone(descriptor: &Descriptor, findings: &mut Findings) {
+    let found = [TOC_POSITION, TAR_SPLIT_POSITION].into_iter().find(|key| descriptor.annotation(key).is_some());
+    if let Some(position) = found {
+        findings.problem(format!(
+            "annotations: expected {TOC_DIGEST} beside {position}, found none: clients take the layer for plain zstd"
+        ));
     }
 }
 

@@ -3,9 +3,10 @@
 use std::fmt::Display;
 use std::fs;
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use restrata::check::check;
 use restrata::error::Error;
 use restrata::inspect::inspect;
@@ -14,6 +15,7 @@ use restrata::progress::{Interrupted, Progress};
 use restrata::rechunk::{Request, rechunk};
 use restrata::report::{json, printable, text};
 use restrata::verify::verify;
+use rustix::fs::{Access, AtFlags, CWD, accessat};
 
 use super::args::{Arguments, Check, Command, Format, Inspect, Rechunk, Verify};
 use super::meter::{Job, Meter};
@@ -33,6 +35,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<u8> {
 }
 
 fn run_rechunk(arguments: Rechunk, quiet: bool) -> anyhow::Result<u8> {
+    if let Some(path) = &arguments.digestfile {
+        expect_writable(path).with_context(|| format!("the digest can't be written to {}", path.display()))?;
+    }
     let options = arguments.resources.options();
     let request = Request {
         new: arguments.new,
@@ -62,6 +67,20 @@ fn run_rechunk(arguments: Rechunk, quiet: bool) -> anyhow::Result<u8> {
             .with_context(|| format!("the image is written, but not its digest to {}", path.display()))?;
     }
     Ok(exit::DONE)
+}
+
+/// The digest is known at the end of a job that can take long, and its file must not be there before.
+fn expect_writable(file: &Path) -> anyhow::Result<()> {
+    let writable = |path: &Path, access| accessat(CWD, path, access, AtFlags::EACCESS);
+    match fs::metadata(file) {
+        Ok(meta) if meta.is_dir() => bail!("expected a file, found a directory"),
+        Ok(_) => Ok(writable(file, Access::WRITE_OK)?),
+        Err(_) => {
+            let parent = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            writable(&parent.join("."), Access::WRITE_OK | Access::EXEC_OK)
+                .with_context(|| parent.display().to_string())
+        }
+    }
 }
 
 fn run_verify(arguments: &Verify, quiet: bool) -> anyhow::Result<u8> {

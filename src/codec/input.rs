@@ -2,28 +2,8 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
+use crate::compression::Compression;
 use crate::limits;
-
-/// How a layer blob is compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Compression {
-    None,
-    Gzip,
-    Zstd,
-}
-
-impl Compression {
-    /// By the first bytes of a blob, as containers/image detects it (`pkg/compression`).
-    pub fn detect(head: &[u8]) -> Self {
-        match head {
-            [0x1f, 0x8b, 0x08, ..] => Self::Gzip,
-            [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Zstd,
-            // A skippable frame, magic 0x184D2A50 to 0x184D2A5F.
-            [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
-            _ => Self::None,
-        }
-    }
-}
 
 /// Larger buffers make zlib-rs faster; 1 MiB is where that ends.
 const BUFFER: usize = 1 << 20;
@@ -35,7 +15,7 @@ pub fn decompress<'a>(blob: impl Read + Send + 'a) -> io::Result<(Box<dyn Read +
     let compression = Compression::detect(blob.fill_buf()?);
     let tar: Box<dyn Read + Send + 'a> = match compression {
         Compression::None => Box::new(blob),
-        Compression::Gzip => Box::new(Drained { inner: flate2::bufread::MultiGzDecoder::new(blob) }),
+        Compression::Gzip => Box::new(Members::new(blob)),
         Compression::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(blob)?;
             decoder.window_log_max(limits::ZSTD_WINDOW_LOG)?;
@@ -45,19 +25,43 @@ pub fn decompress<'a>(blob: impl Read + Send + 'a) -> io::Result<(Box<dyn Read +
     Ok((tar, compression))
 }
 
-/// Reads the rest of a gzip blob behind its last member, so that the digest below covers it. gzip(1) and
-/// Go's reader differ on such bytes; neither takes them for content.
-struct Drained<R> {
-    inner: flate2::bufread::MultiGzDecoder<R>,
+/// One gzip member after the other, as Go's reader takes them; what else stands behind them is an error there too.
+struct Members<'a> {
+    decoder: flate2::bufread::GzDecoder<Box<dyn BufRead + Send + 'a>>,
+    /// Bytes found behind the last member.
+    behind: u64,
 }
 
-impl<R: BufRead> Read for Drained<R> {
+impl<'a> Members<'a> {
+    fn new(blob: impl BufRead + Send + 'a) -> Self {
+        Self { decoder: flate2::bufread::GzDecoder::new(Box::new(blob)), behind: 0 }
+    }
+}
+
+impl Read for Members<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let n = self.inner.read(buf)?;
-        if n == 0 && !buf.is_empty() {
-            io::copy(self.inner.get_mut(), &mut io::sink())?;
+        loop {
+            let n = self.decoder.read(buf)?;
+            if n > 0 || buf.is_empty() {
+                return Ok(n);
+            }
+            let blob = self.decoder.get_mut();
+            match blob.fill_buf()?.first() {
+                None if self.behind == 0 => return Ok(0),
+                Some(0x1f) => {
+                    let blob = self.decoder.reset(Box::new(io::empty()));
+                    self.decoder.reset(blob);
+                }
+                _ => {
+                    self.behind += io::copy(blob, &mut io::sink())?;
+                    let found = self.behind;
+                    return Err(io::Error::new(
+                        io::ErrorKind::InvalidData,
+                        format!("expected the end of the blob or another gzip member, found {found} other bytes"),
+                    ));
+                }
+            }
         }
-        Ok(n)
     }
 }
 
@@ -90,6 +94,20 @@ mod tests {
         assert_eq!(read(&frames).unwrap(), (b"one two".to_vec(), Compression::Zstd));
         assert_eq!(read(b"plain").unwrap(), (b"plain".to_vec(), Compression::None));
         assert_eq!(read(b"").unwrap(), (b"".to_vec(), Compression::None));
+    }
+
+    #[test]
+    fn other_bytes_behind_gzip_are_counted() {
+        for rest in [&[0; 512][..], b"junk"] {
+            let blob = [&gzip(b"one ")[..], &gzip(b""), &gzip(b"two"), rest].concat();
+            let error = read(&blob).unwrap_err().to_string();
+            assert!(
+                error.contains("another gzip member") && error.contains(&format!(" {} other", rest.len())),
+                "{error}"
+            );
+        }
+        let (mut tar, _) = decompress(&b"\x1f\x8b\x08"[..]).unwrap();
+        assert!(tar.read(&mut [0; 8]).is_err());
     }
 
     #[test]

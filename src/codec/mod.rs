@@ -6,4 +6,4 @@ mod input;
 
 pub use frame::{FrameDecoder, FrameEncoder, FrameError, Level, WHOLE_FRAME_INPUT, library_version};
 pub use hash::{HashingReader, Sha256Stream};
-pub use input::{Compression, decompress};
+pub use input::decompress;

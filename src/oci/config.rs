@@ -83,7 +83,7 @@ impl Config {
     }
 
     /// The same config over other layers. The history stays.
-    fn with_diff_ids(&self, diff_ids: &[DiffId]) -> Self {
+    pub fn with_diff_ids(&self, diff_ids: &[DiffId]) -> Self {
         let mut value = self.value.clone();
         let list = diff_ids.iter().map(|id| Value::from(id.to_string())).collect();
         if let Some(rootfs) = value.get_mut("rootfs").and_then(Value::as_object_mut) {
@@ -117,6 +117,20 @@ mod tests {
         assert_eq!(String::from_utf8(config.to_bytes()).unwrap(), DOCKER);
         assert_eq!(config.platform().unwrap().to_string(), "linux/arm64/v8");
         assert_eq!(config.history().len(), 1);
+    }
+
+    #[test]
+    fn keeps_numbers_digit_for_digit() {
+        let rebuilt = |numbers: &str| {
+            let text = format!(r#"{{"os":"linux","x":{numbers},"rootfs":{{"diff_ids":[]}}}}"#);
+            let config = Config::parse(text.as_bytes(), "config c").unwrap();
+            let written = String::from_utf8(config.with_diff_ids(&[]).to_bytes()).unwrap();
+            written.replace(r#"{"os":"linux","x":"#, "").replace(r#","rootfs":{"diff_ids":[]}}"#, "")
+        };
+        let numbers = "[18446744073709551616,-9223372036854775809,1.50,-0,1e+05,2e-7,0.1000000000000000055511]";
+        assert_eq!(rebuilt(numbers), numbers);
+        // serde_json spells exponents its own way; the digits stay.
+        assert_eq!(rebuilt("[1E05]"), "[1e+05]");
     }
 
     #[test]

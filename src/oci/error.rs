@@ -33,3 +33,19 @@ pub enum OciError {
     #[error("the platform {found:?}: expected OS/ARCH or OS/ARCH/VARIANT, such as linux/amd64")]
     Platform { found: String },
 }
+
+impl OciError {
+    /// False for what is sound but nothing that this tool reads.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Digest { source, .. } => matches!(source, DigestError::Hex { .. }),
+            Self::Schema1 { .. } | Self::Artifact { .. } | Self::Layer { .. } | Self::Platform { .. } => false,
+            Self::Json { .. }
+            | Self::Field { .. }
+            | Self::MediaType { .. }
+            | Self::Ambiguous { .. }
+            | Self::LayerCount { .. }
+            | Self::TooMany { .. } => true,
+        }
+    }
+}

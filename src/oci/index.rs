@@ -3,7 +3,7 @@
 use oci_spec::image::{ANNOTATION_REF_NAME, MediaType};
 use serde_json::{Map, Value};
 
-use super::{Descriptor, OciError, json};
+use super::{Descriptor, OciError, Platform, json};
 use crate::limits;
 
 /// The content of a layout's `oci-layout` file.
@@ -21,7 +21,6 @@ pub fn check_layout_file(bytes: &[u8], what: &str) -> Result<(), OciError> {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Index {
     value: Map<String, Value>,
-    manifests: Vec<Descriptor>,
 }
 
 impl Default for Index {
@@ -30,7 +29,7 @@ impl Default for Index {
         value.insert("schemaVersion".to_owned(), Value::from(2));
         value.insert("mediaType".to_owned(), Value::from(MediaType::ImageIndex.as_ref()));
         value.insert("manifests".to_owned(), Value::Array(Vec::new()));
-        Self { value, manifests: Vec::new() }
+        Self { value }
     }
 }
 
@@ -41,30 +40,26 @@ impl Index {
     }
 
     pub(super) fn from_map(value: Map<String, Value>, what: &str) -> Result<Self, OciError> {
-        let manifests = json::list(&value, "manifests", limits::INDEX_MANIFESTS, what)?
-            .iter()
-            .enumerate()
-            .map(|(i, entry)| Descriptor::parse(entry, what, &format!("manifests[{i}]")))
-            .collect::<Result<_, _>>()?;
-        Ok(Self { value, manifests })
+        json::list(&value, "manifests", limits::INDEX_MANIFESTS, what)?;
+        Ok(Self { value })
     }
 
-    pub fn manifests(&self) -> &[Descriptor] {
-        &self.manifests
+    pub fn manifests(&self) -> impl Iterator<Item = IndexEntry<'_>> {
+        let list = self.value.get("manifests").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        list.iter().enumerate().map(|(at, value)| IndexEntry { value, at })
     }
 
     /// The tags, sorted, each once.
     pub fn tags(&self) -> Vec<String> {
-        let tags = self.manifests.iter().filter_map(|entry| entry.annotation(ANNOTATION_REF_NAME));
-        let mut tags: Vec<_> = tags.map(str::to_owned).collect();
+        let mut tags: Vec<_> = self.manifests().filter_map(|entry| entry.tag()).map(str::to_owned).collect();
         tags.sort();
         tags.dedup();
         tags
     }
 
     /// The entries with this tag; with `None`, those without any.
-    pub fn tagged(&self, tag: Option<&str>) -> Vec<&Descriptor> {
-        self.manifests.iter().filter(|entry| entry.annotation(ANNOTATION_REF_NAME) == tag).collect()
+    pub fn tagged(&self, tag: Option<&str>) -> Vec<IndexEntry<'_>> {
+        self.manifests().filter(|entry| entry.tag() == tag).collect()
     }
 
     /// Puts `entry` in the place of those with the same tag (or lack of one); other entries stay as they are.
@@ -73,29 +68,66 @@ impl Index {
             Some(tag) => entry.set_annotation(ANNOTATION_REF_NAME, tag),
             None => entry.remove_annotation(ANNOTATION_REF_NAME),
         }
-        let mut manifests = std::mem::take(&mut self.manifests);
-        let is_old = |entry: &Descriptor| entry.annotation(ANNOTATION_REF_NAME) == tag;
-        let at = manifests.iter().position(is_old).unwrap_or(manifests.len());
-        manifests.retain(|entry| !is_old(entry));
-        manifests.insert(at, entry);
-        self.set_manifests(manifests);
+        let at = self.manifests().position(|old| old.tag() == tag).unwrap_or(self.manifests().count());
+        let others = self.manifests().filter(|old| old.tag() != tag);
+        let mut manifests: Vec<Value> = others.map(|old| old.value.clone()).collect();
+        manifests.insert(at, entry.to_value());
+        self.value.insert("manifests".to_owned(), Value::Array(manifests));
     }
 
     /// The same index as an OCI index over other images: annotations and unknown fields stay.
     pub fn to_oci_with(&self, manifests: Vec<Descriptor>) -> Self {
-        let mut index = self.clone();
-        json::set_media_type(&mut index.value, MediaType::ImageIndex.as_ref());
-        index.set_manifests(manifests.into_iter().map(Descriptor::into_oci).collect());
-        index
+        let mut value = self.value.clone();
+        json::set_media_type(&mut value, MediaType::ImageIndex.as_ref());
+        let manifests = manifests.into_iter().map(|manifest| manifest.into_oci().to_value()).collect();
+        value.insert("manifests".to_owned(), manifests);
+        Self { value }
     }
 
     pub fn to_bytes(&self) -> Vec<u8> {
         Value::Object(self.value.clone()).to_string().into_bytes()
     }
+}
 
-    fn set_manifests(&mut self, manifests: Vec<Descriptor>) {
-        self.value.insert("manifests".to_owned(), manifests.iter().map(Descriptor::to_value).collect());
-        self.manifests = manifests;
+/// One entry of an index. It is taken apart when it is asked for: an entry that this tool can't read, such as one
+/// with a sha512 digest, must not stand in the way of the others.
+#[derive(Debug, Clone, Copy)]
+pub struct IndexEntry<'a> {
+    value: &'a Value,
+    at: usize,
+}
+
+impl<'a> IndexEntry<'a> {
+    /// `what` names the index in messages.
+    pub fn descriptor(&self, what: &str) -> Result<Descriptor, OciError> {
+        Descriptor::parse(self.value, what, &self.place())
+    }
+
+    /// The digest as it is written, whatever its algorithm; else the place in the index.
+    pub fn name(&self) -> String {
+        self.value.get("digest").and_then(Value::as_str).map_or_else(|| self.place(), json::excerpt)
+    }
+
+    pub fn tag(&self) -> Option<&'a str> {
+        self.annotation(ANNOTATION_REF_NAME)
+    }
+
+    pub fn annotation(&self, key: &str) -> Option<&'a str> {
+        json::annotation(self.value.as_object()?, key)
+    }
+
+    /// Empty when there is none.
+    pub fn media_type(&self) -> &'a str {
+        self.value.get("mediaType").and_then(Value::as_str).unwrap_or("")
+    }
+
+    /// `None` when it names no OS and architecture.
+    pub fn platform(&self) -> Option<Platform> {
+        Platform::from_fields(self.value.get("platform")?.as_object()?)
+    }
+
+    fn place(&self) -> String {
+        format!("manifests[{}]", self.at)
     }
 }
 
@@ -118,12 +150,28 @@ mod tests {
         index.replace_tag(entry(3), None);
         index.replace_tag(entry(4), Some("a"));
         assert_eq!(index.tags(), ["a", "b"]);
-        let digests: Vec<_> = index.manifests().iter().map(|entry| entry.digest.as_bytes()[0]).collect();
-        assert_eq!(digests, [4, 2, 3]);
+        let first = |entry: IndexEntry<'_>| entry.descriptor("index.json").unwrap().digest.as_bytes()[0];
+        assert_eq!(index.manifests().map(first).collect::<Vec<_>>(), [4, 2, 3]);
         let again = Index::parse(&index.to_bytes(), "index.json").unwrap();
         assert_eq!(again.value["annotations"], json!({"k": "v"}));
-        assert_eq!(again.tagged(None)[0].digest, entry(3).digest);
+        assert_eq!(again.tagged(None)[0].name(), entry(3).digest.to_string());
         assert_eq!(again.tagged(Some("a")).len(), 1);
+    }
+
+    #[test]
+    fn keeps_entries_that_it_cannot_read() {
+        let foreign =
+            r#"{"mediaType":"x","digest":"sha512:00","annotations":{"org.opencontainers.image.ref.name":"f"}}"#;
+        let text = format!(r#"{{"manifests":[{foreign},"what"]}}"#);
+        let mut index = Index::parse(text.as_bytes(), "index.json").unwrap();
+        index.replace_tag(entry(1), Some("a"));
+        let written = String::from_utf8(index.to_bytes()).unwrap();
+        assert!(written.starts_with(&format!(r#"{{"manifests":[{foreign},"what",{{"#)), "{written}");
+        assert_eq!(index.tags(), ["a", "f"]);
+        let names: Vec<_> = index.manifests().take(2).map(|entry| entry.name()).collect();
+        assert_eq!(names, ["sha512:00", "manifests[1]"]);
+        let error = index.tagged(Some("f"))[0].descriptor("index.json").unwrap_err().to_string();
+        assert!(error.contains("index.json: manifests[0].digest") && error.contains("sha512:00"), "{error}");
     }
 
     #[test]

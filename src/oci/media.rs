@@ -3,33 +3,14 @@
 use oci_spec::image::{MediaType, ToDockerV2S2};
 
 use super::{Descriptor, OciError};
-
-/// How a layer's tar is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Compression {
-    None,
-    Gzip,
-    Zstd,
-}
-
-impl Compression {
-    /// The OCI media type of a layer stored like this.
-    pub fn media_type(self) -> &'static str {
-        match self {
-            Self::None => "application/vnd.oci.image.layer.v1.tar",
-            Self::Gzip => "application/vnd.oci.image.layer.v1.tar+gzip",
-            Self::Zstd => "application/vnd.oci.image.layer.v1.tar+zstd",
-        }
-    }
-}
+use crate::compression::Compression;
 
 const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar";
 
 /// The compression that a layer's media type promises.
 pub fn layer_compression(layer: &Descriptor) -> Result<Compression, OciError> {
     let media_type = layer.media_type.as_str();
-    let plain = [Compression::None, Compression::Gzip, Compression::Zstd];
-    if let Some(found) = plain.into_iter().find(|compression| compression.media_type() == media_type) {
+    if let Some(found) = Compression::ALL.into_iter().find(|compression| compression.media_type() == media_type) {
         return Ok(found);
     }
     let reason = match media_type.strip_prefix(DOCKER_LAYER) {
@@ -103,7 +84,7 @@ mod tests {
 
     #[test]
     fn knows_the_compressions() {
-        for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
+        for compression in Compression::ALL {
             assert_eq!(layer(compression.media_type()).unwrap(), compression);
         }
         assert_eq!(layer("application/vnd.docker.image.rootfs.diff.tar.gzip").unwrap(), Compression::Gzip);

@@ -3,11 +3,13 @@
 //! Knows entries by path, kind and content digest; nothing of tar bytes, TOCs or OCI.
 //!
 //! - `normalise`: a layer's entries as a client would end up with them: the last of several wins.
+//! - [`broken_entry`]: what no client can extract.
 //! - `sequence`: the order inside a layer, against the previous image.
 //! - [`layers`]: which layers there are, and in which one each entry stands.
 //! - [`Plan`]: what is kept and what is written; the value between unpack and pack.
 //! - [`cost`]: what a pull moves.
 
+mod broken;
 pub mod cost;
 pub mod layers;
 mod normalise;
@@ -15,6 +17,7 @@ mod plan;
 mod sequence;
 pub mod tree;
 
+pub use broken::{BrokenEntry, broken_entry};
 pub use plan::{LayerPlan, Place, Plan, Reason, Role, State, Written};
 pub use sequence::Previous;
 

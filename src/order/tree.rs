@@ -1,6 +1,6 @@
 //! Layers merged into the file system that a client mounts (OCI image spec, layer.md, "Applying Changesets").
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Bound;
 
 use super::normalise::{Role, normalise};
@@ -45,6 +45,7 @@ pub struct Node {
     /// Layer and entry that carry type, metadata and content: for a hard link, those of the file it names. Paths
     /// with one inode are one file.
     pub inode: (usize, usize),
+    pub is_dir: bool,
 }
 
 /// Depth first, byte-sorted.
@@ -73,6 +74,7 @@ pub(super) fn apply<'a>(tree: &mut Tree<'a>, layer: usize, entries: &[View<'a>])
             Some(Whiteout::Reserved) | None => {}
         }
     }
+    make_way(tree, entries);
     let live: Vec<_> =
         normalise(entries).into_iter().filter(|live| whiteout(entries[live.index].path).is_none()).collect();
     let written: Vec<View<'a>> = live.iter().map(|live| live.as_written(entries)).collect();
@@ -83,14 +85,31 @@ pub(super) fn apply<'a>(tree: &mut Tree<'a>, layer: usize, entries: &[View<'a>])
             Role::Heir(inode) => inode,
             Role::Itself | Role::LinkTo(_) => live[at].index,
         };
-        insert(tree, written[at], Node { layer, entry: live[at].index, inode: (layer, carrier) });
+        let is_dir = written[at].kind == EntryKind::Dir;
+        insert(tree, written[at], Node { layer, entry: live[at].index, inode: (layer, carrier), is_dir });
     }
     order_links(&written, &mut links);
     for at in links {
         let target = written[at].target.and_then(|target| tree.get(target));
         // A link to nothing is an entry of its own, so that two images with one can still be compared.
         let inode = target.map_or((layer, live[at].index), |target| target.inode);
-        insert(tree, written[at], Node { layer, entry: live[at].index, inode });
+        insert(tree, written[at], Node { layer, entry: live[at].index, inode, is_dir: false });
+    }
+}
+
+/// A layer is unpacked into a directory of its own: where it has something below a path that it has no entry for, that
+/// path becomes a directory, and hides what is no directory below, symbolic links too.
+fn make_way(tree: &mut Tree<'_>, entries: &[View<'_>]) {
+    let mut seen: HashSet<TarPath> = HashSet::new();
+    for entry in entries.iter().filter(|entry| whiteout(entry.path).is_none()) {
+        for dir in std::iter::successors(entry.path.parent(), TarPath::parent) {
+            if tree.get(&dir).is_some_and(|node| !node.is_dir) {
+                tree.remove(&dir);
+            }
+            if !seen.insert(dir) {
+                break;
+            }
+        }
     }
 }
 
@@ -162,6 +181,12 @@ mod tests {
         let file: &[Spec] = &[("d", File, "")];
         assert_eq!(paths(&[base, file]), "/d@1 /d-@0");
         assert_eq!(paths(&[base, file, &[("d", Dir, "")]]), "/d@2 /d-@0");
+    }
+
+    #[test]
+    fn a_file_gives_way_to_a_directory_without_an_entry() {
+        assert_eq!(paths(&[&[("a", File, "")], &[("a/c", File, "")]]), "/a/c@1");
+        assert_eq!(paths(&[&[("a", EntryKind::Symlink, "")], &[("a/b/c", File, "")]]), "/a/b/c@1");
     }
 
     #[test]

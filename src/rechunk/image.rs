@@ -8,12 +8,12 @@ use crate::error::Error;
 use crate::oci::{Descriptor, Transport};
 use crate::order::cost::{Client, Has, Pull, PullLayer, pull};
 use crate::order::layers::{Label, Labels, plan};
-use crate::order::{Entry, Plan, Previous, State, tree};
+use crate::order::{Entry, Plan, Previous, State, broken_entry, tree};
 use crate::progress::Progress;
 use crate::sink::Sink;
-use crate::source::{Image, Source};
+use crate::source::{Image, Source, SourceError};
 use crate::spool::Spool;
-use crate::unpack::{self, LayerInput, UnpackError, UnpackedLayer, unpack};
+use crate::unpack::{self, LayerInput, UnpackedLayer, unpack};
 
 use super::layers::Written;
 use super::old::Old;
@@ -36,6 +36,11 @@ impl Job<'_> {
         unpacked: &[UnpackedLayer],
         notes: &mut Vec<String>,
     ) -> Result<(ImageOutcome, Descriptor), Error> {
+        let entries: Vec<&[Entry]> = unpacked.iter().map(|layer| layer.inventory.entries.as_slice()).collect();
+        if let Some((layer, source)) = broken_entry(&entries) {
+            let (reference, layer) = (self.source.reference().to_string(), self.layer_name(layer));
+            return Err(Error::Entry { reference, layer, source });
+        }
         for (index, layer) in unpacked.iter().enumerate() {
             notes.extend(layer.inventory.notes.iter().map(|note| format!("layer {index}: {note}")));
         }
@@ -94,7 +99,7 @@ impl Job<'_> {
 
     fn unpack(&self) -> Result<Vec<UnpackedLayer>, Error> {
         let inputs = self.image.layers.iter().map(|layer| LayerInput {
-            open: Box::new(move || self.source.open_layer(layer).map_err(std::io::Error::other)),
+            open: Box::new(move || self.source.open_layer(layer).map_err(SourceError::into_io)),
             verified: layer.descriptor.as_ref().map(|descriptor| descriptor.digest),
             diff_id: layer.diff_id,
         });
@@ -103,16 +108,17 @@ impl Job<'_> {
             known: &self.old.known,
             threads: self.request.resources.threads,
         };
-        unpack(inputs.collect(), self.spool, options, self.progress)
-            .map_err(|(index, source)| self.layer_error(index, source))
+        unpack(inputs.collect(), self.spool, options, self.progress).map_err(|(index, source)| {
+            let reference = self.source.reference().to_string();
+            Error::Unpack { reference, layer: self.layer_name(index), source }
+        })
     }
 
-    fn layer_error(&self, index: usize, source: UnpackError) -> Error {
-        let layer = match self.image.layers.get(index).and_then(|layer| layer.descriptor.as_ref()) {
+    fn layer_name(&self, index: usize) -> String {
+        match self.image.layers.get(index).and_then(|layer| layer.descriptor.as_ref()) {
             Some(descriptor) => descriptor.digest.to_string(),
             None => index.to_string(),
-        };
-        Error::Unpack { reference: self.source.reference().to_string(), layer, source }
+        }
     }
 
     fn plan(&self, unpacked: &[UnpackedLayer], notes: &mut Vec<String>) -> Result<Plan, Error> {

@@ -4,9 +4,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::codec::library_version;
+use crate::compression::Compression;
 use crate::digest::{BlobDigest, DiffId};
 use crate::error::Error;
-use crate::oci::{Compression, Descriptor};
+use crate::oci::Descriptor;
 use crate::order::cost::{PullIndex, PullLayer};
 use crate::order::{LayerPlan, Plan, State};
 use crate::pack::{self, PackError, PackedLayer, Stock};

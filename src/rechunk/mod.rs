@@ -40,6 +40,24 @@ pub struct Request {
     pub resources: JobOptions,
 }
 
+impl Request {
+    /// From `new` to `dest`, with everything else as the command line has it by default.
+    pub fn new(new: Reference, dest: Reference, resources: JobOptions) -> Self {
+        Self {
+            new,
+            dest,
+            previous: Vec::new(),
+            platform: None,
+            level: Level::DEFAULT,
+            index: IndexPlace::First,
+            layers: order::layers::Options::default(),
+            base: None,
+            keep_foreign: false,
+            resources,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub struct Outcome {
     /// What the destination's tag points at: a manifest, or an index of several.

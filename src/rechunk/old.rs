@@ -9,10 +9,11 @@ use crate::error::Error;
 use crate::inventory::{Known, toc_entries, toc_frames};
 use crate::job::JobOptions;
 use crate::oci::{Descriptor, Platform, Reference};
+use crate::order::Entry;
 use crate::order::cost::{Has, PullIndex, PullLayer};
 use crate::order::layers::Segment;
 use crate::progress::Progress;
-use crate::source::{Image, IndexError, Layer, Source};
+use crate::source::{Image, IndexError, Layer, Source, SourceError};
 use crate::span::Span;
 use crate::spool::Spool;
 use crate::toc::{ChunkedAnnotations, Toc};
@@ -78,6 +79,7 @@ impl<'a> OldImages<'a> {
                 loader.notes.push(format!("{reference}: nothing there for {platform}, so it is not compared with"));
                 continue;
             };
+            loader.notes.extend(other_platform(&image, platform).map(|other| format!("{reference}: {other}")));
             loader.previous(source, &image)?;
         }
         Ok(loader.old)
@@ -99,6 +101,12 @@ fn pick(mut images: Vec<Image>, platform: Option<&Platform>) -> Option<Image> {
         None if images.len() == 1 => images.pop(),
         None => None,
     }
+}
+
+/// Laying out against it is harmless, but seldom what was meant.
+fn other_platform(image: &Image, platform: Option<&Platform>) -> Option<String> {
+    let (found, wanted) = (image.config.platform().or_else(|| image.platform.clone())?, platform?);
+    (!found.is_same_family(wanted)).then(|| format!("expected an image for {wanted}, found one for {found}"))
 }
 
 struct Loader<'a> {
@@ -217,11 +225,11 @@ impl Loader<'_> {
     }
 
     /// The entries of a layer without a TOC. Its compressed bytes are shared out by size.
-    fn read(&self, source: &Source, layer: &Layer, descriptor: &Descriptor) -> Result<Vec<crate::order::Entry>, Error> {
+    fn read(&self, source: &Source, layer: &Layer, descriptor: &Descriptor) -> Result<Vec<Entry>, Error> {
         let JobOptions { threads, spool_dir } = &self.request.resources;
         let spool = Spool::new(spool_dir)?;
         let input = LayerInput {
-            open: Box::new(move || source.open_layer(layer).map_err(std::io::Error::other)),
+            open: Box::new(move || source.open_layer(layer).map_err(SourceError::into_io)),
             verified: Some(descriptor.digest),
             diff_id: layer.diff_id,
         };

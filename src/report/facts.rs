@@ -1,5 +1,6 @@
 //! What both renderers say in the same words.
 
+use crate::compression::Compression;
 use crate::order::cost::{Client, PullOutcome, RegistryProfile};
 use crate::rechunk::LayerOutcome;
 
@@ -23,6 +24,14 @@ pub(super) const fn outcome_name(outcome: PullOutcome) -> &'static str {
         PullOutcome::Reused => "reused",
         PullOutcome::Partial => "partial",
         PullOutcome::Whole => "whole",
+    }
+}
+
+pub(super) const fn compression_name(compression: Compression) -> &'static str {
+    match compression {
+        Compression::None => "none",
+        Compression::Gzip => "gzip",
+        Compression::Zstd => "zstd",
     }
 }
 

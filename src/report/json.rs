@@ -9,7 +9,7 @@ use crate::order::cost::Pull;
 use crate::rechunk::{ImageOutcome, LayerOutcome, Outcome};
 use crate::verify::Verdict;
 
-use super::facts::{client_name, outcome_name, registry_name, waste};
+use super::facts::{client_name, compression_name, outcome_name, registry_name, waste};
 
 fn print(report: &impl Serialize) -> String {
     let mut text = serde_json::to_string_pretty(report).expect("structs of strings and numbers");
@@ -160,6 +160,7 @@ pub fn verify(verdict: &Verdict) -> String {
 #[derive(Serialize)]
 struct Check<'a> {
     ok: bool,
+    problems: &'a [String],
     images: Vec<CheckImage<'a>>,
 }
 
@@ -182,7 +183,8 @@ struct CheckLayer<'a> {
 }
 
 pub fn check(report: &CheckReport) -> String {
-    print(&Check { ok: report.is_clean(), images: report.images.iter().map(check_image).collect() })
+    let images = report.images.iter().map(check_image).collect();
+    print(&Check { ok: report.is_clean(), problems: &report.problems, images })
 }
 
 fn check_image(image: &CheckedImage) -> CheckImage<'_> {
@@ -221,6 +223,7 @@ struct InspectLayer<'a> {
     digest: Option<String>,
     size: Option<u64>,
     media_type: &'a str,
+    compression: &'static str,
     index: &'a str,
     entries: Option<u64>,
     index_bytes: u64,
@@ -245,6 +248,7 @@ fn inspect_image(image: &InspectedImage) -> InspectImage<'_> {
         digest: layer.digest.map(|digest| digest.to_string()),
         size: layer.size,
         media_type: &layer.media_type,
+        compression: compression_name(layer.compression),
         index: &layer.index,
         entries: layer.entries,
         index_bytes: layer.index_bytes,

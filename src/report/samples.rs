@@ -1,6 +1,7 @@
 //! One outcome of each job, for the renderers' tests.
 
 use crate::check::{CheckReport, CheckedImage, CheckedLayer};
+use crate::compression::Compression;
 use crate::digest::BlobDigest;
 use crate::inspect::{BigFile, InspectedImage, InspectedLayer, Inspection};
 use crate::order::cost::{Client, Pull, PullOutcome, RegistryProfile};
@@ -97,7 +98,8 @@ pub fn checked(problems: &[&str]) -> CheckReport {
         remarks: vec!["header-only entries stand together".to_owned()],
     };
     let platform = Some("linux/amd64".parse().unwrap());
-    CheckReport { images: vec![CheckedImage { platform, layers: vec![layer(10, &[]), layer(11, problems)] }] }
+    let image = CheckedImage { platform, layers: vec![layer(10, &[]), layer(11, problems)] };
+    CheckReport { problems: Vec::new(), images: vec![image] }
 }
 
 pub fn inspection() -> Inspection {
@@ -105,6 +107,7 @@ pub fn inspection() -> Inspection {
         digest: Some(digest(fill)),
         size: Some(27_100_000),
         media_type: "application/vnd.oci.image.layer.v1.tar+zstd".to_owned(),
+        compression: Compression::Zstd,
         index: index.to_owned(),
         entries: known,
         index_bytes: known.map_or(0, |_| 610_000),

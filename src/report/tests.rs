@@ -80,12 +80,39 @@ fn check_says_what_is_wrong_with_which_layer() {
     assert!(text.ends_with("1 problem in 2 layers\n"));
     assert!(plain(&text::check(&samples::checked(&[]))).ends_with("no problems: 2 layers\n"));
     assert_eq!(object(&json::check(&samples::checked(&[])))["ok"], true);
+    let mut unseen = samples::checked(&[]);
+    unseen.images.clear();
+    unseen.problems.push("index.json: expected JSON".to_owned());
+    assert_eq!(
+        plain(&text::check(&unseen)),
+        "problem: index.json: expected JSON\n1 problem, no layer could be reached\n"
+    );
+    let report = object(&json::check(&unseen));
+    assert_eq!((&report["ok"], &report["problems"][0]), (&false.into(), &"index.json: expected JSON".into()));
 }
 
 #[test]
 fn inspect_shows_layers_and_files() {
     let text = plain(&text::inspect(&samples::inspection()));
     assert!(text.lines().all(|line| line.chars().count() <= 80));
+    let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+    let short = |byte| samples::digest(byte).short();
+    assert!(rows.contains(&vec![
+        "0",
+        &short(10),
+        "27.1",
+        "MB",
+        "tar+zstd",
+        "first",
+        "610",
+        "kB",
+        "8,979",
+        "9,079",
+        "89.8",
+        "MB"
+    ]));
+    assert!(rows.contains(&vec!["1", &short(11), "27.1", "MB", "tar+zstd", "none", "-", "-", "-", "-"]));
     assert!(text.contains("1.30 MB  3.90 MB  0  /usr/bin/perl"));
     assert_eq!(object(&json::inspect(&samples::inspection()))["images"][0]["layers"][1]["entries"], Value::Null);
+    assert_eq!(object(&json::inspect(&samples::inspection()))["images"][0]["layers"][1]["compression"], "zstd");
 }

@@ -10,6 +10,7 @@ use super::read::SpanReader;
 use super::store::too_large;
 use super::{BlobError, Image, Layer, Place, SourceError, select};
 use crate::codec::Sha256Stream;
+use crate::compression::Compression;
 use crate::digest::BlobDigest;
 use crate::limits;
 use crate::oci::{Config, Descriptor, Manifest, OciError, Platform, Reference};
@@ -97,8 +98,7 @@ fn image(archive: &Archive, entry: &Entry) -> Result<Image, SourceError> {
     if let Some(promised) = named_digest(&entry.config)
         && promised != digest
     {
-        let source = BlobError::Digest { digest: promised, found: digest };
-        return Err(SourceError::Blob { place: place(), source });
+        return Err(SourceError::Blob { place: place(), what, source: BlobError::Digest { found: digest } });
     }
     let config = Config::parse(&bytes, &what).map_err(oci)?;
     if entry.layers.len() > limits::LAYERS {
@@ -107,8 +107,9 @@ fn image(archive: &Archive, entry: &Entry) -> Result<Image, SourceError> {
     }
     config.check_layers(entry.layers.len(), &what).map_err(oci)?;
     let layers = entry.layers.iter().zip(config.diff_ids()).map(|(name, &diff_id)| {
-        let place = Place::Member(member(archive, name)?);
-        Ok(Layer { descriptor: None, diff_id: Some(diff_id), compression: None, place })
+        let span = member(archive, name)?;
+        let compression = compression(archive, span)?;
+        Ok(Layer { descriptor: None, diff_id: Some(diff_id), compression, place: Place::Member(span) })
     });
     let descriptor = Descriptor::new(MediaType::ImageConfig.as_ref(), digest, bytes.len() as u64);
     Ok(Image {
@@ -129,17 +130,23 @@ fn member(archive: &Archive, name: &str) -> Result<Span, SourceError> {
     })
 }
 
+fn compression(archive: &Archive, span: Span) -> Result<Compression, SourceError> {
+    let mut head = Vec::new();
+    SpanReader::new(archive.file(), span).take(4).read_to_end(&mut head).map_err(|source| io(archive, source))?;
+    Ok(Compression::detect(&head))
+}
+
+fn io(archive: &Archive, source: std::io::Error) -> SourceError {
+    SourceError::Io { path: archive.path().to_owned(), doing: "reading a member", source }
+}
+
 fn document(archive: &Archive, name: &str) -> Result<Vec<u8>, SourceError> {
     let span = member(archive, name)?;
     if span.len() > limits::MANIFEST_BYTES {
         return Err(too_large(name, span.len()));
     }
     let mut bytes = Vec::new();
-    SpanReader::new(archive.file(), span).read_to_end(&mut bytes).map_err(|source| SourceError::Io {
-        path: archive.path().to_owned(),
-        doing: "reading a member",
-        source,
-    })?;
+    SpanReader::new(archive.file(), span).read_to_end(&mut bytes).map_err(|source| io(archive, source))?;
     Ok(bytes)
 }
 

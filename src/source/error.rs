@@ -21,8 +21,6 @@ pub enum SourceError {
     Kind { path: PathBuf, expected: &'static str, found: String, hint: &'static str },
     #[error("{path}: {doing}: {source}", path = path.display())]
     Io { path: PathBuf, doing: &'static str, source: io::Error },
-    #[error("{place}: the blob {digest} is missing")]
-    MissingBlob { place: String, digest: BlobDigest },
     #[error("{archive}: the member {member:?} is missing", archive = archive.display())]
     MissingMember { archive: PathBuf, member: String },
     #[error(
@@ -36,23 +34,57 @@ pub enum SourceError {
     TooManyMembers { archive: PathBuf, limit: usize },
     #[error("{what}: indexes are nested more than {limit} deep")]
     TooDeep { what: String, limit: usize },
-    #[error("{place}: {source}")]
-    Blob { place: String, source: BlobError },
+    #[error("{place}: {what}: {source}")]
+    Blob { place: String, what: String, source: BlobError },
     #[error("{place}: {source}")]
     Oci { place: String, source: OciError },
     #[error("{archive}: {member}: {source}", archive = archive.display())]
     DockerJson { archive: PathBuf, member: &'static str, source: serde_json::Error },
 }
 
-/// A blob's bytes are not what its descriptor says. Readers wrap it in an [`io::Error`]; see [`BlobError::of`].
+impl SourceError {
+    /// For a reader whose errors are told with the reference and the layer.
+    pub fn into_io(self) -> io::Error {
+        match self {
+            Self::Blob { source, .. } => source.wrap(),
+            other => io::Error::other(other),
+        }
+    }
+
+    /// True when a part of the image is missing or not what it should be; false when the image is not there, can't be
+    /// reached, or is of a kind that this tool does not read.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Oci { source, .. } => source.is_damage(),
+            Self::MissingMember { .. }
+            | Self::Truncated { .. }
+            | Self::TooLarge { .. }
+            | Self::TooDeep { .. }
+            | Self::Blob { .. }
+            | Self::DockerJson { .. } => true,
+            Self::NoTag { .. }
+            | Self::SeveralImages { .. }
+            | Self::NoImage { .. }
+            | Self::NoPlatform { .. }
+            | Self::Kind { .. }
+            | Self::Io { .. }
+            | Self::TooManyMembers { .. } => false,
+        }
+    }
+}
+
+/// A blob's bytes are not what its descriptor says. Who hands it on says which blob. Readers wrap it in an
+/// [`io::Error`]; see [`BlobError::of`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BlobError {
-    #[error("the blob {digest} is too short: expected {expected} bytes, found {found}")]
-    Short { digest: BlobDigest, expected: u64, found: u64 },
-    #[error("the blob {digest} is too long: expected {expected} bytes, found more")]
-    Long { digest: BlobDigest, expected: u64 },
-    #[error("the blob {digest} is corrupt: its content has the digest {found}")]
-    Digest { digest: BlobDigest, found: BlobDigest },
+    #[error("the blob is missing")]
+    Missing,
+    #[error("the blob is too short: expected {expected} bytes, found {found}")]
+    Short { expected: u64, found: u64 },
+    #[error("the blob is too long: expected {expected} bytes, found more")]
+    Long { expected: u64 },
+    #[error("the blob is corrupt: its content has the digest {found}")]
+    Digest { found: BlobDigest },
 }
 
 impl BlobError {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::store::Store;
 use super::{Image, Layer, Notes, Place, SourceError, select};
 use crate::limits;
-use crate::oci::{Config, Descriptor, Document, Index, Manifest, OciError, Platform, Reference};
+use crate::oci::{Config, Descriptor, Document, Index, IndexEntry, Manifest, OciError, Platform, Reference};
 use crate::oci::{layer_compression, may_be_manifest};
 
 pub(super) fn images(
@@ -18,7 +18,7 @@ pub(super) fn images(
     let entries = entries(&index, reference)?;
     let mut walk = Walk { store, wanted, notes, images: Vec::new(), others: Vec::new() };
     for entry in &entries {
-        walk.enter(entry, None, 0)?;
+        walk.enter(*entry, "index.json", None, 0)?;
     }
     let (images, others) = (walk.images, walk.others);
     if images.is_empty() && others.is_empty() {
@@ -32,7 +32,7 @@ pub(super) fn images(
 }
 
 /// The entries of index.json that the tag, or its absence, means; each blob once.
-fn entries(index: &Index, reference: &Reference) -> Result<Vec<Descriptor>, SourceError> {
+fn entries<'a>(index: &'a Index, reference: &Reference) -> Result<Vec<IndexEntry<'a>>, SourceError> {
     let name = || reference.to_string();
     let tags = index.tags();
     let found = match reference.tag() {
@@ -44,18 +44,18 @@ fn entries(index: &Index, reference: &Reference) -> Result<Vec<Descriptor>, Sour
             found
         }
         None => {
-            let others = index.tagged(None).into_iter().filter(|entry| !is_attachment(entry));
+            let others = index.tagged(None).into_iter().filter(|entry| !is_attachment(*entry));
             let kinds = tags.len() + usize::from(others.count() > 0);
             if kinds > 1 {
                 return Err(SourceError::SeveralImages { reference: name(), available: tags });
             }
-            index.manifests().iter().collect()
+            index.manifests().collect()
         }
     };
-    let mut entries: Vec<Descriptor> = Vec::new();
+    let mut entries: Vec<IndexEntry<'_>> = Vec::new();
     for entry in found {
-        if entries.iter().all(|known| known.digest != entry.digest) {
-            entries.push(entry.clone());
+        if entries.iter().all(|known| known.name() != entry.name()) {
+            entries.push(entry);
         }
     }
     Ok(entries)
@@ -71,13 +71,20 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn enter(&mut self, entry: &Descriptor, index: Option<&Arc<Index>>, depth: usize) -> Result<(), SourceError> {
+    /// `within` names what the entry stands in, `index` is that document unless it is index.json.
+    fn enter(
+        &mut self,
+        entry: IndexEntry<'_>,
+        within: &str,
+        index: Option<&Arc<Index>>,
+        depth: usize,
+    ) -> Result<(), SourceError> {
         if depth > limits::INDEX_DEPTH {
-            let what = format!("{}: {}", self.store.path().display(), entry.digest);
+            let what = format!("{}: {}", self.store.path().display(), entry.name());
             return Err(SourceError::TooDeep { what, limit: limits::INDEX_DEPTH });
         }
         if is_attachment(entry) {
-            self.skip(entry, "an attestation or artifact");
+            self.skip(&entry.name(), "an attestation or artifact");
             return Ok(());
         }
         if let (Some(platform), Some(wanted)) = (entry.platform(), self.wanted)
@@ -86,13 +93,14 @@ impl Walk<'_> {
             self.others.push(platform);
             return Ok(());
         }
+        let entry = entry.descriptor(within).map_err(|source| self.store.oci(source))?;
         let what = format!("manifest {}", entry.digest);
-        let bytes = self.store.document(entry, &what)?;
+        let bytes = self.store.document(&entry, &what)?;
         match Document::parse(&bytes, &entry.media_type, &what).map_err(|source| self.store.oci(source))? {
-            Document::Manifest(manifest) => self.image(manifest, entry, index, &what),
+            Document::Manifest(manifest) => self.image(manifest, &entry, index, &what),
             Document::Index(inner) => {
                 let inner = Arc::new(inner);
-                inner.manifests().iter().try_for_each(|entry| self.enter(entry, Some(&inner), depth + 1))
+                inner.manifests().try_for_each(|entry| self.enter(entry, &what, Some(&inner), depth + 1))
             }
         }
     }
@@ -105,7 +113,7 @@ impl Walk<'_> {
         what: &str,
     ) -> Result<(), SourceError> {
         if let Err(OciError::Artifact { found, .. }) = manifest.check_is_image(what) {
-            self.skip(entry, &format!("an artifact with a config of type {found:?}"));
+            self.skip(&entry.digest.to_string(), &format!("an artifact with a config of type {found:?}"));
             return Ok(());
         }
         let store = self.store;
@@ -115,7 +123,7 @@ impl Walk<'_> {
         config.check_layers(manifest.layers().len(), &name).map_err(|source| store.oci(source))?;
         let layers = manifest.layers().iter().zip(config.diff_ids()).map(|(layer, &diff_id)| {
             Ok(Layer {
-                compression: Some(layer_compression(layer).map_err(|source| store.oci(source))?),
+                compression: layer_compression(layer).map_err(|source| store.oci(source))?,
                 descriptor: Some(layer.clone()),
                 diff_id: Some(diff_id),
                 place: Place::Blob(layer.clone()),
@@ -133,14 +141,14 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn skip(&self, entry: &Descriptor, why: &str) {
-        self.notes.add(format!("skipped {}: {why}", entry.digest));
+    fn skip(&self, entry: &str, why: &str) {
+        self.notes.add(format!("skipped {entry}: {why}"));
     }
 }
 
 /// buildkit's attestations and whatever is no manifest, seen without opening it.
-fn is_attachment(entry: &Descriptor) -> bool {
+fn is_attachment(entry: IndexEntry<'_>) -> bool {
     entry.platform().is_some_and(|platform| platform.is_unknown())
         || entry.annotation("vnd.docker.reference.type").is_some()
-        || !may_be_manifest(&entry.media_type)
+        || !may_be_manifest(entry.media_type())
 }

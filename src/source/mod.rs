@@ -18,8 +18,9 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::compression::Compression;
 use crate::digest::{BlobDigest, DiffId};
-use crate::oci::{Compression, Config, Descriptor, Index, Manifest, Platform, Reference, Transport};
+use crate::oci::{Config, Descriptor, Index, Manifest, Platform, Reference, Transport};
 use crate::span::Span;
 
 pub use error::{BlobError, SourceError};
@@ -51,8 +52,8 @@ pub struct Layer {
     pub descriptor: Option<Descriptor>,
     /// `None` for a directory: its tar is made while it is read.
     pub diff_id: Option<DiffId>,
-    /// `None` when only the first bytes can tell.
-    pub compression: Option<Compression>,
+    /// As the media type claims; where there is none, as the first bytes tell.
+    pub compression: Compression,
     place: Place,
 }
 
@@ -121,13 +122,13 @@ impl Source {
     pub fn layer_file(&self, layer: &Layer) -> Result<Option<(File, Span)>, SourceError> {
         let Some((file, span)) = self.span(layer)? else { return Ok(None) };
         if let Place::Blob(blob) = &layer.place {
-            let (digest, expected, found) = (blob.digest, blob.size, span.len());
+            let (expected, found) = (blob.size, span.len());
             let source = match found.cmp(&expected) {
-                std::cmp::Ordering::Less => BlobError::Short { digest, expected, found },
-                std::cmp::Ordering::Greater => BlobError::Long { digest, expected },
+                std::cmp::Ordering::Less => BlobError::Short { expected, found },
+                std::cmp::Ordering::Greater => BlobError::Long { expected },
                 std::cmp::Ordering::Equal => return Ok(Some((self.own(&file)?, span))),
             };
-            return Err(SourceError::Blob { place: self.reference.to_string(), source });
+            return Err(SourceError::Blob { place: self.reference.to_string(), what: layer_name(blob), source });
         }
         Ok(Some((self.own(&file)?, span)))
     }
@@ -139,7 +140,7 @@ impl Source {
 
     fn span(&self, layer: &Layer) -> Result<Option<(Arc<File>, Span)>, SourceError> {
         Ok(match (&self.kind, &layer.place) {
-            (Kind::Layout(store), Place::Blob(blob)) => Some(store.blob(blob.digest)?),
+            (Kind::Layout(store), Place::Blob(blob)) => Some(store.blob(blob.digest, || layer_name(blob))?),
             (Kind::Docker(archive), Place::Member(span)) => Some((archive.file(), *span)),
             _ => None,
         })
@@ -152,6 +153,10 @@ impl Source {
             source,
         })
     }
+}
+
+fn layer_name(blob: &Descriptor) -> String {
+    format!("layer {}", blob.digest)
 }
 
 /// Remarks that are no errors, gathered from wherever they arise.

@@ -60,14 +60,10 @@ impl<R: Read> VerifyingReader<R> {
     /// Called with all expected bytes read.
     fn verdict(&mut self, hash: Sha256Stream) -> io::Result<State> {
         if retry(|| self.inner.read(&mut [0]))? != 0 {
-            return Ok(State::Bad(BlobError::Long { digest: self.digest, expected: self.size }));
+            return Ok(State::Bad(BlobError::Long { expected: self.size }));
         }
         let found = BlobDigest::from_bytes(hash.finish());
-        Ok(if found == self.digest {
-            State::Good
-        } else {
-            State::Bad(BlobError::Digest { digest: self.digest, found })
-        })
+        Ok(if found == self.digest { State::Good } else { State::Bad(BlobError::Digest { found }) })
     }
 }
 
@@ -87,7 +83,7 @@ impl<R: Read> Read for VerifyingReader<R> {
             let hash = hash.clone();
             self.state = self.verdict(hash)?;
         } else if got == 0 {
-            self.state = State::Bad(BlobError::Short { digest: self.digest, expected: self.size, found: self.seen });
+            self.state = State::Bad(BlobError::Short { expected: self.size, found: self.seen });
         }
         match &self.state {
             State::Bad(error) => Err(error.clone().wrap()),
@@ -131,10 +127,10 @@ mod tests {
 
     #[test]
     fn tells_what_is_wrong() {
-        assert!(matches!(read(b"hell", b"hello"), Err(BlobError::Short { expected: 5, found: 4, .. })));
-        assert!(matches!(read(b"hello!", b"hello"), Err(BlobError::Long { expected: 5, .. })));
-        assert!(matches!(read(b"hallo", b"hello"), Err(BlobError::Digest { found, .. }) if found == digest(b"hallo")));
-        assert!(matches!(read(b"x", b""), Err(BlobError::Long { expected: 0, .. })));
+        assert!(matches!(read(b"hell", b"hello"), Err(BlobError::Short { expected: 5, found: 4 })));
+        assert!(matches!(read(b"hello!", b"hello"), Err(BlobError::Long { expected: 5 })));
+        assert!(matches!(read(b"hallo", b"hello"), Err(BlobError::Digest { found }) if found == digest(b"hallo")));
+        assert!(matches!(read(b"x", b""), Err(BlobError::Long { expected: 0 })));
     }
 
     #[test]

@@ -62,10 +62,14 @@ impl Store {
         Index::parse(&bytes, "index.json").map_err(|source| self.oci(source))
     }
 
-    /// Where a blob's bytes lie.
-    pub(super) fn blob(&self, digest: BlobDigest) -> Result<(Arc<File>, Span), SourceError> {
+    /// Where a blob's bytes lie; `what` names it.
+    pub(super) fn blob(
+        &self,
+        digest: BlobDigest,
+        what: impl FnOnce() -> String,
+    ) -> Result<(Arc<File>, Span), SourceError> {
         let found = self.find(&format!("blobs/sha256/{}", digest.hex()))?;
-        found.ok_or_else(|| SourceError::MissingBlob { place: self.path().display().to_string(), digest })
+        found.ok_or_else(|| self.blob_error(what(), BlobError::Missing))
     }
 
     /// A manifest, index or config, whole and verified; `what` names it.
@@ -73,13 +77,13 @@ impl Store {
         if blob.size > limits::MANIFEST_BYTES {
             return Err(too_large(what, blob.size));
         }
-        let (file, span) = self.blob(blob.digest)?;
+        let (file, span) = self.blob(blob.digest, || what.to_owned())?;
         let mut bytes = Vec::new();
         let read = VerifyingReader::new(SpanReader::new(file, span), blob.digest, blob.size).read_to_end(&mut bytes);
         match read {
             Ok(_) => Ok(bytes),
             Err(error) => Err(match BlobError::of(&error) {
-                Some(source) => SourceError::Blob { place: self.path().display().to_string(), source: source.clone() },
+                Some(source) => self.blob_error(what.to_owned(), source.clone()),
                 None => self.io("reading a blob", error),
             }),
         }
@@ -94,6 +98,10 @@ impl Store {
 
     pub(super) fn oci(&self, source: oci::OciError) -> SourceError {
         SourceError::Oci { place: self.path().display().to_string(), source }
+    }
+
+    fn blob_error(&self, what: String, source: BlobError) -> SourceError {
+        SourceError::Blob { place: self.path().display().to_string(), what, source }
     }
 
     fn find(&self, name: &str) -> Result<Option<(Arc<File>, Span)>, SourceError> {

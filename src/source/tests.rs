@@ -10,8 +10,9 @@ use tempfile::TempDir;
 
 use super::{BlobError, Image, Source, SourceError};
 use crate::codec::Sha256Stream;
+use crate::compression::Compression;
 use crate::digest::{BlobDigest, DiffId};
-use crate::oci::{Compression, Platform};
+use crate::oci::Platform;
 
 const LAYERS: [&[u8]; 2] = [b"first layer, not really a tar", b"second"];
 const PLAIN: &str = "application/vnd.oci.image.layer.v1.tar";
@@ -168,13 +169,13 @@ fn reads_every_kind() {
         suite(&open(&reference));
     }
     let image = suite(&layout.open(""));
-    assert_eq!(image.layers[0].compression, Some(Compression::None));
+    assert_eq!(image.layers[0].compression, Compression::None);
     assert_eq!(image.manifest.annotation("a"), Some("b"));
     suite(&layout.open(":v1"));
     let docker = docker_archive(layout.dir.path(), &["docker.io/library/x:latest"]);
     for tag in ["", ":x", ":docker.io/library/x:latest"] {
         let image = suite(&open(&format!("docker-archive:{}{tag}", docker.display())));
-        assert_eq!(image.layers[0].compression, None);
+        assert_eq!(image.layers[0].compression, Compression::None);
     }
 }
 
@@ -213,14 +214,33 @@ fn gives_an_image_for_each_platform() {
     let images = source.images(None).unwrap();
     let platforms: Vec<_> = images.iter().map(|image| image.platform.as_ref().unwrap().to_string()).collect();
     assert_eq!(platforms, ["linux/amd64", "linux/arm64"]);
-    assert_eq!(images[0].index.as_ref().unwrap().manifests().len(), 4);
+    assert_eq!(images[0].index.as_ref().unwrap().manifests().count(), 4);
     assert_eq!(source.take_notes().len(), 2);
     // The other platform's blobs need not be there.
     fs::remove_file(layout.blob_path(b["digest"].as_str().unwrap().parse().unwrap())).unwrap();
     assert_eq!(layout.images("", Some("linux/amd64")).unwrap().len(), 1);
-    assert!(matches!(layout.images("", Some("linux/arm64/v8")), Err(SourceError::MissingBlob { .. })));
+    assert!(matches!(
+        layout.images("", Some("linux/arm64/v8")),
+        Err(SourceError::Blob { source: BlobError::Missing, .. })
+    ));
     let error = layout.images("", Some("linux/arm")).unwrap_err().to_string();
     assert!(error.contains("found linux/amd64, linux/arm64"), "{error}");
+}
+
+/// Only who asks for such an image is told that this tool cannot read it.
+#[test]
+fn an_entry_that_cannot_be_read_stands_in_nobodys_way() {
+    let layout = Layout::new();
+    let sha512 = || json!({"mediaType": MANIFEST, "digest": format!("sha512:{}", "0".repeat(128)), "size": 3});
+    let a = layout.image(&config("amd64"), PLAIN);
+    layout.index(&[tagged(sha512(), "new"), tagged(a.clone(), "v1")]);
+    assert_eq!(layout.images(":v1", None).unwrap().len(), 1);
+    let error = layout.images(":new", None).unwrap_err().to_string();
+    assert!(error.contains("index.json: manifests[0].digest") && error.contains("sha512"), "{error}");
+    let inner = json!({"manifests": [on(a, "linux", "amd64"), on(sha512(), "linux", "arm64")]});
+    layout.index(&[tagged(layout.blob(INDEX, inner.to_string().as_bytes()), "all")]);
+    assert_eq!(layout.images(":all", Some("linux/amd64")).unwrap().len(), 1);
+    assert!(layout.images(":all", None).unwrap_err().to_string().contains("manifests[1].digest"));
 }
 
 #[test]
@@ -230,19 +250,20 @@ fn finds_damaged_blobs() {
     let source = layout.open("");
     let image = source.images(None).unwrap().remove(0);
     for (bytes, is_right) in [
-        (&b"sec"[..], (|e| matches!(e, BlobError::Short { expected: 6, found: 3, .. })) as fn(&BlobError) -> bool),
-        (b"seconds", |e| matches!(e, BlobError::Long { expected: 6, .. })),
+        (&b"sec"[..], (|e| matches!(e, BlobError::Short { expected: 6, found: 3 })) as fn(&BlobError) -> bool),
+        (b"seconds", |e| matches!(e, BlobError::Long { expected: 6 })),
         (b"zecond", |e| matches!(e, BlobError::Digest { .. })),
     ] {
         fs::write(&blob, bytes).unwrap();
         let error = read(&source, &image, 1).unwrap_err();
         let error = BlobError::of(&error).unwrap();
-        assert!(is_right(error) && error.to_string().contains(&digest(LAYERS[1]).hex()), "{error}");
+        assert!(is_right(error), "{error}");
     }
     fs::write(&blob, b"sec").unwrap();
-    assert!(matches!(source.layer_file(&image.layers[1]), Err(SourceError::Blob { .. })));
+    let error = source.layer_file(&image.layers[1]).unwrap_err().to_string();
+    assert!(error.ends_with(&format!("layer {}: the blob is too short: expected 6 bytes, found 3", digest(LAYERS[1]))));
     fs::remove_file(&blob).unwrap();
-    assert!(matches!(source.open_layer(&image.layers[1]), Err(SourceError::MissingBlob { .. })));
+    assert!(matches!(source.open_layer(&image.layers[1]), Err(SourceError::Blob { source: BlobError::Missing, .. })));
     fs::create_dir(&blob).unwrap();
     assert!(matches!(source.open_layer(&image.layers[1]), Err(SourceError::Kind { .. })));
     let mut manifest = fs::OpenOptions::new().append(true).open(layout.blob_path(image.manifest_digest.unwrap()));

@@ -8,7 +8,7 @@ use crate::job::JobOptions;
 use crate::order::tree::{Node, Tree, merge};
 use crate::pack::read_header;
 use crate::progress::Progress;
-use crate::source::{Image, Source};
+use crate::source::{Image, Source, SourceError};
 use crate::spool::Spool;
 use crate::tar::{Header, TarPath};
 use crate::unpack::{self, LayerInput, UnpackError, UnpackedLayer, unpack};
@@ -36,7 +36,7 @@ impl Side {
     pub fn load(source: &Source, image: &Image, options: &JobOptions, progress: &Progress) -> Result<Self, Error> {
         let spool = Spool::new(&options.spool_dir)?;
         let inputs = image.layers.iter().map(|layer| LayerInput {
-            open: Box::new(move || source.open_layer(layer).map_err(std::io::Error::other)),
+            open: Box::new(move || source.open_layer(layer).map_err(SourceError::into_io)),
             verified: layer.descriptor.as_ref().map(|descriptor| descriptor.digest),
             diff_id: layer.diff_id,
         });

@@ -3,6 +3,7 @@
 use restrata::check::{CheckedLayer, check};
 use restrata::pack::IndexPlace;
 use restrata::progress::Progress;
+use restrata::toc::TOC_DIGEST;
 use tempfile::TempDir;
 
 use super::image::{Parts, chunked, file, options, plain, sample};
@@ -138,6 +139,14 @@ fn wrong_annotations_are_named() {
     );
     let zero = format!("sha256:{}", "0".repeat(64));
     first(|parts| *parts.diff_id() = zero.as_str().into(), &["DiffID: the config has", "the tar rebuilt from"]);
+}
+
+#[test]
+fn positions_without_a_checksum_are_named() {
+    let forget = |parts: &mut Parts| {
+        parts.layer()["annotations"].as_object_mut().unwrap().shift_remove(TOC_DIGEST);
+    };
+    first(forget, &["expected io.github.containers.zstd-chunked.manifest-checksum beside"]);
 }
 
 #[test]

@@ -4,11 +4,11 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use restrata::codec::{Level, Sha256Stream};
+use restrata::codec::Sha256Stream;
+use restrata::compression::Compression;
 use restrata::digest::DiffId;
 use restrata::job::JobOptions;
-use restrata::oci::{Compression, Config, Descriptor, Manifest, Platform};
-use restrata::order::layers;
+use restrata::oci::{Config, Descriptor, Manifest, Platform};
 use restrata::pack::IndexPlace;
 use restrata::progress::Progress;
 use restrata::rechunk::{Request, rechunk};
@@ -127,18 +127,7 @@ fn manifest(sink: &Sink, platform: &Platform, layers: &[Vec<Entry>]) -> Descript
 /// The same with zstd:chunked layers.
 pub fn chunked(dir: &Path, from: &str, index: IndexPlace) -> String {
     let dest = format!("oci:{}:latest", dir.join(format!("{index:?}")).display());
-    let request = Request {
-        new: from.parse().unwrap(),
-        dest: dest.parse().unwrap(),
-        previous: Vec::new(),
-        platform: None,
-        level: Level::DEFAULT,
-        index,
-        layers: layers::Options::default(),
-        base: None,
-        keep_foreign: false,
-        resources: options(),
-    };
+    let request = Request { index, ..Request::new(from.parse().unwrap(), dest.parse().unwrap(), options()) };
     rechunk(&request, &Progress::new()).unwrap();
     dest
 }

@@ -1,4 +1,6 @@
+use restrata::compression::Compression;
 use restrata::inspect::inspect;
+use restrata::oci::Reference;
 use restrata::pack::IndexPlace;
 use tempfile::TempDir;
 
@@ -22,10 +24,23 @@ fn tells_what_tocs_tell() {
 }
 
 #[test]
+fn a_damaged_layer_is_named_once() {
+    let dir = TempDir::new().unwrap();
+    let reference = chunked(dir.path(), &plain(dir.path(), "a", &[sample()]), IndexPlace::First);
+    let reference: Reference = reference.parse().unwrap();
+    let digest = inspect(&reference, None).unwrap().images[0].layers[0].digest.unwrap();
+    std::fs::remove_file(reference.path().join("blobs/sha256").join(digest.hex())).unwrap();
+    let message = inspect(&reference, None).unwrap_err().to_string();
+    assert!(message.ends_with(&format!("layer {digest}: the blob is missing")), "{message}");
+    assert_eq!(message.matches(&digest.hex()).count(), 1, "{message}");
+}
+
+#[test]
 fn other_layers_are_unknown() {
     let dir = TempDir::new().unwrap();
     let image = inspect(&plain(dir.path(), "a", &[sample()]).parse().unwrap(), None).unwrap().images.remove(0);
     let layer = &image.layers[0];
     assert_eq!((layer.index.as_str(), layer.entries, layer.content_bytes, layer.chunks), ("none", None, None, None));
     assert!(layer.size > Some(100_000) && image.biggest.is_empty());
+    assert_eq!((layer.media_type.as_str(), layer.compression), (Compression::None.media_type(), Compression::None));
 }

@@ -1,6 +1,7 @@
-//! verify, check and inspect on images made here.
+//! The jobs on images made here.
 
 mod check;
 mod image;
 mod inspect;
+mod rechunk;
 mod verify;

@@ -8,6 +8,9 @@ use super::{green, heading, red};
 /// A line for each layer with what is wrong with it below, then the answer.
 pub fn check(report: &CheckReport) -> String {
     let mut out = String::new();
+    for problem in &report.problems {
+        let _ = writeln!(out, "{}: {}", red("problem"), printable(problem));
+    }
     for image in &report.images {
         out.push_str(&heading(image.platform.as_ref(), None));
         for layer in &image.layers {
@@ -16,9 +19,13 @@ pub fn check(report: &CheckReport) -> String {
     }
     let layers = || report.images.iter().flat_map(|image| &image.layers);
     let among = plural(layers().count() as u64, "layer", "layers");
-    let problems = layers().map(|layer| layer.problems.len() as u64).sum();
+    let in_layers: usize = layers().map(|layer| layer.problems.len()).sum();
+    let problems = (report.problems.len() + in_layers) as u64;
     let _ = match report.is_clean() {
         true => writeln!(out, "{}: {among}", green("no problems")),
+        false if report.images.is_empty() => {
+            writeln!(out, "{}, no layer could be reached", red(&plural(problems, "problem", "problems")))
+        }
         false => writeln!(out, "{} in {among}", red(&plural(problems, "problem", "problems"))),
     };
     out

@@ -27,6 +27,7 @@ fn layers(layers: &[InspectedLayer]) -> String {
         ("#", Align::Right),
         ("layer", Align::Left),
         ("size", Align::Right),
+        ("type", Align::Left),
         ("index", Align::Left),
         ("index size", Align::Right),
         ("entries", Align::Right),
@@ -38,14 +39,20 @@ fn layers(layers: &[InspectedLayer]) -> String {
             number.to_string(),
             layer.digest.map_or_else(unknown, |digest| digest.short()),
             layer.size.map_or_else(unknown, size),
+            printable(short_type(&layer.media_type)),
             printable(&layer.index),
-            size(layer.index_bytes),
+            layer.entries.map_or_else(unknown, |_| size(layer.index_bytes)),
             layer.entries.map_or_else(unknown, count),
             layer.chunks.map_or_else(unknown, count),
             layer.content_bytes.map_or_else(unknown, size),
         ]);
     }
     table.render()
+}
+
+/// What tells the types of layers apart: "tar+gzip", docker's "tar.gzip".
+fn short_type(media_type: &str) -> &str {
+    media_type.rfind(".tar").map_or(media_type, |dot| &media_type[dot + 1..])
 }
 
 fn unknown() -> String {

@@ -11,8 +11,9 @@ use oci_spec::image::MediaType;
 
 use super::{Image, Layer, Place, SourceError};
 use crate::codec::Sha256Stream;
+use crate::compression::Compression;
 use crate::digest::BlobDigest;
-use crate::oci::{Compression, Config, Descriptor, Manifest, Platform};
+use crate::oci::{Config, Descriptor, Manifest, Platform};
 
 pub use stream::{RootfsError, TarStream};
 
@@ -46,12 +47,7 @@ pub(super) fn image(platform: Option<&Platform>) -> Image {
         manifest_digest: None,
         config,
         platform: Some(platform),
-        layers: vec![Layer {
-            descriptor: None,
-            diff_id: None,
-            compression: Some(Compression::None),
-            place: Place::Rootfs,
-        }],
+        layers: vec![Layer { descriptor: None, diff_id: None, compression: Compression::None, place: Place::Rootfs }],
         index_descriptor: None,
         index: None,
     }

@@ -1,0 +1,187 @@
+//! Entries at which podman gives up (container-libs `archive.Unpack`, `extractTarFileEntry`): better told before a
+//! layer is published than by its clients.
+//!
+//! A link that stands before its target is none of them: the new order mends it.
+
+use std::cell::LazyCell;
+use std::collections::{HashMap, HashSet};
+
+use super::normalise::normalise;
+use super::tree::{self, whiteout};
+use super::{Entry, View};
+use crate::tar::{EntryKind, TarPath};
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BrokenEntry {
+    #[error("entry {path}: expected a hard link to another entry, found one that leads back to itself")]
+    LinkToItself { path: TarPath },
+    #[error("entry {path}: expected the target of the hard link in this layer or below, found nothing at {target}")]
+    LinkToNothing { path: TarPath, target: TarPath },
+    #[error("entry {path}: expected a hard link to a file, found a directory at {target}")]
+    LinkToDir { path: TarPath, target: TarPath },
+    #[error("entry {path}: expected a directory at {parent}, found an earlier entry of this layer that is none")]
+    BelowFile { path: TarPath, parent: TarPath },
+}
+
+/// The first entry that can't be extracted, and its layer; bottom first.
+pub fn broken_entry(layers: &[&[Entry]]) -> Option<(usize, BrokenEntry)> {
+    layers.iter().enumerate().find_map(|(layer, entries)| {
+        let entries: Vec<View<'_>> = entries.iter().map(View::from).collect();
+        let broken = below_file(&entries).or_else(|| broken_link(&entries, &layers[..layer]));
+        broken.map(|broken| (layer, broken))
+    })
+}
+
+/// Asked in the order of the tar: what comes later does not help a client that has stopped.
+fn below_file(entries: &[View<'_>]) -> Option<BrokenEntry> {
+    let mut kinds: HashMap<&TarPath, EntryKind> = HashMap::with_capacity(entries.len());
+    // Those whose own ancestors were looked at as well.
+    let mut dirs: HashSet<TarPath> = HashSet::new();
+    for entry in entries {
+        for dir in ancestors(entry.path) {
+            // Clients go through symbolic links.
+            let is_way = kinds.get(&dir).is_none_or(|kind| matches!(kind, EntryKind::Dir | EntryKind::Symlink));
+            if !is_way {
+                return Some(BrokenEntry::BelowFile { path: entry.path.clone(), parent: dir });
+            }
+            if !dirs.insert(dir) {
+                break;
+            }
+        }
+        if entry.kind != EntryKind::Dir && dirs.contains(entry.path) {
+            // A directory gives way, with all that is in it.
+            dirs.clear();
+            kinds.retain(|path, _| !path.is_below(entry.path));
+        }
+        kinds.insert(entry.path, entry.kind);
+    }
+    None
+}
+
+/// Asked of what is left in the end: a link that was replaced harms nobody.
+fn broken_link(entries: &[View<'_>], below: &[&[Entry]]) -> Option<BrokenEntry> {
+    let live = normalise(entries);
+    let written: HashMap<&TarPath, View<'_>> =
+        live.iter().map(|live| live.as_written(entries)).map(|entry| (entry.path, entry)).collect();
+    // Most links need no other layer.
+    let lower = LazyCell::new(|| tree::merge(below.iter().copied()));
+    let kind = |path: &TarPath| {
+        let here = written.get(path).map(|entry| entry.kind);
+        here.or_else(|| lower.get(path).map(|node| below[node.inode.0][node.inode.1].kind))
+    };
+    let mut passed = HashMap::new();
+    // Whiteouts are known by their names alone; AUFS made them hard links.
+    let links = live.iter().map(|live| live.index).filter(|&index| whiteout(entries[index].path).is_none());
+    links.filter(|&index| entries[index].kind == EntryKind::HardLink).find_map(|index| {
+        // The file before it gave way to the link, so that a client finds neither.
+        let is_own_target = entries[index].target == Some(entries[index].path);
+        let path = entries[index].path.clone();
+        if is_own_target { Some(BrokenEntry::LinkToItself { path }) } else { follow(path, &written, kind, &mut passed) }
+    })
+}
+
+/// From link to link. `passed` says on whose way each one was: the rest of such a way is known to be good.
+fn follow<'a>(
+    path: TarPath,
+    written: &HashMap<&'a TarPath, View<'a>>,
+    kind: impl Fn(&TarPath) -> Option<EntryKind>,
+    passed: &mut HashMap<&'a TarPath, TarPath>,
+) -> Option<BrokenEntry> {
+    let mut next = written.get(&path).copied();
+    while let Some(View { path: at, target: Some(target), .. }) = next {
+        match passed.insert(at, path.clone()) {
+            Some(by) if by == path => return Some(BrokenEntry::LinkToItself { path }),
+            Some(_) => return None,
+            None => {}
+        }
+        next = written.get(target).copied();
+        match kind(target) {
+            Some(EntryKind::Dir) => return Some(BrokenEntry::LinkToDir { path, target: target.clone() }),
+            Some(_) => {}
+            // Where a symbolic link on the way leads is not asked here.
+            None if ancestors(target).any(|dir| kind(&dir) == Some(EntryKind::Symlink)) => {}
+            None => return Some(BrokenEntry::LinkToNothing { path, target: target.clone() }),
+        }
+    }
+    None
+}
+
+/// Nearest first, without the root.
+fn ancestors(path: &TarPath) -> impl Iterator<Item = TarPath> {
+    std::iter::successors(path.parent(), TarPath::parent).take_while(|dir| !dir.is_root())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::order::Traits;
+    use crate::tar::Time;
+
+    type Spec = (&'static str, EntryKind, &'static str);
+
+    fn path(name: &str) -> TarPath {
+        TarPath::new(name.as_bytes()).unwrap()
+    }
+
+    fn entry(path: &TarPath, kind: EntryKind, target: Option<&TarPath>) -> Entry {
+        let (path, target, traits) = (path.clone(), target.cloned(), Traits::from_digest([0; 32]));
+        Entry { path, kind, target, content: None, traits, mtime: Time::default() }
+    }
+
+    fn found(layers: &[&[Spec]]) -> String {
+        let owned: Vec<Vec<_>> = layers
+            .iter()
+            .map(|l| l.iter().map(|(p, k, t)| (path(p), *k, (!t.is_empty()).then(|| path(t)))).collect())
+            .collect();
+        let entries: Vec<Vec<Entry>> = owned
+            .iter()
+            .map(|l| l.iter().map(|(path, kind, target)| entry(path, *kind, target.as_ref())).collect())
+            .collect();
+        let entries: Vec<&[Entry]> = entries.iter().map(Vec::as_slice).collect();
+        broken_entry(&entries).map_or_else(String::new, |(layer, broken)| format!("{layer}: {broken}"))
+    }
+
+    use EntryKind::{Dir, HardLink as Link, Regular as File, Symlink};
+
+    #[test]
+    fn links_that_lead_nowhere() {
+        assert!(found(&[&[("a", Link, "./a")]]).contains("entry /a: expected a hard link to another"));
+        assert!(found(&[&[("a", File, ""), ("a", Link, "a")]]).contains("entry /a: "));
+        assert!(found(&[&[("a", Link, "b"), ("b", Link, "c"), ("c", Link, "b")]]).contains("back to itself"));
+        assert!(found(&[&[], &[("a", Link, "b"), ("b", Link, "c")]]).starts_with("1: entry /a: expected the target"));
+        assert!(found(&[&[("d", Dir, ""), ("a", Link, "d")]]).contains("found a directory at /d"));
+        // What a lower layer hides is not there.
+        let base: &[Spec] = &[("f", File, "")];
+        assert!(found(&[base, &[(".wh.f", File, "")], &[("a", Link, "f")]]).starts_with("2: "));
+    }
+
+    #[test]
+    fn links_that_clients_take() {
+        let chain: &[Spec] = &[("a", Link, "b"), ("b", Link, "f"), ("f", File, ""), ("c", Link, "b")];
+        let replaced: &[Spec] =
+            &[("f", File, ""), ("a", Link, "f"), ("f", Link, "a"), ("b", Link, "x"), ("b", File, "")];
+        let aufs: &[Spec] = &[(".wh.a", Link, ".wh..wh.aufs")];
+        for layer in [chain, replaced, aufs] {
+            assert_eq!(found(&[layer]), "");
+        }
+        assert_eq!(found(&[&[("f", File, "")], &[("a", Link, "f")]]), "");
+        let usr: &[Spec] = &[("bin", Symlink, ""), ("usr/bin/x", File, "")];
+        assert_eq!(found(&[usr, &[("y", Link, "bin/x")]]), "");
+    }
+
+    #[test]
+    fn entries_below_what_is_no_directory() {
+        let below = |layer: &[Spec]| found(&[layer]);
+        assert!(below(&[("a", File, ""), ("a/b", File, "")]).contains("entry /a/b: expected a directory at /a"));
+        assert!(below(&[("a", File, ""), ("a/b/c/d", Dir, "")]).contains("at /a,"));
+        assert!(below(&[("f", File, ""), ("a", Link, "f"), ("a/b", File, "")]).contains("at /a,"));
+        assert!(below(&[("a/b", File, ""), ("a", File, ""), ("a/c", File, "")]).contains("/a/c"));
+        assert!(below(&[("a/b/c", File, ""), ("a", File, ""), ("a", Dir, ""), ("a/b/c", File, "")]).is_empty());
+        assert!(below(&[("a/b", File, ""), ("a", File, ""), ("a", Dir, ""), ("a/b/c", File, "")]).is_empty());
+        assert!(below(&[("a", File, ""), ("a", Dir, ""), ("a/b", File, "")]).is_empty());
+        assert!(below(&[("a", Symlink, ""), ("a/b", File, "")]).is_empty());
+        assert!(below(&[("d/x", File, ""), ("d", File, "")]).is_empty());
+        // In a lower layer the directory takes the file's place.
+        assert_eq!(found(&[&[("a", File, "")], &[("a/b", File, "")]]), "");
+    }
+}

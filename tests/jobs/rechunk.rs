@@ -1,0 +1,76 @@
+//! What rechunk refuses, and what it says.
+
+use std::path::Path;
+
+use restrata::error::Error;
+use restrata::pack::IndexPlace;
+use restrata::progress::Progress;
+use restrata::rechunk::{Outcome, Request, rechunk};
+use restrata::tar::EntryKind::{Dir, HardLink};
+use tempfile::TempDir;
+
+use super::image::{chunked, entry, file, link, noise, options, plain, platforms};
+
+fn run(dir: &Path, new: &str, previous: &[&str]) -> Result<Outcome, Error> {
+    let dest = format!("oci:{}", dir.join("out").display());
+    let request = Request {
+        previous: previous.iter().map(|reference| reference.parse().unwrap()).collect(),
+        ..Request::new(new.parse().unwrap(), dest.parse().unwrap(), options())
+    };
+    rechunk(&request, &Progress::new())
+}
+
+#[test]
+fn what_clients_cannot_extract_is_refused() {
+    let good = vec![file("f", b"x")];
+    for (broken, says) in [
+        (vec![file("a", b"1"), link("a", HardLink, "a")], "entry /a: expected a hard link to another entry"),
+        (vec![link("a", HardLink, "no/where")], "found nothing at /no/where"),
+        (vec![file("a", b"1"), entry("a/b", Dir)], "entry /a/b: expected a directory at /a"),
+    ] {
+        let dir = TempDir::new().unwrap();
+        let error = run(dir.path(), &plain(dir.path(), "t", &[good.clone(), broken]), &[]).unwrap_err();
+        let message = error.to_string();
+        assert!(message.contains(says) && message.contains(": layer sha256:"), "{message}");
+        assert_eq!(error.exit_code(), 1);
+        assert!(!dir.path().join("out").exists());
+    }
+    let dir = TempDir::new().unwrap();
+    let cross = [good, vec![link("a", HardLink, "f")]];
+    assert_eq!(run(dir.path(), &plain(dir.path(), "t", &cross), &[]).unwrap().images.len(), 1);
+}
+
+#[test]
+fn a_previous_image_of_another_platform_is_told() {
+    let layers = [vec![file("f", b"x")]];
+    let dir = TempDir::new().unwrap();
+    let new = platforms(dir.path(), "new", &[("linux/amd64".parse().unwrap(), &layers)]);
+    for (platform, is_told) in [("linux/arm64", true), ("linux/amd64", false)] {
+        let old = platforms(dir.path(), "old", &[(platform.parse().unwrap(), &layers)]);
+        let old = chunked(dir.path(), &old, IndexPlace::End);
+        let notes = run(dir.path(), &new, &[&old]).unwrap().notes;
+        let note = format!("{old}: expected an image for linux/amd64, found one for {platform}");
+        assert_eq!(notes, if is_told { vec![note] } else { Vec::new() });
+    }
+}
+
+#[test]
+fn a_damaged_layer_is_named_once() {
+    let dir = TempDir::new().unwrap();
+    let reference = plain(dir.path(), "t", &[vec![file("f", &noise(2000))]]);
+    let blobs = dir.path().join("plain/blobs/sha256");
+    let biggest =
+        std::fs::read_dir(&blobs).unwrap().map(|blob| blob.unwrap()).max_by_key(|blob| blob.metadata().unwrap().len());
+    let layer = biggest.unwrap().path();
+    let digest = layer.file_name().unwrap().to_str().unwrap().to_owned();
+    let mut bytes = std::fs::read(&layer).unwrap();
+    bytes[700] ^= 1;
+    std::fs::write(&layer, &bytes).unwrap();
+    let corrupt = run(dir.path(), &reference, &[]).unwrap_err().to_string();
+    std::fs::remove_file(&layer).unwrap();
+    let missing = run(dir.path(), &reference, &[]).unwrap_err().to_string();
+    for (message, says) in [(corrupt, "the blob is corrupt: its content has"), (missing, "the blob is missing")] {
+        assert!(message.starts_with(&format!("{reference}: layer sha256:{digest}: {says}")), "{message}");
+        assert_eq!(message.matches(&digest).count(), 1, "{message}");
+    }
+}
