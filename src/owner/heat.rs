@@ -31,15 +31,13 @@ pub fn heat(path: &TarPath) -> Heat {
 }
 
 /// Directories of databases whose files all change with every update.
-const DATABASES: [&[u8]; 8] = [
+const DATABASES: [&[u8]; 6] = [
     b"var/lib/dpkg/triggers/",
     b"var/lib/apt/",
     b"var/lib/dnf/",
     b"usr/lib/sysimage/libdnf5/",
     b"var/lib/pacman/sync/",
     b"nix/var/nix/db/",
-    b"nix/var/nix/profiles/",
-    b"nix/var/nix/gcroots/",
 ];
 
 /// Files right in `var/lib/dpkg`; `-old` and `-new` ones as well.
@@ -70,8 +68,8 @@ fn is_database(path: &[u8], name: &[u8]) -> bool {
     is_lock || RPM.iter().chain(&APK).chain(&DATABASES).any(|dir| below(dir))
 }
 
-/// Directories of what is made again at need.
-const CACHES: [&[u8]; 9] = [
+/// What starts so is made again at need.
+const CACHES: [&[u8]; 10] = [
     b"var/cache/",
     b"var/log/",
     b"tmp/",
@@ -81,10 +79,12 @@ const CACHES: [&[u8]; 9] = [
     b"boot/initramfs",
     b"etc/pki/ca-trust/extracted/",
     b"etc/ssl/certs/java/",
+    b"var/lib/systemd/catalog/",
 ];
 
 /// Compiled from what packages put beside them.
-const COMPILED: [&[u8]; 5] = [b"gschemas.compiled", b"fonts.dir", b"fonts.scale", b"hwdb.bin", b"initramfs.img"];
+const COMPILED: [&[u8]; 6] =
+    [b"ca-certificates.crt", b"gschemas.compiled", b"fonts.dir", b"fonts.scale", b"hwdb.bin", b"initramfs.img"];
 
 fn is_cache(path: &[u8], name: &[u8]) -> bool {
     // `ld.so.cache`, `mime.cache`, `mimeinfo.cache`, `icon-theme.cache`, `loaders.cache`, ...

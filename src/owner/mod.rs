@@ -83,7 +83,8 @@ pub struct Owners {
 }
 
 impl Owners {
-    /// Reads the files that [`is_evidence`] asked for; others are ignored, and their order makes no difference.
+    /// Reads the files that [`is_evidence`] asked for, as the merged file system has them; others are ignored, and
+    /// their order makes no difference.
     pub fn read<'a>(files: impl IntoIterator<Item = (&'a TarPath, &'a [u8])>) -> (Self, Vec<Warning>) {
         let mut warnings = Vec::new();
         let mut evidence: Vec<Evidence<'_>> = Vec::new();

@@ -236,6 +236,8 @@ fn heat_by_path() {
         ("var/cache/ldconfig/aux-cache", Cache),
         ("var/cache", Data),
         ("boot/initrd.img-6.1", Cache),
+        ("etc/ssl/certs/ca-certificates.crt", Cache),
+        ("var/lib/systemd/catalog/database", Cache),
         ("usr/lib/modules/6.1/initramfs.img", Cache),
         ("usr/lib/python3/__pycache__/a.cpython-312.pyc", ByteCode),
         ("usr/bin/bash", Data),
