@@ -1,7 +1,7 @@
 //! Reads one table of an SQLite database in memory (sqlite.org, "Database File Format", 1.3, 1.6 and 2).
 //!
 //! Not the library: that is C, which reads a stranger's bytes here, wants a file for a database with a log, and
-//! takes longer to build than the rest of the crate. What is needed is a walk over one table.
+//! adds most of a minute to the build. What is needed is a walk over one table.
 
 use std::collections::{HashMap, HashSet};
 
