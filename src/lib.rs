@@ -33,6 +33,7 @@ pub mod job;
 pub mod limits;
 pub mod oci;
 pub mod order;
+pub mod owner;
 pub mod pack;
 pub mod progress;
 pub mod rechunk;

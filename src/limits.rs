@@ -44,3 +44,17 @@ pub const ZSTD_WINDOW_LOG: u32 = 27;
 /// Frames of one blob that a check remembers, 8 to 16 bytes each. A layer of a million files with a frame for each
 /// 64 KiB has a few million.
 pub const FRAMES: usize = 1 << 24;
+
+/// Bytes of one package database. The largest seen is an rpm database of a desktop image, near 200 MB with its
+/// change logs.
+pub const EVIDENCE_FILE_BYTES: usize = 512 << 20;
+
+/// Packages of one image; all of Debian has fewer.
+pub const PACKAGES: usize = 1 << 17;
+
+/// Paths that package databases list, 16 bytes each: the 4 million entries of [`TAR_SPLIT_BYTES`].
+pub const LISTED_PATHS: usize = 1 << 22;
+
+/// Bytes of a path in a package database: Linux's `PATH_MAX`. An rpm header names directories and files apart, so
+/// that a few bytes could stand for many long paths.
+pub const LISTED_PATH_BYTES: usize = 4096;

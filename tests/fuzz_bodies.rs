@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use restrata::digest::{BlobDigest, ChunkDigest, FileDigest};
+use restrata::owner::fuzz::fuzz_owner;
 use restrata::tar::fuzz::fuzz_tar;
 use restrata::tar::{EntryKind, Header, Time, Xattr, encode};
 use restrata::toc::fuzz::{fuzz_footer, fuzz_tarsplit, fuzz_toc};
 use restrata::toc::{Chunk, ChunkKind, Layout, Payload, TarSplitWriter, TocEntry, TocWriter, encode_footer};
 
 type Body = fn(&[u8]);
-const TARGETS: [(&str, Body); 4] =
-    [("footer", fuzz_footer), ("toc", fuzz_toc), ("tarsplit", fuzz_tarsplit), ("tar", fuzz_tar)];
+const TARGETS: [(&str, Body); 5] =
+    [("footer", fuzz_footer), ("toc", fuzz_toc), ("tarsplit", fuzz_tarsplit), ("tar", fuzz_tar), ("owner", fuzz_owner)];
 
 fn seeds(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);

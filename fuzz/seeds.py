@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+"""Makes the seeds of the target `owner` (see src/owner/fuzz.rs): records of place, size, content."""
+
+import os
+import shutil
+import sqlite3
+import struct
+import tempfile
+
+SEEDS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "seeds", "owner")
+STATUS, LIST, OTHER_LIST, STANZA, SUMS, RPM, RPM_LOG, NDB, BDB, APK, DESC, FILES, RECORD, OTHER_RECORD = range(14)
+
+
+def header(name, source, dirs, files):
+    """An rpm header as the database has it; `files` are pairs of a directory's index and a name."""
+    store, index = b"", []
+    strings = lambda values: b"".join(value.encode() + b"\0" for value in values)
+    numbers = b"".join(struct.pack(">I", number) for number, _ in files)
+    for tag, kind, count, data in [
+        (1116, 4, len(files), numbers),
+        (1000, 6, 1, strings([name])),
+        (1044, 6, 1, strings([source])),
+        (1117, 8, len(files), strings(base for _, base in files)),
+        (1118, 8, len(dirs), strings(dirs)),
+    ]:
+        index.append(struct.pack(">4I", tag, kind, len(store), count))
+        store += data
+    return struct.pack(">2I", len(index), len(store)) + b"".join(index) + store
+
+
+def database(mode):
+    """Small pages, so that one package has overflow pages and the table an inner page. Gives database and log."""
+    with tempfile.TemporaryDirectory() as work:
+        path = os.path.join(work, "rpmdb.sqlite")
+        db = sqlite3.connect(path)
+        db.execute("PRAGMA page_size = 512")
+        db.execute(f"PRAGMA journal_mode = {mode}")
+        db.execute("CREATE TABLE Packages (hnum INTEGER PRIMARY KEY AUTOINCREMENT, blob BLOB NOT NULL)")
+        for n in range(4):
+            blob = header(f"p{n}", f"s{n}-1-1.src.rpm", ["/usr/bin/", f"/d{n}/"], [(0, f"b{n}"), (1, "f")])
+            db.execute("INSERT INTO Packages (blob) VALUES (?)", [blob])
+        big = header("big", "big-1-1.src.rpm", ["/opt/"], [(0, f"file-{n}") for n in range(80)])
+        db.execute("INSERT INTO Packages (blob) VALUES (?)", [big])
+        db.commit()
+        copy = shutil.copytree(work, work + ".copy")
+        db.close()
+        read = lambda name: open(os.path.join(copy, name), "rb").read()
+        log = read("rpmdb.sqlite-wal") if mode == "WAL" else b""
+        found = read("rpmdb.sqlite"), log
+        shutil.rmtree(copy)
+        return found
+
+
+def seed(name, *files):
+    with open(os.path.join(SEEDS, name), "wb") as out:
+        for place, content in files:
+            out.write(struct.pack("<BI", place, len(content)) + content)
+
+
+os.makedirs(SEEDS, exist_ok=True)
+seed("dpkg",
+     (STATUS, b"Package: libc6\nSource: glibc (2.41)\n\nPackage: base-files\n\n"),
+     (LIST, b"/.\n/usr\n/usr/lib\n/lib/libc.so.6\n"), (OTHER_LIST, b"/.\n/usr\n/etc/issue\n"),
+     (STANZA, b"Package: tzdata\nSource: tz\n"), (SUMS, b"00  usr/share/zoneinfo/UTC\n"))
+seed("others",
+     (APK, b"P:libcrypto3\no:openssl\nF:lib\nR:libcrypto.so.3\n\nP:busybox\nF:bin\nR:busybox\n"),
+     (DESC, b"%NAME%\nacl\n\n%BASE%\nacl-base\n\n"), (FILES, b"%FILES%\nusr/\nusr/bin/getfacl\n\n"),
+     (RECORD, b'yaml/__init__.py,,\n"a""b,c.py",,\n../../../bin/y,,\n'), (OTHER_RECORD, b"numpy/__init__.py,,\n"),
+     (NDB, b"RpmP"), (BDB, b"\0"))
+seed("rpm", (RPM, database("DELETE")[0]))
+rpm, log = database("WAL")
+seed("rpm-log", (RPM, rpm), (RPM_LOG, log))

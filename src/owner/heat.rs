@@ -1,0 +1,96 @@
+//! Files that change with every update, whatever their package.
+
+use super::evidence::{APK, RPM};
+use crate::tar::TarPath;
+
+/// How often a file's content changes, judged by its path alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Heat {
+    /// What is installed: changes with every update, whatever it brings.
+    Database,
+    /// Made on the image from its other files; may change when any of them does, or with the clock.
+    Cache,
+    /// Compiled Python: changes with its source, and with the source's time stamp.
+    ByteCode,
+    /// Changes when its package does.
+    Data,
+}
+
+/// What a path says of itself.
+pub fn heat(path: &TarPath) -> Heat {
+    let (whole, name) = (path.as_bytes(), path.file_name());
+    if is_database(whole, name) {
+        Heat::Database
+    } else if is_cache(whole, name) {
+        Heat::Cache
+    } else if name.ends_with(b".pyc") {
+        Heat::ByteCode
+    } else {
+        Heat::Data
+    }
+}
+
+/// Directories of databases whose files all change with every update.
+const DATABASES: [&[u8]; 6] = [
+    b"var/lib/dpkg/triggers/",
+    b"var/lib/apt/",
+    b"var/lib/dnf/",
+    b"usr/lib/sysimage/libdnf5/",
+    b"var/lib/pacman/sync/",
+    b"nix/var/nix/db/",
+];
+
+/// Files right in `var/lib/dpkg`; `-old` and `-new` ones as well.
+const DPKG: [&[u8]; 4] = [b"status", b"available", b"diversions", b"statoverride"];
+
+/// What package managers of languages write beside the packages.
+const LOCKS: [&[u8]; 9] = [
+    b".package-lock.json",
+    b".modules.yaml",
+    b".yarn-state.yml",
+    b"package-lock.json",
+    b"pnpm-lock.yaml",
+    b"yarn.lock",
+    b"poetry.lock",
+    b"uv.lock",
+    b"Pipfile.lock",
+];
+
+fn is_database(path: &[u8], name: &[u8]) -> bool {
+    let below = |dir: &[u8]| path.strip_prefix(dir).is_some_and(|rest| !rest.is_empty());
+    if let Some(file) = path.strip_prefix(b"var/lib/dpkg/")
+        && DPKG.iter().any(|name| file.strip_prefix(*name).is_some_and(|rest| matches!(rest, b"" | b"-old" | b"-new")))
+    {
+        return true;
+    }
+    // A lock file inside of a package is the package's own.
+    let is_lock = LOCKS.contains(&name) && super::by_path::npm_of(path).is_none();
+    is_lock || RPM.iter().chain(&APK).chain(&DATABASES).any(|dir| below(dir))
+}
+
+/// What starts so is made again at need.
+const CACHES: [&[u8]; 10] = [
+    b"var/cache/",
+    b"var/log/",
+    b"tmp/",
+    b"var/tmp/",
+    b"root/.cache/",
+    b"boot/initrd",
+    b"boot/initramfs",
+    b"etc/pki/ca-trust/extracted/",
+    b"etc/ssl/certs/java/",
+    b"var/lib/systemd/catalog/",
+];
+
+/// Compiled from what packages put beside them.
+const COMPILED: [&[u8]; 6] =
+    [b"ca-certificates.crt", b"gschemas.compiled", b"fonts.dir", b"fonts.scale", b"hwdb.bin", b"initramfs.img"];
+
+fn is_cache(path: &[u8], name: &[u8]) -> bool {
+    // `ld.so.cache`, `mime.cache`, `mimeinfo.cache`, `icon-theme.cache`, `loaders.cache`, ...
+    if name.ends_with(b".cache") && name != b".cache" || COMPILED.contains(&name) {
+        return true;
+    }
+    let is_mime = path.strip_prefix(b"usr/share/mime/").is_some_and(|rest| !rest.starts_with(b"packages"));
+    is_mime || CACHES.iter().any(|prefix| path.len() > prefix.len() && path.starts_with(prefix))
+}

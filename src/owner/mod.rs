@@ -1,0 +1,128 @@
+//! Which package owns a path, and which files change with every update whatever their package. Pure: bytes in,
+//! values out.
+//!
+//! [`is_evidence`] picks the package databases from an image, [`Owners::read`] reads them, [`Owners::owner_of`]
+//! answers. Wrong answers cost bytes on the wire, never correctness, so nothing here fails: what can't be read
+//! becomes a [`Warning`], and its files have no owner.
+
+mod alpm;
+mod apk;
+mod by_path;
+mod claims;
+mod dpkg;
+mod evidence;
+pub mod fuzz;
+mod heat;
+mod hint;
+mod python;
+mod rpm;
+mod text;
+mod warning;
+
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::fmt;
+
+pub use evidence::is_evidence;
+pub use heat::{Heat, heat};
+pub use hint::{Days, Hint, HintError};
+pub use rpm::{RpmError, SqliteError};
+pub use warning::{Problem, Warning};
+
+use crate::limits;
+use crate::tar::TarPath;
+use claims::{Claims, Draft};
+use evidence::Evidence;
+use hint::Hints;
+
+/// Who says that files belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum System {
+    /// Whoever made the image, by xattr.
+    Component,
+    Nix,
+    Dpkg,
+    Rpm,
+    Apk,
+    Alpm,
+    Python,
+    Npm,
+}
+
+/// Files that change together. Names have no version in them, so that an owner is the same one after an update.
+/// Where packages are built from a common source, the source's name is the owner's: its packages change together.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Owner<'a> {
+    pub system: System,
+    pub name: Cow<'a, str>,
+}
+
+impl fmt::Display for Owner<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let system = match self.system {
+            System::Component => "component",
+            System::Nix => "nix",
+            System::Dpkg => "dpkg",
+            System::Rpm => "rpm",
+            System::Apk => "apk",
+            System::Alpm => "alpm",
+            System::Python => "python",
+            System::Npm => "npm",
+        };
+        write!(f, "{system}:{}", self.name)
+    }
+}
+
+/// The owners of one merged root file system.
+#[derive(Debug, Default)]
+pub struct Owners {
+    claims: Claims,
+    hints: Hints,
+}
+
+impl Owners {
+    /// Reads the files that [`is_evidence`] asked for, as the merged file system has them; others are ignored, and
+    /// their order makes no difference.
+    pub fn read<'a>(files: impl IntoIterator<Item = (&'a TarPath, &'a [u8])>) -> (Self, Vec<Warning>) {
+        let mut warnings = Vec::new();
+        let mut evidence: Vec<Evidence<'_>> = Vec::new();
+        for (path, bytes) in files {
+            if bytes.len() > limits::EVIDENCE_FILE_BYTES {
+                warnings.push(Warning { path: path.clone(), problem: Problem::TooLarge { bytes: bytes.len() } });
+            } else {
+                evidence.extend(Evidence::new(path, bytes));
+            }
+        }
+        evidence.sort_by_key(|file| file.path);
+        let mut draft = Draft::default();
+        dpkg::read(&evidence, &mut draft);
+        rpm::read(&evidence, &mut draft, &mut warnings);
+        apk::read(&evidence, &mut draft);
+        alpm::read(&evidence, &mut draft);
+        python::read(&evidence, &mut draft);
+        let (claims, full) = draft.finish();
+        warnings.extend(full.map(|problem| Warning { path: TarPath::root(), problem }));
+        (Self { claims, hints: Hints::default() }, warnings)
+    }
+
+    /// Takes what an entry's own xattrs say of it, and of everything below it. See [`Hint::parse`].
+    pub fn hint(&mut self, path: &TarPath, hint: Hint) {
+        self.hints.insert(path, hint);
+    }
+
+    /// `None`: nobody's, or a directory that several packages share.
+    ///
+    /// The maker's word goes first. Then the system that replaces a file as a whole: a distribution's package may
+    /// hold Python distributions, and those may hold npm packages.
+    pub fn owner_of<'a>(&'a self, path: &'a TarPath) -> Option<Owner<'a>> {
+        let hint = self.hints.owner_of(path);
+        hint.or_else(|| by_path::nix(path)).or_else(|| self.claims.owner_of(path)).or_else(|| by_path::npm(path))
+    }
+
+    /// How often the image's maker says that an owner changes.
+    pub fn interval(&self, owner: &Owner<'_>) -> Option<Days> {
+        self.hints.interval(owner)
+    }
+}

@@ -1,0 +1,76 @@
+//! rpm's database: a table of package headers (rpm's `lib/backend/sqlite.c`).
+
+mod header;
+mod log;
+mod sqlite;
+
+pub use header::RpmError;
+pub use sqlite::SqliteError;
+
+use super::claims::Draft;
+use super::evidence::{Evidence, Kind};
+use super::{Problem, System, Warning};
+use crate::tar::TarPath;
+use header::Header;
+use sqlite::Database;
+
+pub(super) fn read(evidence: &[Evidence<'_>], draft: &mut Draft, warnings: &mut Vec<Warning>) {
+    for file in evidence {
+        let mut warn = |problem| warnings.push(Warning { path: file.path.clone(), problem });
+        match file.kind {
+            Kind::RpmSqlite => read_sqlite(file, log_of(file.path, evidence), draft, &mut warn),
+            Kind::RpmNdb => warn(Problem::Format { format: "ndb" }),
+            Kind::RpmBdb => warn(Problem::Format { format: "Berkeley DB" }),
+            _ => {}
+        }
+    }
+}
+
+/// The write-ahead log beside a database, empty if there is none.
+fn log_of<'a>(path: &TarPath, evidence: &[Evidence<'a>]) -> &'a [u8] {
+    let is_beside = |file: &&Evidence<'_>| file.kind == Kind::RpmWal && file.path.parent() == path.parent();
+    evidence.iter().find(is_beside).map_or(&[], |log| log.bytes)
+}
+
+fn read_sqlite(file: &Evidence<'_>, log: &[u8], draft: &mut Draft, warn: &mut impl FnMut(Problem)) {
+    let mut failed: Option<(usize, RpmError)> = None;
+    let mut row = |blob: &[u8]| {
+        if let Err(error) = claim_package(blob, draft) {
+            failed.get_or_insert((0, error)).0 += 1;
+        }
+    };
+    let read = Database::open(file.bytes, log).and_then(|database| database.blobs(b"Packages", &mut row));
+    if let Err(error) = read {
+        warn(error.into());
+    }
+    if let Some((count, first)) = failed {
+        warn(Problem::Rpm { count, first });
+    }
+}
+
+const NAME: u32 = 1000;
+const SOURCERPM: u32 = 1044;
+const DIRINDEXES: u32 = 1116;
+const BASENAMES: u32 = 1117;
+const DIRNAMES: u32 = 1118;
+
+fn claim_package(blob: &[u8], draft: &mut Draft) -> Result<(), RpmError> {
+    let header = Header::parse(blob)?;
+    let name = header.strings(NAME)?.next();
+    let source = header.strings(SOURCERPM)?.next().and_then(source_name);
+    let Some(owner) = source.or(name).and_then(|name| draft.owner(System::Rpm, name)) else { return Ok(()) };
+    let dirs: Vec<&[u8]> = header.strings(DIRNAMES)?.collect();
+    for (base, dir) in header.strings(BASENAMES)?.zip(header.numbers(DIRINDEXES)?) {
+        if let Some(dir) = dirs.get(dir as usize) {
+            draft.claim_in(owner, dir.strip_suffix(b"/").unwrap_or(dir), base);
+        }
+    }
+    Ok(())
+}
+
+/// `glibc` of `glibc-2.39-5.fc40.src.rpm`.
+fn source_name(file: &[u8]) -> Option<&[u8]> {
+    let version = |b: &u8| *b == b'-';
+    let name = &file[..file.iter().rposition(version)?];
+    Some(&name[..name.iter().rposition(version)?])
+}

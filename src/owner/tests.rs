@@ -1,0 +1,270 @@
+//! Databases by hand, in the formats of the real ones. Real ones are read in `tests/owner`.
+
+use super::*;
+use crate::tar::Xattr;
+
+fn path(path: &str) -> TarPath {
+    TarPath::new(path.as_bytes()).unwrap()
+}
+
+fn read(files: &[(&str, &str)]) -> Owners {
+    let files: Vec<(TarPath, &str)> = files.iter().map(|(at, content)| (path(at), *content)).collect();
+    assert!(files.iter().all(|(path, _)| is_evidence(path)), "{files:?}");
+    let (owners, warnings) = Owners::read(files.iter().map(|(path, content)| (path, content.as_bytes())));
+    assert_eq!(warnings, []);
+    owners
+}
+
+/// Each path with its owner; `-` is nobody.
+fn assert_owners(owners: &Owners, expected: &[(&str, &str)]) {
+    for (at, owner) in expected {
+        let path = path(at);
+        let found = owners.owner_of(&path).map_or("-".to_owned(), |owner| owner.to_string());
+        assert_eq!(found, *owner, "{at}");
+    }
+}
+
+const STATUS: &str = "Package: libc6\nStatus: install ok installed\nArchitecture: amd64\nMulti-Arch: same\n\
+    Source: glibc (2.36-9)\nDescription: a\n Package: not this\n .\n\nPackage: libc-bin\nSource: glibc\n\n\
+    Package: bash\nVersion: 5.2";
+
+#[test]
+fn dpkg_by_source_and_through_a_merged_usr() {
+    let info = "var/lib/dpkg/info";
+    let owners = read(&[
+        ("var/lib/dpkg/status", STATUS),
+        (
+            &format!("{info}/libc6:amd64.list"),
+            "/.\n/lib\n/lib/x86_64-linux-gnu\n/lib/x86_64-linux-gnu/libc.so.6\n/usr\n",
+        ),
+        (&format!("{info}/libc-bin.list"), "/.\n/sbin\n/sbin/ldconfig\n/usr\n/usr/share/glibc\n/lib\n"),
+        (&format!("{info}/bash.list"), "/.\n/bin\n/bin/bash\n/usr\n/lib\n/usr/bin/bashbug"),
+        (&format!("{info}/gone.list"), "/.\n/etc/gone\n"),
+    ]);
+    assert_owners(
+        &owners,
+        &[
+            ("", "-"),
+            ("usr", "-"),
+            ("lib", "-"),
+            ("usr/lib/x86_64-linux-gnu/libc.so.6", "dpkg:glibc"),
+            ("lib/x86_64-linux-gnu/libc.so.6", "dpkg:glibc"),
+            ("usr/share/glibc", "dpkg:glibc"),
+            ("usr/sbin/ldconfig", "dpkg:glibc"),
+            ("usr/bin/ldconfig", "dpkg:glibc"),
+            ("bin/bashbug", "dpkg:bash"),
+            ("usr/bin/bash", "dpkg:bash"),
+            ("usr/local/bin/bash", "-"),
+            ("etc/gone", "dpkg:gone"),
+            ("var/lib/dpkg/info/libc6:amd64.postinst", "dpkg:glibc"),
+            ("var/lib/dpkg/info/bash.md5sums", "dpkg:bash"),
+            ("var/lib/dpkg/info/format", "-"),
+        ],
+    );
+}
+
+#[test]
+fn dpkg_of_distroless() {
+    let owners = read(&[
+        ("var/lib/dpkg/status.d/libssl3", "Package: libssl3\nSource: openssl\n"),
+        ("var/lib/dpkg/status.d/libssl3.md5sums", "0123  usr/lib/libssl.so.3\n4567  usr/share/doc/a b\n"),
+    ]);
+    assert_owners(
+        &owners,
+        &[
+            ("usr/lib/libssl.so.3", "dpkg:openssl"),
+            ("usr/share/doc/a b", "dpkg:openssl"),
+            ("var/lib/dpkg/status.d/libssl3.md5sums", "dpkg:openssl"),
+        ],
+    );
+}
+
+#[test]
+fn apk_by_origin() {
+    let installed = "C:Q1abc=\nP:libcrypto3\nV:3.3.2-r0\no:openssl\nF:etc\nF:etc/ssl\nR:openssl.cnf\na:0:0:644\nZ:Q1x=\n\
+        F:lib\nR:libcrypto.so.3\n\nP:busybox\nF:bin\nR:busybox\nF:lib\nF:\nR:init\n\n";
+    for place in ["lib/apk/db/installed", "usr/lib/apk/db/installed"] {
+        assert_owners(
+            &read(&[(place, installed)]),
+            &[
+                ("etc/ssl/openssl.cnf", "apk:openssl"),
+                ("usr/lib/libcrypto.so.3", "apk:openssl"),
+                ("bin/busybox", "apk:busybox"),
+                ("lib", "-"),
+                ("init", "apk:busybox"),
+            ],
+        );
+    }
+}
+
+#[test]
+fn alpm_by_base() {
+    let local = "var/lib/pacman/local";
+    let owners = read(&[
+        (&format!("{local}/gcc-libs-14.2-1/desc"), "%NAME%\ngcc-libs\n\n%VERSION%\n14.2-1\n\n%BASE%\ngcc\n"),
+        (
+            &format!("{local}/gcc-libs-14.2-1/files"),
+            "%FILES%\nusr/\nusr/lib/\nusr/lib/libgcc_s.so\n\n%BACKUP%\netc/x\t0123\n",
+        ),
+        (&format!("{local}/acl-2.3-1/desc"), "%NAME%\nacl\n\n"),
+        (&format!("{local}/acl-2.3-1/files"), "%FILES%\nusr/\nusr/lib/\nusr/bin/\nusr/bin/getfacl\n"),
+    ]);
+    assert_owners(
+        &owners,
+        &[
+            ("usr/lib/libgcc_s.so", "alpm:gcc"),
+            ("usr/lib", "-"),
+            ("bin/getfacl", "alpm:acl"),
+            ("etc/x", "-"),
+            ("var/lib/pacman/local/gcc-libs-14.2-1", "alpm:gcc"),
+            ("var/lib/pacman/local/acl-2.3-1/mtree", "alpm:acl"),
+        ],
+    );
+}
+
+#[test]
+fn python_below_the_distribution() {
+    let site = "usr/lib/python3/site-packages";
+    let record = "yaml/__init__.py,sha256=x,100\r\n\"yaml/a,\"\"b\"\".py\",,\n../../../bin/y,,\n/opt/absolute,,\n\
+        PyYAML-6.0.dist-info/RECORD,,\nshared.py,,\n";
+    let owners = read(&[
+        (&format!("{site}/PyYAML-6.0.dist-info/RECORD"), record),
+        (&format!("{site}/zope.interface-7.1.dist-info/RECORD"), "zope/interface/__init__.py,,\n"),
+        ("var/lib/dpkg/info/python3-yaml.list", "/usr/lib/python3/site-packages/shared.py\n/usr/bin/tool.py\n"),
+    ]);
+    let below = |file| format!("{site}/{file}");
+    assert_owners(
+        &owners,
+        &[
+            (&below("yaml/__init__.py"), "python:pyyaml"),
+            (&below("yaml/__pycache__/__init__.cpython-312.opt-1.pyc"), "python:pyyaml"),
+            (&below("yaml/__pycache__/other.cpython-312.pyc"), "-"),
+            (&below("yaml/a,\"b\".py"), "python:pyyaml"),
+            (&below("PyYAML-6.0.dist-info"), "python:pyyaml"),
+            ("usr/bin/y", "python:pyyaml"),
+            ("opt/absolute", "python:pyyaml"),
+            (&below("zope/interface/__init__.py"), "python:zope-interface"),
+            (&below("shared.py"), "dpkg:python3-yaml"),
+            ("usr/bin/__pycache__/tool.cpython-313.pyc", "dpkg:python3-yaml"),
+        ],
+    );
+}
+
+#[test]
+fn npm_and_nix_by_path() {
+    let hash = "0123456789abcdfghijklmnpqrsvwxyz";
+    let nix = |rest: &str| format!("nix/store/{hash}-{rest}");
+    assert_owners(
+        &Owners::default(),
+        &[
+            ("app/node_modules", "-"),
+            ("app/node_modules/react", "npm:app/node_modules/react"),
+            ("app/node_modules/react/index.js", "npm:app/node_modules/react"),
+            ("node_modules/a/node_modules/b/c", "npm:node_modules/a/node_modules/b"),
+            ("node_modules/@types", "-"),
+            ("node_modules/@types/node/x.d.ts", "npm:node_modules/@types/node"),
+            ("node_modules/a/node_modules/@x", "npm:node_modules/a"),
+            ("node_modules/.bin/tsc", "-"),
+            ("node_modules/.package-lock.json", "-"),
+            ("app/node_modules/.pnpm/react@18.2.0/node_modules/react/index.js", "npm:app/node_modules/.pnpm/react"),
+            ("node_modules/.pnpm/@a+b@1.0_c@2/node_modules/@a/b/x", "npm:node_modules/.pnpm/@a/b"),
+            ("node_modules/.pnpm/lock.yaml", "-"),
+            (&nix("glibc-2.39-52/lib/libc.so.6"), "nix:glibc"),
+            (&nix("glibc-2.39-52-bin"), "nix:glibc"),
+            (&nix("python3.12-numpy-1.26/lib/node_modules/x/y"), "nix:python3.12-numpy"),
+            (&nix("source"), "nix:source"),
+            ("nix/store/short-glibc-2", "-"),
+            ("nix/store", "-"),
+        ],
+    );
+}
+
+#[test]
+fn the_maker_has_the_first_word() {
+    let xattrs = |component: &str, interval: Option<&str>| {
+        let pairs = [("user.component", Some(component)), ("user.update-interval", interval)];
+        let xattr = |(name, value): (&str, Option<&str>)| Some(Xattr { name: name.into(), value: value?.into() });
+        Hint::parse(&pairs.into_iter().filter_map(xattr).collect::<Vec<_>>())
+    };
+    let mut owners = read(&[("var/lib/dpkg/info/bash.list", "/opt/model/bash\n")]);
+    owners.hint(&path("opt/model"), xattrs("weights", Some("monthly")).unwrap().unwrap());
+    owners.hint(&path("opt/model/index"), xattrs("index", None).unwrap().unwrap());
+    owners.hint(&path("opt/more"), xattrs("weights", Some("10")).unwrap().unwrap());
+    assert_owners(
+        &owners,
+        &[
+            ("opt/model", "component:weights"),
+            ("opt/model/a/b", "component:weights"),
+            ("opt/model/bash", "component:weights"),
+            ("opt/model/index/0", "component:index"),
+            ("opt/models", "-"),
+        ],
+    );
+    let interval = |at| owners.interval(&owners.owner_of(&path(at)).unwrap()).map(Days::get);
+    assert_eq!((interval("opt/more/x"), interval("opt/model/index")), (Some(10), None));
+    assert_eq!(Hint::parse(&[]), Ok(None));
+    for wrong in ["", "0", "-1", "often", "99999999999"] {
+        assert!(matches!(xattrs("a", Some(wrong)), Err(HintError::Interval { found }) if found == wrong));
+    }
+    assert!(matches!(xattrs("", None), Err(HintError::Component { .. })));
+}
+
+#[test]
+fn heat_by_path() {
+    use Heat::{ByteCode, Cache, Data, Database};
+    for (at, expected) in [
+        ("var/lib/dpkg/status", Database),
+        ("var/lib/dpkg/status-old", Database),
+        ("var/lib/dpkg/info/bash.list", Data),
+        ("var/lib/dpkg/status.d/tzdata", Data),
+        ("var/lib/dpkg/triggers/File", Database),
+        ("var/lib/dpkg", Data),
+        ("var/lib/apt/extended_states", Database),
+        ("usr/lib/sysimage/rpm/rpmdb.sqlite", Database),
+        ("usr/lib/sysimage/rpm", Data),
+        ("lib/apk/db/scripts.tar", Database),
+        ("var/lib/pacman/local/acl-2.3-1/desc", Data),
+        ("var/lib/pacman/sync/core.db", Database),
+        ("app/node_modules/.package-lock.json", Database),
+        ("app/yarn.lock", Database),
+        ("app/node_modules/a/yarn.lock", Data),
+        ("etc/ld.so.cache", Cache),
+        ("usr/share/icons/hicolor/icon-theme.cache", Cache),
+        ("usr/share/mime/mime.cache", Cache),
+        ("usr/share/mime/text/plain.xml", Cache),
+        ("usr/share/mime/packages/x.xml", Data),
+        ("var/cache/ldconfig/aux-cache", Cache),
+        ("var/cache", Data),
+        ("boot/initrd.img-6.1", Cache),
+        ("etc/ssl/certs/ca-certificates.crt", Cache),
+        ("var/lib/systemd/catalog/database", Cache),
+        ("usr/lib/modules/6.1/initramfs.img", Cache),
+        ("usr/lib/python3/__pycache__/a.cpython-312.pyc", ByteCode),
+        ("usr/bin/bash", Data),
+    ] {
+        assert_eq!(heat(&path(at)), expected, "{at}");
+    }
+}
+
+#[test]
+fn what_is_not_read_is_said() {
+    let says = |at: &str, bytes: &[u8]| {
+        let at = path(at);
+        assert!(is_evidence(&at), "{at}");
+        Owners::read([(&at, bytes)]).1.iter().map(Warning::to_string).collect::<Vec<_>>().join("; ")
+    };
+    assert!(says("var/lib/rpm/Packages", b"x").starts_with("/var/lib/rpm/Packages: an rpm database in Berkeley DB"));
+    assert!(says("usr/lib/sysimage/rpm/Packages.db", b"").contains("ndb format"));
+    assert!(says("var/lib/rpm/rpmdb.sqlite", b"no").contains("not an SQLite database"));
+    assert_eq!(says("var/lib/dpkg/status", b"\0\xff\n:"), "");
+}
+
+#[test]
+fn lists_without_end() {
+    let line = "/a\n";
+    let list = line.repeat(limits::LISTED_PATHS + 1);
+    let at = path("var/lib/dpkg/info/a.list");
+    let (owners, warnings) = Owners::read([(&at, list.as_bytes())]);
+    assert_eq!(warnings, [Warning { path: TarPath::root(), problem: Problem::Paths }]);
+    assert_owners(&owners, &[("a", "dpkg:a")]);
+}

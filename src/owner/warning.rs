@@ -1,0 +1,30 @@
+//! What could not be read.
+
+use super::{RpmError, SqliteError};
+use crate::limits;
+use crate::tar::TarPath;
+
+/// Files have no owner because of this; layers get less tidy, nothing else.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{path}: {problem}")]
+pub struct Warning {
+    /// The database; the root when it is about all of them.
+    pub path: TarPath,
+    pub problem: Problem,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    #[error("an rpm database in {format} format, which is not read: expected sqlite")]
+    Format { format: &'static str },
+    #[error("the rpm database is not read to its end: {0}")]
+    Sqlite(#[from] SqliteError),
+    #[error("{count} packages are not read; the first: {first}")]
+    Rpm { count: usize, first: RpmError },
+    #[error("{bytes} bytes: expected a package database of at most {}", limits::EVIDENCE_FILE_BYTES)]
+    TooLarge { bytes: usize },
+    #[error("more than {} packages: the others are not read", limits::PACKAGES)]
+    Packages,
+    #[error("more than {} paths in package databases: the others are not read", limits::LISTED_PATHS)]
+    Paths,
+}

@@ -1,0 +1,139 @@
+//! Package databases as the real tools write them.
+
+use std::path::Path;
+use std::process::Command;
+use std::{fs, str};
+
+use restrata::owner::{Owners, Problem, RpmError, SqliteError, Warning, is_evidence};
+use restrata::tar::TarPath;
+
+fn path(path: &str) -> TarPath {
+    TarPath::new(path.as_bytes()).unwrap()
+}
+
+fn fixture(name: &str) -> Vec<u8> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/owner").join(name);
+    zstd::decode_all(fs::File::open(file).unwrap()).unwrap()
+}
+
+fn read_rpm(database: &[u8], log: &[u8]) -> (Owners, Vec<Problem>) {
+    let files = ["rpmdb.sqlite", "rpmdb.sqlite-wal"].map(|name| path(&format!("usr/lib/sysimage/rpm/{name}")));
+    let (owners, warnings) = Owners::read(files.iter().zip([database, log]));
+    (owners, warnings.into_iter().map(|Warning { problem, .. }| problem).collect())
+}
+
+fn owner(owners: &Owners, at: &str) -> String {
+    owners.owner_of(&path(at)).map_or("-".to_owned(), |owner| owner.to_string())
+}
+
+/// What `rpmdb.sh` installs.
+fn assert_rpm(owners: &Owners) {
+    for (at, expected) in [
+        ("usr/bin/tool", "rpm:toolbox"),
+        ("usr/bin/helper", "rpm:toolbox"),
+        ("usr/share/toolbox", "rpm:toolbox"),
+        ("usr/share/toolbox/more", "rpm:toolbox"),
+        ("opt/big", "rpm:big"),
+        ("opt/big/a/file-1", "rpm:big"),
+        ("opt/big/b/file-200", "rpm:big"),
+        ("opt/big/b/file-201", "-"),
+        ("usr/share/shared/1", "rpm:small-1"),
+        ("usr/share/shared/12", "rpm:small-12"),
+        ("usr/share/shared", "-"),
+        ("usr/bin", "-"),
+    ] {
+        assert_eq!(owner(owners, at), expected, "{at}");
+    }
+}
+
+#[test]
+fn rpm_fixture() {
+    let (owners, problems) = read_rpm(&fixture("rpmdb.sqlite.zst"), &[]);
+    assert_eq!(problems, []);
+    assert_rpm(&owners);
+}
+
+/// Everything stands in the log, as one commit.
+#[test]
+fn rpm_with_a_log() {
+    let (database, log) = (fixture("log-rpmdb.sqlite.zst"), fixture("log-rpmdb.sqlite-wal.zst"));
+    let (owners, problems) = read_rpm(&database, &log);
+    assert_eq!(problems, []);
+    assert_rpm(&owners);
+    let mut damaged = log.clone();
+    damaged[log.len() / 2] ^= 1;
+    for log in [&[][..], &log[..log.len() - 1], &damaged] {
+        let (owners, problems) = read_rpm(&database, log);
+        assert_eq!(problems, [], "what is not committed is not there");
+        assert_eq!(owner(&owners, "usr/bin/tool"), "-");
+    }
+}
+
+#[test]
+fn rpm_damaged() {
+    let good = fixture("rpmdb.sqlite.zst");
+    let (_, problems) = read_rpm(&good[..8192], &[]);
+    assert!(matches!(problems[..], [Problem::Sqlite(SqliteError::Page { found: None, .. } | SqliteError::Row { .. })]));
+    // Free space has old copies.
+    let nameless = replaced(&good, b"tablePackages", b"tablepackages");
+    let (_, problems) = read_rpm(&nameless, &[]);
+    assert_eq!(problems, [Problem::Sqlite(SqliteError::Table { name: "Packages".into() })]);
+    // BASENAMES as numbers.
+    let entry = |kind: u32| [1117, kind].map(u32::to_be_bytes).concat();
+    let (_, problems) = read_rpm(&replaced(&good, &entry(8), &entry(4)), &[]);
+    let expected = RpmError::Tag { tag: 1117, expected: "string" };
+    assert_eq!(problems, [Problem::Rpm { count: 15, first: expected }]);
+}
+
+fn replaced(bytes: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
+    let mut replaced = bytes.to_vec();
+    for at in (0..bytes.len()).filter(|&at| bytes[at..].starts_with(old)) {
+        replaced[at..at + new.len()].copy_from_slice(new);
+    }
+    replaced
+}
+
+#[test]
+fn rpm_of_today() {
+    if ["rpmbuild", "sqlite3"].iter().any(|tool| Command::new(tool).arg("--version").output().is_err()) {
+        return eprintln!("rpmbuild or sqlite3 is not installed");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/owner/rpmdb.sh");
+    let made = Command::new(script).arg(dir.path()).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    for home in [dir.path().to_owned(), dir.path().join("log")] {
+        let file = |name| fs::read(home.join(name)).unwrap();
+        let (owners, problems) = read_rpm(&file("rpmdb.sqlite"), &file("rpmdb.sqlite-wal"));
+        assert_eq!(problems, []);
+        assert_rpm(&owners);
+    }
+}
+
+/// This machine's own database, when it is Debian's: dpkg has to agree.
+#[test]
+fn dpkg_of_this_machine() {
+    let Ok(info) = fs::read_dir("/var/lib/dpkg/info") else { return eprintln!("no dpkg here") };
+    let places = info.map(|entry| entry.unwrap().path()).chain([Path::new("/var/lib/dpkg/status").to_owned()]);
+    let evidence = places.map(|file| (path(file.to_str().unwrap()), file)).filter(|(path, _)| is_evidence(path));
+    let files: Vec<(TarPath, Vec<u8>)> = evidence.map(|(path, file)| (path, fs::read(file).unwrap())).collect();
+    let (owners, warnings) = Owners::read(files.iter().map(|(path, bytes)| (path, bytes.as_slice())));
+    assert_eq!(warnings, []);
+    for package in ["dpkg", "coreutils", "libc6", "base-files", "tar"] {
+        let query = |format: &str, option: &str| {
+            let args = [option, format, package];
+            let output = Command::new("dpkg-query").args(args.iter().filter(|arg| !arg.is_empty())).output().unwrap();
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let source = format!("dpkg:{}", query("-f=${source:Package}", "-W"));
+        let listed = query("", "-L");
+        let files: Vec<&str> = listed.lines().filter(|file| Path::new(file).is_file()).collect();
+        assert!(!files.is_empty());
+        for file in files {
+            assert_eq!(owner(&owners, file), source, "{file}");
+            let real = fs::canonicalize(Path::new(file).parent().unwrap()).unwrap();
+            let real = real.join(Path::new(file).file_name().unwrap());
+            assert_eq!(owner(&owners, real.to_str().unwrap()), source, "{file} at {real:?}");
+        }
+    }
+}
