@@ -2,6 +2,7 @@
 
 mod entries;
 mod image;
+mod labels;
 mod layers;
 mod old;
 
@@ -115,7 +116,7 @@ pub fn rechunk(request: &Request, progress: &Progress) -> Result<Outcome, Error>
             job.old.refuse(&liars, &mut notes)?;
             unpacked = job.read()?.0;
         }
-        let (outcome, descriptor) = job.run(&unpacked, &mut notes)?;
+        let (outcome, descriptor) = job.run(unpacked, &mut notes)?;
         outcomes.push(outcome);
         descriptors.push(descriptor);
     }
