@@ -4,7 +4,7 @@
 # update for clients that reuse whole layers and for podman, clients that come from further back, and what the registry stores.
 # With CLIENTs (trixie, sid), real podman pulls every version in turn into one store. With them, or with STORAGE=skopeo: root.
 #
-#   STEPS=N          that many updates (default: what is there, or what images.sh makes)
+#   STEPS=N          that many updates (default: all that images.sh has or makes by default)
 #   HISTORY=N        name the N versions before as --previous, newest first (default 5)
 #   RECHUNK_OPTS=..  more options for rechunk. The tables take what podman lacks for what changed: so it is with whole-file frames.
 #   STORAGE=skopeo   also convert with skopeo, to zstd:chunked and, as a plain push does, to gzip. Slow.

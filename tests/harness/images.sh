@@ -143,10 +143,11 @@ large() { debian "$large_packages" "$steps"; }
 # counts from when it is whole, so that a broken run goes on where it was.
 weekly() {
   local i day root=$out/root
+  day=$(week $((steps + 1)))
+  [[ $day < $(date -u +%F) ]] || die "$name: update $steps would be of $day, which is not over yet"
   for ((i = 1; i <= steps + 1; i++)); do
     [ -f "$out/v$i.tar" ] && continue
-    day=$(date -u -d "$first_week +$((7 * (i - 1))) days" +%F)
-    [[ $day < $(date -u +%F) ]] || die "images/$name: version $i would be of $day, which is yet to come"
+    day=$(week "$i")
     note "$name: version $i, as of $day"
     rm -rf "$root"
     mkdir -p "$root/app"
@@ -158,6 +159,8 @@ weekly() {
   done
   rm -rf "$root" "$out/layer" "$out/cache"
 }
+
+week() { date -u -d "$first_week +$((7 * ($1 - 1))) days" +%F; }
 
 install_python() {
   UV_CACHE_DIR=$out/cache uv pip install --link-mode=copy --target "$1" --exclude-newer "$2" --python 3.11 "${python_packages[@]}"
@@ -193,13 +196,16 @@ if [ -f "$out/done" ]; then
   made=$(cat "$out/done")
   [ -n "$made" ] || made=$(($(find "$out" -name 'v*.tar' | wc -l) - 1))
 fi
-[ -n "$steps" ] || steps=${made:-$default}
 case $name in
 python | node)
   mkdir -p "$out"
-  if [ "$steps" -gt "${made:-0}" ]; then "$name"; fi
+  if [ "${steps:-$default}" -gt "${made:-0}" ]; then
+    steps=${steps:-$default}
+    "$name"
+  fi
   ;;
 *)
+  steps=${steps:-${made:-$default}}
   [ "${made:-$steps}" = "$steps" ] || die "images/$name in the bed holds $made updates, not $steps: remove it to make it anew"
   if [ -z "$made" ]; then
     mkdir -p "$out"
