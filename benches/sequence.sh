@@ -18,6 +18,7 @@ cd "$(dirname "$0")/.."
 [ $# -ge 1 ] || die "usage: sequence.sh SEQ [CLIENT..]"
 seq=$1 pull_clients=("${@:2}") history=${HISTORY:-5}
 [[ $history =~ ^[1-9][0-9]*$ ]] || die "HISTORY is a number of versions, not $history"
+for client in "${pull_clients[@]}"; do [[ " ${clients[*]} " = *" $client "* ]] || die "no client $client (known: ${clients[*]})"; done
 read -ra options <<<"${RECHUNK_OPTS:-}"
 read -ra pull_skopeo <<<"${PULL_SKOPEO-multi-range}"
 [ ${#pull_clients[@]} != 0 ] || pull_skopeo=()
@@ -39,6 +40,7 @@ if [ ${#formats[@]} != 0 ] || [ ${#pull_clients[@]} != 0 ]; then tests/harness/c
 leave() { # with the disk as it was
   tests/harness/registry.sh stop
   rm -rf "$bed"/stores/sequence* "$bed"/fs/xfs/stores/sequence* "$bed"/registry/data/docker/registry/v2/repositories/sequence-*
+  if mountpoint -q "$bed/fs/xfs"; then umount "$bed/fs/xfs"; fi
   docker-registry garbage-collect "$bed/registry/registry.yml" >"$work/garbage" 2>&1 || tail -5 "$work/garbage" >&2
 }
 if [ ${#pull_clients[@]} != 0 ]; then
