@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """sequence.py WORK: the tables of sequence.sh, from what it left in WORK: for each version rechunk's report vN.json and `SECONDS
-PEAK_KB` in vN.time, the layouts restrata and skopeo-*, and pulls.jsonl, a line for each real pull (tests/harness/pulled.py)."""
+PEAK_KB USER_SECONDS SYSTEM_SECONDS` in vN.time, the layouts restrata and skopeo-*, and pulls.jsonl, a line for each real pull (tests/harness/pulled.py)."""
 import collections
 import glob
 import json
@@ -47,7 +47,8 @@ class Sequence:
         for v in self.versions:
             with open(f"{work}/{v}.time") as f:
                 # A command that fails gets a line before it.
-                self.used[v] = [float(x) for x in f.read().splitlines()[-1].split()]
+                seconds, kb, user, system = map(float, f.read().splitlines()[-1].split())
+            self.used[v] = (seconds, kb, user + system)
 
     def pull(self, client, v, before):
         """The report's pull of v by a client that has an older version (or nothing: None); None when it was not a --previous."""
@@ -68,21 +69,21 @@ class Sequence:
         print("\nUpdates. Changed: compressed bytes of the files that the version before has not. Plain: layers that are not in its manifest."
               "\nPodman: all blob bytes of a partial pull from a multi-range registry, as the report predicts them.")
         table("update", "changed, MB", "plain, MB", "plain / changed", "podman, MB", "podman / changed", "ranges", "waste", "layers", "kept",
-              "seconds", "of the first run", "peak, MB")
-        sums = [0, 0, 0, 0.0]
+              "seconds", "of the first run", "CPU seconds", "of the first run", "peak, MB")
+        sums, first = [0, 0, 0, 0.0, 0.0], self.used["v1"]
         for before, v in zip([None, *self.versions], self.versions):
             podman, layers = self.pull("podman", v, before), self.report[v]["layers"]
-            changed, plain, (seconds, kb) = podman["data_bytes"], self.plain(v, before), self.used[v]
+            changed, plain, (seconds, kb, cpu) = podman["data_bytes"], self.plain(v, before), self.used[v]
             row(v, mb(changed), mb(plain), over(plain, changed), mb(podman["blob_bytes"]), over(podman["blob_bytes"], changed),
                 podman["ranges"], f"{self.report[v]['waste']:.1%}", len(layers), sum(l["state"] == "kept" for l in layers),
-                f"{seconds:.1f}", over(seconds, self.used["v1"][0]), f"{kb / 1024:.0f}")
+                f"{seconds:.1f}", over(seconds, first[0]), f"{cpu:.1f}", over(cpu, first[2]), f"{kb / 1024:.0f}")
             if before:
-                sums = [a + b for a, b in zip(sums, (changed, plain, podman["blob_bytes"], seconds))]
+                sums = [a + b for a, b in zip(sums, (changed, plain, podman["blob_bytes"], seconds, cpu))]
         n = len(self.versions) - 1
         if n:
-            changed, plain, podman, seconds = sums
+            changed, plain, podman, seconds, cpu = sums
             row(f"{n} updates", mb(changed), mb(plain), f"**{over(plain, changed)}**", mb(podman), f"**{over(podman, changed)}**", "",
-                "", "", "", f"{seconds:.1f}", over(seconds / n, self.used["v1"][0]), "")
+                "", "", "", f"{seconds:.1f}", over(seconds / n, first[0]), f"{cpu:.1f}", over(cpu / n, first[2]), "")
 
     def skips(self):
         print("\nClients that come from further back: all such pulls of the sequence, and the worst of them.")

@@ -64,7 +64,7 @@ for ((v = 1; v <= ${STEPS:-1000} + 1; v++)); do
   versions+=("v$v")
   note "v$v: rechunk, verify"
   cat "$input" >/dev/null # every run finds its input in memory
-  env time -f '%e %M' -o "$work/v$v.time" "$restrata" rechunk "docker-archive:$input" "oci:$work/restrata:v$v" \
+  env time -f '%e %M %U %S' -o "$work/v$v.time" "$restrata" rechunk "docker-archive:$input" "oci:$work/restrata:v$v" \
     "${previous[@]:0:2*history}" "${options[@]}" -q --format json >"$work/v$v.json"
   previous=(--previous "oci:$work/restrata:v$v" "${previous[@]}")
   "$restrata" verify "docker-archive:$input" "oci:$work/restrata:v$v" >"$work/verify" ||
