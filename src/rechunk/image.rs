@@ -86,7 +86,7 @@ impl Job<'_> {
                 if self.progress.check().is_err() {
                     break;
                 }
-                if !layer.holds_its_tar() {
+                if !layer.is_sound(&self.request.cache) {
                     liars.lock().unwrap_or_else(PoisonError::into_inner).push(number);
                 }
             }
