@@ -26,6 +26,8 @@ pub enum Error {
     Entry { reference: String, layer: String, source: BrokenEntry },
     #[error("layer {layer} of the output: {source}")]
     Pack { layer: usize, source: PackError },
+    #[error("new content: {source}")]
+    Reframe { source: PackError },
     #[error("{reference}: layer {layer}: {reason}")]
     Index { reference: String, layer: String, reason: String },
     #[error("base image {reference}: {reason}")]
@@ -46,7 +48,7 @@ impl Error {
         let interrupted = match self {
             Self::Interrupted(_) => true,
             Self::Unpack { source, .. } => matches!(source, UnpackError::Interrupted(_)),
-            Self::Pack { source, .. } => matches!(source, PackError::Interrupted(_)),
+            Self::Pack { source, .. } | Self::Reframe { source } => matches!(source, PackError::Interrupted(_)),
             _ => false,
         };
         match self {

@@ -14,7 +14,7 @@ use restrata::order::State;
 use restrata::order::layers::{self, Mtime};
 use restrata::pack::IndexPlace;
 use restrata::progress::Progress;
-use restrata::rechunk::{ImageOutcome, Request, rechunk};
+use restrata::rechunk::{Effort, ImageOutcome, Request, rechunk};
 use restrata::tar::{EntryKind, Header, Time, Xattr};
 
 use image::layout::{self, Image, Packing};
@@ -258,7 +258,7 @@ fn run(
     let resources = JobOptions { threads, spool_dir: dir.to_owned() };
     let request = Request {
         previous: previous.map(reference).into_iter().collect(),
-        level: Level::new(1).unwrap(),
+        effort: Effort::Fixed(Level::new(1).unwrap()),
         index: place,
         // As the input is, so that any difference is the tool's.
         layers: layers::Options { mtime: Mtime::Keep, ..layers::Options::default() },

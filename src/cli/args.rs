@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
-use restrata::codec::Level;
 use restrata::job::JobOptions;
 use restrata::oci::{Platform, Reference};
 use restrata::pack::IndexPlace;
+use restrata::rechunk::Effort;
 use restrata::spool;
 
 use super::{exit, help, values};
@@ -81,9 +81,18 @@ pub struct Rechunk {
     #[arg(long, value_name = "REF", value_parser = values::reference)]
     pub previous: Vec<Reference>,
 
-    /// Compress new content at this zstd level, 1 to 22
-    #[arg(long, value_name = "LEVEL", default_value = "3", value_parser = values::level)]
-    pub level: Level,
+    /// Compress new content at this zstd level: auto, or 1 to 22
+    ///
+    /// auto decides by how much is new: level 19 up to a 200th of the image, 9 up to a fifth, else 3. What the previous
+    /// image has in frames is copied, whatever its level.
+    #[arg(long, value_name = "LEVEL", default_value = "auto", value_parser = values::effort)]
+    pub level: Effort,
+
+    /// Let a client that reuses chunks ask for this many ranges of a layer
+    ///
+    /// Every file that is reused in part costs some; registries that serve few ranges at once fail above theirs.
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = values::ranges)]
+    pub max_ranges: usize,
 
     /// Put each layer's index here
     #[arg(long, value_name = "PLACE", value_enum, default_value_t = Place::First)]

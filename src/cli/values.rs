@@ -2,6 +2,7 @@
 
 use restrata::codec::Level;
 use restrata::oci::{Platform, Reference, ReferenceError, Transport};
+use restrata::rechunk::Effort;
 
 pub fn reference(text: &str) -> Result<Reference, String> {
     text.parse().map_err(|error: ReferenceError| {
@@ -34,8 +35,19 @@ pub fn platform(text: &str) -> Result<Platform, String> {
         .map_err(|_| "expected OS/ARCH or OS/ARCH/VARIANT\nhint: such as linux/amd64 or linux/arm64/v8".to_owned())
 }
 
-pub fn level(text: &str) -> Result<Level, String> {
-    text.parse().ok().and_then(Level::new).ok_or_else(|| "expected a whole number from 1 to 22".to_owned())
+pub fn effort(text: &str) -> Result<Effort, String> {
+    match text {
+        "auto" => Ok(Effort::Auto),
+        number => {
+            let level = number.parse().ok().and_then(Level::new);
+            level.map(Effort::Fixed).ok_or_else(|| "expected auto or a whole number from 1 to 22".to_owned())
+        }
+    }
+}
+
+pub fn ranges(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|ranges| (1..=1024).contains(ranges));
+    number.ok_or_else(|| "expected a whole number from 1 to 1024, the most that podman asks for".to_owned())
 }
 
 /// clap names the value already.
@@ -60,7 +72,9 @@ mod tests {
 
     #[test]
     fn the_default_level_is_the_librarys() {
-        assert_eq!(level("3"), Ok(Level::DEFAULT));
-        assert!(level("0").is_err() && level("23").is_err() && level("x").is_err());
+        assert_eq!(effort("3"), Ok(Effort::Fixed(Level::DEFAULT)));
+        assert_eq!(effort("auto"), Ok(Effort::Auto));
+        assert!(["0", "23", "x"].iter().all(|text| effort(text).is_err()));
+        assert!(ranges("16") == Ok(16) && ["0", "1025", "x"].iter().all(|text| ranges(text).is_err()));
     }
 }

@@ -7,9 +7,11 @@
 //! - `sequence`: the order inside a layer, against the previous image.
 //! - [`layers`]: which layers there are, and in which one each entry stands.
 //! - [`Plan`]: what is kept and what is written; the value between unpack and pack.
+//! - [`chunking`]: which files are cut into chunks.
 //! - [`cost`]: what a pull moves.
 
 mod broken;
+pub mod chunking;
 pub mod cost;
 pub mod layers;
 mod normalise;

@@ -1,5 +1,7 @@
 //! The plan: a value between unpack and pack, which can be printed, tested and thrown away.
 
+use std::ops::Range;
+
 use crate::tar::{TarPath, Time};
 
 /// An entry of the new image: its layer, and its index in that layer.
@@ -13,6 +15,21 @@ pub struct Plan {
     pub dropped: Vec<usize>,
 }
 
+impl Plan {
+    /// Moves fresh files that are reused in part to the end of the fresh ones: clients that can't fetch them whole, and
+    /// still ask for one range.
+    pub fn defer(&mut self, is_partial: impl Fn(Place) -> bool) {
+        let place = |written: &Written| match written {
+            Written::Entry { at, role: Role::Itself, .. } => Some(*at),
+            Written::Entry { role: Role::Heir(inode), .. } => Some(*inode),
+            Written::Entry { role: Role::LinkTo(_), .. } | Written::Whiteout(_) => None,
+        };
+        for layer in &mut self.layers {
+            layer.entries[layer.fresh_run.clone()].sort_by_key(|written| place(written).is_some_and(&is_partial));
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayerPlan {
     pub state: State,
@@ -23,6 +40,8 @@ pub struct LayerPlan {
     pub reason: Reason,
     /// Empty for a kept layer.
     pub entries: Vec<Written>,
+    /// Where in `entries` those stand together whose content clients of the previous image lack; empty in path order.
+    pub fresh_run: Range<usize>,
     /// How many entries' content clients of the previous image lack, and their bytes.
     pub fresh_entries: usize,
     pub fresh_bytes: u64,

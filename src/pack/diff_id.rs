@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::{Layer, PackError};
+use super::{Layer, PackError, Stock};
 use crate::codec::{FrameDecoder, Sha256Stream};
 use crate::digest::{DiffId, FileDigest};
 use crate::inventory::{Payload, Stored};
@@ -111,7 +111,7 @@ fn decode_payload(
     let mut found = 0;
     let mut hash = payload.frames.stored().any(|stored| matches!(stored, Stored::Blob(..))).then(Sha256Stream::new);
     for stored in payload.frames.stored() {
-        decode_frame(layer, stored, decoder, |content| {
+        decode_frame(&layer.stock, stored, decoder, |content| {
             found += content.len() as u64;
             if let Some(hash) = &mut hash {
                 hash.update(content);
@@ -133,8 +133,8 @@ fn decode_payload(
     Ok(())
 }
 
-fn decode_frame(
-    layer: &Layer<'_>,
+pub(super) fn decode_frame(
+    stock: &Stock<'_>,
     stored: &Stored,
     decoder: &mut FrameDecoder,
     mut take: impl FnMut(&[u8]) -> Result<(), PackError>,
@@ -145,7 +145,7 @@ fn decode_frame(
         while at < span.end() {
             let piece = (PIECE as u64).min(span.end() - at);
             compressed.clear();
-            layer.stock.read(stored, Span::new(at, piece).expect("inside the span"), &mut compressed)?;
+            stock.read(stored, Span::new(at, piece).expect("inside the span"), &mut compressed)?;
             decoder.push(&compressed, &mut take)?;
             at += piece;
         }

@@ -9,10 +9,13 @@ mod diff_id;
 mod headers;
 mod index;
 mod parts;
+mod reframe;
 
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
+
+pub use reframe::{Reframer, Slice};
 
 use crate::codec::{FrameError, Level};
 use crate::digest::{DiffId, FileDigest};

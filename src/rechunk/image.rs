@@ -7,7 +7,7 @@ use crate::digest::DiffId;
 use crate::error::Error;
 use crate::oci::{Descriptor, Transport};
 use crate::order::cost::{Client, Has, Pull, PullLayer, pull};
-use crate::order::layers::{Labels, plan};
+use crate::order::layers::{Label, Labels, plan};
 use crate::order::{Entry, Plan, Previous, State, broken_entry, tree};
 use crate::progress::Progress;
 use crate::sink::Sink;
@@ -15,7 +15,7 @@ use crate::source::{Image, Source, SourceError};
 use crate::spool::Spool;
 use crate::unpack::{self, LayerInput, UnpackedLayer, unpack};
 
-use super::labels::labelled;
+use super::labels::{Labelled, labelled};
 use super::layers::Written;
 use super::old::Old;
 use super::{ImageOutcome, LayerOutcome, Request};
@@ -46,16 +46,18 @@ impl Job<'_> {
             notes.extend(layer.inventory.notes.iter().map(|note| format!("layer {index}: {note}")));
         }
         self.note_whiteouts(&unpacked, notes);
-        let plan = self.plan(&unpacked, notes)?;
+        let Labelled { labels, names } = labelled(&unpacked, notes);
+        let mut plan = self.plan(&unpacked, &labels, notes)?;
         // A package database can have hundreds of megabytes.
         unpacked.iter_mut().for_each(|layer| layer.inventory.evidence = Vec::new());
-        let written = self.write(&unpacked, &plan)?;
+        let level = self.reframe(&mut unpacked, &labels, &mut plan)?;
+        let written = self.write(&unpacked, &plan, level)?;
         for (index, written) in written.iter().enumerate() {
             notes.extend(written.no_index.iter().map(|cause| {
                 format!("layer {index} is written without an index, so that every client pulls it whole: {cause}")
             }));
         }
-        self.publish(&plan, written)
+        self.publish(&plan, &names, written)
     }
 
     /// In a layer such a name hides a file; in a root file system it is a file that nobody will see again.
@@ -107,7 +109,7 @@ impl Job<'_> {
             diff_id: layer.diff_id,
         });
         let options = unpack::Options {
-            level: Some(self.request.level),
+            level: Some(self.request.effort.first()),
             known: &self.old.known,
             threads: self.request.resources.threads,
         };
@@ -124,7 +126,7 @@ impl Job<'_> {
         }
     }
 
-    fn plan(&self, unpacked: &[UnpackedLayer], notes: &mut Vec<String>) -> Result<Plan, Error> {
+    fn plan(&self, unpacked: &[UnpackedLayer], labels: &[Vec<Label>], notes: &mut Vec<String>) -> Result<Plan, Error> {
         let segments = &self.old.segments;
         let mut previous = Previous::default();
         for (number, segment) in segments.iter().enumerate() {
@@ -134,8 +136,7 @@ impl Job<'_> {
             }
         }
         let layers: Vec<&[Entry]> = unpacked.iter().map(|layer| layer.inventory.entries.as_slice()).collect();
-        let labelled = labelled(unpacked, notes);
-        let plan = plan(&layers, &Labels(&labelled.labels), segments, &previous, &self.request.layers)?;
+        let plan = plan(&layers, &Labels(labels), segments, &previous, &self.request.layers)?;
         if !self.old.clients.is_empty() && !plan.layers.iter().any(|layer| layer.state == State::Kept) {
             notes.push(
                 "no layer of the previous image can stay: this is a first layout, which clients pull like a new image"
@@ -145,7 +146,12 @@ impl Job<'_> {
         Ok(plan)
     }
 
-    fn publish(&self, plan: &Plan, written: Vec<Written>) -> Result<(ImageOutcome, Descriptor), Error> {
+    fn publish(
+        &self,
+        plan: &Plan,
+        names: &[String],
+        written: Vec<Written>,
+    ) -> Result<(ImageOutcome, Descriptor), Error> {
         let layers = plan.layers.iter().zip(&written);
         let layers: Vec<(DiffId, String)> =
             layers.map(|(plan, written)| (written.diff_id, plan.state.name().to_owned())).collect();
@@ -167,8 +173,9 @@ impl Job<'_> {
             size: written.descriptor.size,
             state: plan.state,
             reason: plan.reason,
+            owners: plan.owners.iter().map(|&owner| names[owner as usize].clone()).collect(),
             entries: written.entries,
-            live_bytes: plan.live,
+            live_bytes: written.live.unwrap_or(plan.live),
             dead_bytes: plan.dead,
             index_bytes: written.pull.index.as_ref().map_or(0, |index| index.bytes),
             fresh_entries: plan.fresh_entries as u64,

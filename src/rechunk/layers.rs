@@ -3,10 +3,11 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::codec::library_version;
+use crate::codec::{Level, library_version};
 use crate::compression::Compression;
 use crate::digest::{BlobDigest, DiffId};
 use crate::error::Error;
+use crate::inventory::Payload;
 use crate::oci::Descriptor;
 use crate::order::cost::{PullIndex, PullLayer};
 use crate::order::{LayerPlan, Plan, State};
@@ -14,7 +15,6 @@ use crate::pack::{self, PackError, PackedLayer, Stock};
 use crate::toc;
 use crate::unpack::UnpackedLayer;
 
-use super::Request;
 use super::entries::placed;
 use super::image::Job;
 use super::old::OldLayer;
@@ -28,6 +28,8 @@ pub(super) struct Written {
     pub diff_id: DiffId,
     pub pull: PullLayer,
     pub entries: u64,
+    /// Compressed bytes of content, of a layer that was written.
+    pub live: Option<u64>,
     pub no_index: Option<String>,
 }
 
@@ -35,14 +37,14 @@ type Slot = Mutex<Option<Result<Written, Error>>>;
 
 impl Job<'_> {
     /// In the order of the plan.
-    pub(super) fn write(&self, unpacked: &[UnpackedLayer], plan: &Plan) -> Result<Vec<Written>, Error> {
+    pub(super) fn write(&self, unpacked: &[UnpackedLayer], plan: &Plan, level: Level) -> Result<Vec<Written>, Error> {
         let next = AtomicUsize::new(0);
         let done: Vec<Slot> = plan.layers.iter().map(|_| Mutex::new(None)).collect();
         let work = || {
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 let Some(slot) = done.get(index) else { break };
-                let result = self.write_layer(index, unpacked, &plan.layers[index]);
+                let result = self.write_layer(index, unpacked, &plan.layers[index], level);
                 let failed = result.is_err();
                 if let Ok(mut slot) = slot.lock() {
                     *slot = Some(result);
@@ -62,10 +64,16 @@ impl Job<'_> {
         collect(done)
     }
 
-    fn write_layer(&self, index: usize, unpacked: &[UnpackedLayer], plan: &LayerPlan) -> Result<Written, Error> {
+    fn write_layer(
+        &self,
+        index: usize,
+        unpacked: &[UnpackedLayer],
+        plan: &LayerPlan,
+        level: Level,
+    ) -> Result<Written, Error> {
         match (plan.state, plan.segments.as_slice()) {
             (State::Kept, [kept]) => self.keep(&self.old.layers[*kept]),
-            _ => self.pack(index, unpacked, plan),
+            _ => self.pack(index, unpacked, plan, level),
         }
     }
 
@@ -77,27 +85,25 @@ impl Job<'_> {
             diff_id: layer.diff_id,
             pull: layer.pull.clone(),
             entries: layer.entries,
+            live: None,
             no_index: None,
         })
     }
 
-    fn pack(&self, index: usize, unpacked: &[UnpackedLayer], plan: &LayerPlan) -> Result<Written, Error> {
+    fn pack(&self, index: usize, unpacked: &[UnpackedLayer], plan: &LayerPlan, level: Level) -> Result<Written, Error> {
         let failed = |source: PackError| Error::Pack { layer: index, source };
         let placed = placed(&plan.entries, unpacked, self.spool).map_err(failed)?;
-        let options = pack::Options {
-            level: self.request.level,
-            index: self.request.index,
-            threads: self.request.resources.threads,
-        };
+        let options = pack::Options { level, index: self.request.index, threads: self.request.resources.threads };
         let stock = Stock { spool: self.spool, blobs: &self.old.blobs };
         let mut blob = self.sink.blob()?;
         let packed = pack::pack(&placed, stock, options, self.progress, &mut blob).map_err(failed)?;
         let (digest, size) = blob.finish()?;
         self.request.cache.remember(digest, packed.diff_id);
         Ok(Written {
-            descriptor: self.descriptor(plan, &packed, digest, size),
+            descriptor: self.descriptor(plan, &packed, level, digest, size),
             diff_id: packed.diff_id,
             entries: placed.len() as u64,
+            live: Some(placed.iter().filter_map(|placed| placed.payload).map(Payload::compressed).sum()),
             no_index: packed.no_index.map(|cause| cause.to_string()),
             pull: PullLayer {
                 digest,
@@ -109,7 +115,14 @@ impl Job<'_> {
 
     /// A cleaned layer takes over what its descriptor said beside the blob, and so does the single layer of an input
     /// that has one.
-    fn descriptor(&self, plan: &LayerPlan, packed: &PackedLayer, digest: BlobDigest, size: u64) -> Descriptor {
+    fn descriptor(
+        &self,
+        plan: &LayerPlan,
+        packed: &PackedLayer,
+        level: Level,
+        digest: BlobDigest,
+        size: u64,
+    ) -> Descriptor {
         let media_type = Compression::Zstd.media_type();
         let source = match plan.segments.as_slice() {
             [one] => Some(&self.old.layers[*one].descriptor),
@@ -125,7 +138,7 @@ impl Job<'_> {
                 descriptor.set_annotation(key, &value);
             }
         }
-        descriptor.set_annotation(PROFILE, &profile(self.request));
+        descriptor.set_annotation(PROFILE, &profile(level));
         descriptor
     }
 }
@@ -141,8 +154,8 @@ const STALE: [&str; 7] = [
     PROFILE,
 ];
 
-fn profile(request: &Request) -> String {
-    format!("1 zstd={} level={}", library_version(), request.level.get())
+fn profile(level: Level) -> String {
+    format!("1 zstd={} level={}", library_version(), level.get())
 }
 
 /// All layers, or the first error.

@@ -1,15 +1,16 @@
 //! The main job: source -> unpack -> plan -> pack -> sink.
 
+mod effort;
 mod entries;
 mod image;
 mod labels;
 mod layers;
 mod old;
+mod reframe;
 
 use std::path::{Path, PathBuf};
 
 use crate::cache::Cache;
-use crate::codec::Level;
 use crate::digest::BlobDigest;
 use crate::error::Error;
 use crate::job::JobOptions;
@@ -22,6 +23,8 @@ use crate::sink::Sink;
 use crate::source::Source;
 use crate::spool::Spool;
 
+pub use effort::Effort;
+
 use old::OldImages;
 
 #[derive(Debug, Clone)]
@@ -32,7 +35,9 @@ pub struct Request {
     pub previous: Vec<Reference>,
     /// `None`: every platform.
     pub platform: Option<Platform>,
-    pub level: Level,
+    pub effort: Effort,
+    /// Ranges of a layer that a client with chunks may have to ask for.
+    pub max_ranges: usize,
     pub index: IndexPlace,
     pub layers: order::layers::Options,
     /// Its layers stay at the bottom, byte for byte.
@@ -51,7 +56,8 @@ impl Request {
             dest,
             previous: Vec::new(),
             platform: None,
-            level: Level::DEFAULT,
+            effort: Effort::Auto,
+            max_ranges: 16,
             index: IndexPlace::First,
             layers: order::layers::Options::default(),
             base: None,
@@ -87,6 +93,8 @@ pub struct LayerOutcome {
     pub size: u64,
     pub state: State,
     pub reason: Reason,
+    /// Whose files it shows, most bytes first.
+    pub owners: Vec<String>,
     pub entries: u64,
     /// Compressed content bytes that the merged file system shows, and those that a layer above hides.
     pub live_bytes: u64,

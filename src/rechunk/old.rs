@@ -1,12 +1,13 @@
 //! The layers that clients have, and those of a base image: manifests and TOCs. Layer data is read only where a layer
 //! has no TOC and is to stay.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 
 use crate::cache::Cache;
 use crate::codec::{FrameDecoder, FrameError, Sha256Stream};
-use crate::digest::{BlobDigest, DiffId};
+use crate::digest::{BlobDigest, ChunkDigest, DiffId};
 use crate::error::Error;
 use crate::inventory::{Known, toc_entries, toc_frames};
 use crate::job::JobOptions;
@@ -45,6 +46,8 @@ pub(super) struct Old {
     /// Frames that can be copied, and the blobs that they are in.
     pub known: Known,
     pub blobs: Vec<(File, Span)>,
+    /// Chunks in the segments.
+    pub chunks: HashSet<ChunkDigest>,
     /// What a client has who has one of the previous images; newest first.
     pub clients: Vec<(String, Has)>,
 }
@@ -198,6 +201,8 @@ impl Loader<'_> {
         }
         let entries = match toc {
             Some((_, toc)) => {
+                let chunks = toc.entries.iter().filter_map(|entry| entry.payload.as_ref()).flat_map(|p| &p.chunks);
+                self.old.chunks.extend(chunks.map(|chunk| chunk.digest));
                 self.add_frames(toc, clone(&place)?);
                 toc_entries(toc)
             }

@@ -33,7 +33,7 @@ use new::{FileId, NewTree};
 use slots::{Slot, limit, slots};
 use split::{Grain, Group, split};
 use view::{faults, live_files};
-use write::{Draft, whiteouts};
+use write::{Draft, Ordered, whiteouts};
 
 /// A layer that clients of the previous image have, or one of the base image.
 #[derive(Debug, Clone, Default)]
@@ -258,14 +258,15 @@ impl Planner<'_> {
         let Decided { fates, usage, slots, files, .. } = decided;
         let layer = |((slot, files), draft): ((&Slot, &Vec<FileId>), Option<Draft<'_>>)| {
             let (state, reason) = self.why(slot, fates);
-            let (entries, fresh_entries, fresh_bytes) =
-                draft.map_or((Vec::new(), 0, 0), |draft| draft.in_order(self.previous, self.options.canonical));
+            let order = |draft: Draft<'_>| draft.in_order(self.previous, self.options.canonical);
+            let Ordered { entries, fresh_run, fresh_entries, fresh_bytes } = draft.map(order).unwrap_or_default();
             LayerPlan {
                 state,
                 reason,
                 segments: slot.segments.clone(),
                 owners: self.owners(files),
                 entries,
+                fresh_run,
                 fresh_entries,
                 fresh_bytes,
                 live: files.iter().map(|&first| self.new.stored(first)).sum(),

@@ -1,6 +1,7 @@
 //! The entries of a layer that is written.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use super::claims::Claims;
 use super::new::{FileId, NewTree, hide};
@@ -50,18 +51,29 @@ impl<'a> Draft<'a> {
         Self { rows }
     }
 
-    /// The entries in their order, and how many of them and how many bytes clients lack.
-    pub fn in_order(self, previous: &Previous<'_>, canonical: bool) -> (Vec<Written>, usize, u64) {
+    pub fn in_order(self, previous: &Previous<'_>, canonical: bool) -> Ordered {
         let views: Vec<View<'_>> = self.rows.iter().map(|row| row.view).collect();
-        let (order, fresh) = match canonical {
+        let (order, fresh_entries) = match canonical {
             true => sequence::canonical(&views, previous),
             false => sequence(&views, previous),
         };
         let missing = views.iter().filter_map(|view| view.content).filter(|(content, _)| !previous.has(content));
-        let bytes = missing.map(|(_, size)| size).sum();
+        let fresh_bytes = missing.map(|(_, size)| size).sum();
+        let first = order.iter().position(|&index| views[index].content.is_some()).unwrap_or(0);
+        let fresh_run = if canonical { 0..0 } else { first..first + fresh_entries };
         let mut rows: Vec<Option<Written>> = self.rows.into_iter().map(|row| Some(row.written)).collect();
-        (order.into_iter().filter_map(|index| rows[index].take()).collect(), fresh, bytes)
+        let entries = order.into_iter().filter_map(|index| rows[index].take()).collect();
+        Ordered { entries, fresh_run, fresh_entries, fresh_bytes }
     }
+}
+
+/// A draft's entries in their order; for the rest see [`LayerPlan`](crate::order::LayerPlan).
+#[derive(Default)]
+pub(super) struct Ordered {
+    pub entries: Vec<Written>,
+    pub fresh_run: Range<usize>,
+    pub fresh_entries: usize,
+    pub fresh_bytes: u64,
 }
 
 fn add_parents(new: &NewTree<'_>, mut dir: Option<FileId>, dirs: &mut BTreeSet<FileId>) {
