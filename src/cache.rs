@@ -1,20 +1,41 @@
 //! What was proven about blobs before, in the user's cache directory. A blob's digest stands for its bytes, so what
-//! once held for them holds for ever.
+//! once held for them holds for ever; and a file that was not written to since still has them.
 //!
 //! A record is a small file. A damaged or missing one is a miss, never an error, and so is a cache that can't be
 //! written.
 
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io::Write as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
 use crate::digest::{BlobDigest, DiffId};
 
 /// Names the record's form; another form is a miss.
-const MAGIC: [u8; 8] = *b"rstdiff1";
-const RECORD: usize = MAGIC.len() + 32 + 4;
+const MAGIC: [u8; 8] = *b"rstproo1";
+const RECORD: usize = MAGIC.len() + 32 + 4 * 8 + 4;
 
-/// Which tar a blob decodes to.
+/// What was found when a blob was read to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Proof {
+    /// Of the tar that it decodes to.
+    pub diff_id: DiffId,
+    /// The file that held it then.
+    pub stamp: Stamp,
+}
+
+/// A file as it was: one that still looks so was not written to since. Device, inode, bytes, and nanoseconds of mtime.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stamp([u64; 4]);
+
+impl Stamp {
+    pub fn of(meta: &Metadata) -> Self {
+        let mtime = meta.mtime().wrapping_mul(1_000_000_000).wrapping_add(meta.mtime_nsec());
+        Self([meta.dev(), meta.ino(), meta.size(), mtime.cast_unsigned()])
+    }
+}
+
+/// Remembers proofs.
 #[derive(Debug, Clone, Default)]
 pub struct Cache {
     /// `None`: nothing is remembered.
@@ -34,18 +55,17 @@ impl Cache {
         Self { dir: Some(dir) }
     }
 
-    pub fn diff_id(&self, blob: BlobDigest) -> Option<DiffId> {
+    pub fn proof(&self, blob: BlobDigest) -> Option<Proof> {
         decode(&fs::read(self.path(blob)?).ok()?, blob)
     }
 
-    /// Whoever calls this has decoded the blob and hashed the tar.
-    pub fn remember(&self, blob: BlobDigest, diff_id: DiffId) {
+    pub fn remember(&self, blob: BlobDigest, proof: Proof) {
         let Some(path) = self.path(blob) else { return };
         let write = || -> Option<()> {
             let dir = path.parent()?;
             fs::create_dir_all(dir).ok()?;
             let mut file = tempfile::NamedTempFile::new_in(dir).ok()?;
-            file.write_all(&encode(diff_id, blob)).ok()?;
+            file.write_all(&encode(proof, blob)).ok()?;
             file.persist(&path).ok().map(drop)
         };
         // A cache that can't be written costs time, nothing else.
@@ -54,7 +74,7 @@ impl Cache {
 
     fn path(&self, blob: BlobDigest) -> Option<PathBuf> {
         let hex = blob.hex();
-        Some(self.dir.as_ref()?.join("diff-ids").join(&hex[..2]).join(hex))
+        Some(self.dir.as_ref()?.join("proofs").join(&hex[..2]).join(hex))
     }
 }
 
@@ -66,40 +86,47 @@ fn checksum(body: &[u8], blob: BlobDigest) -> [u8; 4] {
     crc.finalize().to_le_bytes()
 }
 
-fn encode(diff_id: DiffId, blob: BlobDigest) -> Vec<u8> {
-    let mut record = [MAGIC.as_slice(), diff_id.as_bytes()].concat();
+fn encode(proof: Proof, blob: BlobDigest) -> Vec<u8> {
+    let mut record = [MAGIC.as_slice(), proof.diff_id.as_bytes()].concat();
+    proof.stamp.0.iter().for_each(|word| record.extend_from_slice(&word.to_le_bytes()));
     record.extend_from_slice(&checksum(&record, blob));
     record
 }
 
-fn decode(record: &[u8], blob: BlobDigest) -> Option<DiffId> {
+fn decode(record: &[u8], blob: BlobDigest) -> Option<Proof> {
     let (body, sum) = record.split_at_checked(RECORD - 4)?;
-    let diff_id = body.strip_prefix(&MAGIC)?;
-    (sum == checksum(body, blob)).then_some(DiffId::from_bytes(diff_id.try_into().ok()?))
+    let (diff_id, words) = body.strip_prefix(&MAGIC)?.split_at_checked(32)?;
+    let mut stamp = Stamp::default();
+    for (word, bytes) in stamp.0.iter_mut().zip(words.as_chunks::<8>().0) {
+        *word = u64::from_le_bytes(*bytes);
+    }
+    (sum == checksum(body, blob)).then_some(Proof { diff_id: DiffId::from_bytes(diff_id.try_into().ok()?), stamp })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const PROOF: Proof = Proof { diff_id: DiffId::from_bytes([7; 32]), stamp: Stamp([1, 2, 3, u64::MAX]) };
+
     #[test]
     fn remembers_and_misses() {
         let dir = tempfile::tempdir().unwrap();
         let cache = Cache::at(dir.path().join("new"));
         let (blob, other) = (BlobDigest::from_bytes([1; 32]), BlobDigest::from_bytes([2; 32]));
-        assert_eq!(cache.diff_id(blob), None);
-        cache.remember(blob, DiffId::from_bytes([7; 32]));
-        assert_eq!(cache.diff_id(blob), Some(DiffId::from_bytes([7; 32])));
-        assert_eq!(cache.diff_id(other), None);
-        assert_eq!(Cache::default().diff_id(blob), None);
-        Cache::default().remember(blob, DiffId::from_bytes([7; 32]));
+        assert_eq!(cache.proof(blob), None);
+        cache.remember(blob, PROOF);
+        assert_eq!(cache.proof(blob), Some(PROOF));
+        assert_eq!(cache.proof(other), None);
+        Cache::default().remember(blob, PROOF);
+        assert_eq!(Cache::default().proof(blob), None);
     }
 
     #[test]
     fn damage_is_a_miss() {
         let blob = BlobDigest::from_bytes([1; 32]);
-        let record = encode(DiffId::from_bytes([7; 32]), blob);
-        assert!(decode(&record, blob).is_some());
+        let record = encode(PROOF, blob);
+        assert_eq!(decode(&record, blob), Some(PROOF));
         assert_eq!(decode(&record, BlobDigest::from_bytes([3; 32])), None);
         for at in 0..record.len() {
             let mut damaged = record.clone();
@@ -108,5 +135,15 @@ mod tests {
             assert_eq!(decode(&record[..at], blob), None);
         }
         assert_eq!(decode(&[record, vec![0]].concat(), blob), None);
+    }
+
+    #[test]
+    fn a_file_that_was_written_to_has_another_stamp() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let stamp = || Stamp::of(&fs::metadata(file.path()).unwrap());
+        let before = stamp();
+        assert_eq!(before, stamp());
+        fs::write(file.path(), b"x").unwrap();
+        assert_ne!(before, stamp());
     }
 }

@@ -32,7 +32,7 @@ impl Job<'_> {
             verified: layer.descriptor.as_ref().map(|descriptor| descriptor.digest),
             diff_id: layer.diff_id,
         };
-        let how = unpack::Options { level: None, known: &Known::default(), threads: 1 };
+        let how = unpack::Options { level: None, known: &Known::default(), expect_known: false, threads: 1 };
         match unpack(vec![input], &spool, how, self.progress) {
             Ok(layers) => {
                 for unpacked in layers {

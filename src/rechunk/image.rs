@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::digest::DiffId;
 use crate::error::Error;
+use crate::inventory::Frames;
 use crate::oci::{Descriptor, Transport};
 use crate::order::cost::{Client, Has, Pull, PullLayer, pull};
 use crate::order::layers::{Label, Labels, plan};
@@ -103,19 +104,39 @@ impl Job<'_> {
     }
 
     fn unpack(&self) -> Result<Vec<UnpackedLayer>, Error> {
-        let inputs = self.image.layers.iter().map(|layer| LayerInput {
-            open: Box::new(move || self.source.open_layer(layer).map_err(SourceError::into_io)),
-            verified: layer.descriptor.as_ref().map(|descriptor| descriptor.digest),
-            diff_id: layer.diff_id,
-        });
+        let all: Vec<usize> = (0..self.image.layers.len()).collect();
+        let mut unpacked = self.unpack_layers(&all, true)?;
+        // A large file that has the size of known content is hashed only; few turn out to be something else.
+        let lacks = |layer: &UnpackedLayer| {
+            let mut payloads = layer.inventory.bodies.iter().filter_map(|body| body.payload.as_ref());
+            payloads.any(|payload| matches!(payload.frames, Frames::None))
+        };
+        let again: Vec<usize> = all.into_iter().filter(|&index| lacks(&unpacked[index])).collect();
+        for (index, layer) in again.iter().zip(self.unpack_layers(&again, false)?) {
+            unpacked[*index] = layer;
+        }
+        Ok(unpacked)
+    }
+
+    fn unpack_layers(&self, indexes: &[usize], expect_known: bool) -> Result<Vec<UnpackedLayer>, Error> {
+        let input = |&index: &usize| {
+            let layer = &self.image.layers[index];
+            LayerInput {
+                open: Box::new(move || self.source.open_layer(layer).map_err(SourceError::into_io)),
+                verified: layer.descriptor.as_ref().map(|descriptor| descriptor.digest),
+                diff_id: layer.diff_id,
+            }
+        };
         let options = unpack::Options {
             level: Some(self.request.effort.first()),
             known: &self.old.known,
+            expect_known,
             threads: self.request.resources.threads,
         };
-        unpack(inputs.collect(), self.spool, options, self.progress).map_err(|(index, source)| {
+        let inputs = indexes.iter().map(input).collect();
+        unpack(inputs, self.spool, options, self.progress).map_err(|(at, source)| {
             let reference = self.source.reference().to_string();
-            Error::Unpack { reference, layer: self.layer_name(index), source }
+            Error::Unpack { reference, layer: self.layer_name(indexes[at]), source }
         })
     }
 
@@ -170,6 +191,7 @@ impl Job<'_> {
         }
         let layers = plan.layers.iter().zip(&written).map(|(plan, written)| LayerOutcome {
             digest: written.descriptor.digest,
+            diff_id: written.diff_id,
             size: written.descriptor.size,
             state: plan.state,
             reason: plan.reason,

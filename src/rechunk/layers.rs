@@ -98,7 +98,6 @@ impl Job<'_> {
         let mut blob = self.sink.blob()?;
         let packed = pack::pack(&placed, stock, options, self.progress, &mut blob).map_err(failed)?;
         let (digest, size) = blob.finish()?;
-        self.request.cache.remember(digest, packed.diff_id);
         Ok(Written {
             descriptor: self.descriptor(plan, &packed, level, digest, size),
             diff_id: packed.diff_id,

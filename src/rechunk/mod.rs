@@ -10,8 +10,8 @@ mod reframe;
 
 use std::path::{Path, PathBuf};
 
-use crate::cache::Cache;
-use crate::digest::BlobDigest;
+use crate::cache::{Cache, Proof, Stamp};
+use crate::digest::{BlobDigest, DiffId};
 use crate::error::Error;
 use crate::job::JobOptions;
 use crate::oci::{Platform, Reference, Transport};
@@ -89,6 +89,7 @@ pub struct ImageOutcome {
 #[derive(Debug, Clone)]
 pub struct LayerOutcome {
     pub digest: BlobDigest,
+    pub diff_id: DiffId,
     /// Bytes of the blob.
     pub size: u64,
     pub state: State,
@@ -134,7 +135,18 @@ pub fn rechunk(request: &Request, progress: &Progress) -> Result<Outcome, Error>
     notes.extend(source.take_notes());
     progress.check()?;
     let digest = sink.commit(descriptors, index.as_deref())?;
+    remember(request, &outcomes);
     Ok(Outcome { digest, images: outcomes, notes })
+}
+
+/// Each layer was decoded when it was written, or before.
+fn remember(request: &Request, images: &[ImageOutcome]) {
+    for layer in images.iter().flat_map(|image| &image.layers).filter(|layer| layer.chunked) {
+        let blob = request.dest.path().join("blobs/sha256").join(layer.digest.hex());
+        if let (Transport::Oci, Ok(meta)) = (request.dest.transport(), std::fs::metadata(blob)) {
+            request.cache.remember(layer.digest, Proof { diff_id: layer.diff_id, stamp: Stamp::of(&meta) });
+        }
+    }
 }
 
 /// An input must outlive the job, and a tree must not grow while it is read.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 
-use crate::cache::Cache;
+use crate::cache::{Cache, Proof, Stamp};
 use crate::codec::{FrameDecoder, FrameError, Sha256Stream};
 use crate::digest::{BlobDigest, ChunkDigest, DiffId};
 use crate::error::Error;
@@ -240,7 +240,7 @@ impl Loader<'_> {
             verified: Some(descriptor.digest),
             diff_id: layer.diff_id,
         };
-        let options = unpack::Options { level: None, known: &Known::default(), threads: *threads };
+        let options = unpack::Options { level: None, known: &Known::default(), expect_known: false, threads: *threads };
         let unpacked =
             unpack(vec![input], &spool, options, self.progress).map_err(|(_, source_error)| Error::Unpack {
                 reference: source.reference().to_string(),
@@ -300,20 +300,23 @@ impl Old {
 const PIECE: u64 = 1 << 20;
 
 impl OldLayer {
-    /// Reads the blob and sees that it is what its descriptor and DiffID say. A previous image is an input like any
-    /// other: its config may lie. What was decoded once need not be decoded again.
+    /// Is the blob what its descriptor and DiffID say? A previous image is an input like any other: its config may lie.
+    /// What was read once is not read again, and what was decoded once is not decoded again.
     pub fn is_sound(&self, cache: &Cache) -> bool {
         let blob = self.descriptor.digest;
         // A layer without a TOC was read whole to know its entries, and its DiffID checked.
-        let is_proven = self.pull.index.is_none() || cache.diff_id(blob) == Some(self.diff_id);
-        let Some((found, diff_id)) = self.hashes(!is_proven) else { return false };
-        if found != blob || diff_id.is_some_and(|diff_id| diff_id != self.diff_id) {
-            return false;
+        let Ok(meta) = self.place.0.metadata() else { return false };
+        let (stamp, proof) = (Stamp::of(&meta), cache.proof(blob).filter(|proof| proof.diff_id == self.diff_id));
+        let is_whole_file = meta.len() == self.place.1.len();
+        if self.pull.index.is_none() || (is_whole_file && proof.is_some_and(|proof| proof.stamp == stamp)) {
+            return true;
         }
-        if !is_proven {
-            cache.remember(blob, self.diff_id);
+        let Some((found, diff_id)) = self.hashes(proof.is_none()) else { return false };
+        let is_sound = found == blob && diff_id.is_none_or(|diff_id| diff_id == self.diff_id);
+        if is_sound {
+            cache.remember(blob, Proof { diff_id: self.diff_id, stamp });
         }
-        true
+        is_sound
     }
 
     /// The blob's digest and, if asked for, that of the tar. `None` for a blob that can't be read or decoded.

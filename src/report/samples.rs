@@ -2,7 +2,7 @@
 
 use crate::check::{CheckReport, CheckedImage, CheckedLayer};
 use crate::compression::Compression;
-use crate::digest::BlobDigest;
+use crate::digest::{BlobDigest, DiffId};
 use crate::inspect::{BigFile, InspectedImage, InspectedLayer, Inspection};
 use crate::order::cost::{Client, Pull, PullOutcome, RegistryProfile};
 use crate::order::{Reason, State};
@@ -39,6 +39,7 @@ pub fn update() -> Outcome {
 fn layer(fill: u8, state: State, size: u64, (fresh_entries, fresh_bytes): (u64, u64)) -> LayerOutcome {
     LayerOutcome {
         digest: digest(fill),
+        diff_id: DiffId::from_bytes([fill; 32]),
         size,
         state,
         reason: Reason::NotShown,

@@ -77,6 +77,8 @@ pub struct Options<'a> {
     pub level: Option<Level>,
     /// Content that needs no frames of its own.
     pub known: &'a Known,
+    /// Large files that have the size of known content are hashed only, and come without frames if they are new.
+    pub expect_known: bool,
     pub threads: usize,
 }
 

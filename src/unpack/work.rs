@@ -67,6 +67,7 @@ impl Pool {
                 let mut worker = Worker {
                     encoder: options.level.map(FrameEncoder::new),
                     known: options.known,
+                    expect_known: options.expect_known,
                     spool,
                     budget: &budgets.streamed,
                     out: Vec::new(),
@@ -107,6 +108,7 @@ struct Worker<'a> {
     /// `None`: content is hashed only.
     encoder: Option<Result<FrameEncoder, FrameError>>,
     known: &'a Known,
+    expect_known: bool,
     spool: &'a Spool,
     /// Room that the pieces of streamed files hold.
     budget: &'a ByteBudget,
@@ -138,9 +140,8 @@ impl Worker<'_> {
     fn streamed(&mut self, size: u64, pieces: &Receiver<Vec<u8>>, keep: bool) -> Result<Hashed, UnpackError> {
         let mut sums = Sums::default();
         let mut content = keep.then(Vec::new);
-        // What is likely known is kept as it is until its digest tells.
-        let wait = self.encoder.is_some() && self.known.has_size(size);
-        let mut raw = Vec::new();
+        // What is likely known is hashed only. If it is not, the caller reads the layer again.
+        let wait = self.encoder.is_some() && self.expect_known && self.known.has_size(size);
         let mut spans = Vec::new();
         let mut state = if wait { Ok(()) } else { self.begin(size) };
         // All pieces, even after a failure: what is left in the channel holds room that others wait for.
@@ -148,10 +149,9 @@ impl Worker<'_> {
             if state.is_ok() {
                 sums.update(&piece);
                 content.iter_mut().for_each(|content| content.extend_from_slice(&piece));
-                state = match wait {
-                    true => self.spool.append(&piece).map(|span| raw.push(span)).map_err(UnpackError::from),
-                    false => self.push(&piece, &mut spans),
-                };
+                if !wait {
+                    state = self.push(&piece, &mut spans);
+                }
             }
             self.budget.give(piece.len() as u64);
         }
@@ -160,18 +160,10 @@ impl Worker<'_> {
             // The reader has the cause.
             return Err(UnpackError::Stopped);
         }
-        if wait {
-            if let Some(known) = self.known.frames(&sums.digest()) {
-                return Ok(Hashed { content, ..sums.hashed(known.clone()) });
-            }
-            self.begin(size)?;
-            for span in raw {
-                let mut piece = Vec::new();
-                self.spool.read(span, &mut piece)?;
-                self.push(&piece, &mut spans)?;
-            }
-        }
-        let frames = self.end(spans)?;
+        let frames = match wait {
+            true => self.known.frames(&sums.digest()).cloned().unwrap_or(Frames::None),
+            false => self.end(spans)?,
+        };
         Ok(Hashed { content, ..sums.hashed(frames) })
     }
 
