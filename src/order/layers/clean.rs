@@ -114,7 +114,8 @@ fn worst(segments: &[Segment], usage: &[Usage], fates: &[Fate], fresh: u64, opti
     let kept = || (0..segments.len()).filter(|&n| fates[n] == Fate::Keep);
     let dead: u64 = kept().filter(|&n| !segments[n].is_base).map(|n| usage[n].dead).sum();
     let written: u64 = (0..segments.len()).filter(|&n| fates[n] != Fate::Keep).map(|n| usage[n].live).sum();
-    let size: u64 = kept().map(|n| segments[n].size).sum::<u64>() + written + fresh;
+    // Fresh content may yet be compressed harder; the budget must hold then, too.
+    let size: u64 = kept().map(|n| segments[n].size).sum::<u64>() + written + fresh * 4 / 5;
     let is_over = u128::from(dead) * 10_000 > u128::from(size) * u128::from(options.max_waste.0);
     let strict = options.max_waste.0 == 0;
     let dirty = kept().filter(|&n| !segments[n].is_base && (usage[n].dead > 0 || strict && usage[n].hidden > 0));
