@@ -6,6 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::digest::{ChunkDigest, FileDigest};
 use crate::order::{Content, Entry, Traits};
+use crate::owner::Hint;
 use crate::span::Span;
 use crate::tar::{EntryKind, Header, PathError};
 use crate::toc::{self, ChunkKind, Toc, TocEntry};
@@ -137,6 +138,10 @@ pub struct Inventory {
     pub bodies: Vec<Body>,
     /// Entries, by index, that a TOC can't hold.
     pub odd: Vec<usize>,
+    /// Package databases: entry and content.
+    pub evidence: Vec<(usize, Vec<u8>)>,
+    /// What entries say of their owner themselves.
+    pub hints: Vec<(usize, Hint)>,
     /// Bytes of all content.
     pub content_bytes: u64,
     /// Said once for each layer, for the user.

@@ -22,6 +22,7 @@
 //!
 //! `ARCHITECTURE.md` says which room may import which.
 
+pub mod cache;
 pub mod check;
 pub mod codec;
 pub mod compression;

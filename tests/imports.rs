@@ -13,7 +13,7 @@ const RANKS: &[(&str, &[&str])] = &[
     ("1", &["tar"]),
     ("2", &["toc", "order", "owner"]),
     ("3", &["codec", "oci", "inventory", "progress", "spool"]),
-    ("4", &["source", "sink", "unpack", "pack"]),
+    ("4", &["source", "sink", "unpack", "pack", "cache"]),
     // One type for every job, made of the errors of the rooms below.
     ("4.5", &["error"]),
     // The options that jobs share.

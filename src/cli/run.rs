@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use restrata::cache::Cache;
 use restrata::check::check;
 use restrata::error::Error;
 use restrata::inspect::inspect;
@@ -49,6 +50,7 @@ fn run_rechunk(arguments: Rechunk, quiet: bool) -> anyhow::Result<u8> {
         layers: layers::Options::default(),
         base: None,
         keep_foreign: false,
+        cache: Cache::of_user(),
         resources: options,
     };
     let outcome = beside(quiet, Job::Writes, |progress| rechunk(&request, progress))?;

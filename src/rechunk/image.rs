@@ -7,7 +7,7 @@ use crate::digest::DiffId;
 use crate::error::Error;
 use crate::oci::{Descriptor, Transport};
 use crate::order::cost::{Client, Has, Pull, PullLayer, pull};
-use crate::order::layers::{Label, Labels, plan};
+use crate::order::layers::{Labels, plan};
 use crate::order::{Entry, Plan, Previous, State, broken_entry, tree};
 use crate::progress::Progress;
 use crate::sink::Sink;
@@ -15,6 +15,7 @@ use crate::source::{Image, Source, SourceError};
 use crate::spool::Spool;
 use crate::unpack::{self, LayerInput, UnpackedLayer, unpack};
 
+use super::labels::labelled;
 use super::layers::Written;
 use super::old::Old;
 use super::{ImageOutcome, LayerOutcome, Request};
@@ -33,7 +34,7 @@ impl Job<'_> {
     /// The outcome, and the descriptor of the manifest in the sink.
     pub fn run(
         &self,
-        unpacked: &[UnpackedLayer],
+        mut unpacked: Vec<UnpackedLayer>,
         notes: &mut Vec<String>,
     ) -> Result<(ImageOutcome, Descriptor), Error> {
         let entries: Vec<&[Entry]> = unpacked.iter().map(|layer| layer.inventory.entries.as_slice()).collect();
@@ -44,9 +45,11 @@ impl Job<'_> {
         for (index, layer) in unpacked.iter().enumerate() {
             notes.extend(layer.inventory.notes.iter().map(|note| format!("layer {index}: {note}")));
         }
-        self.note_whiteouts(unpacked, notes);
-        let plan = self.plan(unpacked, notes)?;
-        let written = self.write(unpacked, &plan)?;
+        self.note_whiteouts(&unpacked, notes);
+        let plan = self.plan(&unpacked, notes)?;
+        // A package database can have hundreds of megabytes.
+        unpacked.iter_mut().for_each(|layer| layer.inventory.evidence = Vec::new());
+        let written = self.write(&unpacked, &plan)?;
         for (index, written) in written.iter().enumerate() {
             notes.extend(written.no_index.iter().map(|cause| {
                 format!("layer {index} is written without an index, so that every client pulls it whole: {cause}")
@@ -83,7 +86,7 @@ impl Job<'_> {
                 if self.progress.check().is_err() {
                     break;
                 }
-                if !layer.holds_its_tar() {
+                if !layer.is_sound(&self.request.cache) {
                     liars.lock().unwrap_or_else(PoisonError::into_inner).push(number);
                 }
             }
@@ -131,8 +134,8 @@ impl Job<'_> {
             }
         }
         let layers: Vec<&[Entry]> = unpacked.iter().map(|layer| layer.inventory.entries.as_slice()).collect();
-        let labels: Vec<Vec<Label>> = unpacked.iter().map(labels).collect();
-        let plan = plan(&layers, &Labels(&labels), segments, &previous, &self.request.layers)?;
+        let labelled = labelled(unpacked, notes);
+        let plan = plan(&layers, &Labels(&labelled.labels), segments, &previous, &self.request.layers)?;
         if !self.old.clients.is_empty() && !plan.layers.iter().any(|layer| layer.state == State::Kept) {
             notes.push(
                 "no layer of the previous image can stay: this is a first layout, which clients pull like a new image"
@@ -195,9 +198,3 @@ impl Job<'_> {
 }
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-
-fn labels(layer: &UnpackedLayer) -> Vec<Label> {
-    let mut labels = vec![Label::default(); layer.inventory.entries.len()];
-    layer.inventory.odd.iter().for_each(|&index| labels[index].odd = true);
-    labels
-}

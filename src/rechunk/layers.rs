@@ -71,7 +71,7 @@ impl Job<'_> {
 
     fn keep(&self, layer: &OldLayer) -> Result<Written, Error> {
         let (file, span) = &layer.place;
-        self.sink.copy_blob_from(file, *span, layer.descriptor.digest)?;
+        self.sink.copy_sound_blob(file, *span, layer.descriptor.digest)?;
         Ok(Written {
             descriptor: layer.descriptor.clone().into_oci(),
             diff_id: layer.diff_id,
@@ -93,6 +93,7 @@ impl Job<'_> {
         let mut blob = self.sink.blob()?;
         let packed = pack::pack(&placed, stock, options, self.progress, &mut blob).map_err(failed)?;
         let (digest, size) = blob.finish()?;
+        self.request.cache.remember(digest, packed.diff_id);
         Ok(Written {
             descriptor: self.descriptor(plan, &packed, digest, size),
             diff_id: packed.diff_id,

@@ -2,11 +2,13 @@
 
 mod entries;
 mod image;
+mod labels;
 mod layers;
 mod old;
 
 use std::path::{Path, PathBuf};
 
+use crate::cache::Cache;
 use crate::codec::Level;
 use crate::digest::BlobDigest;
 use crate::error::Error;
@@ -37,11 +39,12 @@ pub struct Request {
     pub base: Option<Reference>,
     /// Previous layers without a TOC are reused, too.
     pub keep_foreign: bool,
+    pub cache: Cache,
     pub resources: JobOptions,
 }
 
 impl Request {
-    /// From `new` to `dest`, with everything else as the command line has it by default.
+    /// From `new` to `dest`, with everything else as the command line has it by default, but without a cache.
     pub fn new(new: Reference, dest: Reference, resources: JobOptions) -> Self {
         Self {
             new,
@@ -53,6 +56,7 @@ impl Request {
             layers: order::layers::Options::default(),
             base: None,
             keep_foreign: false,
+            cache: Cache::default(),
             resources,
         }
     }
@@ -115,7 +119,7 @@ pub fn rechunk(request: &Request, progress: &Progress) -> Result<Outcome, Error>
             job.old.refuse(&liars, &mut notes)?;
             unpacked = job.read()?.0;
         }
-        let (outcome, descriptor) = job.run(&unpacked, &mut notes)?;
+        let (outcome, descriptor) = job.run(unpacked, &mut notes)?;
         outcomes.push(outcome);
         descriptors.push(descriptor);
     }

@@ -2,9 +2,11 @@
 //! has no TOC and is to stay.
 
 use std::fs::File;
+use std::os::unix::fs::FileExt as _;
 
+use crate::cache::Cache;
 use crate::codec::{FrameDecoder, FrameError, Sha256Stream};
-use crate::digest::DiffId;
+use crate::digest::{BlobDigest, DiffId};
 use crate::error::Error;
 use crate::inventory::{Known, toc_entries, toc_frames};
 use crate::job::JobOptions;
@@ -269,11 +271,11 @@ fn pull_layer(descriptor: &Descriptor, toc: Option<&Index>) -> PullLayer {
 }
 
 impl Old {
-    /// Leaves out the segments with these numbers, whose content is not the tar that its DiffID promises.
+    /// Leaves out the segments with these numbers, whose content is not what their digests promise.
     pub fn refuse(&mut self, numbers: &[usize], notes: &mut Vec<String>) -> Result<(), Error> {
         for &number in numbers {
             let (layer, index) = (&self.layers[number].reference, self.layers[number].index);
-            let reason = "its content is not the tar that its DiffID promises";
+            let reason = "its content is not what its digest or its DiffID promises";
             if self.segments[number].is_base {
                 return Err(Error::Base { reference: layer.clone(), reason: format!("layer {index}: {reason}") });
             }
@@ -293,29 +295,43 @@ impl Old {
 const PIECE: u64 = 1 << 20;
 
 impl OldLayer {
-    /// Decodes the blob and hashes the tar. A previous image is an input like any other: its config may lie. A layer
-    /// without a TOC was read whole before, and checked then.
-    pub fn holds_its_tar(&self) -> bool {
-        use std::os::unix::fs::FileExt as _;
-        if self.pull.index.is_none() {
-            return true;
+    /// Reads the blob and sees that it is what its descriptor and DiffID say. A previous image is an input like any
+    /// other: its config may lie. What was decoded once need not be decoded again.
+    pub fn is_sound(&self, cache: &Cache) -> bool {
+        let blob = self.descriptor.digest;
+        // A layer without a TOC was read whole to know its entries, and its DiffID checked.
+        let is_proven = self.pull.index.is_none() || cache.diff_id(blob) == Some(self.diff_id);
+        let Some((found, diff_id)) = self.hashes(!is_proven) else { return false };
+        if found != blob || diff_id.is_some_and(|diff_id| diff_id != self.diff_id) {
+            return false;
         }
+        if !is_proven {
+            cache.remember(blob, self.diff_id);
+        }
+        true
+    }
+
+    /// The blob's digest and, if asked for, that of the tar. `None` for a blob that can't be read or decoded.
+    fn hashes(&self, with_tar: bool) -> Option<(BlobDigest, Option<DiffId>)> {
         let (file, span) = &self.place;
-        let Ok(mut decoder) = FrameDecoder::new() else { return false };
-        let mut hash = Sha256Stream::new();
+        let mut blob = Sha256Stream::new();
+        let mut tar = if with_tar { Some((FrameDecoder::new().ok()?, Sha256Stream::new())) } else { None };
         let mut piece = Vec::new();
         let mut at = span.start();
         while at < span.end() {
             piece.resize(PIECE.min(span.end() - at) as usize, 0);
-            let hashed = |tar: &[u8]| {
-                hash.update(tar);
-                Ok::<(), FrameError>(())
-            };
-            if file.read_exact_at(&mut piece, at).is_err() || decoder.push(&piece, hashed).is_err() {
-                return false;
+            file.read_exact_at(&mut piece, at).ok()?;
+            blob.update(&piece);
+            if let Some((decoder, hash)) = &mut tar {
+                let hashed = |tar: &[u8]| {
+                    hash.update(tar);
+                    Ok::<(), FrameError>(())
+                };
+                decoder.push(&piece, hashed).ok()?;
             }
             at += piece.len() as u64;
         }
-        DiffId::from_bytes(hash.finish()) == self.diff_id
+        let tar = tar.map(|(_, hash)| DiffId::from_bytes(hash.finish()));
+        Some((BlobDigest::from_bytes(blob.finish()), tar))
     }
 }

@@ -77,22 +77,6 @@ impl RawBlobWriter {
         renamed.map(drop).map_err(|error| SinkError::io(path, "renaming the new file into place")(error.error))
     }
 
-    /// Reads back what was written.
-    pub(super) fn digest_of_written(&mut self) -> Result<BlobDigest, SinkError> {
-        self.empty_buffer()?;
-        let mut hash = Sha256Stream::new();
-        let mut buf = vec![0; BUFFER];
-        let mut at = 0;
-        while at < self.flushed {
-            let want = buf.len().min(usize::try_from(self.flushed - at).unwrap_or(usize::MAX));
-            let read = self.file.as_file().read_exact_at(&mut buf[..want], at);
-            read.map_err(SinkError::io(self.file.path(), "reading a blob back"))?;
-            hash.update(&buf[..want]);
-            at += want as u64;
-        }
-        Ok(BlobDigest::from_bytes(hash.finish()))
-    }
-
     fn empty_buffer(&mut self) -> Result<(), SinkError> {
         let bytes = std::mem::take(&mut self.buffer);
         self.put(&bytes)?;

@@ -23,8 +23,6 @@ pub enum SinkError {
     Oci { path: PathBuf, source: OciError },
     #[error("the blob {digest}: expected {expected} bytes, {found} were written")]
     Size { digest: BlobDigest, expected: u64, found: u64 },
-    #[error("the blob {digest} is corrupt where it was copied from: its content has the digest {found}")]
-    Corrupt { digest: BlobDigest, found: BlobDigest },
     #[error("copying a blob: expected {expected} bytes, the file ends after {found}")]
     ShortCopy { expected: u64, found: u64 },
     #[error("the manifest {digest} was to be committed but never written")]

@@ -149,6 +149,6 @@ fn read_small(path: &Path) -> Result<Vec<u8>, SinkError> {
     fs::read(path).map_err(SinkError::io(path, "reading"))
 }
 
-fn blob_path(layout: &Path, digest: BlobDigest) -> PathBuf {
+pub(super) fn blob_path(layout: &Path, digest: BlobDigest) -> PathBuf {
     layout.join("blobs/sha256").join(digest.hex())
 }

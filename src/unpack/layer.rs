@@ -11,6 +11,8 @@ use crate::codec::{HashingReader, WHOLE_FRAME_INPUT, decompress};
 use crate::compression::Compression;
 use crate::digest::DiffId;
 use crate::inventory::Inventory;
+use crate::limits;
+use crate::owner::{Hint, is_evidence};
 use crate::progress::{Interrupted, Progress};
 use crate::span::Span;
 use crate::spool::{Spool, SpoolError};
@@ -43,7 +45,10 @@ pub(super) fn read(
     // Workers may still hold payloads of this layer when the reader failed.
     for (index, content) in payloads {
         match content {
-            Ok(content) => inventory.set_payload(index, content.payload, content.compiled_from),
+            Ok(hashed) => {
+                inventory.evidence.extend(hashed.content.map(|content| (index, content)));
+                inventory.set_payload(index, hashed.payload, hashed.compiled_from);
+            }
             Err(UnpackError::Stopped) => {}
             Err(error) => return Err(error),
         }
@@ -103,10 +108,13 @@ impl Reader<'_> {
         let rewritten = entry.rewrite.map(|_| encode(header));
         let blocks = self.headers.append(rewritten.as_deref().unwrap_or(&entry.raw))?;
         inventory.push(header, blocks)?;
+        let index = inventory.entries.len() - 1;
+        // A hint that can't be read costs bytes of later updates, nothing else.
+        inventory.hints.extend(Hint::parse(&header.xattrs).ok().flatten().map(|hint| (index, hint)));
         if !header.has_payload() {
             return Ok(());
         }
-        let index = inventory.entries.len() - 1;
+        let keep = header.size <= limits::EVIDENCE_FILE_BYTES as u64 && is_evidence(&inventory.entries[index].path);
         let failed = |error| content_error(error, &header.name);
         let size = header.size;
         if size <= WHOLE_FRAME_INPUT {
@@ -126,18 +134,18 @@ impl Reader<'_> {
                 return Err(failed(error));
             }
             content.resize(size as usize, 0);
-            self.pool.send(Job { index, content: Content::Whole(content), done: self.done.clone() })?;
+            self.pool.send(Job { index, content: Content::Whole(content), keep, done: self.done.clone() })?;
         } else {
-            self.stream(entry, index, tar).map_err(failed)?;
+            self.stream(entry, index, keep, tar).map_err(failed)?;
         }
         skip(tar, padding(entry.stored)).map_err(failed)
     }
 
-    fn stream(&self, entry: &RawEntry, index: usize, tar: &mut Tar<'_>) -> io::Result<()> {
+    fn stream(&self, entry: &RawEntry, index: usize, keep: bool, tar: &mut Tar<'_>) -> io::Result<()> {
         let gone = || io::Error::other("the worker stopped");
         let (sender, pieces) = unbounded();
         let content = Content::Streamed { size: entry.header.size, pieces };
-        self.pool.send(Job { index, content, done: self.done.clone() }).map_err(|_| gone())?;
+        self.pool.send(Job { index, content, keep, done: self.done.clone() }).map_err(|_| gone())?;
         let mut position = 0;
         let send = |piece: Vec<u8>| {
             let len = piece.len() as u64;

@@ -32,6 +32,8 @@ pub(super) struct Job {
     /// Of the entry in its layer.
     pub index: usize,
     pub content: Content,
+    /// The content is wanted as it is, too.
+    pub keep: bool,
     pub done: Sender<(usize, Result<Hashed, UnpackError>)>,
 }
 
@@ -39,6 +41,8 @@ pub(super) struct Job {
 pub(super) struct Hashed {
     pub payload: Payload,
     pub compiled_from: Option<u32>,
+    /// The content itself, if it was asked for.
+    pub content: Option<Vec<u8>>,
 }
 
 #[derive(Clone)]
@@ -72,7 +76,7 @@ impl Pool {
                         Content::Whole(content) => content.len() as u64,
                         Content::Streamed { .. } => 0,
                     };
-                    let result = worker.content(job.content);
+                    let result = worker.content(job.content, job.keep);
                     budgets.whole.give(freed);
                     if let Ok(hashed) = &result {
                         progress.add_content(hashed.payload.size);
@@ -110,11 +114,11 @@ struct Worker<'a> {
 }
 
 impl Worker<'_> {
-    fn content(&mut self, content: Content) -> Result<Hashed, UnpackError> {
+    fn content(&mut self, content: Content, keep: bool) -> Result<Hashed, UnpackError> {
         self.out.clear();
-        let mut sums = Sums::default();
         match content {
             Content::Whole(content) => {
+                let mut sums = Sums::default();
                 sums.update(&content);
                 let spool = self.spool;
                 let frames = match (self.known.frames(&sums.digest()), self.encoder()?) {
@@ -125,13 +129,15 @@ impl Worker<'_> {
                         Frames::Whole(Stored::One(spool.append(frame)?))
                     }
                 };
-                Ok(sums.hashed(frames))
+                Ok(Hashed { content: keep.then_some(content), ..sums.hashed(frames) })
             }
-            Content::Streamed { size, pieces } => self.streamed(size, &pieces, sums),
+            Content::Streamed { size, pieces } => self.streamed(size, &pieces, keep),
         }
     }
 
-    fn streamed(&mut self, size: u64, pieces: &Receiver<Vec<u8>>, mut sums: Sums) -> Result<Hashed, UnpackError> {
+    fn streamed(&mut self, size: u64, pieces: &Receiver<Vec<u8>>, keep: bool) -> Result<Hashed, UnpackError> {
+        let mut sums = Sums::default();
+        let mut content = keep.then(Vec::new);
         // What is likely known is kept as it is until its digest tells.
         let wait = self.encoder.is_some() && self.known.has_size(size);
         let mut raw = Vec::new();
@@ -141,6 +147,7 @@ impl Worker<'_> {
         for piece in pieces {
             if state.is_ok() {
                 sums.update(&piece);
+                content.iter_mut().for_each(|content| content.extend_from_slice(&piece));
                 state = match wait {
                     true => self.spool.append(&piece).map(|span| raw.push(span)).map_err(UnpackError::from),
                     false => self.push(&piece, &mut spans),
@@ -155,7 +162,7 @@ impl Worker<'_> {
         }
         if wait {
             if let Some(known) = self.known.frames(&sums.digest()) {
-                return Ok(sums.hashed(known.clone()));
+                return Ok(Hashed { content, ..sums.hashed(known.clone()) });
             }
             self.begin(size)?;
             for span in raw {
@@ -165,7 +172,7 @@ impl Worker<'_> {
             }
         }
         let frames = self.end(spans)?;
-        Ok(sums.hashed(frames))
+        Ok(Hashed { content, ..sums.hashed(frames) })
     }
 
     fn encoder(&mut self) -> Result<Option<&mut FrameEncoder>, UnpackError> {
@@ -221,7 +228,7 @@ impl Sums {
         let compiled_from = compiled_from(&self.head);
         let size = self.hash.bytes();
         let digest = FileDigest::from_bytes(self.hash.finish());
-        Hashed { payload: Payload { digest, size, crc64: self.crc.finish(), frames }, compiled_from }
+        Hashed { payload: Payload { digest, size, crc64: self.crc.finish(), frames }, compiled_from, content: None }
     }
 }
 

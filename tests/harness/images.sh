@@ -1,12 +1,17 @@
 #!/bin/bash
-# images.sh small|corners|mid|large [STEPS]: makes versions of an image under images/NAME in the bed, v1.tar v2.tar ..,
-# each a docker-archive. What is there stays; remove the folder to make it anew.
+# images.sh NAME [STEPS]: makes versions of an image under images/NAME in the bed, v1.tar v2.tar .., each a docker-archive.
+# What is there stays; remove the folder to make it anew. images/NAME/done tells how many updates are there.
 #
 #   small    two versions of a small Debian file system, as released and with its security updates: 80 MB, one layer.
 #            Needs apt and python3, but neither root nor a server. (A minute.)
 #   corners  small, with two layers above that hold every kind of file and whiteouts: what the real-client test pulls
 #   mid      a Debian system as released and after its security updates, installed for real: 350 MB. Root.
 #   large    a Debian server, 2 GB, and STEPS (default 2) versions in which its security updates arrive bit by bit. Root.
+#   python   a Python application, 500 MB, and STEPS (default 7) versions as uv resolves it one week apart. Needs Python 3.11.
+#   node     a Node application, 450 MB, and STEPS (default 5) versions as npm resolves it one week apart
+#
+# More STEPS of python or node add the rest. Those of large share out the same updates, so another number of them is another
+# sequence, and an error here.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -16,6 +21,11 @@ small_packages=(base-files libc6 libc-bin bash coreutils perl-base zlib1g 'libss
   'libpython3.11-minimal|libpython3.13-minimal|libpython3.12-minimal' 'libpython3.11-stdlib|libpython3.13-stdlib|libpython3.12-stdlib')
 mid_packages=nginx,python3,git,curl,openssl,ruby,vim
 large_packages=nginx,postgresql-15,python3,openjdk-17-jre-headless,openjdk-17-jdk-headless,git,curl,systemd,php-fpm,ruby,vim,ffmpeg,imagemagick,libreoffice-core-nogui,chromium,locales-all
+python_packages=(numpy pandas polars fastapi uvicorn boto3 sqlalchemy celery openai langchain duckdb ruff)
+node_packages='"@aws-sdk/client-dynamodb": "^3.0.0", "@aws-sdk/client-ec2": "^3.0.0", "@aws-sdk/client-s3": "^3.0.0", "eslint": "^10.0.0",
+  "express": "^5.0.0", "next": "^16.0.0", "openai": "^6.0.0", "react": "^19.0.0", "react-dom": "^19.0.0", "typescript": "^6.0.0",
+  "vite": "^8.0.0", "webpack": "^5.0.0"'
+first_week=2026-06-06 # of python and node
 
 . /etc/os-release
 release=$VERSION_CODENAME
@@ -127,15 +137,82 @@ debian() {
 }
 
 mid() { debian "$mid_packages" 1; }
-large() { debian "$large_packages" "${steps:-2}"; }
+large() { debian "$large_packages" "$steps"; }
 
-name=${1:-} steps=${2:-}
-case $name in small | corners | mid | large) ;; *) die "usage: images.sh small|corners|mid|large [STEPS]" ;; esac
+# weekly INSTALL: /app as the function INSTALL fills a folder with what there was on a day, one version a week. A version
+# counts from when it is whole, so that a broken run goes on where it was.
+weekly() {
+  local i day root=$out/root
+  day=$(week $((steps + 1)))
+  [[ $day < $(date -u +%F) ]] || die "$name: update $steps would be of $day, which is not over yet"
+  for ((i = 1; i <= steps + 1; i++)); do
+    [ -f "$out/v$i.tar" ] && continue
+    day=$(week "$i")
+    note "$name: version $i, as of $day"
+    rm -rf "$root"
+    mkdir -p "$root/app"
+    "$1" "$root/app" "${day}T00:00:00Z" >"$out/log" 2>&1 || { tail -5 "$out/log" >&2; die "installing the packages of $day"; }
+    tar --sort=name --owner=0 --group=0 --numeric-owner -C "$root" -cf "$out/layer" app
+    python3 "$harness/pack.py" "$out/v$i.part" "$out/layer"
+    mv "$out/v$i.part" "$out/v$i.tar"
+    echo $((i - 1)) >"$out/done"
+  done
+  rm -rf "$root" "$out/layer" "$out/cache"
+}
+
+week() { date -u -d "$first_week +$((7 * ($1 - 1))) days" +%F; }
+
+install_python() {
+  UV_CACHE_DIR=$out/cache uv pip install --link-mode=copy --target "$1" --exclude-newer "$2" --python 3.11 "${python_packages[@]}"
+}
+python() {
+  command -v uv >/dev/null || pip install -q uv
+  weekly install_python
+}
+
+# No install scripts: they fetch more, and not as of that day.
+install_node() {
+  echo "{\"name\": \"app\", \"version\": \"1.0.0\", \"private\": true, \"dependencies\": {$node_packages}}" >"$1/package.json"
+  (cd "$1" && npm install --before="$2" --ignore-scripts --prefer-offline --no-audit --no-fund --cache "$out/cache")
+}
+node() {
+  apt_need npm:npm
+  weekly install_node
+}
+
+name=${1:-} steps=${2:-} default=1
+case $name in
+small | corners | mid) [ -z "$steps" ] || die "$name has no STEPS" ;;
+large) default=2 ;;
+python) default=7 ;;
+node) default=5 ;;
+*) die "usage: images.sh small|corners|mid|large|python|node [STEPS]" ;;
+esac
+[[ $steps =~ ^([1-9][0-9]*)?$ ]] || die "STEPS is a number of updates, not $steps"
 out=$bed/images/$name
-if [ ! -f "$out/done" ]; then
-  mkdir -p "$out"
-  "$name"
-  for part in "$out"/v*.part; do mv "$part" "${part%.part}.tar"; done
-  touch "$out/done"
+made=
+if [ -f "$out/done" ]; then
+  # An empty one is of the time when it did not say how many.
+  made=$(cat "$out/done")
+  [ -n "$made" ] || made=$(($(find "$out" -name 'v*.tar' | wc -l) - 1))
 fi
+case $name in
+python | node)
+  mkdir -p "$out"
+  if [ "${steps:-$default}" -gt "${made:-0}" ]; then
+    steps=${steps:-$default}
+    "$name"
+  fi
+  ;;
+*)
+  steps=${steps:-${made:-$default}}
+  [ "${made:-$steps}" = "$steps" ] || die "images/$name in the bed holds $made updates, not $steps: remove it to make it anew"
+  if [ -z "$made" ]; then
+    mkdir -p "$out"
+    "$name"
+    for part in "$out"/v*.part; do mv "$part" "${part%.part}.tar"; done
+    echo "$steps" >"$out/done"
+  fi
+  ;;
+esac
 ls -sh "$out"/v*.tar

@@ -4,6 +4,7 @@
 #
 #   PARTIAL=false     ordinary pulls of whole layers (default true)
 #   PULL_FS=xfs       the store on a file system with reflinks, loop-mounted (default: that of the bed)
+#   PULL_KEEP=N       no more than the last N images stay in the store (default: all)
 #   PULL_STORE=NAME   name of the store (default CLIENT); it is left there, its podman configuration in NAME.conf
 set -euo pipefail
 # shellcheck source=lib.sh
@@ -22,10 +23,12 @@ mkdir -p "$where"
 rm -rf "$store" "$store".*
 conf=$(store_conf "$store" "${PARTIAL:-true}")
 
+podman() { in_client "$client" env CONTAINERS_STORAGE_CONF="$conf" podman --log-level=error "$@"; }
+
+pulled=()
 for image; do
   before=$(stat -c %s "$log") start=$(date +%s.%N) status=0
-  in_client "$client" env CONTAINERS_STORAGE_CONF="$conf" \
-    podman --log-level=error pull -q --tls-verify=false "127.0.0.1:$port/$image" >"$store.out" 2>&1 || status=$?
+  podman pull -q --tls-verify=false "127.0.0.1:$port/$image" >"$store.out" 2>&1 || status=$?
   end=$(date +%s.%N)
   # nginx notices a client that hung up when its next write fails, and logs the request then.
   for _ in 1 2 3 4 5 6; do
@@ -35,4 +38,9 @@ for image; do
   done
   tail -c +$((before + 1)) "$log" |
     python3 "$harness/pulled.py" "$client" "$profile" "$image" "${PARTIAL:-true}" "$port" "$status" "$start" "$end" "$store.out"
+  [ $status != 0 ] || pulled+=("$image")
+  if [ ${#pulled[@]} -gt "${PULL_KEEP:-1000}" ]; then
+    podman rmi -f "127.0.0.1:$port/${pulled[0]}" >/dev/null
+    pulled=("${pulled[@]:1}")
+  fi
 done

@@ -1,0 +1,72 @@
+//! Whose each entry is, and how often it will change.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::order::layers::{Change, Label};
+use crate::order::tree::{Whiteout, whiteout};
+use crate::owner::{Heat, Owner, Owners, heat};
+use crate::tar::TarPath;
+use crate::unpack::UnpackedLayer;
+
+/// A label for every entry, by layer, and the owners' names by their numbers.
+pub(super) struct Labelled {
+    pub labels: Vec<Vec<Label>>,
+    pub names: Vec<String>,
+}
+
+/// An owner that changes as often as this has nothing that stays.
+const HOT_DAYS: u32 = 1;
+
+/// A package database that can't be read is worth a note.
+pub(super) fn labelled(layers: &[UnpackedLayer], notes: &mut Vec<String>) -> Labelled {
+    let (mut owners, warnings) = Owners::read(evidence(layers));
+    notes.extend(warnings.iter().map(ToString::to_string));
+    for layer in layers {
+        for (index, hint) in &layer.inventory.hints {
+            owners.hint(&layer.inventory.entries[*index].path, hint.clone());
+        }
+    }
+    let mut numbers: HashMap<Owner<'_>, u32> = HashMap::new();
+    let mut names = Vec::new();
+    let mut label = |path| {
+        let owner = owners.owner_of(path);
+        let is_hot = owner.as_ref().and_then(|owner| owners.interval(owner)).is_some_and(|days| days.get() <= HOT_DAYS);
+        let owner = owner.map(|owner| {
+            *numbers.entry(owner).or_insert_with_key(|owner| {
+                names.push(owner.to_string());
+                names.len() as u32 - 1
+            })
+        });
+        let change = match heat(path) {
+            Heat::Database | Heat::Cache => Change::Always,
+            Heat::ByteCode | Heat::Data if is_hot => Change::Always,
+            Heat::ByteCode | Heat::Data => Change::Seldom,
+        };
+        Label { owner, change, odd: false }
+    };
+    let mut labels: Vec<Vec<Label>> = Vec::with_capacity(layers.len());
+    for layer in layers {
+        let mut of_layer: Vec<Label> = layer.inventory.entries.iter().map(|entry| label(&entry.path)).collect();
+        layer.inventory.odd.iter().for_each(|&index| of_layer[index].odd = true);
+        labels.push(of_layer);
+    }
+    Labelled { labels, names }
+}
+
+/// The package databases that the image shows.
+fn evidence(layers: &[UnpackedLayer]) -> impl Iterator<Item = (&TarPath, &[u8])> {
+    let mut shown: BTreeMap<&TarPath, &[u8]> = BTreeMap::new();
+    for layer in layers.iter().map(|layer| &layer.inventory) {
+        if !shown.is_empty() {
+            for entry in &layer.entries {
+                match whiteout(&entry.path) {
+                    Some(Whiteout::Path(gone)) => shown.retain(|path, _| **path != gone && !path.is_below(&gone)),
+                    Some(Whiteout::Opaque(dir)) => shown.retain(|path, _| !path.is_below(&dir)),
+                    Some(Whiteout::Reserved) | None => {}
+                }
+            }
+        }
+        shown.extend(layer.evidence.iter().map(|(index, content)| (&layer.entries[*index].path, content.as_slice())));
+    }
+    shown.into_iter()
+}
