@@ -9,6 +9,7 @@ use restrata::job::JobOptions;
 use restrata::oci::{Platform, Reference};
 use restrata::pack::IndexPlace;
 use restrata::spool;
+use restrata::verify::Ignore;
 
 use super::{exit, help, values};
 
@@ -111,6 +112,10 @@ pub struct Verify {
     #[arg(value_parser = values::reference)]
     pub b: Reference,
 
+    /// Leave this out of the comparison
+    #[arg(long, value_name = "WHAT", value_enum)]
+    pub ignore: Vec<Ignored>,
+
     #[command(flatten)]
     pub choice: Choice,
     #[command(flatten)]
@@ -186,6 +191,20 @@ pub struct Output {
 pub enum Format {
     Text,
     Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Ignored {
+    /// Times of change: rechunk gives entries that are otherwise the same those of the previous image
+    Mtime,
+}
+
+impl From<Ignored> for Ignore {
+    fn from(ignored: Ignored) -> Self {
+        match ignored {
+            Ignored::Mtime => Self::Mtime,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -15,7 +15,7 @@ use restrata::order::layers;
 use restrata::progress::{Interrupted, Progress};
 use restrata::rechunk::{Request, rechunk};
 use restrata::report::{json, printable, text};
-use restrata::verify::verify;
+use restrata::verify::{Ignore, verify};
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 
 use super::args::{Arguments, Check, Command, Format, Inspect, Rechunk, Verify};
@@ -87,8 +87,9 @@ fn expect_writable(file: &Path) -> anyhow::Result<()> {
 
 fn run_verify(arguments: &Verify, quiet: bool) -> anyhow::Result<u8> {
     let (options, platform) = (arguments.resources.options(), arguments.choice.platform.as_ref());
+    let ignore: Vec<Ignore> = arguments.ignore.iter().map(|&ignored| ignored.into()).collect();
     let verdict =
-        beside(quiet, Job::Reads, |progress| verify(&arguments.a, &arguments.b, platform, options, progress))?;
+        beside(quiet, Job::Reads, |progress| verify(&arguments.a, &arguments.b, platform, &ignore, options, progress))?;
     let text = || text::verify(&verdict);
     answer(arguments.output.format, quiet, text, || json::verify(&verdict))?;
     Ok(if verdict.is_same() { exit::DONE } else { exit::NO })
