@@ -7,7 +7,7 @@ use crate::digest::DiffId;
 use crate::error::Error;
 use crate::oci::{Descriptor, Transport};
 use crate::order::cost::{Client, Has, Pull, PullLayer, pull};
-use crate::order::layers::{Labels, plan};
+use crate::order::layers::{Labels, Prune, plan};
 use crate::order::{Entry, Plan, Previous, State, broken_entry, tree};
 use crate::progress::Progress;
 use crate::sink::Sink;
@@ -18,7 +18,8 @@ use crate::unpack::{self, LayerInput, UnpackedLayer, unpack};
 use super::labels::labelled;
 use super::layers::Written;
 use super::old::Old;
-use super::{ImageOutcome, LayerOutcome, Request};
+use super::planned::descriptors;
+use super::{ImageOutcome, LayerOutcome, PlannedImage, Request};
 
 pub(super) struct Job<'a> {
     pub request: &'a Request,
@@ -26,17 +27,17 @@ pub(super) struct Job<'a> {
     pub image: &'a Image,
     pub old: Old,
     pub spool: &'a Spool,
-    pub sink: &'a Sink,
     pub progress: &'a Progress,
 }
 
+/// What is to be done, and the names of the owners that it counts.
+pub(super) struct Layout {
+    pub plan: Plan,
+    pub owners: Vec<String>,
+}
+
 impl Job<'_> {
-    /// The outcome, and the descriptor of the manifest in the sink.
-    pub fn run(
-        &self,
-        mut unpacked: Vec<UnpackedLayer>,
-        notes: &mut Vec<String>,
-    ) -> Result<(ImageOutcome, Descriptor), Error> {
+    pub fn layout(&self, unpacked: &[UnpackedLayer], notes: &mut Vec<String>) -> Result<Layout, Error> {
         let entries: Vec<&[Entry]> = unpacked.iter().map(|layer| layer.inventory.entries.as_slice()).collect();
         if let Some((layer, source)) = broken_entry(&entries) {
             let (reference, layer) = (self.source.reference().to_string(), self.layer_name(layer));
@@ -45,17 +46,17 @@ impl Job<'_> {
         for (index, layer) in unpacked.iter().enumerate() {
             notes.extend(layer.inventory.notes.iter().map(|note| format!("layer {index}: {note}")));
         }
-        self.note_whiteouts(&unpacked, notes);
-        let plan = self.plan(&unpacked, notes)?;
-        // A package database can have hundreds of megabytes.
-        unpacked.iter_mut().for_each(|layer| layer.inventory.evidence = Vec::new());
-        let written = self.write(&unpacked, &plan)?;
-        for (index, written) in written.iter().enumerate() {
-            notes.extend(written.no_index.iter().map(|cause| {
-                format!("layer {index} is written without an index, so that every client pulls it whole: {cause}")
-            }));
-        }
-        self.publish(&plan, written)
+        self.note_whiteouts(unpacked, notes);
+        self.note_unmatched(&entries, notes);
+        self.plan(unpacked, notes)
+    }
+
+    /// A path that was mistyped would else stay unnoticed in the image.
+    fn note_unmatched(&self, entries: &[&[Entry]], notes: &mut Vec<String>) {
+        let options = &self.request.layers;
+        let is_pruned = |prune: &&Prune| entries.iter().any(|layer| layer.iter().any(|entry| prune.takes(&entry.path)));
+        let unmatched = options.prune.iter().filter(|prune| !is_pruned(prune));
+        notes.extend(unmatched.map(|prune| format!("{}: to be pruned, but the image has nothing there", prune.path)));
     }
 
     /// In a layer such a name hides a file; in a root file system it is a file that nobody will see again.
@@ -124,7 +125,7 @@ impl Job<'_> {
         }
     }
 
-    fn plan(&self, unpacked: &[UnpackedLayer], notes: &mut Vec<String>) -> Result<Plan, Error> {
+    fn plan(&self, unpacked: &[UnpackedLayer], notes: &mut Vec<String>) -> Result<Layout, Error> {
         let segments = &self.old.segments;
         let mut previous = Previous::default();
         for (number, segment) in segments.iter().enumerate() {
@@ -142,19 +143,28 @@ impl Job<'_> {
                     .to_owned(),
             );
         }
-        Ok(plan)
+        Ok(Layout { plan, owners: labelled.names })
     }
 
-    fn publish(&self, plan: &Plan, written: Vec<Written>) -> Result<(ImageOutcome, Descriptor), Error> {
-        let layers = plan.layers.iter().zip(&written);
+    /// The outcome, and the descriptor of the manifest in the sink.
+    pub fn publish(
+        &self,
+        sink: &Sink,
+        layout: &Layout,
+        written: Vec<Written>,
+    ) -> Result<(ImageOutcome, Descriptor), Error> {
+        let planned = self.planned(layout);
+        let layers = planned.layers.iter().zip(&written);
         let layers: Vec<(DiffId, String)> =
-            layers.map(|(plan, written)| (written.diff_id, plan.state.name().to_owned())).collect();
-        let config = self.image.config.with_layers(&layers).to_bytes();
-        let (config_digest, config_size) = self.sink.put_bytes(&config)?;
+            layers.map(|(planned, written)| (written.diff_id, planned.state.name().to_owned())).collect();
+        let config = self.image.config.with_layers(&layers).with_labels(&self.request.labels).to_bytes();
+        let (config_digest, config_size) = sink.put_bytes(&config)?;
         let old_config = self.image.manifest.config();
         let config = old_config.pointing_at(&old_config.media_type, config_digest, config_size);
-        let manifest = self.image.manifest.to_oci_with(written.iter().map(|l| l.descriptor.clone()).collect(), config);
-        let (digest, size) = self.sink.put_bytes(&manifest.to_bytes())?;
+        let descriptors = descriptors(&planned, &written);
+        let mut manifest = self.image.manifest.to_oci_with(descriptors, config);
+        self.request.annotations.iter().for_each(|(key, value)| manifest.set_annotation(key, value));
+        let (digest, size) = sink.put_bytes(&manifest.to_bytes())?;
         let mut descriptor = match &self.image.index_descriptor {
             Some(entry) => entry.pointing_at(MANIFEST, digest, size),
             None => Descriptor::new(MANIFEST, digest, size),
@@ -162,28 +172,18 @@ impl Job<'_> {
         if let (Some(platform), true) = (&self.image.platform, self.image.index.is_some()) {
             descriptor.set_platform(platform);
         }
-        let layers = plan.layers.iter().zip(&written).map(|(plan, written)| LayerOutcome {
+        let PlannedImage { platform, layers, dropped } = planned;
+        let layers = layers.into_iter().zip(&written).map(|(planned, written)| LayerOutcome {
             digest: written.descriptor.digest,
             size: written.descriptor.size,
-            state: plan.state,
-            reason: plan.reason,
-            entries: written.entries,
-            live_bytes: plan.live,
-            dead_bytes: plan.dead,
+            planned,
             index_bytes: written.pull.index.as_ref().map_or(0, |index| index.bytes),
-            fresh_entries: plan.fresh_entries as u64,
-            fresh_bytes: plan.fresh_bytes,
             chunked: written.pull.index.is_some(),
         });
         let layers = layers.collect();
         let pull_layers: Vec<PullLayer> = written.into_iter().map(|layer| layer.pull).collect();
-        let outcome = ImageOutcome {
-            platform: self.image.platform.clone(),
-            digest,
-            layers,
-            pulls: self.pulls(&pull_layers, config_size),
-        };
-        Ok((outcome, descriptor))
+        let pulls = self.pulls(&pull_layers, config_size);
+        Ok((ImageOutcome { platform, digest, layers, dropped, pulls }, descriptor))
     }
 
     fn pulls(&self, layers: &[PullLayer], config_size: u64) -> Vec<Pull> {

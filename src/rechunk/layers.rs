@@ -11,6 +11,7 @@ use crate::oci::Descriptor;
 use crate::order::cost::{PullIndex, PullLayer};
 use crate::order::{LayerPlan, Plan, State};
 use crate::pack::{self, PackError, PackedLayer, Stock};
+use crate::sink::Sink;
 use crate::toc;
 use crate::unpack::UnpackedLayer;
 
@@ -27,7 +28,6 @@ pub(super) struct Written {
     pub descriptor: Descriptor,
     pub diff_id: DiffId,
     pub pull: PullLayer,
-    pub entries: u64,
     pub no_index: Option<String>,
 }
 
@@ -35,14 +35,14 @@ type Slot = Mutex<Option<Result<Written, Error>>>;
 
 impl Job<'_> {
     /// In the order of the plan.
-    pub(super) fn write(&self, unpacked: &[UnpackedLayer], plan: &Plan) -> Result<Vec<Written>, Error> {
+    pub(super) fn write(&self, sink: &Sink, unpacked: &[UnpackedLayer], plan: &Plan) -> Result<Vec<Written>, Error> {
         let next = AtomicUsize::new(0);
         let done: Vec<Slot> = plan.layers.iter().map(|_| Mutex::new(None)).collect();
         let work = || {
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 let Some(slot) = done.get(index) else { break };
-                let result = self.write_layer(index, unpacked, &plan.layers[index]);
+                let result = self.write_layer(sink, index, unpacked, &plan.layers[index]);
                 let failed = result.is_err();
                 if let Ok(mut slot) = slot.lock() {
                     *slot = Some(result);
@@ -62,26 +62,20 @@ impl Job<'_> {
         collect(done)
     }
 
-    fn write_layer(&self, index: usize, unpacked: &[UnpackedLayer], plan: &LayerPlan) -> Result<Written, Error> {
+    fn write_layer(
+        &self,
+        sink: &Sink,
+        index: usize,
+        unpacked: &[UnpackedLayer],
+        plan: &LayerPlan,
+    ) -> Result<Written, Error> {
         match (plan.state, plan.segments.as_slice()) {
-            (State::Kept, [kept]) => self.keep(&self.old.layers[*kept]),
-            _ => self.pack(index, unpacked, plan),
+            (State::Kept, [kept]) => keep(sink, &self.old.layers[*kept]),
+            _ => self.pack(sink, index, unpacked, plan),
         }
     }
 
-    fn keep(&self, layer: &OldLayer) -> Result<Written, Error> {
-        let (file, span) = &layer.place;
-        self.sink.copy_sound_blob(file, *span, layer.descriptor.digest)?;
-        Ok(Written {
-            descriptor: layer.descriptor.clone().into_oci(),
-            diff_id: layer.diff_id,
-            pull: layer.pull.clone(),
-            entries: layer.entries,
-            no_index: None,
-        })
-    }
-
-    fn pack(&self, index: usize, unpacked: &[UnpackedLayer], plan: &LayerPlan) -> Result<Written, Error> {
+    fn pack(&self, sink: &Sink, index: usize, unpacked: &[UnpackedLayer], plan: &LayerPlan) -> Result<Written, Error> {
         let failed = |source: PackError| Error::Pack { layer: index, source };
         let placed = placed(&plan.entries, unpacked, self.spool).map_err(failed)?;
         let options = pack::Options {
@@ -90,14 +84,13 @@ impl Job<'_> {
             threads: self.request.resources.threads,
         };
         let stock = Stock { spool: self.spool, blobs: &self.old.blobs };
-        let mut blob = self.sink.blob()?;
+        let mut blob = sink.blob()?;
         let packed = pack::pack(&placed, stock, options, self.progress, &mut blob).map_err(failed)?;
         let (digest, size) = blob.finish()?;
         self.request.cache.remember(digest, packed.diff_id);
         Ok(Written {
             descriptor: self.descriptor(plan, &packed, digest, size),
             diff_id: packed.diff_id,
-            entries: placed.len() as u64,
             no_index: packed.no_index.map(|cause| cause.to_string()),
             pull: PullLayer {
                 digest,
@@ -128,6 +121,25 @@ impl Job<'_> {
         descriptor.set_annotation(PROFILE, &profile(self.request));
         descriptor
     }
+}
+
+fn keep(sink: &Sink, layer: &OldLayer) -> Result<Written, Error> {
+    let (file, span) = &layer.place;
+    sink.copy_sound_blob(file, *span, layer.descriptor.digest)?;
+    Ok(Written {
+        descriptor: layer.descriptor.clone().into_oci(),
+        diff_id: layer.diff_id,
+        pull: layer.pull.clone(),
+        no_index: None,
+    })
+}
+
+/// For the user to know.
+pub(super) fn notes(written: &[Written]) -> impl Iterator<Item = String> {
+    let causes = written.iter().enumerate().filter_map(|(index, written)| Some((index, written.no_index.as_ref()?)));
+    causes.map(|(index, cause)| {
+        format!("layer {index} is written without an index, so that every client pulls it whole: {cause}")
+    })
 }
 
 /// They describe the blob that was read. Two kinds of TOC on one layer make podman refuse it.
