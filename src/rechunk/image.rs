@@ -19,7 +19,7 @@ use super::labels::labelled;
 use super::layers::Written;
 use super::old::Old;
 use super::planned::descriptors;
-use super::{ImageOutcome, LayerOutcome, PlannedImage, Request};
+use super::{ImageOutcome, LayerOutcome, PlannedImage, Request, ostree};
 
 pub(super) struct Job<'a> {
     pub request: &'a Request,
@@ -43,6 +43,7 @@ impl Job<'_> {
             let (reference, layer) = (self.source.reference().to_string(), self.layer_name(layer));
             return Err(Error::Entry { reference, layer, source });
         }
+        ostree::check_entries(self.request, &entries)?;
         for (index, layer) in unpacked.iter().enumerate() {
             notes.extend(layer.inventory.notes.iter().map(|note| format!("layer {index}: {note}")));
         }

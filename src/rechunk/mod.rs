@@ -5,6 +5,7 @@ mod image;
 mod labels;
 mod layers;
 mod old;
+mod ostree;
 mod outcome;
 mod planned;
 
@@ -125,6 +126,7 @@ impl<'a> Inputs<'a> {
         notes.extend(source.take_notes());
         let mut finished = Vec::new();
         for image in &self.images {
+            ostree::check_config(request, image)?;
             let spool = Spool::new(&request.resources.spool_dir)?;
             let old = self.old.load(image.platform.as_ref(), progress, notes)?;
             let mut job = Job { request, source, image, old, spool: &spool, progress };
