@@ -32,6 +32,11 @@ pub enum Error {
     Index { reference: String, layer: String, reason: String },
     #[error("base image {reference}: {reason}")]
     Base { reference: String, reason: String },
+    #[error(
+        "{reference}: expected a plain image, found {found}: an ostree commit stands and falls with the layers that it \
+         came in"
+    )]
+    Ostree { reference: String, found: String },
     #[error("{0}")]
     Plan(#[from] PlanError),
     #[error("{0}")]

@@ -333,8 +333,12 @@ fn check(case: &Case) {
     let known = digests(&one);
     for (at, (layer, outcome)) in two.layers.iter().zip(&outcome.layers).enumerate() {
         let same = first == second;
-        assert!(!same || outcome.state == State::Kept, "layer {at} is the same, but {:?}", outcome.state);
-        match outcome.state {
+        assert!(
+            !same || outcome.planned.state == State::Kept,
+            "layer {at} is the same, but {:?}",
+            outcome.planned.state
+        );
+        match outcome.planned.state {
             State::Kept => assert!(one.layers.iter().any(|old| old.blob == layer.blob)),
             _ => check_order(layer, &known),
         }

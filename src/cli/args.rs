@@ -9,7 +9,9 @@ use restrata::oci::{Platform, Reference};
 use restrata::pack::IndexPlace;
 use restrata::rechunk::Effort;
 use restrata::spool;
+use restrata::verify::Ignore;
 
+use super::layers::{Edits, Layers};
 use super::{exit, help, values};
 
 #[derive(Debug, Parser)]
@@ -40,7 +42,7 @@ pub struct Arguments {
 pub enum Command {
     /// Lay a new image out against the one that clients have
     #[command(long_about = help::RECHUNK, after_help = help::RECHUNK_EXAMPLES)]
-    Rechunk(Rechunk),
+    Rechunk(Box<Rechunk>),
     /// Compare the files of two images
     #[command(long_about = help::VERIFY, after_help = help::VERIFY_EXAMPLES)]
     Verify(Verify),
@@ -99,9 +101,19 @@ pub struct Rechunk {
     pub index: Place,
 
     /// Write the image's digest to this file, too
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
     pub digestfile: Option<PathBuf>,
 
+    /// Say what would be done, and leave DEST alone
+    ///
+    /// Reads and compresses as much as a run without it, since the plan goes by compressed sizes.
+    #[arg(long)]
+    pub dry_run: bool,
+
+    #[command(flatten)]
+    pub layers: Layers,
+    #[command(flatten)]
+    pub edits: Edits,
     #[command(flatten)]
     pub choice: Choice,
     #[command(flatten)]
@@ -119,6 +131,10 @@ pub struct Verify {
     /// Compare this image with it
     #[arg(value_parser = values::reference)]
     pub b: Reference,
+
+    /// Leave this out of the comparison
+    #[arg(long, value_name = "WHAT", value_enum)]
+    pub ignore: Vec<Ignored>,
 
     #[command(flatten)]
     pub choice: Choice,
@@ -198,6 +214,20 @@ pub enum Format {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Ignored {
+    /// Times of change: rechunk gives entries that are otherwise the same those of the previous image
+    Mtime,
+}
+
+impl From<Ignored> for Ignore {
+    fn from(ignored: Ignored) -> Self {
+        match ignored {
+            Ignored::Mtime => Self::Mtime,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Place {
     /// At the front: a registry that ignores ranges sends little before the client hangs up
     First,
@@ -227,7 +257,7 @@ pub fn command() -> clap::Command {
 
 /// The arguments; else what was to be said has been said, and this is the exit code.
 pub fn parse() -> Result<Arguments, u8> {
-    Arguments::try_parse().map_err(|error| {
+    Arguments::try_parse().and_then(complete).map_err(|error| {
         let text = error.render().ansi().to_string();
         match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
@@ -243,4 +273,11 @@ pub fn parse() -> Result<Arguments, u8> {
             }
         }
     })
+}
+
+fn complete(mut arguments: Arguments) -> Result<Arguments, clap::Error> {
+    if let Command::Rechunk(rechunk) = &mut arguments.command {
+        rechunk.layers.complete().map_err(|message| command().error(ErrorKind::InvalidValue, message))?;
+    }
+    Ok(arguments)
 }

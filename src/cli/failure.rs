@@ -37,6 +37,9 @@ fn hint(error: &Error) -> Option<String> {
             available.first().map(|tag| format!("such as {reference}:{tag}"))
         }
         Error::Sink(SinkError::TagNeeded { reference, .. }) => Some(format!("such as {reference}:latest")),
+        Error::Ostree { .. } => Some(
+            "--prune /sysroot/ --label ostree.commit- --label ostree.final-diffid- makes it a plain image".to_owned(),
+        ),
         Error::Spool(_)
         | Error::Unpack { source: UnpackError::Spool(_), .. }
         | Error::Pack { source: PackError::Spool(_), .. } => {

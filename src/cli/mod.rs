@@ -11,6 +11,7 @@
 mod args;
 mod failure;
 mod help;
+mod layers;
 mod manual;
 mod meter;
 mod run;

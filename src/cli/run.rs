@@ -11,11 +11,10 @@ use restrata::cache::Cache;
 use restrata::check::check;
 use restrata::error::Error;
 use restrata::inspect::inspect;
-use restrata::order::layers;
 use restrata::progress::{Interrupted, Progress};
-use restrata::rechunk::{Request, rechunk};
+use restrata::rechunk::{Request, plan, rechunk};
 use restrata::report::{json, printable, text};
-use restrata::verify::verify;
+use restrata::verify::{Ignore, verify};
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 
 use super::args::{Arguments, Check, Command, Format, Inspect, Rechunk, Verify};
@@ -26,7 +25,7 @@ use super::{exit, manual, signals};
 pub fn run(arguments: Arguments) -> anyhow::Result<u8> {
     let quiet = arguments.quiet;
     match arguments.command {
-        Command::Rechunk(arguments) => run_rechunk(arguments, quiet),
+        Command::Rechunk(arguments) => run_rechunk(*arguments, quiet),
         Command::Verify(arguments) => run_verify(&arguments, quiet),
         Command::Check(arguments) => run_check(&arguments, quiet),
         Command::Inspect(arguments) => run_inspect(&arguments),
@@ -39,37 +38,57 @@ fn run_rechunk(arguments: Rechunk, quiet: bool) -> anyhow::Result<u8> {
     if let Some(path) = &arguments.digestfile {
         expect_writable(path).with_context(|| format!("the digest can't be written to {}", path.display()))?;
     }
-    let options = arguments.resources.options();
-    let request = Request {
-        new: arguments.new,
-        dest: arguments.dest,
-        previous: arguments.previous,
-        platform: arguments.choice.platform,
-        effort: arguments.level,
-        max_ranges: arguments.max_ranges,
-        index: arguments.index.into(),
-        layers: layers::Options::default(),
-        base: None,
-        keep_foreign: false,
-        cache: Cache::of_user(),
-        resources: options,
-    };
-    let outcome = beside(quiet, Job::Writes, |progress| rechunk(&request, progress))?;
-    if !quiet {
-        outcome.notes.iter().for_each(|note| say(format_args!("restrata: note: {}", printable(note))));
+    let (digestfile, format) = (arguments.digestfile.clone(), arguments.output.format);
+    let dry_run = arguments.dry_run;
+    let request = request(arguments);
+    if dry_run {
+        return run_plan(&request, quiet, format);
     }
-    let report = match arguments.output.format {
+    let outcome = beside(quiet, Job::Writes, |progress| rechunk(&request, progress))?;
+    note(quiet, &outcome.notes);
+    let report = match format {
         Format::Json => json::rechunk(&outcome),
         Format::Text if quiet => format!("{}\n", outcome.digest),
         Format::Text => text::rechunk(&outcome),
     };
     print(&report)?;
-    if let Some(path) = &arguments.digestfile {
+    if let Some(path) = digestfile {
         // Without a line feed, as skopeo writes it.
-        fs::write(path, outcome.digest.to_string())
+        fs::write(&path, outcome.digest.to_string())
             .with_context(|| format!("the image is written, but not its digest to {}", path.display()))?;
     }
     Ok(exit::DONE)
+}
+
+fn request(arguments: Rechunk) -> Request {
+    Request {
+        previous: arguments.previous,
+        platform: arguments.choice.platform,
+        effort: arguments.level,
+        max_ranges: arguments.max_ranges,
+        index: arguments.index.into(),
+        layers: arguments.layers.options(),
+        base: arguments.layers.base,
+        keep_foreign: arguments.layers.keep_foreign,
+        labels: arguments.edits.label,
+        annotations: arguments.edits.annotation,
+        cache: Cache::of_user(),
+        ..Request::new(arguments.new, arguments.dest, arguments.resources.options())
+    }
+}
+
+/// A plan is all that was asked for, so quiet leaves out the notes alone.
+fn run_plan(request: &Request, quiet: bool, format: Format) -> anyhow::Result<u8> {
+    let planned = beside(quiet, Job::Reads, |progress| plan(request, progress))?;
+    note(quiet, &planned.notes);
+    answer(format, false, || text::plan(&planned), || json::plan(&planned))?;
+    Ok(exit::DONE)
+}
+
+fn note(quiet: bool, notes: &[String]) {
+    if !quiet {
+        notes.iter().for_each(|note| say(format_args!("restrata: note: {}", printable(note))));
+    }
 }
 
 /// The digest is known at the end of a job that can take long, and its file must not be there before.
@@ -88,8 +107,9 @@ fn expect_writable(file: &Path) -> anyhow::Result<()> {
 
 fn run_verify(arguments: &Verify, quiet: bool) -> anyhow::Result<u8> {
     let (options, platform) = (arguments.resources.options(), arguments.choice.platform.as_ref());
+    let ignore: Vec<Ignore> = arguments.ignore.iter().map(|&ignored| ignored.into()).collect();
     let verdict =
-        beside(quiet, Job::Reads, |progress| verify(&arguments.a, &arguments.b, platform, options, progress))?;
+        beside(quiet, Job::Reads, |progress| verify(&arguments.a, &arguments.b, platform, &ignore, options, progress))?;
     let text = || text::verify(&verdict);
     answer(arguments.output.format, quiet, text, || json::verify(&verdict))?;
     Ok(if verdict.is_same() { exit::DONE } else { exit::NO })

@@ -1,8 +1,11 @@
 //! Values on the command line. Their errors are usage errors, so the hint stands with them.
 
 use restrata::codec::Level;
+use restrata::limits;
 use restrata::oci::{Platform, Reference, ReferenceError, Transport};
+use restrata::order::layers::{Mtime, Share};
 use restrata::rechunk::Effort;
+use restrata::tar::Time;
 
 pub fn reference(text: &str) -> Result<Reference, String> {
     text.parse().map_err(|error: ReferenceError| {
@@ -50,6 +53,52 @@ pub fn ranges(text: &str) -> Result<usize, String> {
     number.ok_or_else(|| "expected a whole number from 1 to 1024, the most that podman asks for".to_owned())
 }
 
+/// Percent with two digits behind the point at most.
+pub fn share(text: &str) -> Result<Share, String> {
+    let number = text.strip_suffix('%').unwrap_or(text);
+    let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
+    let digits = |text: &str, most: usize| {
+        let are_digits = (1..=most).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+        are_digits.then(|| text.parse::<u32>().ok()).flatten()
+    };
+    let hundredths = |part: &str| digits(part, 2).map(|value| if part.len() == 1 { value * 10 } else { value });
+    let share = digits(whole, 3).zip(hundredths(part)).map(|(whole, part)| Share(whole * 100 + part));
+    share
+        .filter(|share| *share <= Share(10_000))
+        .ok_or_else(|| "expected 0 to 100 percent, such as 10% or 2.5%".to_owned())
+}
+
+pub fn layers(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=limits::LAYERS).contains(number));
+    number.ok_or_else(|| format!("expected a whole number from 1 to {}", limits::LAYERS))
+}
+
+pub fn mtime(text: &str) -> Result<Mtime, String> {
+    match (text, text.strip_prefix("clamp=").and_then(seconds)) {
+        ("previous", _) => Ok(Mtime::Previous),
+        ("keep", _) => Ok(Mtime::Keep),
+        (_, Some(secs)) => Ok(Mtime::Clamp(Time { secs, nanos: 0 })),
+        _ => Err("expected previous, keep or clamp=SECONDS (whole seconds since 1970)".to_owned()),
+    }
+}
+
+pub fn seconds(text: &str) -> Option<i64> {
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+pub fn label(text: &str) -> Result<(String, Option<String>), String> {
+    if let Ok((key, value)) = annotation(text) {
+        return Ok((key, Some(value)));
+    }
+    let key = text.strip_suffix('-').filter(|key| !key.is_empty() && !key.contains('='));
+    key.map(|key| (key.to_owned(), None)).ok_or_else(|| "expected KEY=VALUE, or KEY- to remove a label".to_owned())
+}
+
+pub fn annotation(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').filter(|(key, _)| !key.is_empty());
+    pair.map(|(key, value)| (key.to_owned(), value.to_owned())).ok_or_else(|| "expected KEY=VALUE".to_owned())
+}
+
 /// clap names the value already.
 fn without_value(message: &str, value: &str) -> String {
     message.trim_start_matches(&format!("{value:?}: ")).to_owned()
@@ -68,6 +117,36 @@ mod tests {
         assert!(reference("docker://x").unwrap_err().contains("supported yet in this version\nhint: copy"));
         assert!(destination("dir:x").is_err() && destination("oci:x:y").is_ok());
         assert!(reference("oci:").unwrap_err().starts_with("expected a path"));
+    }
+
+    #[test]
+    fn shares_are_percent() {
+        for (text, hundredths) in [("10%", 1000), ("10", 1000), ("0", 0), ("2.5%", 250), ("0.05", 5), ("100%", 10_000)]
+        {
+            assert_eq!(share(text), Ok(Share(hundredths)), "{text}");
+        }
+        for text in ["", "%", "-1", "100.01", "101", "1.", ".5", "1.234", "1,5", "+1", "10%%", "9999"] {
+            assert!(share(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn times_are_whole_seconds() {
+        assert_eq!(mtime("clamp=86400"), Ok(Mtime::Clamp(Time { secs: 86_400, nanos: 0 })));
+        assert_eq!((mtime("previous"), mtime("keep")), (Ok(Mtime::Previous), Ok(Mtime::Keep)));
+        for text in ["", "clamp", "clamp=", "clamp=-1", "clamp=+1", "clamp=1.5", "clamp=99999999999999999999", "new"] {
+            assert!(mtime(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn labels_are_set_or_removed() {
+        let pair = |key: &str, value: Option<&str>| Ok((key.to_owned(), value.map(str::to_owned)));
+        assert_eq!(label("a=b=c-"), pair("a", Some("b=c-")));
+        assert_eq!(label("a="), pair("a", Some("")));
+        assert_eq!(label("a.b-"), pair("a.b", None));
+        assert!(label("a").is_err() && label("=b").is_err() && label("-").is_err() && label("=b-").is_err());
+        assert!(annotation("a-").is_err() && annotation("=").is_err());
     }
 
     #[test]

@@ -92,6 +92,29 @@ impl Config {
         Self { value, diff_ids: diff_ids.to_vec() }
     }
 
+    /// A label of the containers that run it.
+    pub fn label(&self, key: &str) -> Option<&str> {
+        self.value.get("config")?.get("Labels")?.get(key)?.as_str()
+    }
+
+    /// The same config with labels set, or removed where there is no value; one after the other.
+    pub fn with_labels(&self, edits: &[(String, Option<String>)]) -> Self {
+        let mut config = self.clone();
+        for (key, value) in edits {
+            match value {
+                Some(value) => {
+                    let container = json::object_at(&mut config.value, "config");
+                    json::object_at(container, "Labels").insert(key.clone(), Value::from(value.as_str()));
+                }
+                None => {
+                    let labels = config.value.get_mut("config").and_then(|container| container.get_mut("Labels"));
+                    labels.and_then(Value::as_object_mut).map(|labels| labels.shift_remove(key));
+                }
+            }
+        }
+        config
+    }
+
     /// Fails when the manifest's layers and the DiffIDs do not pair up.
     pub fn check_layers(&self, layers: usize, what: &str) -> Result<(), OciError> {
         if layers != self.diff_ids.len() {

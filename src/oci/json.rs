@@ -41,6 +41,15 @@ pub(super) fn wrong(what: &str, field: &str, expected: &'static str, found: Opti
     OciError::Field { what: what.to_owned(), field: field.to_owned(), expected, found }
 }
 
+/// The object in a field, which takes the place of anything else.
+pub(super) fn object_at<'a>(map: &'a mut Map<String, Value>, key: &str) -> &'a mut Map<String, Value> {
+    let slot = map.entry(key).or_insert(Value::Null);
+    if !slot.is_object() {
+        *slot = Value::Object(Map::new());
+    }
+    slot.as_object_mut().expect("made an object")
+}
+
 pub(super) fn annotation<'a>(map: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
     map.get("annotations")?.get(key)?.as_str()
 }
@@ -49,22 +58,17 @@ pub(super) fn set_annotation(map: &mut Map<String, Value>, key: &str, value: Opt
     if value.is_none() && annotation(map, key).is_none() {
         return;
     }
-    let slot = map.entry("annotations").or_insert_with(|| Value::Object(Map::new()));
-    if !slot.is_object() {
-        *slot = Value::Object(Map::new());
+    let annotations = object_at(map, "annotations");
+    match value {
+        Some(value) => {
+            annotations.insert(key.to_owned(), Value::from(value));
+        }
+        None => {
+            annotations.shift_remove(key);
+        }
     }
-    if let Some(annotations) = slot.as_object_mut() {
-        match value {
-            Some(value) => {
-                annotations.insert(key.to_owned(), Value::from(value));
-            }
-            None => {
-                annotations.shift_remove(key);
-            }
-        }
-        if annotations.is_empty() {
-            map.shift_remove("annotations");
-        }
+    if annotations.is_empty() {
+        map.shift_remove("annotations");
     }
 }
 

@@ -94,6 +94,21 @@ pub enum Reason {
     Limit,
 }
 
+impl Reason {
+    /// As reports have it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Base => "base",
+            Self::NotShown => "not-shown",
+            Self::Waste => "waste",
+            Self::Purge => "purge",
+            Self::CannotHide => "cannot-hide",
+            Self::Limit => "limit",
+        }
+    }
+}
+
 /// An entry of a layer that is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Written {

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::inventory::Frames;
 use crate::oci::{Descriptor, Transport};
 use crate::order::cost::{Client, Has, Pull, PullLayer, pull};
-use crate::order::layers::{Label, Labels, plan};
+use crate::order::layers::{Label, Labels, Prune, plan};
 use crate::order::{Entry, Plan, Previous, State, broken_entry, tree};
 use crate::progress::Progress;
 use crate::sink::Sink;
@@ -19,7 +19,8 @@ use crate::unpack::{self, LayerInput, UnpackedLayer, unpack};
 use super::labels::{Labelled, labelled};
 use super::layers::Written;
 use super::old::Old;
-use super::{ImageOutcome, LayerOutcome, Request};
+use super::planned::descriptors;
+use super::{ImageOutcome, LayerOutcome, PlannedImage, PlannedLayer, Request, ostree};
 
 pub(super) struct Job<'a> {
     pub request: &'a Request,
@@ -27,38 +28,38 @@ pub(super) struct Job<'a> {
     pub image: &'a Image,
     pub old: Old,
     pub spool: &'a Spool,
-    pub sink: &'a Sink,
     pub progress: &'a Progress,
 }
 
+/// What is to be done, and the names of the owners that it counts.
+pub(super) struct Layout {
+    pub plan: Plan,
+    pub labels: Vec<Vec<Label>>,
+    pub owners: Vec<String>,
+}
+
 impl Job<'_> {
-    /// The outcome, and the descriptor of the manifest in the sink.
-    pub fn run(
-        &self,
-        mut unpacked: Vec<UnpackedLayer>,
-        notes: &mut Vec<String>,
-    ) -> Result<(ImageOutcome, Descriptor), Error> {
+    pub fn layout(&self, unpacked: &[UnpackedLayer], notes: &mut Vec<String>) -> Result<Layout, Error> {
         let entries: Vec<&[Entry]> = unpacked.iter().map(|layer| layer.inventory.entries.as_slice()).collect();
         if let Some((layer, source)) = broken_entry(&entries) {
             let (reference, layer) = (self.source.reference().to_string(), self.layer_name(layer));
             return Err(Error::Entry { reference, layer, source });
         }
+        ostree::check_entries(self.request, &entries)?;
         for (index, layer) in unpacked.iter().enumerate() {
             notes.extend(layer.inventory.notes.iter().map(|note| format!("layer {index}: {note}")));
         }
-        self.note_whiteouts(&unpacked, notes);
-        let Labelled { labels, names } = labelled(&unpacked, notes);
-        let mut plan = self.plan(&unpacked, &labels, notes)?;
-        // A package database can have hundreds of megabytes.
-        unpacked.iter_mut().for_each(|layer| layer.inventory.evidence = Vec::new());
-        let level = self.reframe(&mut unpacked, &labels, &mut plan)?;
-        let written = self.write(&unpacked, &plan, level)?;
-        for (index, written) in written.iter().enumerate() {
-            notes.extend(written.no_index.iter().map(|cause| {
-                format!("layer {index} is written without an index, so that every client pulls it whole: {cause}")
-            }));
-        }
-        self.publish(&plan, &names, written)
+        self.note_whiteouts(unpacked, notes);
+        self.note_unmatched(&entries, notes);
+        self.plan(unpacked, notes)
+    }
+
+    /// A path that was mistyped would else stay unnoticed in the image.
+    fn note_unmatched(&self, entries: &[&[Entry]], notes: &mut Vec<String>) {
+        let options = &self.request.layers;
+        let is_pruned = |prune: &&Prune| entries.iter().any(|layer| layer.iter().any(|entry| prune.takes(&entry.path)));
+        let unmatched = options.prune.iter().filter(|prune| !is_pruned(prune));
+        notes.extend(unmatched.map(|prune| format!("{}: to be pruned, but the image has nothing there", prune.path)));
     }
 
     /// In a layer such a name hides a file; in a root file system it is a file that nobody will see again.
@@ -147,7 +148,7 @@ impl Job<'_> {
         }
     }
 
-    fn plan(&self, unpacked: &[UnpackedLayer], labels: &[Vec<Label>], notes: &mut Vec<String>) -> Result<Plan, Error> {
+    fn plan(&self, unpacked: &[UnpackedLayer], notes: &mut Vec<String>) -> Result<Layout, Error> {
         let segments = &self.old.segments;
         let mut previous = Previous::default();
         for (number, segment) in segments.iter().enumerate() {
@@ -157,31 +158,37 @@ impl Job<'_> {
             }
         }
         let layers: Vec<&[Entry]> = unpacked.iter().map(|layer| layer.inventory.entries.as_slice()).collect();
-        let plan = plan(&layers, &Labels(labels), segments, &previous, &self.request.layers)?;
+        let Labelled { labels, names: owners } = labelled(unpacked, notes);
+        let plan = plan(&layers, &Labels(&labels), segments, &previous, &self.request.layers)?;
         if !self.old.clients.is_empty() && !plan.layers.iter().any(|layer| layer.state == State::Kept) {
             notes.push(
-                "no layer of the previous image can stay: this is a first layout, which clients pull like a new image"
+                "no layer of the previous image can stay: this is a first layout, which clients that reuse whole layers \
+                 pull like a new image"
                     .to_owned(),
             );
         }
-        Ok(plan)
+        Ok(Layout { plan, labels, owners })
     }
 
-    fn publish(
+    /// The outcome, and the descriptor of the manifest in the sink.
+    pub fn publish(
         &self,
-        plan: &Plan,
-        names: &[String],
+        sink: &Sink,
+        layout: &Layout,
         written: Vec<Written>,
     ) -> Result<(ImageOutcome, Descriptor), Error> {
-        let layers = plan.layers.iter().zip(&written);
+        let planned = self.planned(layout);
+        let layers = planned.layers.iter().zip(&written);
         let layers: Vec<(DiffId, String)> =
-            layers.map(|(plan, written)| (written.diff_id, plan.state.name().to_owned())).collect();
-        let config = self.image.config.with_layers(&layers).to_bytes();
-        let (config_digest, config_size) = self.sink.put_bytes(&config)?;
+            layers.map(|(planned, written)| (written.diff_id, planned.state.name().to_owned())).collect();
+        let config = self.image.config.with_layers(&layers).with_labels(&self.request.labels).to_bytes();
+        let (config_digest, config_size) = sink.put_bytes(&config)?;
         let old_config = self.image.manifest.config();
         let config = old_config.pointing_at(&old_config.media_type, config_digest, config_size);
-        let manifest = self.image.manifest.to_oci_with(written.iter().map(|l| l.descriptor.clone()).collect(), config);
-        let (digest, size) = self.sink.put_bytes(&manifest.to_bytes())?;
+        let descriptors = descriptors(&planned, &written);
+        let mut manifest = self.image.manifest.to_oci_with(descriptors, config);
+        self.request.annotations.iter().for_each(|(key, value)| manifest.set_annotation(key, value));
+        let (digest, size) = sink.put_bytes(&manifest.to_bytes())?;
         let mut descriptor = match &self.image.index_descriptor {
             Some(entry) => entry.pointing_at(MANIFEST, digest, size),
             None => Descriptor::new(MANIFEST, digest, size),
@@ -189,30 +196,19 @@ impl Job<'_> {
         if let (Some(platform), true) = (&self.image.platform, self.image.index.is_some()) {
             descriptor.set_platform(platform);
         }
-        let layers = plan.layers.iter().zip(&written).map(|(plan, written)| LayerOutcome {
+        let PlannedImage { platform, layers, dropped } = planned;
+        let layers = layers.into_iter().zip(&written).map(|(planned, written)| LayerOutcome {
             digest: written.descriptor.digest,
             diff_id: written.diff_id,
             size: written.descriptor.size,
-            state: plan.state,
-            reason: plan.reason,
-            owners: plan.owners.iter().map(|&owner| names[owner as usize].clone()).collect(),
-            entries: written.entries,
-            live_bytes: written.live.unwrap_or(plan.live),
-            dead_bytes: plan.dead,
+            planned: PlannedLayer { live_bytes: written.live.unwrap_or(planned.live_bytes), ..planned },
             index_bytes: written.pull.index.as_ref().map_or(0, |index| index.bytes),
-            fresh_entries: plan.fresh_entries as u64,
-            fresh_bytes: plan.fresh_bytes,
             chunked: written.pull.index.is_some(),
         });
         let layers = layers.collect();
         let pull_layers: Vec<PullLayer> = written.into_iter().map(|layer| layer.pull).collect();
-        let outcome = ImageOutcome {
-            platform: self.image.platform.clone(),
-            digest,
-            layers,
-            pulls: self.pulls(&pull_layers, config_size),
-        };
-        Ok((outcome, descriptor))
+        let pulls = self.pulls(&pull_layers, config_size);
+        Ok((ImageOutcome { platform, digest, layers, dropped, pulls }, descriptor))
     }
 
     fn pulls(&self, layers: &[PullLayer], config_size: u64) -> Vec<Pull> {

@@ -12,6 +12,7 @@ use crate::oci::Descriptor;
 use crate::order::cost::{PullIndex, PullLayer};
 use crate::order::{LayerPlan, Plan, State};
 use crate::pack::{self, PackError, PackedLayer, Stock};
+use crate::sink::Sink;
 use crate::toc;
 use crate::unpack::UnpackedLayer;
 
@@ -27,7 +28,6 @@ pub(super) struct Written {
     pub descriptor: Descriptor,
     pub diff_id: DiffId,
     pub pull: PullLayer,
-    pub entries: u64,
     /// Compressed bytes of content, of a layer that was written.
     pub live: Option<u64>,
     pub no_index: Option<String>,
@@ -37,14 +37,20 @@ type Slot = Mutex<Option<Result<Written, Error>>>;
 
 impl Job<'_> {
     /// In the order of the plan.
-    pub(super) fn write(&self, unpacked: &[UnpackedLayer], plan: &Plan, level: Level) -> Result<Vec<Written>, Error> {
+    pub(super) fn write(
+        &self,
+        sink: &Sink,
+        unpacked: &[UnpackedLayer],
+        plan: &Plan,
+        level: Level,
+    ) -> Result<Vec<Written>, Error> {
         let next = AtomicUsize::new(0);
         let done: Vec<Slot> = plan.layers.iter().map(|_| Mutex::new(None)).collect();
         let work = || {
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 let Some(slot) = done.get(index) else { break };
-                let result = self.write_layer(index, unpacked, &plan.layers[index], level);
+                let result = self.write_layer(sink, index, unpacked, &plan.layers[index], level);
                 let failed = result.is_err();
                 if let Ok(mut slot) = slot.lock() {
                     *slot = Some(result);
@@ -66,42 +72,36 @@ impl Job<'_> {
 
     fn write_layer(
         &self,
+        sink: &Sink,
         index: usize,
         unpacked: &[UnpackedLayer],
         plan: &LayerPlan,
         level: Level,
     ) -> Result<Written, Error> {
         match (plan.state, plan.segments.as_slice()) {
-            (State::Kept, [kept]) => self.keep(&self.old.layers[*kept]),
-            _ => self.pack(index, unpacked, plan, level),
+            (State::Kept, [kept]) => keep(sink, &self.old.layers[*kept]),
+            _ => self.pack(sink, index, unpacked, plan, level),
         }
     }
 
-    fn keep(&self, layer: &OldLayer) -> Result<Written, Error> {
-        let (file, span) = &layer.place;
-        self.sink.copy_sound_blob(file, *span, layer.descriptor.digest)?;
-        Ok(Written {
-            descriptor: layer.descriptor.clone().into_oci(),
-            diff_id: layer.diff_id,
-            pull: layer.pull.clone(),
-            entries: layer.entries,
-            live: None,
-            no_index: None,
-        })
-    }
-
-    fn pack(&self, index: usize, unpacked: &[UnpackedLayer], plan: &LayerPlan, level: Level) -> Result<Written, Error> {
+    fn pack(
+        &self,
+        sink: &Sink,
+        index: usize,
+        unpacked: &[UnpackedLayer],
+        plan: &LayerPlan,
+        level: Level,
+    ) -> Result<Written, Error> {
         let failed = |source: PackError| Error::Pack { layer: index, source };
         let placed = placed(&plan.entries, unpacked, self.spool).map_err(failed)?;
         let options = pack::Options { level, index: self.request.index, threads: self.request.resources.threads };
         let stock = Stock { spool: self.spool, blobs: &self.old.blobs };
-        let mut blob = self.sink.blob()?;
+        let mut blob = sink.blob()?;
         let packed = pack::pack(&placed, stock, options, self.progress, &mut blob).map_err(failed)?;
         let (digest, size) = blob.finish()?;
         Ok(Written {
             descriptor: self.descriptor(plan, &packed, level, digest, size),
             diff_id: packed.diff_id,
-            entries: placed.len() as u64,
             live: Some(placed.iter().filter_map(|placed| placed.payload).map(Payload::compressed).sum()),
             no_index: packed.no_index.map(|cause| cause.to_string()),
             pull: PullLayer {
@@ -140,6 +140,26 @@ impl Job<'_> {
         descriptor.set_annotation(PROFILE, &profile(level));
         descriptor
     }
+}
+
+fn keep(sink: &Sink, layer: &OldLayer) -> Result<Written, Error> {
+    let (file, span) = &layer.place;
+    sink.copy_sound_blob(file, *span, layer.descriptor.digest)?;
+    Ok(Written {
+        descriptor: layer.descriptor.clone().into_oci(),
+        diff_id: layer.diff_id,
+        pull: layer.pull.clone(),
+        live: None,
+        no_index: None,
+    })
+}
+
+/// For the user to know.
+pub(super) fn notes(written: &[Written]) -> impl Iterator<Item = String> {
+    let causes = written.iter().enumerate().filter_map(|(index, written)| Some((index, written.no_index.as_ref()?)));
+    causes.map(|(index, cause)| {
+        format!("layer {index} is written without an index, so that every client pulls it whole: {cause}")
+    })
 }
 
 /// They describe the blob that was read. Two kinds of TOC on one layer make podman refuse it.

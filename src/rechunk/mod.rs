@@ -6,25 +6,29 @@ mod image;
 mod labels;
 mod layers;
 mod old;
+mod ostree;
+mod outcome;
+mod planned;
 mod reframe;
 
 use std::path::{Path, PathBuf};
 
 use crate::cache::{Cache, Proof, Stamp};
-use crate::digest::{BlobDigest, DiffId};
 use crate::error::Error;
 use crate::job::JobOptions;
 use crate::oci::{Platform, Reference, Transport};
-use crate::order::cost::Pull;
-use crate::order::{self, Reason, State};
+use crate::order;
 use crate::pack::IndexPlace;
 use crate::progress::Progress;
 use crate::sink::Sink;
-use crate::source::Source;
+use crate::source::{Image, Source};
 use crate::spool::Spool;
+use crate::unpack::UnpackedLayer;
 
 pub use effort::Effort;
+pub use outcome::{ImageOutcome, LayerOutcome, OldBlob, Outcome, Planned, PlannedImage, PlannedLayer};
 
+use image::{Job, Layout};
 use old::OldImages;
 
 #[derive(Debug, Clone)]
@@ -45,6 +49,10 @@ pub struct Request {
     /// Previous layers without a TOC are reused, too.
     pub keep_foreign: bool,
     pub cache: Cache,
+    /// Labels of the config to set, or to remove where there is no value; one after the other.
+    pub labels: Vec<(String, Option<String>)>,
+    /// Annotations of the manifest to set.
+    pub annotations: Vec<(String, String)>,
     pub resources: JobOptions,
 }
 
@@ -63,80 +71,85 @@ impl Request {
             base: None,
             keep_foreign: false,
             cache: Cache::default(),
+            labels: Vec::new(),
+            annotations: Vec::new(),
             resources,
         }
     }
 }
 
-#[derive(Debug)]
-pub struct Outcome {
-    /// What the destination's tag points at: a manifest, or an index of several.
-    pub digest: BlobDigest,
-    pub images: Vec<ImageOutcome>,
-    /// For the user to know; nothing of it makes the image wrong.
-    pub notes: Vec<String>,
-}
-
-#[derive(Debug)]
-pub struct ImageOutcome {
-    pub platform: Option<Platform>,
-    pub digest: BlobDigest,
-    pub layers: Vec<LayerOutcome>,
-    /// A first pull, then an update from each previous image that has this platform.
-    pub pulls: Vec<Pull>,
-}
-
-#[derive(Debug, Clone)]
-pub struct LayerOutcome {
-    pub digest: BlobDigest,
-    pub diff_id: DiffId,
-    /// Bytes of the blob.
-    pub size: u64,
-    pub state: State,
-    pub reason: Reason,
-    /// Whose files it shows, most bytes first.
-    pub owners: Vec<String>,
-    pub entries: u64,
-    /// Compressed content bytes that the merged file system shows, and those that a layer above hides.
-    pub live_bytes: u64,
-    pub dead_bytes: u64,
-    /// Bytes of TOC and tar-split.
-    pub index_bytes: u64,
-    /// Files whose content clients of the previous image lack, and its bytes uncompressed.
-    pub fresh_entries: u64,
-    pub fresh_bytes: u64,
-    /// False for a layer that the format can't index.
-    pub chunked: bool,
-}
-
 /// Writes `request.new` to `request.dest`. The destination appears whole or not at all.
 pub fn rechunk(request: &Request, progress: &Progress) -> Result<Outcome, Error> {
-    check_places(request)?;
-    let source = Source::open(&request.new)?;
-    let images = source.images(request.platform.as_ref())?;
-    let old = OldImages::open(request)?;
+    let inputs = Inputs::open(request)?;
     let sink = Sink::create(&request.dest)?;
-    let mut notes = source.take_notes();
-    let (mut outcomes, mut descriptors) = (Vec::new(), Vec::new());
-    let index = images.first().and_then(|image| image.index.clone());
-    for image in &images {
-        let spool = Spool::new(&request.resources.spool_dir)?;
-        let old = old.load(image.platform.as_ref(), progress, &mut notes)?;
-        let mut job = image::Job { request, source: &source, image, old, spool: &spool, sink: &sink, progress };
-        let (mut unpacked, liars) = job.read()?;
-        if !liars.is_empty() {
-            job.old.refuse(&liars, &mut notes)?;
-            unpacked = job.read()?.0;
-        }
-        let (outcome, descriptor) = job.run(unpacked, &mut notes)?;
-        outcomes.push(outcome);
-        descriptors.push(descriptor);
-    }
-    notes.extend(source.take_notes());
+    let mut notes = Vec::new();
+    let written = inputs.each(progress, &mut notes, |job, unpacked, layout, notes| {
+        let level = job.reframe(unpacked, layout)?;
+        let written = job.write(&sink, unpacked, &layout.plan, level)?;
+        notes.extend(layers::notes(&written));
+        job.publish(&sink, layout, written)
+    })?;
+    let (images, descriptors): (Vec<_>, Vec<_>) = written.into_iter().unzip();
     progress.check()?;
-    let digest = sink.commit(descriptors, index.as_deref())?;
-    remember(request, &outcomes);
-    Ok(Outcome { digest, images: outcomes, notes })
+    let index = inputs.images.first().and_then(|image| image.index.as_deref());
+    let digest = sink.commit(descriptors, index)?;
+    remember(request, &images);
+    Ok(Outcome { digest, images, notes })
+}
+
+/// Says what [`rechunk`] would do. It reads and compresses as much, since the plan goes by compressed sizes, and writes
+/// to temporary files alone.
+pub fn plan(request: &Request, progress: &Progress) -> Result<Planned, Error> {
+    let inputs = Inputs::open(request)?;
+    Sink::check(&request.dest)?;
+    let mut notes = Vec::new();
+    let images = inputs.each(progress, &mut notes, |job, _, layout, _| Ok(job.planned(layout)))?;
+    Ok(Planned { images, notes })
+}
+
+struct Inputs<'a> {
+    request: &'a Request,
+    source: Source,
+    images: Vec<Image>,
+    old: OldImages<'a>,
+}
+
+impl<'a> Inputs<'a> {
+    fn open(request: &'a Request) -> Result<Self, Error> {
+        check_places(request)?;
+        let source = Source::open(&request.new)?;
+        let images = source.images(request.platform.as_ref())?;
+        Ok(Self { request, source, images, old: OldImages::open(request)? })
+    }
+
+    /// Reads and plans every image; `finish` does the rest of the work on it.
+    fn each<T>(
+        &self,
+        progress: &Progress,
+        notes: &mut Vec<String>,
+        mut finish: impl FnMut(&Job<'_>, &mut [UnpackedLayer], &mut Layout, &mut Vec<String>) -> Result<T, Error>,
+    ) -> Result<Vec<T>, Error> {
+        let Self { request, source, .. } = self;
+        notes.extend(source.take_notes());
+        let mut finished = Vec::new();
+        for image in &self.images {
+            ostree::check_config(request, image)?;
+            let spool = Spool::new(&request.resources.spool_dir)?;
+            let old = self.old.load(image.platform.as_ref(), progress, notes)?;
+            let mut job = Job { request, source, image, old, spool: &spool, progress };
+            let (mut unpacked, liars) = job.read()?;
+            if !liars.is_empty() {
+                job.old.refuse(&liars, notes)?;
+                unpacked = job.read()?.0;
+            }
+            let mut layout = job.layout(&unpacked, notes)?;
+            // A package database can have hundreds of megabytes.
+            unpacked.iter_mut().for_each(|layer| layer.inventory.evidence = Vec::new());
+            finished.push(finish(&job, &mut unpacked, &mut layout, notes)?);
+        }
+        notes.extend(source.take_notes());
+        Ok(finished)
+    }
 }
 
 /// Each layer was decoded when it was written, or before.

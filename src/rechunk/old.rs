@@ -33,7 +33,6 @@ pub(super) struct OldLayer {
     pub diff_id: DiffId,
     pub pull: PullLayer,
     pub place: (File, Span),
-    pub entries: u64,
 }
 
 /// Everything that the planned image can be laid out against.
@@ -126,6 +125,12 @@ type Index = (ChunkedAnnotations, Toc);
 
 impl Loader<'_> {
     fn base(&mut self, source: &Source, image: &Image) -> Result<(), Error> {
+        let (own, limit) = (image.layers.len(), self.request.layers.max_layers);
+        if limit <= own {
+            let reason =
+                format!("expected at least {} layers to be allowed, its {own} and one above, found {limit}", own + 1);
+            return Err(Error::Base { reference: source.reference().to_string(), reason });
+        }
         for (index, layer) in image.layers.iter().enumerate() {
             let toc = self.toc(source, index, layer)?;
             if !self.add_segment(source, index, layer, toc.as_ref(), true)? {
@@ -215,7 +220,6 @@ impl Loader<'_> {
             diff_id,
             pull: pull_layer(descriptor, toc),
             place,
-            entries: entries.len() as u64,
         });
         self.old.segments.push(Segment { entries, size: descriptor.size, is_base });
         Ok(true)

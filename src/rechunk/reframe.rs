@@ -14,7 +14,7 @@ use crate::order::{Place, Plan, Role, Written};
 use crate::pack::{PackError, Reframer, Slice, Stock};
 use crate::unpack::UnpackedLayer;
 
-use super::image::Job;
+use super::image::{Job, Layout};
 
 /// A file of new content.
 struct File {
@@ -27,12 +27,8 @@ struct File {
 
 impl Job<'_> {
     /// Returns the level that new content has now.
-    pub(super) fn reframe(
-        &self,
-        unpacked: &mut [UnpackedLayer],
-        labels: &[Vec<Label>],
-        plan: &mut Plan,
-    ) -> Result<Level, Error> {
+    pub(super) fn reframe(&self, unpacked: &mut [UnpackedLayer], layout: &mut Layout) -> Result<Level, Error> {
+        let Layout { plan, labels, .. } = layout;
         let mut files = new_files(unpacked, plan);
         let size = |file: &File| payload(unpacked, file.place).map_or(0, |payload| payload.size);
         let (new, all) =

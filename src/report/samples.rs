@@ -6,12 +6,15 @@ use crate::digest::{BlobDigest, DiffId};
 use crate::inspect::{BigFile, InspectedImage, InspectedLayer, Inspection};
 use crate::order::cost::{Client, Pull, PullOutcome, RegistryProfile};
 use crate::order::{Reason, State};
-use crate::rechunk::{ImageOutcome, LayerOutcome, Outcome};
+use crate::rechunk::{ImageOutcome, LayerOutcome, OldBlob, Outcome, Planned, PlannedImage, PlannedLayer};
 use crate::verify::{Difference, Verdict};
 
 pub fn digest(fill: u8) -> BlobDigest {
     BlobDigest::from_bytes([fill; 32])
 }
+
+const KEPT: (State, Reason) = (State::Kept, Reason::Live);
+const FRESH: (State, Reason) = (State::Fresh, Reason::NotShown);
 
 /// An update of three layers, one of them kept, for one platform.
 pub fn update() -> Outcome {
@@ -21,10 +24,11 @@ pub fn update() -> Outcome {
             platform: Some("linux/amd64".parse().unwrap()),
             digest: digest(1),
             layers: vec![
-                layer(10, State::Kept, 30_400_000, (0, 0)),
-                layer(11, State::Fresh, 138_900_000, (1_168, 49_500_000)),
-                LayerOutcome { chunked: false, index_bytes: 0, ..layer(12, State::Fresh, 2_700_000, (12, 4_100)) },
+                layer(10, KEPT, 30_400_000, (0, 0)),
+                layer(11, FRESH, 138_900_000, (1_168, 49_500_000)),
+                LayerOutcome { chunked: false, index_bytes: 0, ..layer(12, FRESH, 2_700_000, (12, 4_100)) },
             ],
+            dropped: vec![OldBlob { digest: digest(9), size: 1_500_000 }],
             pulls: vec![
                 pull(None, Client::Plain, PullOutcome::Whole, 172_007_432),
                 pull(None, Client::Podman, PullOutcome::Partial, 172_011_000),
@@ -36,21 +40,60 @@ pub fn update() -> Outcome {
     }
 }
 
-fn layer(fill: u8, state: State, size: u64, (fresh_entries, fresh_bytes): (u64, u64)) -> LayerOutcome {
+/// An update of 64 layers, of every kind.
+pub fn large_update() -> Outcome {
+    let mut outcome = update();
+    let base = (0..2).map(|fill| layer(fill, (State::Kept, Reason::Base), 900_000_000, (0, 0)));
+    let kept = (2..58).map(|fill| layer(fill, KEPT, 98_400_000, (0, 0)));
+    let others = [
+        (State::Cleaned, Reason::Waste),
+        (State::Cleaned, Reason::Waste),
+        (State::Cleaned, Reason::Purge),
+        (State::Cleaned, Reason::CannotHide),
+        (State::Merged, Reason::Limit),
+        FRESH,
+    ];
+    let others = (58..).zip(others).map(|(fill, why)| layer(fill, why, 138_900_000, (12_345, 999_500_000)));
+    outcome.images[0].layers = base.chain(kept).chain(others).collect();
+    outcome
+}
+
+/// What was planned before an outcome.
+pub fn planned(outcome: Outcome) -> Planned {
+    let image = |image: ImageOutcome| PlannedImage {
+        platform: image.platform,
+        layers: image.layers.into_iter().map(|layer| layer.planned).collect(),
+        dropped: image.dropped,
+    };
+    Planned { images: outcome.images.into_iter().map(image).collect(), notes: outcome.notes }
+}
+
+fn layer(
+    fill: u8,
+    (state, reason): (State, Reason),
+    size: u64,
+    (fresh_entries, fresh_bytes): (u64, u64),
+) -> LayerOutcome {
     LayerOutcome {
         digest: digest(fill),
         diff_id: DiffId::from_bytes([fill; 32]),
         size,
-        state,
-        reason: Reason::NotShown,
-        owners: vec!["dpkg:openssl".to_owned()],
-        entries: 2_979,
-        live_bytes: size - 1_000_000,
-        dead_bytes: 1_000_000,
         index_bytes: 610_000,
-        fresh_entries,
-        fresh_bytes,
         chunked: true,
+        planned: PlannedLayer {
+            state,
+            reason,
+            old: match state {
+                State::Kept | State::Cleaned => vec![OldBlob { digest: digest(fill), size }],
+                State::Fresh | State::Merged => Vec::new(),
+            },
+            owners: vec!["dpkg:perl".to_owned()],
+            entries: 2_979,
+            live_bytes: size - 1_000_000,
+            dead_bytes: 1_000_000,
+            fresh_entries,
+            fresh_bytes,
+        },
     }
 }
 

@@ -29,7 +29,7 @@ fn json_has_the_fixed_fields() {
     let report = object(&json::rechunk(&samples::update()));
     assert_eq!(report["digest"], samples::digest(1).to_string());
     assert!((report["waste"].as_f64().unwrap() - 3.0 / 172.0).abs() < 1e-9);
-    for field in ["digest", "size", "state", "live_bytes", "dead_bytes"] {
+    for field in ["digest", "size", "state", "reason", "live_bytes", "dead_bytes"] {
         assert!(!report["layers"][0][field].is_null(), "{field}");
     }
     assert_eq!(report["layers"][1]["state"], "fresh");
@@ -40,6 +40,57 @@ fn json_has_the_fixed_fields() {
         assert!(pull[field].is_u64(), "{field}");
     }
     assert!(report.get("images").is_none());
+}
+
+#[test]
+fn many_layers_stay_readable() {
+    let text = plain(&text::rechunk(&samples::large_update()));
+    println!("{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80));
+    let table: Vec<&str> = text.split("\n\n").nth(1).unwrap().lines().skip(1).collect();
+    assert_eq!(table.len(), 2 + 1 + 6 + 1, "{table:?}");
+    assert!(table[2].starts_with("56 layers     kept") && table[2].contains("5.51 GB"), "{table:?}");
+    assert!(text.contains("Layers kept: 58 of 64.\nLayers cleaned: 2 (too much is hidden).\n"));
+    assert!(text.contains("Layers merged: 1 (too many layers).\nLayers dropped: 1 of 1.50 MB"));
+}
+
+#[test]
+fn a_plan_says_why() {
+    let planned = samples::planned(samples::large_update());
+    let text = plain(&text::plan(&planned));
+    println!("{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80));
+    let short = samples::digest(60).short();
+    assert!(text.contains(&format!("{short}  cleaned  holds purged content")), "{text}");
+    assert!(text.contains("new           fresh    in no kept layer") && text.contains("\n  dpkg:perl\n"));
+    assert!(text.contains("To write: 6 layers, ") && text.ends_with("A dry run: nothing is written.\n"));
+    let report = object(&json::plan(&planned));
+    assert_eq!((&report["dry_run"], &report["digest"]), (&true.into(), &Value::Null));
+    let layers = report["layers"].as_array().unwrap();
+    assert_eq!((&layers[0]["size"], &layers[0]["replaces"]), (&900_000_000.into(), &Value::Array(Vec::new())));
+    assert_eq!((&layers[58]["digest"], &layers[58]["reason"]), (&Value::Null, &"waste".into()));
+    assert_eq!(layers[58]["replaces"][0]["digest"], samples::digest(58).to_string());
+    let real = object(&json::rechunk(&samples::large_update()));
+    for (planned, real) in layers.iter().zip(real["layers"].as_array().unwrap()) {
+        for (field, value) in planned.as_object().unwrap().iter().filter(|(_, value)| !value.is_null()) {
+            assert_eq!(*value, real[field], "{field}");
+        }
+    }
+    assert_eq!(report["dropped"], real["dropped"]);
+}
+
+#[test]
+fn owners_fill_a_line() {
+    let planned = |owners: usize| {
+        let mut planned = samples::planned(samples::update());
+        planned.images[0].layers.truncate(1);
+        planned.images[0].layers[0].owners = (0..owners).map(|n| format!("dpkg:a-package-{n}")).collect();
+        plain(&text::plan(&planned)).lines().find(|line| line.contains("dpkg")).map(str::to_owned)
+    };
+    assert_eq!(planned(0), None);
+    assert_eq!(planned(2).as_deref(), Some("  dpkg:a-package-0, dpkg:a-package-1"));
+    let many = planned(100).unwrap();
+    assert!(many.len() <= 80 && many.ends_with("dpkg:a-package-2 and 97 more"), "{many}");
 }
 
 #[test]
@@ -67,6 +118,11 @@ fn verify_lists_each_difference() {
          not the same: 3 differences in 36,462 entries\n"
     );
     assert_eq!(object(&json::verify(&verdict))["differences"][0]["b"], "0600");
+    assert!(!text.contains("--ignore"));
+    let mut times = verdict.clone();
+    times.differences.retain(|found| found.path == "/etc/x");
+    times.differences[0].what = "mtime".to_owned();
+    assert!(text::verify(&times).ends_with("--ignore mtime leaves them out.\n"));
     verdict.differences.clear();
     assert_eq!(plain(&text::verify(&verdict)), "the same: 36,462 entries\n");
     assert_eq!(object(&json::verify(&verdict))["same"], true);

@@ -39,24 +39,35 @@ enum Target {
     Archive,
 }
 
+impl Target {
+    fn look(reference: &Reference) -> Result<Self, SinkError> {
+        let path = reference.path();
+        match reference.transport() {
+            Transport::Oci => match layout::look(path, reference)? {
+                layout::Found::Nothing => Ok(Self::NewLayout),
+                layout::Found::Layout => Ok(Self::Layout),
+            },
+            Transport::OciArchive => archive::look(path).map(|()| Self::Archive),
+            Transport::DockerArchive | Transport::Dir => Err(SinkError::Transport { reference: reference.to_string() }),
+        }
+    }
+}
+
 impl Sink {
     /// Fails up front when the destination can't take an image.
     pub fn create(reference: &Reference) -> Result<Self, SinkError> {
         let path = reference.path();
-        let (target, stage) = match reference.transport() {
-            Transport::Oci => match layout::look(path, reference)? {
-                layout::Found::Nothing => (Target::NewLayout, Stage::beside(path)?),
-                layout::Found::Layout => (Target::Layout, Stage::inside(path)?),
-            },
-            Transport::OciArchive => {
-                archive::look(path)?;
-                (Target::Archive, Stage::beside(path)?)
-            }
-            Transport::DockerArchive | Transport::Dir => {
-                return Err(SinkError::Transport { reference: reference.to_string() });
-            }
+        let target = Target::look(reference)?;
+        let stage = match target {
+            Target::NewLayout | Target::Archive => Stage::beside(path)?,
+            Target::Layout => Stage::inside(path)?,
         };
         Ok(Self { reference: reference.clone(), stage, target })
+    }
+
+    /// As [`create`](Self::create) fails, without touching the destination.
+    pub fn check(reference: &Reference) -> Result<(), SinkError> {
+        Target::look(reference).map(drop)
     }
 
     /// True when the blob needs not be written: it was put here before, or the layout has it.

@@ -1,7 +1,7 @@
 //! Two merged trees, path by path.
 
 use super::side::{Merged, Seen};
-use super::{ABSENT, Difference};
+use super::{ABSENT, Difference, Ignore, MTIME};
 use crate::error::Error;
 use crate::inventory::Payload;
 use crate::order::tree::Node;
@@ -12,6 +12,7 @@ use crate::tar::{EntryKind, Header, TarPath, Time, Xattr};
 pub(super) fn compare(
     a: &Merged<'_>,
     b: &Merged<'_>,
+    ignore: &[Ignore],
     out: &mut Vec<Difference>,
     progress: &Progress,
 ) -> Result<u64, Error> {
@@ -25,7 +26,7 @@ pub(super) fn compare(
             (Some((one, _)), Some((other, _))) => (**one).min(**other),
         };
         entries += 1;
-        let mut found = At { path, out };
+        let mut found = At { path, ignore, out };
         match (left.next_if(|(at, _)| **at == path), right.next_if(|(at, _)| **at == path)) {
             (Some((_, one)), Some((_, other))) => found.both((a, one), (b, other))?,
             (Some((_, one)), None) => found.push("only in A", described(&a.seen(one)?), ABSENT.to_owned()),
@@ -38,6 +39,7 @@ pub(super) fn compare(
 /// Differences at one path.
 struct At<'a> {
     path: &'a TarPath,
+    ignore: &'a [Ignore],
     out: &'a mut Vec<Difference>,
 }
 
@@ -76,7 +78,9 @@ impl At<'_> {
         }
         self.check("uid", a.uid, b.uid, i64::to_string);
         self.check("gid", a.gid, b.gid, i64::to_string);
-        self.check("mtime", a.mtime, b.mtime, |time| shown_time(*time));
+        if !self.ignore.contains(&Ignore::Mtime) {
+            self.check(MTIME, a.mtime, b.mtime, |time| shown_time(*time));
+        }
         match a.kind {
             EntryKind::Symlink => self.check("symlink", &a.link, &b.link, |link| shown_bytes(link)),
             EntryKind::HardLink => self.check("hard link to nothing", &a.link, &b.link, |link| shown_bytes(link)),

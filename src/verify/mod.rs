@@ -25,7 +25,15 @@ pub struct Verdict {
     pub differences: Vec<Difference>,
 }
 
+/// A [`Difference::what`].
+const MTIME: &str = "mtime";
+
 impl Verdict {
+    /// True for images that differ in times alone.
+    pub fn only_times_differ(&self) -> bool {
+        !self.is_same() && self.differences.iter().all(|found| found.what == MTIME)
+    }
+
     pub fn is_same(&self) -> bool {
         self.differences.is_empty()
     }
@@ -43,6 +51,12 @@ pub struct Difference {
     pub b: String,
 }
 
+/// What may differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ignore {
+    Mtime,
+}
+
 const ABSENT: &str = "absent";
 
 /// Compares `b` with `a`, platform by platform.
@@ -50,6 +64,7 @@ pub fn verify(
     a: &Reference,
     b: &Reference,
     platform: Option<&Platform>,
+    ignore: &[Ignore],
     options: JobOptions,
     progress: &Progress,
 ) -> Result<Verdict, Error> {
@@ -73,7 +88,7 @@ pub fn verify(
         forget_root(a, &mut side_a, &side_b);
         forget_root(b, &mut side_b, &side_a);
         let first = verdict.differences.len();
-        verdict.entries += compare::compare(&side_a, &side_b, &mut verdict.differences, progress)?;
+        verdict.entries += compare::compare(&side_a, &side_b, ignore, &mut verdict.differences, progress)?;
         if several {
             verdict.differences[first..].iter_mut().for_each(|difference| difference.platform = platform.cloned());
         }

@@ -3,5 +3,6 @@
 mod check;
 mod image;
 mod inspect;
+mod options;
 mod rechunk;
 mod verify;

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::image::{Entry, Parts, chunked, entry, file, link, options, plain, platforms, sample};
 
 fn compare(a: &str, b: &str) -> Verdict {
-    verify(&a.parse().unwrap(), &b.parse().unwrap(), None, options(), &Progress::new()).unwrap()
+    verify(&a.parse().unwrap(), &b.parse().unwrap(), None, &[], options(), &Progress::new()).unwrap()
 }
 
 /// "path what a b" for each difference.
@@ -134,7 +134,7 @@ fn a_damaged_or_missing_image_is_an_error() {
     let bad = parts.write(&dir.path().join("bad"));
     let ask = |reference: &str| {
         let (a, b) = (good.parse().unwrap(), reference.parse().unwrap());
-        verify(&a, &b, None, options(), &Progress::new()).unwrap_err()
+        verify(&a, &b, None, &[], options(), &Progress::new()).unwrap_err()
     };
     let error = ask(&bad);
     assert!(error.to_string().contains("DiffID") && error.exit_code() == 1, "{error}");

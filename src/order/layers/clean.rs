@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, HashSet};
 use super::claims::Claims;
 use super::new::NewTree;
 use super::{Options, Segment};
-use crate::order::{Reason, tree};
-use crate::tar::EntryKind;
+use crate::digest::FileDigest;
+use crate::order::{Entry, Reason, tree};
+use crate::tar::{EntryKind, TarPath};
 
 /// What becomes of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +35,7 @@ pub(super) fn usage(segments: &[Segment], claims: &Claims) -> Vec<Usage> {
     let mut usage = vec![Usage::default(); segments.len()];
     for (segment, usage) in segments.iter().zip(&mut usage) {
         usage.dead = segment.entries.iter().filter_map(|entry| entry.content).map(|content| content.stored).sum();
-        let hides = |entry: &&crate::order::Entry| {
+        let hides = |entry: &&Entry| {
             entry.kind != EntryKind::Dir && entry.kind != EntryKind::HardLink && tree::whiteout(&entry.path).is_none()
         };
         usage.hidden = segment.entries.iter().filter(hides).count();
@@ -60,8 +61,9 @@ pub(super) fn decide(
 ) -> Vec<Fate> {
     let usage = usage(segments, claims);
     let mut fates: Vec<Fate> = (0..segments.len()).map(|n| first_fate(n, segments, &usage[n], forced)).collect();
+    let purged = purged(new, segments, options);
     for (number, fate) in fates.iter_mut().enumerate().filter(|(n, _)| !segments[*n].is_base) {
-        if *fate == Fate::Keep && has_purged(new, &segments[number], options) {
+        if *fate == Fate::Keep && holds(&segments[number], &purged).is_some() {
             *fate = Fate::Clean(Reason::Purge);
         }
     }
@@ -97,16 +99,31 @@ fn first_fate(number: usize, segments: &[Segment], usage: &Usage, forced: &BTree
     }
 }
 
-/// Does it hold anything of a purged path that the image no longer shows?
-fn has_purged(new: &NewTree<'_>, segment: &Segment, options: &Options) -> bool {
+/// What segments hold for purged paths and the image shows nowhere.
+fn purged(new: &NewTree<'_>, segments: &[Segment], options: &Options) -> HashSet<FileDigest> {
     if options.purge.is_empty() {
-        return false;
+        return HashSet::new();
     }
-    let digests: HashSet<_> = new.firsts().filter_map(|first| new.content(first)).map(|c| c.digest).collect();
-    segment.entries.iter().any(|entry| {
-        let named = options.purge.iter().any(|path| entry.path == *path || entry.path.is_below(path));
-        named && entry.content.is_some_and(|content| !digests.contains(&content.digest))
-    })
+    let is_named = |path: &TarPath| options.purge.iter().any(|purge| path == purge || path.is_below(purge));
+    let entries = || segments.iter().flat_map(|segment| &segment.entries);
+    // A hard link's content stands at another path.
+    let targets: HashSet<&TarPath> =
+        entries().filter(|entry| is_named(&entry.path)).filter_map(|entry| entry.target.as_ref()).collect();
+    let named = entries().filter(|entry| is_named(&entry.path) || targets.contains(&entry.path));
+    let shown: HashSet<FileDigest> =
+        new.firsts().filter_map(|first| new.content(first)).map(|content| content.digest).collect();
+    named.filter_map(|entry| entry.content).map(|content| content.digest).filter(|it| !shown.contains(it)).collect()
+}
+
+fn holds<'a>(segment: &'a Segment, digests: &HashSet<FileDigest>) -> Option<&'a TarPath> {
+    let holds = |entry: &&Entry| entry.content.is_some_and(|content| digests.contains(&content.digest));
+    segment.entries.iter().find(holds).map(|entry| &entry.path)
+}
+
+/// A path with purged content that can't go.
+pub(super) fn purged_in_base(new: &NewTree<'_>, segments: &[Segment], options: &Options) -> Option<TarPath> {
+    let purged = purged(new, segments, options);
+    segments.iter().filter(|segment| segment.is_base).find_map(|segment| holds(segment, &purged)).cloned()
 }
 
 /// The segment that is to be cleaned next; `None` when the waste is within its budget.

@@ -61,6 +61,20 @@ pub enum Mtime {
     Clamp(Time),
 }
 
+/// A part of the tree that is left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prune {
+    pub path: TarPath,
+    /// The directory itself stays, as a place to mount something.
+    pub keep_dir: bool,
+}
+
+impl Prune {
+    pub fn takes(&self, path: &TarPath) -> bool {
+        path.is_below(&self.path) || (*path == self.path && !self.keep_dir)
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Compressed bytes that no client shows, of the image's.
@@ -68,8 +82,8 @@ pub struct Options {
     pub max_layers: usize,
     /// Paths whose former content is to be in no layer.
     pub purge: Vec<TarPath>,
-    /// Paths that are left out.
-    pub prune: Vec<TarPath>,
+    /// What is left out.
+    pub prune: Vec<Prune>,
     pub mtime: Mtime,
     /// Entries stand in path order.
     pub canonical: bool,
@@ -125,6 +139,8 @@ pub enum PlanError {
         "{path} is in the base image and not in the new one, and its name is too long to be hidden by a layer above"
     )]
     Base { path: TarPath },
+    #[error("{path} is to be purged, and the base image, whose layers stay as they are, holds its former content")]
+    Purge { path: TarPath },
     #[error("internal error: the planned layers would show something else than the new image")]
     Internal,
 }
@@ -138,6 +154,9 @@ pub fn plan(
     options: &Options,
 ) -> Result<Plan, PlanError> {
     let new = NewTree::new(layers, &options.prune);
+    if let Some(path) = clean::purged_in_base(&new, segments, options) {
+        return Err(PlanError::Purge { path });
+    }
     let planner = Planner { new: &new, labels, segments, previous, options };
     let mut mending = Mending::default();
     for round in 0..=ROUNDS {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::Prune;
 use crate::order::tree::{self, Whiteout};
 use crate::order::{Content, Entry, Place};
 use crate::tar::{EntryKind, TarPath};
@@ -29,14 +30,13 @@ pub(super) struct NewTree<'a> {
 }
 
 impl<'a> NewTree<'a> {
-    /// `pruned` paths, and what is below them, are left out.
-    pub fn new(layers: &'a [&'a [Entry]], pruned: &[TarPath]) -> Self {
+    pub fn new(layers: &'a [&'a [Entry]], pruned: &[Prune]) -> Self {
         let tree = tree::merge(layers.iter().copied());
         let mut files: Vec<NewFile<'a>> = Vec::with_capacity(tree.len());
         let mut firsts: HashMap<Place, FileId> = HashMap::new();
         let mut links: HashMap<FileId, Vec<FileId>> = HashMap::new();
         let mut above: Vec<FileId> = Vec::new();
-        let is_pruned = |path: &TarPath| pruned.iter().any(|out| path == out || path.is_below(out));
+        let is_pruned = |path: &TarPath| pruned.iter().any(|prune| prune.takes(path));
         for (path, node) in tree.into_iter().filter(|(path, _)| !is_pruned(path)) {
             let id = files.len() as FileId;
             let place = |(layer, entry): (usize, usize)| (layer as u32, entry as u32);

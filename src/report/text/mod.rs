@@ -2,11 +2,14 @@
 
 mod check;
 mod inspect;
+mod layers;
+mod plan;
 mod rechunk;
 mod verify;
 
 pub use check::check;
 pub use inspect::inspect;
+pub use plan::plan;
 pub use rechunk::rechunk;
 pub use verify::verify;
 

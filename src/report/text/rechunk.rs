@@ -4,12 +4,12 @@ use std::fmt::Write as _;
 
 use crate::order::State;
 use crate::order::cost::{Client, Pull, PullOutcome};
-use crate::rechunk::{ImageOutcome, LayerOutcome, Outcome};
+use crate::rechunk::{ImageOutcome, LayerOutcome, Outcome, PlannedLayer};
 use crate::report::facts::{registry_name, waste};
 use crate::report::table::{Align, Table};
 use crate::report::units::{count, percent, plural, printable, size};
 
-use super::{bold, heading};
+use super::{bold, heading, layers};
 
 pub fn rechunk(outcome: &Outcome) -> String {
     let mut out = String::new();
@@ -33,11 +33,16 @@ fn image_text(image: &ImageOutcome) -> String {
         ("new files", Align::Right),
         ("new content", Align::Right),
     ]);
-    for layer in &image.layers {
-        table.row(cells(layer.digest.short(), state_text(layer), std::slice::from_ref(layer)));
+    for row in layers::rows(&image.layers, |layer| &layer.planned) {
+        let name = match row.as_slice() {
+            [one] => one.digest.short(),
+            several => plural(several.len() as u64, "layer", "layers"),
+        };
+        table.row(cells(name, state_text(&row), &row));
     }
     if image.layers.len() > 1 {
-        table.row(cells("total".to_owned(), plural(image.layers.len() as u64, "layer", "layers"), &image.layers));
+        let all: Vec<&LayerOutcome> = image.layers.iter().collect();
+        table.row(cells("total".to_owned(), plural(all.len() as u64, "layer", "layers"), &all));
     }
     let mut out = table.render();
     let _ = writeln!(out, "\n{}", changes(image));
@@ -45,40 +50,42 @@ fn image_text(image: &ImageOutcome) -> String {
     out
 }
 
-fn cells(name: String, state: String, layers: &[LayerOutcome]) -> [String; 7] {
-    let sum = |value: fn(&LayerOutcome) -> u64| layers.iter().map(value).sum::<u64>();
+fn cells(name: String, state: String, layers: &[&LayerOutcome]) -> [String; 7] {
+    let sum = |value: fn(&LayerOutcome) -> u64| layers.iter().map(|layer| value(layer)).sum::<u64>();
     [
         name,
         state,
         size(sum(|layer| layer.size)),
         size(sum(|layer| layer.index_bytes)),
-        count(sum(|layer| layer.entries)),
-        count(sum(|layer| layer.fresh_entries)),
-        size(sum(|layer| layer.fresh_bytes)),
+        count(sum(|layer| layer.planned.entries)),
+        count(sum(|layer| layer.planned.fresh_entries)),
+        size(sum(|layer| layer.planned.fresh_bytes)),
     ]
 }
 
-fn state_text(layer: &LayerOutcome) -> String {
-    match layer.chunked {
-        true => layer.state.name().to_owned(),
-        false => format!("{}, no index", layer.state.name()),
+fn state_text(row: &[&LayerOutcome]) -> String {
+    let state = row[0].planned.state.name();
+    match row.iter().all(|layer| layer.chunked) {
+        true => state.to_owned(),
+        false => format!("{state}, no index"),
     }
 }
 
 /// The difference to what clients have.
 fn changes(image: &ImageOutcome) -> String {
-    let layers = &image.layers;
+    let layers: Vec<&PlannedLayer> = image.layers.iter().map(|layer| &layer.planned).collect();
     let files = plural(layers.iter().map(|layer| layer.fresh_entries).sum(), "file", "files");
     let bytes = size(layers.iter().map(|layer| layer.fresh_bytes).sum());
     let mut out = match image.pulls.iter().find_map(|pull| pull.from.as_deref()) {
         Some(from) => {
             let kept = layers.iter().filter(|layer| layer.state == State::Kept).count() as u64;
             let (kept, all, from) = (count(kept), count(layers.len() as u64), printable(from));
-            format!("Layers kept: {kept} of {all}.\nNew to clients of {from}: {files}, {bytes} of content.")
+            let changes = layers::changes(&layers, &image.dropped);
+            format!("Layers kept: {kept} of {all}.\n{changes}New to clients of {from}: {files}, {bytes} of content.")
         }
         None => format!("A first layout, without a previous image: {files}, {bytes} of content."),
     };
-    let waste = waste(layers);
+    let waste = waste(&image.layers);
     if waste > 0.0 {
         let _ = write!(out, "\nHidden by layers above: {} of the image.", percent(waste));
     }

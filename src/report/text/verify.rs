@@ -17,6 +17,11 @@ pub fn verify(verdict: &Verdict) -> String {
     }
     let differences = plural(verdict.differences.len() as u64, "difference", "differences");
     let _ = writeln!(out, "{}: {differences} in {entries}", red("not the same"));
+    if verdict.only_times_differ() {
+        out.push_str(
+            "All of them are times, which rechunk takes from the previous image: --ignore mtime leaves them out.\n",
+        );
+    }
     out
 }
 

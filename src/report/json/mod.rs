@@ -1,15 +1,17 @@
 //! One object for each job. The fields that DESIGN section 8 names are fixed; more may come to stand beside them.
 
+mod rechunk;
+
+pub use rechunk::{plan, rechunk};
+
 use serde::Serialize;
 
 use crate::check::{CheckReport, CheckedImage, CheckedLayer};
 use crate::inspect::{InspectedImage, Inspection};
 use crate::oci::Platform;
-use crate::order::cost::Pull;
-use crate::rechunk::{ImageOutcome, LayerOutcome, Outcome};
 use crate::verify::Verdict;
 
-use super::facts::{client_name, compression_name, outcome_name, registry_name, waste};
+use super::facts::compression_name;
 
 fn print(report: &impl Serialize) -> String {
     let mut text = serde_json::to_string_pretty(report).expect("structs of strings and numbers");
@@ -19,115 +21,6 @@ fn print(report: &impl Serialize) -> String {
 
 fn platform(platform: Option<&Platform>) -> Option<String> {
     platform.map(ToString::to_string)
-}
-
-#[derive(Serialize)]
-struct Rechunk<'a> {
-    digest: String,
-    #[serde(flatten)]
-    first: Option<ImageFields<'a>>,
-    /// For several platforms: every image, the first one too.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    images: Vec<Image<'a>>,
-    notes: &'a [String],
-}
-
-#[derive(Serialize)]
-struct Image<'a> {
-    digest: String,
-    #[serde(flatten)]
-    fields: ImageFields<'a>,
-}
-
-#[derive(Serialize)]
-struct ImageFields<'a> {
-    platform: Option<String>,
-    waste: f64,
-    layers: Vec<Layer>,
-    pulls: Vec<PullFields<'a>>,
-}
-
-#[derive(Serialize)]
-struct Layer {
-    digest: String,
-    size: u64,
-    state: &'static str,
-    live_bytes: u64,
-    dead_bytes: u64,
-    entries: u64,
-    index_bytes: u64,
-    fresh_entries: u64,
-    fresh_bytes: u64,
-    chunked: bool,
-}
-
-#[derive(Serialize)]
-struct PullFields<'a> {
-    from: Option<&'a str>,
-    client: &'static str,
-    registry: &'static str,
-    outcome: &'static str,
-    requests: u64,
-    ranges: u64,
-    index_bytes: u64,
-    data_bytes: u64,
-    gap_bytes: u64,
-    blob_bytes: u64,
-}
-
-pub fn rechunk(outcome: &Outcome) -> String {
-    let images = match outcome.images.as_slice() {
-        [_] => Vec::new(),
-        several => several
-            .iter()
-            .map(|image| Image { digest: image.digest.to_string(), fields: image_fields(image) })
-            .collect(),
-    };
-    print(&Rechunk {
-        digest: outcome.digest.to_string(),
-        first: outcome.images.first().map(image_fields),
-        images,
-        notes: &outcome.notes,
-    })
-}
-
-fn image_fields(image: &ImageOutcome) -> ImageFields<'_> {
-    ImageFields {
-        platform: platform(image.platform.as_ref()),
-        waste: waste(&image.layers),
-        layers: image.layers.iter().map(layer).collect(),
-        pulls: image.pulls.iter().map(pull).collect(),
-    }
-}
-
-fn layer(layer: &LayerOutcome) -> Layer {
-    Layer {
-        digest: layer.digest.to_string(),
-        size: layer.size,
-        state: layer.state.name(),
-        live_bytes: layer.live_bytes,
-        dead_bytes: layer.dead_bytes,
-        entries: layer.entries,
-        index_bytes: layer.index_bytes,
-        fresh_entries: layer.fresh_entries,
-        fresh_bytes: layer.fresh_bytes,
-        chunked: layer.chunked,
-    }
-}
-
-fn pull(pull: &Pull) -> PullFields<'_> {
-    PullFields {
-        from: pull.from.as_deref(),
-        client: client_name(pull.client),
-        registry: registry_name(pull.registry),
-        outcome: outcome_name(pull.outcome),
-        requests: pull.requests,
-        ranges: pull.ranges,
-        index_bytes: pull.index_bytes,
-        data_bytes: pull.data_bytes,
-        gap_bytes: pull.gap_bytes,
-        blob_bytes: pull.blob_bytes,
-    }
 }
 
 #[derive(Serialize)]

@@ -1,0 +1,85 @@
+//! What a run did, or would do.
+
+use crate::digest::{BlobDigest, DiffId};
+use crate::oci::Platform;
+use crate::order::cost::Pull;
+use crate::order::{Reason, State};
+
+#[derive(Debug)]
+pub struct Outcome {
+    /// What the destination's tag points at: a manifest, or an index of several.
+    pub digest: BlobDigest,
+    pub images: Vec<ImageOutcome>,
+    /// For the user to know; nothing of it makes the image wrong.
+    pub notes: Vec<String>,
+}
+
+#[derive(Debug)]
+pub struct ImageOutcome {
+    pub platform: Option<Platform>,
+    pub digest: BlobDigest,
+    pub layers: Vec<LayerOutcome>,
+    /// Old layers of which nothing is left.
+    pub dropped: Vec<OldBlob>,
+    /// A first pull, then an update from each previous image that has this platform.
+    pub pulls: Vec<Pull>,
+}
+
+#[derive(Debug, Clone)]
+pub struct LayerOutcome {
+    pub digest: BlobDigest,
+    pub diff_id: DiffId,
+    /// Bytes of the blob.
+    pub size: u64,
+    pub planned: PlannedLayer,
+    /// Bytes of TOC and tar-split.
+    pub index_bytes: u64,
+    /// False for a layer that the format can't index.
+    pub chunked: bool,
+}
+
+/// What a run would do.
+#[derive(Debug)]
+pub struct Planned {
+    pub images: Vec<PlannedImage>,
+    pub notes: Vec<String>,
+}
+
+#[derive(Debug)]
+pub struct PlannedImage {
+    pub platform: Option<Platform>,
+    pub layers: Vec<PlannedLayer>,
+    pub dropped: Vec<OldBlob>,
+}
+
+#[derive(Debug, Clone)]
+pub struct PlannedLayer {
+    pub state: State,
+    pub reason: Reason,
+    /// The layers that it is or takes over.
+    pub old: Vec<OldBlob>,
+    /// Whose files it shows, most bytes first.
+    pub owners: Vec<String>,
+    pub entries: u64,
+    /// Compressed content bytes that the merged file system shows, and those that a layer above hides.
+    pub live_bytes: u64,
+    pub dead_bytes: u64,
+    /// Files whose content clients of the previous image lack, and its bytes uncompressed.
+    pub fresh_entries: u64,
+    pub fresh_bytes: u64,
+}
+
+impl PlannedLayer {
+    /// The blob that it is already.
+    pub fn kept(&self) -> Option<OldBlob> {
+        self.old.first().filter(|_| self.state == State::Kept).copied()
+    }
+}
+
+/// A layer of the previous image or of the base.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OldBlob {
+    pub digest: BlobDigest,
+    /// Bytes.
+    pub size: u64,
+}

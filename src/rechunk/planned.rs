@@ -1,0 +1,99 @@
+//! The plan in the words of its report and of the layers' own annotations.
+
+use crate::oci::Descriptor;
+use crate::order::{LayerPlan, State};
+
+use super::image::{Job, Layout};
+use super::layers::Written;
+use super::{OldBlob, PlannedImage, PlannedLayer};
+
+/// What became of the layer in this image.
+const LAYER: &str = "io.github.restrata.layer";
+/// Whose files it shows.
+const OWNERS: &str = "io.github.restrata.owners";
+
+/// Names in an annotation, and their bytes: manifests are read by every client and are 4 MiB at most.
+const MOST_OWNERS: usize = 5;
+const OWNERS_BYTES: usize = 200;
+
+impl Job<'_> {
+    pub fn planned(&self, layout: &Layout) -> PlannedImage {
+        PlannedImage {
+            platform: self.image.platform.clone(),
+            layers: layout.plan.layers.iter().map(|plan| self.planned_layer(plan, &layout.owners)).collect(),
+            dropped: layout.plan.dropped.iter().map(|&number| self.old_blob(number)).collect(),
+        }
+    }
+
+    fn planned_layer(&self, plan: &LayerPlan, names: &[String]) -> PlannedLayer {
+        let entries = match (plan.state, plan.segments.as_slice()) {
+            (State::Kept, [kept]) => self.old.segments[*kept].entries.len(),
+            _ => plan.entries.len(),
+        };
+        PlannedLayer {
+            state: plan.state,
+            reason: plan.reason,
+            old: plan.segments.iter().map(|&number| self.old_blob(number)).collect(),
+            owners: plan.owners.iter().map(|&number| names[number as usize].clone()).collect(),
+            entries: entries as u64,
+            live_bytes: plan.live,
+            dead_bytes: plan.dead,
+            fresh_entries: plan.fresh_entries as u64,
+            fresh_bytes: plan.fresh_bytes,
+        }
+    }
+
+    fn old_blob(&self, number: usize) -> OldBlob {
+        let descriptor = &self.old.layers[number].descriptor;
+        OldBlob { digest: descriptor.digest, size: descriptor.size }
+    }
+}
+
+/// The layers' descriptors, each saying what its layer is.
+pub(super) fn descriptors(planned: &PlannedImage, written: &[Written]) -> Vec<Descriptor> {
+    let layers = planned.layers.iter().zip(written);
+    layers.map(|(layer, written)| annotated(written.descriptor.clone(), layer)).collect()
+}
+
+/// Owners are told from the image that is read, so a kept layer's own word of what is in it goes first.
+fn annotated(mut descriptor: Descriptor, layer: &PlannedLayer) -> Descriptor {
+    descriptor.set_annotation(LAYER, layer.state.name());
+    if layer.state != State::Kept {
+        match owners(&layer.owners) {
+            Some(owners) => descriptor.set_annotation(OWNERS, &owners),
+            None => descriptor.remove_annotation(OWNERS),
+        }
+    }
+    descriptor
+}
+
+/// The first few names, as many as there is room for.
+fn owners(names: &[String]) -> Option<String> {
+    let mut list = String::new();
+    for name in names.iter().take(MOST_OWNERS) {
+        let comma = if list.is_empty() { "" } else { ", " };
+        if list.len() + comma.len() + name.len() > OWNERS_BYTES {
+            break;
+        }
+        list.push_str(comma);
+        list.push_str(name);
+    }
+    (!list.is_empty()).then_some(list)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn owners_are_few_and_short() {
+        let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+        assert_eq!(owners(&[]), None);
+        assert_eq!(owners(&names(&["dpkg:a", "dpkg:b"])).as_deref(), Some("dpkg:a, dpkg:b"));
+        assert_eq!(owners(&names(&["a", "b", "c", "d", "e", "f"])).as_deref(), Some("a, b, c, d, e"));
+        let long = "x".repeat(OWNERS_BYTES);
+        assert_eq!(owners(&names(&["a", &long, "b"])).as_deref(), Some("a"));
+        assert_eq!(owners(&names(&[&long])), Some(long.clone()));
+        assert_eq!(owners(&names(&[&format!("{long}x")])), None);
+    }
+}

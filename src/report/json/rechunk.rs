@@ -1,0 +1,198 @@
+//! The main job's report and its plan: one form, and the plan knows no more of a layer that is yet to be written.
+
+use serde::Serialize;
+
+use crate::order::cost::Pull;
+use crate::rechunk::{ImageOutcome, LayerOutcome, OldBlob, Outcome, Planned, PlannedImage, PlannedLayer};
+use crate::report::facts::{client_name, outcome_name, planned_waste, registry_name, waste};
+
+use super::{platform, print};
+
+#[derive(Serialize)]
+struct Rechunk<'a> {
+    digest: String,
+    #[serde(flatten)]
+    first: Option<ImageFields<'a>>,
+    /// For several platforms: every image, the first one too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    images: Vec<Image<'a>>,
+    notes: &'a [String],
+}
+
+#[derive(Serialize)]
+struct Image<'a> {
+    digest: String,
+    #[serde(flatten)]
+    fields: ImageFields<'a>,
+}
+
+#[derive(Serialize)]
+struct ImageFields<'a> {
+    platform: Option<String>,
+    waste: f64,
+    layers: Vec<Layer<'a>>,
+    dropped: Vec<Old>,
+    pulls: Vec<PullFields<'a>>,
+}
+
+#[derive(Serialize)]
+struct Layer<'a> {
+    digest: String,
+    size: u64,
+    #[serde(flatten)]
+    planned: LayerFields<'a>,
+    index_bytes: u64,
+    chunked: bool,
+}
+
+#[derive(Serialize)]
+struct Plan<'a> {
+    dry_run: bool,
+    #[serde(flatten)]
+    first: Option<PlanFields<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    images: Vec<PlanFields<'a>>,
+    notes: &'a [String],
+}
+
+#[derive(Serialize)]
+struct PlanFields<'a> {
+    platform: Option<String>,
+    waste: f64,
+    layers: Vec<PlanLayer<'a>>,
+    dropped: Vec<Old>,
+}
+
+#[derive(Serialize)]
+struct PlanLayer<'a> {
+    /// `None` for a layer that is yet to be written.
+    digest: Option<String>,
+    size: Option<u64>,
+    #[serde(flatten)]
+    planned: LayerFields<'a>,
+}
+
+#[derive(Serialize)]
+struct LayerFields<'a> {
+    state: &'static str,
+    reason: &'static str,
+    /// Old layers that it takes over.
+    replaces: Vec<Old>,
+    owners: &'a [String],
+    live_bytes: u64,
+    dead_bytes: u64,
+    entries: u64,
+    fresh_entries: u64,
+    fresh_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Old {
+    digest: String,
+    size: u64,
+}
+
+#[derive(Serialize)]
+struct PullFields<'a> {
+    from: Option<&'a str>,
+    client: &'static str,
+    registry: &'static str,
+    outcome: &'static str,
+    requests: u64,
+    ranges: u64,
+    index_bytes: u64,
+    data_bytes: u64,
+    gap_bytes: u64,
+    blob_bytes: u64,
+}
+
+pub fn rechunk(outcome: &Outcome) -> String {
+    let images = match outcome.images.as_slice() {
+        [_] => Vec::new(),
+        several => several
+            .iter()
+            .map(|image| Image { digest: image.digest.to_string(), fields: image_fields(image) })
+            .collect(),
+    };
+    print(&Rechunk {
+        digest: outcome.digest.to_string(),
+        first: outcome.images.first().map(image_fields),
+        images,
+        notes: &outcome.notes,
+    })
+}
+
+pub fn plan(planned: &Planned) -> String {
+    let images = match planned.images.as_slice() {
+        [_] => Vec::new(),
+        several => several.iter().map(plan_fields).collect(),
+    };
+    print(&Plan { dry_run: true, first: planned.images.first().map(plan_fields), images, notes: &planned.notes })
+}
+
+fn image_fields(image: &ImageOutcome) -> ImageFields<'_> {
+    ImageFields {
+        platform: platform(image.platform.as_ref()),
+        waste: waste(&image.layers),
+        layers: image.layers.iter().map(layer).collect(),
+        dropped: image.dropped.iter().map(old).collect(),
+        pulls: image.pulls.iter().map(pull).collect(),
+    }
+}
+
+fn plan_fields(image: &PlannedImage) -> PlanFields<'_> {
+    let layers = image.layers.iter().map(|layer| PlanLayer {
+        digest: layer.kept().map(|blob| blob.digest.to_string()),
+        size: layer.kept().map(|blob| blob.size),
+        planned: layer_fields(layer),
+    });
+    PlanFields {
+        platform: platform(image.platform.as_ref()),
+        waste: planned_waste(&image.layers),
+        layers: layers.collect(),
+        dropped: image.dropped.iter().map(old).collect(),
+    }
+}
+
+fn layer(layer: &LayerOutcome) -> Layer<'_> {
+    Layer {
+        digest: layer.digest.to_string(),
+        size: layer.size,
+        planned: layer_fields(&layer.planned),
+        index_bytes: layer.index_bytes,
+        chunked: layer.chunked,
+    }
+}
+
+fn layer_fields(layer: &PlannedLayer) -> LayerFields<'_> {
+    LayerFields {
+        state: layer.state.name(),
+        reason: layer.reason.name(),
+        replaces: if layer.kept().is_some() { Vec::new() } else { layer.old.iter().map(old).collect() },
+        owners: &layer.owners,
+        live_bytes: layer.live_bytes,
+        dead_bytes: layer.dead_bytes,
+        entries: layer.entries,
+        fresh_entries: layer.fresh_entries,
+        fresh_bytes: layer.fresh_bytes,
+    }
+}
+
+fn old(blob: &OldBlob) -> Old {
+    Old { digest: blob.digest.to_string(), size: blob.size }
+}
+
+fn pull(pull: &Pull) -> PullFields<'_> {
+    PullFields {
+        from: pull.from.as_deref(),
+        client: client_name(pull.client),
+        registry: registry_name(pull.registry),
+        outcome: outcome_name(pull.outcome),
+        requests: pull.requests,
+        ranges: pull.ranges,
+        index_bytes: pull.index_bytes,
+        data_bytes: pull.data_bytes,
+        gap_bytes: pull.gap_bytes,
+        blob_bytes: pull.blob_bytes,
+    }
+}

@@ -1,0 +1,67 @@
+//! What the tables of the main job and of its plan share.
+
+use std::fmt::Write as _;
+
+use crate::order::{Reason, State};
+use crate::rechunk::{OldBlob, PlannedLayer};
+use crate::report::facts::why;
+use crate::report::units::{count, plural, printable, size};
+
+/// Kept layers up to this many have a row each.
+const FEW: usize = 3;
+
+/// Columns that a line of owners takes at most.
+const WIDTH: usize = 76;
+
+/// Layers for one row each, bottom first. Those that are kept need nobody's attention: many of them share a row.
+pub(super) fn rows<T>(layers: &[T], planned: impl Fn(&T) -> &PlannedLayer) -> Vec<Vec<&T>> {
+    let mut rows: Vec<Vec<&T>> = Vec::new();
+    for reason in [Reason::Base, Reason::Live] {
+        let is_alike = |layer: &&T| planned(layer).state == State::Kept && planned(layer).reason == reason;
+        let kept: Vec<&T> = layers.iter().filter(is_alike).collect();
+        match kept.len() > FEW {
+            true => rows.push(kept),
+            false => rows.extend(kept.into_iter().map(|layer| vec![layer])),
+        }
+    }
+    rows.extend(layers.iter().filter(|layer| planned(layer).state != State::Kept).map(|layer| vec![layer]));
+    rows
+}
+
+/// A line for each way in which old layers change.
+pub(super) fn changes(layers: &[&PlannedLayer], dropped: &[OldBlob]) -> String {
+    let mut out = String::new();
+    let mut told = Vec::new();
+    for layer in layers.iter().filter(|layer| matches!(layer.state, State::Cleaned | State::Merged)) {
+        let alike = |other: &&&PlannedLayer| (other.state, other.reason) == (layer.state, layer.reason);
+        if told.iter().any(&alike) {
+            continue;
+        }
+        told.push(layer);
+        let number = layers.iter().filter(alike).count() as u64;
+        let _ = writeln!(out, "Layers {}: {} ({}).", layer.state.name(), count(number), why(layer.reason));
+    }
+    if !dropped.is_empty() {
+        let bytes = size(dropped.iter().map(|blob| blob.size).sum());
+        let _ = writeln!(out, "Layers dropped: {} of {bytes} (nothing left to show).", count(dropped.len() as u64));
+    }
+    out
+}
+
+/// The biggest owners, as many as a line has room for.
+pub(super) fn owners(names: &[String]) -> Option<String> {
+    let more = |left: usize| if left > 0 { format!(" and {left} more") } else { String::new() };
+    let mut line = String::new();
+    for (at, name) in names.iter().map(|name| printable(name)).enumerate() {
+        let comma = if at > 0 { ", " } else { "" };
+        let longer = format!("{line}{comma}{name}");
+        if longer.chars().count() + more(names.len() - at - 1).len() > WIDTH {
+            return Some(match at {
+                0 => plural(names.len() as u64, "owner", "owners"),
+                _ => line + &more(names.len() - at),
+            });
+        }
+        line = longer;
+    }
+    (!names.is_empty()).then_some(line)
+}

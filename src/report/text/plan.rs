@@ -1,0 +1,87 @@
+//! What a run would do.
+
+use std::fmt::Write as _;
+
+use crate::order::State;
+use crate::rechunk::{Planned, PlannedImage, PlannedLayer};
+use crate::report::facts::{planned_waste, why};
+use crate::report::table::{Align, Table};
+use crate::report::units::{count, percent, plural, size};
+
+use super::{bold, heading, layers};
+
+pub fn plan(planned: &Planned) -> String {
+    let mut out = String::new();
+    for image in &planned.images {
+        let _ = write!(out, "{}\n{}\n", heading(image.platform.as_ref(), None), image_text(image));
+    }
+    let _ = writeln!(out, "{}", bold("A dry run: nothing is written."));
+    out
+}
+
+fn image_text(image: &PlannedImage) -> String {
+    let rows = layers::rows(&image.layers, |layer| layer);
+    let mut table = Table::new([
+        ("layer", Align::Left),
+        ("state", Align::Left),
+        ("why", Align::Left),
+        ("live", Align::Right),
+        ("dead", Align::Right),
+        ("new content", Align::Right),
+    ]);
+    for row in &rows {
+        table.row(cells(name(row), row[0].state.name(), why(row[0].reason), row));
+    }
+    let all: Vec<&PlannedLayer> = image.layers.iter().collect();
+    table.row(cells(plural(all.len() as u64, "layer", "layers"), "", "", &all));
+    let table = table.render();
+    let mut lines = table.lines();
+    let mut out = lines.next().map(|head| format!("{head}\n")).unwrap_or_default();
+    // The last line, the sum, has no owners.
+    let owners = rows.iter().map(|row| layers::owners(&row[0].owners).filter(|_| row.len() == 1)).chain([None]);
+    for (line, owners) in lines.zip(owners) {
+        let _ = writeln!(out, "{line}");
+        out.extend(owners.map(|owners| format!("  {owners}\n")));
+    }
+    let _ = write!(out, "\n{}", summary(image));
+    out
+}
+
+/// A layer that is yet to be written has no digest: one that is cleaned goes by its old one.
+fn name(row: &[&PlannedLayer]) -> String {
+    match row {
+        [one] => match (one.state, one.old.as_slice()) {
+            (State::Kept | State::Cleaned, [old]) => old.digest.short(),
+            _ => "new".to_owned(),
+        },
+        several => plural(several.len() as u64, "layer", "layers"),
+    }
+}
+
+fn cells(name: String, state: &str, why: &str, layers: &[&PlannedLayer]) -> [String; 6] {
+    let sum = |value: fn(&PlannedLayer) -> u64| size(layers.iter().map(|layer| value(layer)).sum());
+    [
+        name,
+        state.to_owned(),
+        why.to_owned(),
+        sum(|layer| layer.live_bytes),
+        sum(|layer| layer.dead_bytes),
+        sum(|layer| layer.fresh_bytes),
+    ]
+}
+
+fn summary(image: &PlannedImage) -> String {
+    let all: Vec<&PlannedLayer> = image.layers.iter().collect();
+    let written: Vec<&&PlannedLayer> = all.iter().filter(|layer| layer.state != State::Kept).collect();
+    let bytes = size(written.iter().map(|layer| layer.live_bytes).sum());
+    let kept = count((all.len() - written.len()) as u64);
+    let mut out = format!("Layers kept: {kept} of {}.\n", count(all.len() as u64));
+    out.push_str(&layers::changes(&all, &image.dropped));
+    let written = plural(written.len() as u64, "layer", "layers");
+    let _ = writeln!(out, "To write: {written}, {bytes} of compressed content.");
+    let waste = planned_waste(&image.layers);
+    if waste > 0.0 {
+        let _ = writeln!(out, "Hidden by layers above: {} of the image.", percent(waste));
+    }
+    out
+}

@@ -1,0 +1,344 @@
+//! What the options of rechunk do to an image, read without restrata's own readers.
+
+use std::fs;
+
+use restrata::error::Error;
+use restrata::oci::Reference;
+use restrata::order::layers::{Mtime, Prune, Share};
+use restrata::order::{Reason, State};
+use restrata::progress::Progress;
+use restrata::rechunk::{Outcome, Request, plan, rechunk};
+use restrata::tar::EntryKind::{Dir, HardLink};
+use restrata::tar::{TarPath, Time};
+use restrata::verify::{Ignore, verify};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::image::{Entry, entry, file, link, noise, options, plain};
+
+struct Bench {
+    dir: TempDir,
+}
+
+/// A layer as it stands in a manifest, and its tar.
+type Layer = (Value, Vec<u8>);
+
+impl Bench {
+    fn new() -> Self {
+        Self { dir: TempDir::new().unwrap() }
+    }
+
+    fn image(&self, tag: &str, entries: &[Entry]) -> String {
+        plain(self.dir.path(), tag, &[entries.to_vec()])
+    }
+
+    fn dest(&self, tag: &str) -> String {
+        format!("oci:{}:{tag}", self.dir.path().join("out").display())
+    }
+
+    fn request(&self, new: &str, tag: &str) -> Request {
+        Request::new(reference(new), reference(&self.dest(tag)), options())
+    }
+
+    fn run(&self, new: &str, tag: &str, change: impl FnOnce(&mut Request)) -> Result<Outcome, Error> {
+        let mut request = self.request(new, tag);
+        change(&mut request);
+        rechunk(&request, &Progress::new())
+    }
+
+    /// Manifest, config and layers.
+    fn read(&self, outcome: &Outcome) -> (Value, Value, Vec<Layer>) {
+        let blob =
+            |digest: &str| fs::read(self.dir.path().join("out/blobs/sha256").join(&digest["sha256:".len()..])).unwrap();
+        let json = |digest: &str| serde_json::from_slice::<Value>(&blob(digest)).unwrap();
+        let manifest = json(&outcome.digest.to_string());
+        let config = json(manifest["config"]["digest"].as_str().unwrap());
+        let layers = manifest["layers"].as_array().unwrap().iter().map(|layer| {
+            let bytes = blob(layer["digest"].as_str().unwrap());
+            (layer.clone(), zstd::decode_all(bytes.as_slice()).unwrap())
+        });
+        (manifest.clone(), config, layers.collect())
+    }
+
+    fn names(&self, outcome: &Outcome) -> Vec<String> {
+        self.read(outcome).2.iter().flat_map(|(_, tar)| names(tar)).collect()
+    }
+}
+
+fn reference(text: &str) -> Reference {
+    text.parse().unwrap()
+}
+
+fn path(text: &str) -> TarPath {
+    TarPath::new(text.as_bytes()).unwrap()
+}
+
+fn names(tar: &[u8]) -> Vec<String> {
+    let mut archive = tar::Archive::new(tar);
+    archive.entries().unwrap().map(|entry| entry.unwrap().path().unwrap().display().to_string()).collect()
+}
+
+fn is_in(tar: &[u8], needle: &[u8]) -> bool {
+    tar.windows(needle.len()).any(|window| window == needle)
+}
+
+fn states(outcome: &Outcome) -> Vec<(State, Reason)> {
+    outcome.images[0].layers.iter().map(|layer| (layer.planned.state, layer.planned.reason)).collect()
+}
+
+/// Files that hardly change beside some that do.
+fn version(extra: &[Entry]) -> Vec<Entry> {
+    [&[entry("etc/", Dir), file("data", &noise(400_000))], extra].concat()
+}
+
+#[test]
+fn a_dry_run_says_what_a_run_does_and_touches_nothing() {
+    let bench = Bench::new();
+    let old = bench.image("old", &version(&[file("etc/a", b"1"), file("etc/b", &noise(5000))]));
+    let new = bench.image("new", &version(&[file("etc/a", b"2")]));
+    let first = plan(&bench.request(&old, "v1"), &Progress::new()).unwrap();
+    assert!(!bench.dir.path().join("out").exists());
+    assert_eq!(first.images[0].layers.len(), 1);
+    bench.run(&old, "v1", |_| {}).unwrap();
+    let before = fs::read_dir(bench.dir.path().join("out/blobs/sha256")).unwrap().count();
+    let index = fs::read(bench.dir.path().join("out/index.json")).unwrap();
+
+    let mut request = bench.request(&new, "v2");
+    request.previous.push(reference(&bench.dest("v1")));
+    let planned = plan(&request, &Progress::new()).unwrap();
+    assert_eq!(fs::read_dir(bench.dir.path().join("out/blobs/sha256")).unwrap().count(), before);
+    assert_eq!(fs::read_dir(bench.dir.path().join("out")).unwrap().count(), 3);
+    assert!(fs::read(bench.dir.path().join("out/index.json")).unwrap() == index);
+    let outcome = rechunk(&request, &Progress::new()).unwrap();
+    let written = outcome.images[0].layers.iter().map(|layer| format!("{:?}", layer.planned));
+    assert!(written.eq(planned.images[0].layers.iter().map(|layer| format!("{layer:?}"))));
+    assert_eq!(planned.images[0].layers[0].kept().unwrap().digest, outcome.images[0].layers[0].digest);
+
+    // It fails where the run would.
+    request.dest = reference(&format!("oci:{}", bench.dir.path().join("out").display()));
+    assert_eq!(
+        plan(&request, &Progress::new()).unwrap_err().to_string(),
+        rechunk(&request, &Progress::new()).unwrap_err().to_string()
+    );
+}
+
+#[test]
+fn purged_content_is_in_no_layer() {
+    let bench = Bench::new();
+    let secret = b"a secret that was published";
+    let old = [file("etc/key", secret), link("etc/link", HardLink, "etc/key"), file("etc/copy", secret)];
+    let old = bench.image("old", &version(&old));
+    let new = bench.image("new", &version(&[]));
+    bench.run(&old, "v1", |_| {}).unwrap();
+    let previous = reference(&bench.dest("v1"));
+    let holds = |outcome: &Outcome| bench.read(outcome).2.iter().any(|(_, tar)| is_in(tar, secret));
+    let hidden = bench.run(&new, "v2", |request| request.previous.push(previous.clone())).unwrap();
+    assert!(holds(&hidden), "hidden only: {:?}", states(&hidden));
+    for purge in ["etc/key", "/etc/link", "etc"] {
+        let purged = bench.run(&new, "v3", |request| {
+            request.previous.push(previous.clone());
+            request.layers.purge.push(path(purge));
+        });
+        let purged = purged.unwrap();
+        assert!(!holds(&purged), "{purge}: {:?}", states(&purged));
+        assert!(states(&purged).contains(&(State::Cleaned, Reason::Purge)), "{:?}", states(&purged));
+    }
+    let base = bench.run(&new, "v4", |request| {
+        request.base = Some(previous.clone());
+        request.layers.purge.push(path("etc/key"));
+    });
+    let error = base.unwrap_err();
+    assert!(error.exit_code() == 1 && error.to_string().contains("to be purged, and the base image"), "{error}");
+}
+
+#[test]
+fn pruned_paths_are_left_out() {
+    let bench = Bench::new();
+    let entries = version(&[
+        entry("var/", Dir),
+        entry("var/log/", Dir),
+        file("var/log/x", b"x"),
+        link("y", HardLink, "var/log/x"),
+    ]);
+    let new = bench.image("new", &entries);
+    let run = |text: &str, keep_dir| {
+        let prune = Prune { path: path(text), keep_dir };
+        let outcome = bench.run(&new, "v1", |request| request.layers.prune.push(prune)).unwrap();
+        let mut names = bench.names(&outcome);
+        names.sort();
+        names.dedup();
+        (names, outcome.notes)
+    };
+    assert_eq!(run("var", true).0, ["data", "etc/", "var/", "y"]);
+    assert_eq!(run("var/log", false).0, ["data", "etc/", "var/", "y"]);
+    assert_eq!(run("var", false).0, ["data", "etc/", "y"]);
+    let (names, notes) = run("vra", false);
+    assert_eq!(
+        (names.len(), notes.as_slice()),
+        (6, ["/vra: to be pruned, but the image has nothing there".to_owned()].as_slice())
+    );
+}
+
+#[test]
+fn a_base_stays_at_the_bottom() {
+    let bench = Bench::new();
+    let base = plain(
+        bench.dir.path(),
+        "base",
+        &[vec![file("data", &noise(400_000))], vec![file("lib", b"1"), file("old", b"o")]],
+    );
+    let new = bench.image("new", &[file("data", &noise(400_000)), file("lib", b"2"), file("app", b"a")]);
+    let run = |new: &str, most| {
+        bench.run(new, "v1", |request| {
+            request.base = Some(reference(&base));
+            request.layers.max_layers = most;
+        })
+    };
+    let outcome = run(&new, 3).unwrap();
+    assert_eq!(states(&outcome)[..2], [(State::Kept, Reason::Base); 2]);
+    let index: Value = serde_json::from_slice(&fs::read(bench.dir.path().join("plain/index.json")).unwrap()).unwrap();
+    let digest = index["manifests"][0]["digest"].as_str().unwrap();
+    let manifest = fs::read(bench.dir.path().join("plain/blobs/sha256").join(&digest["sha256:".len()..])).unwrap();
+    let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+    for (layer, base) in outcome.images[0].layers.iter().zip(manifest["layers"].as_array().unwrap()) {
+        assert_eq!(layer.digest.to_string(), base["digest"].as_str().unwrap());
+    }
+    let same = verify(&reference(&new), &reference(&bench.dest("v1")), None, &[], options(), &Progress::new()).unwrap();
+    assert!(same.is_same(), "{same:?}");
+    assert_eq!(states(&run(&base, 3).unwrap()), [(State::Kept, Reason::Base); 2]);
+    let error = run(&new, 2).unwrap_err();
+    assert_eq!(error.exit_code(), 1);
+    assert!(error.to_string().contains("at least 3 layers to be allowed, its 2 and one above, found 2"), "{error}");
+}
+
+#[test]
+fn waste_is_within_its_budget() {
+    let bench = Bench::new();
+    let old = bench.image("old", &version(&[file("etc/a", b"1")]));
+    let new = bench.image("new", &version(&[file("etc/a", b"2")]));
+    bench.run(&old, "v1", |_| {}).unwrap();
+    let run = |waste| {
+        let outcome = bench.run(&new, "v2", |request| {
+            request.previous.push(reference(&bench.dest("v1")));
+            request.layers.max_waste = Share(waste);
+        });
+        states(&outcome.unwrap())
+    };
+    assert_eq!(run(1000), [(State::Kept, Reason::Live), (State::Fresh, Reason::NotShown)]);
+    assert!(!run(0).contains(&(State::Kept, Reason::Live)));
+}
+
+#[test]
+fn times_follow_the_policy() {
+    let bench = Bench::new();
+    let old = bench.image("old", &version(&[]));
+    let mut entries = version(&[]);
+    entries.iter_mut().for_each(|entry| entry.0.mtime.secs += 1000);
+    let new = bench.image("new", &entries);
+    bench.run(&old, "v1", |_| {}).unwrap();
+    let run = |mtime| {
+        bench
+            .run(&new, "v2", |request| {
+                request.previous.push(reference(&bench.dest("v1")));
+                request.layers.mtime = mtime;
+            })
+            .unwrap()
+    };
+    let compare = |ignore: &[Ignore]| {
+        verify(&reference(&new), &reference(&bench.dest("v2")), None, ignore, options(), &Progress::new()).unwrap()
+    };
+    assert_eq!(states(&run(Mtime::Previous)), [(State::Kept, Reason::Live)]);
+    assert!(compare(&[]).only_times_differ() && compare(&[Ignore::Mtime]).is_same());
+    run(Mtime::Keep);
+    assert!(compare(&[]).is_same() && !compare(&[]).only_times_differ());
+    let outcome = run(Mtime::Clamp(Time { secs: 1_000_000_000, nanos: 0 }));
+    for (_, tar) in bench.read(&outcome).2 {
+        let mut archive = tar::Archive::new(tar.as_slice());
+        assert!(archive.entries().unwrap().all(|entry| entry.unwrap().header().mtime().unwrap() == 1_000_000_000));
+    }
+}
+
+#[test]
+fn canonical_order_is_path_order() {
+    let bench = Bench::new();
+    let entries =
+        vec![file("z", b"z"), link("a", HardLink, "z"), entry("d/", Dir), file("d-", b"1"), file("d/x", b"2")];
+    let new = bench.image("new", &entries);
+    let outcome = bench.run(&new, "v1", |request| request.layers.canonical = true).unwrap();
+    assert_eq!(bench.names(&outcome), ["a", "d/", "d/x", "d-", "z"]);
+}
+
+#[test]
+fn labels_and_annotations_are_edited() {
+    let bench = Bench::new();
+    let new = bench.image("new", &version(&[]));
+    let pair = |key: &str, value: Option<&str>| (key.to_owned(), value.map(str::to_owned));
+    let outcome = bench.run(&new, "v1", |request| {
+        request.labels = vec![pair("a", Some("1")), pair("b", Some("2")), pair("a", None), pair("none", None)];
+        request.annotations = vec![("k".to_owned(), "v".to_owned())];
+    });
+    let (manifest, config, _) = bench.read(&outcome.unwrap());
+    assert_eq!(config["config"]["Labels"], serde_json::json!({"b": "2"}));
+    assert_eq!(manifest["annotations"], serde_json::json!({"k": "v"}));
+}
+
+#[test]
+fn layers_say_what_they_are() {
+    const LAYER: &str = "io.github.restrata.layer";
+    const OWNERS: &str = "io.github.restrata.owners";
+    let bench = Bench::new();
+    let module = |name: &str, content: &[u8]| file(&format!("usr/node_modules/{name}/index.js"), content);
+    let manifest = |name: &str| file(&format!("usr/node_modules/{name}/package.json"), b"{}");
+    let old = bench.image("old", &version(&[manifest("left"), module("left", &noise(90_000))]));
+    let both = [manifest("left"), module("left", &noise(90_000)), manifest("right"), module("right", b"r")];
+    let new = bench.image("new", &version(&both));
+    let first = bench.run(&old, "v1", |_| {}).unwrap();
+    let marks = |outcome: &Outcome| -> Vec<(String, Value)> {
+        let mark = |(layer, _): Layer| {
+            let annotations = &layer["annotations"];
+            (annotations[LAYER].as_str().unwrap().to_owned(), annotations[OWNERS].clone())
+        };
+        bench.read(outcome).2.into_iter().map(mark).collect()
+    };
+    let before = marks(&first);
+    assert!(before.contains(&("fresh".to_owned(), "npm:usr/node_modules/left".into())), "{before:?}");
+    let update = bench.run(&new, "v2", |request| request.previous.push(reference(&bench.dest("v1")))).unwrap();
+    let after = marks(&update);
+    for ((_, owners), (state, kept)) in before.iter().zip(&after) {
+        assert_eq!((state.as_str(), kept), ("kept", owners));
+    }
+    assert_eq!(after.last(), Some(&("fresh".to_owned(), "npm:usr/node_modules/right".into())));
+}
+
+/// As ostree's tools write them: the tree's files are links to the commit's objects.
+#[test]
+fn an_ostree_commit_becomes_a_plain_image_on_demand() {
+    let bench = Bench::new();
+    let object = "sysroot/ostree/repo/objects/3f/9a.file";
+    let dirs = ["sysroot/", "sysroot/ostree/", "sysroot/ostree/repo/", "sysroot/ostree/repo/objects/"];
+    let mut entries: Vec<Entry> = dirs.iter().map(|dir| entry(dir, Dir)).collect();
+    entries.extend([file(object, &noise(3000)), entry("usr/", Dir), link("usr/tool", HardLink, object)]);
+    let new = bench.image("new", &entries);
+    let error = bench.run(&new, "v1", |_| {}).unwrap_err();
+    assert!(
+        error.exit_code() == 1 && error.to_string().contains("found objects in /sysroot/ostree/repo/objects"),
+        "{error}"
+    );
+
+    let labels = ["ostree.commit", "ostree.final-diffid"];
+    // The same with labels: whatever is first seen of the commit is told.
+    let prune = || Prune { path: path("sysroot"), keep_dir: true };
+    let mut layered = bench.request(&new, "labelled");
+    layered.layers.prune.push(prune());
+    layered.labels = labels.map(|label| (label.to_owned(), Some("x".to_owned()))).to_vec();
+    let error = rechunk(&layered, &Progress::new()).unwrap_err();
+    assert!(error.to_string().contains("found the label ostree.commit"), "{error}");
+    assert!(!bench.dir.path().join("out").exists());
+
+    layered.labels.extend(labels.map(|label| (label.to_owned(), None)));
+    let outcome = rechunk(&layered, &Progress::new()).unwrap();
+    assert_eq!(bench.names(&outcome), ["sysroot/", "usr/", "usr/tool"]);
+    let (_, config, layers) = bench.read(&outcome);
+    assert_eq!(config["config"]["Labels"], serde_json::json!({}));
+    assert!(is_in(&layers[0].1, &noise(3000)));
+}
