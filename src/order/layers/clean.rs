@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, HashSet};
 use super::claims::Claims;
 use super::new::NewTree;
 use super::{Options, Segment};
-use crate::order::{Reason, tree};
-use crate::tar::EntryKind;
+use crate::digest::FileDigest;
+use crate::order::{Entry, Reason, tree};
+use crate::tar::{EntryKind, TarPath};
 
 /// What becomes of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,26 +27,26 @@ pub(super) struct Usage {
     pub dead: u64,
     /// Entries that the image shows.
     shown: usize,
-    /// Files, links and devices that it does not show.
+    /// Paths of files and devices that it does not show.
     hidden: usize,
 }
 
-pub(super) fn usage(segments: &[Segment], claims: &Claims) -> Vec<Usage> {
+pub(super) fn usage(new: &NewTree<'_>, segments: &[Segment], claims: &Claims) -> Vec<Usage> {
     let mut usage = vec![Usage::default(); segments.len()];
     for (segment, usage) in segments.iter().zip(&mut usage) {
         usage.dead = segment.entries.iter().filter_map(|entry| entry.content).map(|content| content.stored).sum();
-        let hides = |entry: &&crate::order::Entry| {
-            entry.kind != EntryKind::Dir && entry.kind != EntryKind::HardLink && tree::whiteout(&entry.path).is_none()
-        };
-        usage.hidden = segment.entries.iter().filter(hides).count();
+        let is_file = |entry: &&Entry| entry.kind != EntryKind::Dir && tree::whiteout(&entry.path).is_none();
+        usage.hidden = segment.entries.iter().filter(is_file).count();
     }
-    for (segment, entry) in claims.shown() {
+    for (first, segment, entry) in claims.shown() {
         let (entry, usage) = (&segments[segment].entries[entry], &mut usage[segment]);
         let stored = entry.content.map_or(0, |content| content.stored);
         usage.live += stored;
         usage.dead -= stored;
         usage.shown += 1;
-        usage.hidden -= usize::from(entry.kind != EntryKind::Dir && entry.kind != EntryKind::HardLink);
+        if entry.kind != EntryKind::Dir {
+            usage.hidden -= new.paths(first).len();
+        }
     }
     usage
 }
@@ -58,10 +59,12 @@ pub(super) fn decide(
     forced: &BTreeMap<usize, Reason>,
     options: &Options,
 ) -> Vec<Fate> {
-    let usage = usage(segments, claims);
+    let usage = usage(new, segments, claims);
     let mut fates: Vec<Fate> = (0..segments.len()).map(|n| first_fate(n, segments, &usage[n], forced)).collect();
+    let secrets = secrets(new, segments, &options.purge);
     for (number, fate) in fates.iter_mut().enumerate().filter(|(n, _)| !segments[*n].is_base) {
-        if *fate == Fate::Keep && has_purged(new, &segments[number], options) {
+        let mut contents = segments[number].entries.iter().filter_map(|entry| entry.content);
+        if *fate == Fate::Keep && contents.any(|content| secrets.contains(&content.digest)) {
             *fate = Fate::Clean(Reason::Purge);
         }
     }
@@ -97,16 +100,28 @@ fn first_fate(number: usize, segments: &[Segment], usage: &Usage, forced: &BTree
     }
 }
 
-/// Does it hold anything of a purged path that the image no longer shows?
-fn has_purged(new: &NewTree<'_>, segment: &Segment, options: &Options) -> bool {
-    if options.purge.is_empty() {
-        return false;
+/// What purged paths held and the image no longer shows. The same bytes may stand under other names, too.
+fn secrets(new: &NewTree<'_>, segments: &[Segment], purge: &[TarPath]) -> HashSet<FileDigest> {
+    let mut secrets = HashSet::new();
+    for segment in segments.iter().filter(|_| !purge.is_empty()) {
+        let entries = segment.entries.as_slice();
+        // A hard link has its content elsewhere in its layer.
+        for (path, node) in tree::merge([entries]) {
+            if purge.iter().any(|out| path == out || path.is_below(out)) {
+                secrets.extend(entries[node.inode.1].content.map(|content| content.digest));
+            }
+        }
+        // Of several entries for one path a tar holds all.
+        let named =
+            entries.iter().filter(|entry| purge.iter().any(|out| entry.path == *out || entry.path.is_below(out)));
+        secrets.extend(named.filter_map(|entry| entry.content).map(|content| content.digest));
     }
-    let digests: HashSet<_> = new.firsts().filter_map(|first| new.content(first)).map(|c| c.digest).collect();
-    segment.entries.iter().any(|entry| {
-        let named = options.purge.iter().any(|path| entry.path == *path || entry.path.is_below(path));
-        named && entry.content.is_some_and(|content| !digests.contains(&content.digest))
-    })
+    if !secrets.is_empty() {
+        let shown: HashSet<FileDigest> =
+            new.firsts().filter_map(|first| new.content(first)).map(|c| c.digest).collect();
+        secrets.retain(|digest| !shown.contains(digest));
+    }
+    secrets
 }
 
 /// The segment that is to be cleaned next; `None` when the waste is within its budget.
