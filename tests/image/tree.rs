@@ -99,26 +99,49 @@ pub struct Node {
     pub first_name: Vec<u8>,
 }
 
+/// The merged file system of layers, and where each part of it comes from.
+#[derive(Default)]
+pub struct Mounted {
+    pub paths: Paths,
+    /// Those that nothing shows, too.
+    pub inodes: Vec<Seen>,
+    /// Of each inode.
+    pub layers: Vec<usize>,
+}
+
+/// Bottom first.
+pub fn mounted(layers: &[Vec<Seen>]) -> Mounted {
+    let mut mounted = Mounted::default();
+    for (number, layer) in layers.iter().enumerate() {
+        let mut unpacking = Unpacking { paths: Paths::new(), inodes: std::mem::take(&mut mounted.inodes) };
+        layer.iter().for_each(|entry| unpacking.add(entry.clone()));
+        mount(&mut mounted.paths, &unpacking.paths, &unpacking.inodes);
+        mounted.inodes = unpacking.inodes;
+        mounted.layers.resize(mounted.inodes.len(), number);
+    }
+    mounted
+}
+
+impl Mounted {
+    pub fn nodes(&self) -> BTreeMap<Vec<u8>, Node> {
+        let mut first_names = BTreeMap::new();
+        for (path, inode) in &self.paths {
+            first_names.entry(*inode).or_insert_with(|| path.clone());
+        }
+        let node = |(path, inode): (&Vec<u8>, &usize)| {
+            let Seen { kind, link, meta, content, .. } = self.inodes[*inode].clone();
+            let (size, digest) = (content.0.len(), sha256(&content.0));
+            let node = Node { kind, symlink: link, meta, size, digest, first_name: first_names[inode].clone() };
+            (path.clone(), node)
+        };
+        self.paths.iter().map(node).collect()
+    }
+}
+
 /// The merged file system of layers, bottom first.
 pub fn merged(layers: &[Vec<Seen>]) -> BTreeMap<String, Node> {
-    let (mut tree, mut inodes) = (Paths::new(), Vec::<Seen>::new());
-    for layer in layers {
-        let mut unpacking = Unpacking { paths: Paths::new(), inodes: std::mem::take(&mut inodes) };
-        layer.iter().for_each(|entry| unpacking.add(entry.clone()));
-        mount(&mut tree, &unpacking.paths, &unpacking.inodes);
-        inodes = unpacking.inodes;
-    }
-    let mut first_names = BTreeMap::new();
-    for (path, inode) in &tree {
-        first_names.entry(*inode).or_insert_with(|| path.clone());
-    }
-    let node = |(path, inode): (Vec<u8>, usize)| {
-        let Seen { kind, link, meta, content, .. } = inodes[inode].clone();
-        let (size, digest) = (content.0.len(), sha256(&content.0));
-        let node = Node { kind, symlink: link, meta, size, digest, first_name: first_names[&inode].clone() };
-        (String::from_utf8_lossy(&path).into_owned(), node)
-    };
-    tree.into_iter().map(node).collect()
+    let nodes = mounted(layers).nodes().into_iter();
+    nodes.map(|(path, node)| (String::from_utf8_lossy(&path).into_owned(), node)).collect()
 }
 
 /// Whiteouts hide what is below their layer, never what is in it.

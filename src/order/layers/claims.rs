@@ -53,9 +53,10 @@ impl Claims {
         self.mtimes.get(&first).copied()
     }
 
-    /// Segments and entries that are shown.
-    pub fn shown(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
-        self.shown.iter().flatten().map(|&(segment, entry)| (segment as usize, entry as usize))
+    /// Files, by their first paths, with the segments and entries that show them.
+    pub fn shown(&self) -> impl Iterator<Item = (FileId, usize, usize)> + '_ {
+        let files = (0..).zip(&self.shown);
+        files.filter_map(|(first, shown)| shown.map(|(segment, entry)| (first, segment as usize, entry as usize)))
     }
 }
 

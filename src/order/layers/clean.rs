@@ -27,26 +27,26 @@ pub(super) struct Usage {
     pub dead: u64,
     /// Entries that the image shows.
     shown: usize,
-    /// Files, links and devices that it does not show.
+    /// Paths of files and devices that it does not show.
     hidden: usize,
 }
 
-pub(super) fn usage(segments: &[Segment], claims: &Claims) -> Vec<Usage> {
+pub(super) fn usage(new: &NewTree<'_>, segments: &[Segment], claims: &Claims) -> Vec<Usage> {
     let mut usage = vec![Usage::default(); segments.len()];
     for (segment, usage) in segments.iter().zip(&mut usage) {
         usage.dead = segment.entries.iter().filter_map(|entry| entry.content).map(|content| content.stored).sum();
-        let hides = |entry: &&Entry| {
-            entry.kind != EntryKind::Dir && entry.kind != EntryKind::HardLink && tree::whiteout(&entry.path).is_none()
-        };
-        usage.hidden = segment.entries.iter().filter(hides).count();
+        let is_file = |entry: &&Entry| entry.kind != EntryKind::Dir && tree::whiteout(&entry.path).is_none();
+        usage.hidden = segment.entries.iter().filter(is_file).count();
     }
-    for (segment, entry) in claims.shown() {
+    for (first, segment, entry) in claims.shown() {
         let (entry, usage) = (&segments[segment].entries[entry], &mut usage[segment]);
         let stored = entry.content.map_or(0, |content| content.stored);
         usage.live += stored;
         usage.dead -= stored;
         usage.shown += 1;
-        usage.hidden -= usize::from(entry.kind != EntryKind::Dir && entry.kind != EntryKind::HardLink);
+        if entry.kind != EntryKind::Dir {
+            usage.hidden -= new.paths(first).len();
+        }
     }
     usage
 }
@@ -59,7 +59,7 @@ pub(super) fn decide(
     forced: &BTreeMap<usize, Reason>,
     options: &Options,
 ) -> Vec<Fate> {
-    let usage = usage(segments, claims);
+    let usage = usage(new, segments, claims);
     let mut fates: Vec<Fate> = (0..segments.len()).map(|n| first_fate(n, segments, &usage[n], forced)).collect();
     let purged = purged(new, segments, options);
     for (number, fate) in fates.iter_mut().enumerate().filter(|(n, _)| !segments[*n].is_base) {
@@ -99,20 +99,28 @@ fn first_fate(number: usize, segments: &[Segment], usage: &Usage, forced: &BTree
     }
 }
 
-/// What segments hold for purged paths and the image shows nowhere.
+/// What purged paths held and the image no longer shows. The same bytes may stand under other names, too.
 fn purged(new: &NewTree<'_>, segments: &[Segment], options: &Options) -> HashSet<FileDigest> {
-    if options.purge.is_empty() {
-        return HashSet::new();
+    let (purge, mut purged) = (&options.purge, HashSet::new());
+    for segment in segments.iter().filter(|_| !purge.is_empty()) {
+        let entries = segment.entries.as_slice();
+        // A hard link has its content elsewhere in its layer.
+        for (path, node) in tree::merge([entries]) {
+            if purge.iter().any(|out| path == out || path.is_below(out)) {
+                purged.extend(entries[node.inode.1].content.map(|content| content.digest));
+            }
+        }
+        // Of several entries for one path a tar holds all.
+        let named =
+            entries.iter().filter(|entry| purge.iter().any(|out| entry.path == *out || entry.path.is_below(out)));
+        purged.extend(named.filter_map(|entry| entry.content).map(|content| content.digest));
     }
-    let is_named = |path: &TarPath| options.purge.iter().any(|purge| path == purge || path.is_below(purge));
-    let entries = || segments.iter().flat_map(|segment| &segment.entries);
-    // A hard link's content stands at another path.
-    let targets: HashSet<&TarPath> =
-        entries().filter(|entry| is_named(&entry.path)).filter_map(|entry| entry.target.as_ref()).collect();
-    let named = entries().filter(|entry| is_named(&entry.path) || targets.contains(&entry.path));
-    let shown: HashSet<FileDigest> =
-        new.firsts().filter_map(|first| new.content(first)).map(|content| content.digest).collect();
-    named.filter_map(|entry| entry.content).map(|content| content.digest).filter(|it| !shown.contains(it)).collect()
+    if !purged.is_empty() {
+        let shown: HashSet<FileDigest> =
+            new.firsts().filter_map(|first| new.content(first)).map(|c| c.digest).collect();
+        purged.retain(|digest| !shown.contains(digest));
+    }
+    purged
 }
 
 fn holds<'a>(segment: &'a Segment, digests: &HashSet<FileDigest>) -> Option<&'a TarPath> {

@@ -222,7 +222,7 @@ impl Planner<'_> {
         let mut claims = Claims::new(new, segments, in_use, self.options.mtime);
         mending.fresh.iter().for_each(|&first| claims.give_up(first));
         let fates = clean::decide(new, segments, &mut claims, &mending.clean, self.options);
-        let usage = clean::usage(segments, &claims);
+        let usage = clean::usage(new, segments, &claims);
         let live = live_files(new, &claims, segments.len());
         let hot: Vec<bool> = live.iter().map(|files| self.is_hot(files)).collect();
         let mut slots = slots(segments, &fates, &usage, &hot, self.groups(&claims, &usage));
@@ -279,6 +279,11 @@ impl Planner<'_> {
             let (state, reason) = self.why(slot, fates);
             let order = |draft: Draft<'_>| draft.in_order(self.previous, self.options.canonical);
             let Ordered { entries, fresh_run, fresh_entries, fresh_bytes } = draft.map(order).unwrap_or_default();
+            // The same content may take other bytes in a layer of another tool.
+            let (live, dead) = match slot.kept {
+                true => (usage[slot.segments[0]].live, usage[slot.segments[0]].dead),
+                false => (files.iter().map(|&first| self.new.stored(first)).sum(), 0),
+            };
             LayerPlan {
                 state,
                 reason,
@@ -288,8 +293,8 @@ impl Planner<'_> {
                 fresh_run,
                 fresh_entries,
                 fresh_bytes,
-                live: files.iter().map(|&first| self.new.stored(first)).sum(),
-                dead: if slot.kept { usage[slot.segments[0]].dead } else { 0 },
+                live,
+                dead,
             }
         };
         Plan {

@@ -1,0 +1,279 @@
+//! Version after version through the main job, each laid out against what came out for the one before.
+
+#[path = "../image/mod.rs"]
+mod image;
+mod oracle;
+mod world;
+
+use std::path::Path;
+
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use restrata::check::check;
+use restrata::codec::Level;
+use restrata::error::Error;
+use restrata::job::JobOptions;
+use restrata::oci::Reference;
+use restrata::order::layers::{Mtime, Options, Prune, Share};
+use restrata::pack::IndexPlace;
+use restrata::progress::Progress;
+use restrata::rechunk::{Effort, ImageOutcome, Request, rechunk};
+use restrata::tar::{TarPath, Time};
+
+use image::layout::{self, Image, Packing};
+use image::tar_of;
+use oracle::{Nodes, Promise, View, expected, is_at_or_below};
+use world::{Edit, World};
+
+/// What clients have.
+#[derive(Debug, Clone, Copy)]
+enum Previous {
+    Nothing,
+    Last,
+    /// The input of the version before, which has no TOCs.
+    Foreign,
+    /// The last one in one layer.
+    Squashed,
+    Unrelated,
+    Older,
+    Several,
+}
+
+#[derive(Debug, Clone)]
+struct Step {
+    edits: Vec<Edit>,
+    layers: usize,
+    previous: Previous,
+    max_waste: u32,
+    max_layers: usize,
+    purge: Vec<Index>,
+    prune: Vec<Index>,
+    canonical: bool,
+    mtime: Mtime,
+    on_base: bool,
+    keep_foreign: bool,
+    place: IndexPlace,
+    again: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Chain {
+    /// Edits that make the base image, and how it is laid out.
+    base: Option<(Vec<Edit>, usize, bool)>,
+    steps: Vec<Step>,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    use Previous::{Foreign, Last, Nothing, Older, Several, Squashed, Unrelated};
+    let previous =
+        select(vec![Last, Last, Last, Last, Last, Last, Nothing, Foreign, Squashed, Unrelated, Older, Several]);
+    let mtime = prop_oneof![
+        3 => Just(Mtime::Previous),
+        1 => Just(Mtime::Keep),
+        1 => Just(Mtime::Clamp(Time { secs: 1_600_000_004, nanos: 0 })),
+    ];
+    let place = select(vec![IndexPlace::First, IndexPlace::First, IndexPlace::End]);
+    let few = |most| proptest::collection::vec(any::<Index>(), 0..most);
+    let input = (proptest::collection::vec(world::edit(), 0..8), 1_usize..4, previous);
+    let limits = (select(vec![0, 100, 1000, 5000]), 1_usize..9, few(2), few(2));
+    let flags = proptest::bool::weighted(0.2);
+    let modes = (flags, mtime, proptest::bool::weighted(0.8), any::<bool>(), place, flags);
+    (input, limits, modes).prop_map(|((edits, layers, previous), limits, modes)| {
+        let (max_waste, max_layers, purge, prune) = limits;
+        let (canonical, mtime, on_base, keep_foreign, place, again) = modes;
+        Step {
+            edits,
+            layers,
+            previous,
+            max_waste,
+            max_layers,
+            purge,
+            prune,
+            canonical,
+            mtime,
+            on_base,
+            keep_foreign,
+            place,
+            again,
+        }
+    })
+}
+
+fn chain() -> impl Strategy<Value = Chain> {
+    let edits = || proptest::collection::vec(world::put(), 0..40);
+    let base = proptest::option::weighted(0.3, (edits(), 1_usize..4, any::<bool>()));
+    let steps = proptest::collection::vec(step(), 1..21);
+    (base, edits(), steps).prop_map(|(base, first, mut steps)| {
+        steps[0].edits.splice(0..0, first);
+        Chain { base, steps }
+    })
+}
+
+/// A directory of layouts, and what was made in it so far.
+struct Run {
+    dir: tempfile::TempDir,
+    world: World,
+    base: Option<String>,
+    /// Names of outputs, newest last.
+    outputs: Vec<String>,
+}
+
+fn reference(dir: &Path, name: &str) -> Reference {
+    format!("oci:{}:t", dir.join(name).display()).parse().unwrap()
+}
+
+impl Run {
+    fn start(chain: &Chain) -> Self {
+        let mut run =
+            Self { dir: tempfile::tempdir().unwrap(), world: World::default(), base: None, outputs: Vec::new() };
+        if let Some((edits, layers, is_foreign)) = &chain.base {
+            edits.iter().for_each(|edit| run.world.apply(edit));
+            run.write("base-in", *layers);
+            let squashed = run.request("base-in", "base-out").clone();
+            rechunk(&squashed, &Progress::new()).unwrap();
+            run.base = Some(if *is_foreign { "base-in" } else { "base-out" }.to_owned());
+        }
+        run.write_to("unrelated-in", &unrelated(), 2);
+        rechunk(&run.request("unrelated-in", "unrelated"), &Progress::new()).unwrap();
+        run
+    }
+
+    fn write(&self, name: &str, layers: usize) {
+        self.write_to(name, &self.world, layers);
+    }
+
+    fn write_to(&self, name: &str, world: &World, layers: usize) {
+        let layers: Vec<_> = world.layers(layers).iter().map(|layer| (tar_of(layer), Packing::Gzip)).collect();
+        layout::write(&self.dir.path().join(name), &layers);
+    }
+
+    fn read(&self, name: &str) -> Image {
+        layout::read(&self.dir.path().join(name))
+    }
+
+    fn request(&self, new: &str, dest: &str) -> Request {
+        let resources = JobOptions { threads: 1, spool_dir: self.dir.path().to_owned() };
+        let (new, dest) = (reference(self.dir.path(), new), reference(self.dir.path(), dest));
+        Request { effort: Effort::Fixed(Level::new(1).unwrap()), ..Request::new(new, dest, resources) }
+    }
+
+    /// Names of the previous images, newest first.
+    fn previous(&self, number: usize, step: &Step) -> Vec<String> {
+        let last = self.outputs.last();
+        match step.previous {
+            Previous::Nothing => vec![],
+            Previous::Last => last.into_iter().cloned().collect(),
+            Previous::Foreign => number.checked_sub(1).map(|before| format!("in{before}")).into_iter().collect(),
+            Previous::Unrelated => vec!["unrelated".to_owned()],
+            Previous::Older => self.outputs.iter().rev().nth(1).into_iter().cloned().collect(),
+            Previous::Several => self.outputs.iter().rev().take(3).cloned().collect(),
+            Previous::Squashed => {
+                let Some(last) = last else { return vec![] };
+                let (name, options) = (format!("squashed{number}"), Options { max_layers: 1, ..Options::default() });
+                rechunk(&Request { layers: options, ..self.request(last, &name) }, &Progress::new()).unwrap();
+                vec![name]
+            }
+        }
+    }
+
+    fn step(&mut self, number: usize, step: &Step) {
+        step.edits.iter().for_each(|edit| self.world.apply(edit));
+        let (input, output) = (format!("in{number}"), format!("out{number}"));
+        self.write(&input, step.layers);
+        let previous = self.previous(number, step);
+        let base = self.base.as_ref().filter(|_| step.on_base).map(|base| self.read(base).layers).unwrap_or_default();
+        let before = previous.first().map(|name| self.read(name).layers).unwrap_or_default();
+        let usable = before.iter().filter(|layer| step.keep_foreign || layer.annotation("manifest-checksum").is_some());
+        let mut old: Vec<&layout::Layer> = Vec::new();
+        for layer in base.iter().chain(usable) {
+            if !old.iter().any(|other| other.blob == layer.blob) {
+                old.push(layer);
+            }
+        }
+        let (old, input_layers) = (View::new(old), self.read(&input).layers);
+        let new = View::new(&input_layers);
+        let paths = |from: &View<'_>, at: &[Index]| {
+            let all: Vec<TarPath> = from.mounted.paths.keys().map(|path| TarPath::new(path).unwrap()).collect();
+            at.iter().filter(|_| !all.is_empty()).map(|at| at.get(&all).clone()).collect::<Vec<_>>()
+        };
+        let options = Options {
+            max_waste: Share(step.max_waste),
+            max_layers: step.max_layers,
+            purge: paths(&old, &step.purge),
+            prune: paths(&new, &step.prune).into_iter().map(|path| Prune { path, keep_dir: false }).collect(),
+            mtime: step.mtime,
+            canonical: step.canonical,
+        };
+        let request = Request {
+            previous: previous.iter().map(|name| reference(self.dir.path(), name)).collect(),
+            base: self.base.as_ref().filter(|_| step.on_base).map(|name| reference(self.dir.path(), name)),
+            keep_foreign: step.keep_foreign,
+            index: step.place,
+            layers: options.clone(),
+            ..self.request(&input, &output)
+        };
+        let expected = expected(&new, &old, &options);
+        let outcome = match rechunk(&request, &Progress::new()) {
+            Ok(outcome) => outcome,
+            Err(error) => return assert_base_is_in_the_way(&error, &View::new(&base).nodes(), &expected),
+        };
+        if step.again {
+            self.check_again(&request, &outcome.images[0]);
+        }
+        let report = check(&request.dest, None, request.resources.clone(), &Progress::new()).unwrap();
+        assert!(report.is_clean(), "{report:#?}");
+        let image = self.read(&output);
+        assert_eq!(image.manifest_digest, outcome.digest.to_string());
+        let out = View::new(&image.layers);
+        assert_same(&out.nodes(), &expected);
+        Promise { out: &out, outcome: &outcome.images[0], options: &options, old: &old, base: &base }.check();
+        self.outputs.push(output);
+    }
+
+    fn check_again(&self, request: &Request, first: &ImageOutcome) {
+        let resources = JobOptions { threads: 3, ..request.resources.clone() };
+        let dest = reference(self.dir.path(), "again");
+        let again = rechunk(&Request { resources, dest, ..request.clone() }, &Progress::new()).unwrap();
+        assert_eq!(again.images[0].digest, first.digest, "the number of threads makes a difference");
+    }
+}
+
+fn unrelated() -> World {
+    let mut world = World::default();
+    let dirs = ["a", "a/b", "x"].map(|dir| Edit::Compile(dir.into(), 1_600_000_000));
+    dirs.iter().for_each(|edit| world.apply(edit));
+    world
+}
+
+fn assert_same(found: &Nodes, expected: &Nodes) {
+    let mut paths: Vec<&Vec<u8>> = found.keys().chain(expected.keys()).collect();
+    paths.dedup();
+    for path in paths {
+        let name = String::from_utf8_lossy(path);
+        assert_eq!(found.get(path), expected.get(path), "{name}");
+    }
+}
+
+/// The one thing that can go wrong: a layer that must stay shows what no layer above can hide.
+fn assert_base_is_in_the_way(error: &Error, base: &Nodes, expected: &Nodes) {
+    let is_in_the_way = |path: &Vec<u8>| {
+        let name = path.rsplit(|b| *b == b'/').next().unwrap();
+        !expected.contains_key(path) && (name.len() > 251 || expected.keys().any(|other| is_at_or_below(other, path)))
+    };
+    assert!(error.to_string().contains("base image") && base.keys().any(is_in_the_way), "{error}");
+}
+
+fn config() -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(24);
+    ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 800, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn every_version_is_right(chain in chain()) {
+        let mut run = Run::start(&chain);
+        chain.steps.iter().enumerate().for_each(|(number, step)| run.step(number, step));
+    }
+}
