@@ -158,7 +158,7 @@ impl Job<'_> {
             }
         }
         let layers: Vec<&[Entry]> = unpacked.iter().map(|layer| layer.inventory.entries.as_slice()).collect();
-        let Labelled { labels, names: owners } = labelled(unpacked, notes);
+        let Labelled { labels, names: owners } = labelled(unpacked, &self.old.history, notes);
         let plan = plan(&layers, &Labels(&labels), segments, &previous, &self.request.layers)?;
         if !self.old.clients.is_empty() && !plan.layers.iter().any(|layer| layer.state == State::Kept) {
             notes.push(

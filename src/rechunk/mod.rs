@@ -2,6 +2,7 @@
 
 mod effort;
 mod entries;
+mod history;
 mod image;
 mod labels;
 mod layers;

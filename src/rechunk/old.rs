@@ -23,6 +23,7 @@ use crate::toc::{ChunkedAnnotations, Toc};
 use crate::unpack::{self, LayerInput, unpack};
 
 use super::Request;
+use super::history::History;
 
 /// A layer that can be used again as it is.
 pub(super) struct OldLayer {
@@ -47,6 +48,7 @@ pub(super) struct Old {
     pub blobs: Vec<(File, Span)>,
     /// Chunks in the segments.
     pub chunks: HashSet<ChunkDigest>,
+    pub history: History,
     /// What a client has who has one of the previous images; newest first.
     pub clients: Vec<(String, Has)>,
 }
@@ -144,6 +146,7 @@ impl Loader<'_> {
     fn previous(&mut self, source: &Source, image: &Image) -> Result<(), Error> {
         let reference = source.reference().to_string();
         let is_newest = self.old.clients.is_empty();
+        self.old.history.begin();
         let mut has = Has::default();
         let mut without_toc = 0;
         for (index, layer) in image.layers.iter().enumerate() {
@@ -154,6 +157,9 @@ impl Loader<'_> {
                     without_toc += 1;
                     has.layers.extend(descriptor.as_ref().map(|descriptor| descriptor.digest));
                 }
+            }
+            if let Some((_, toc)) = toc.as_ref().filter(|_| self.request.previous.len() > 1) {
+                self.old.history.add_layer(&toc_entries(toc));
             }
             if is_newest && (toc.is_some() || self.request.keep_foreign) {
                 self.add_segment(source, index, layer, toc.as_ref(), false)?;
