@@ -13,7 +13,7 @@ pub enum Effort {
 
 /// A share of the image in its reciprocal, and the level up to which so little is compressed. Measured on two cores
 /// (docs/layers.md): level 19 takes 4 MB/s on a core, level 9 takes 70, and reading the image alone 500.
-const STEPS: [(u64, i32); 2] = [(200, 19), (5, 9)];
+const STEPS: [(u64, i32); 2] = [(1000, 19), (5, 9)];
 
 impl Effort {
     /// For content of which it is not known yet whether it is new.
@@ -40,8 +40,8 @@ mod tests {
 
     #[test]
     fn less_is_compressed_harder() {
-        let level = |new| Effort::Auto.level(new, 1000).get();
-        assert_eq!([level(5), level(6), level(200), level(201), level(1000)], [19, 9, 9, 3, 3]);
+        let level = |new| Effort::Auto.level(new, 10_000).get();
+        assert_eq!([level(10), level(11), level(2000), level(2001), level(10_000)], [19, 9, 9, 3, 3]);
         let fixed = Effort::Fixed(Level::new(5).unwrap());
         assert_eq!((fixed.first().get(), fixed.level(1, 1000).get()), (5, 5));
     }

@@ -20,13 +20,18 @@ impl History {
         self.versions.push(HashMap::new());
     }
 
+    /// What a layer holds, in the form in which it is added.
+    pub fn contents(&self, entries: &[Entry]) -> Vec<(u64, u64)> {
+        let hashed = |entry: &Entry| {
+            entry.content.map(|it| (self.hasher.hash_one(&entry.path), self.hasher.hash_one(it.digest)))
+        };
+        entries.iter().filter_map(hashed).collect()
+    }
+
     /// Adds a layer of that version, from the bottom up: the highest one is what the image shows.
-    pub fn add_layer(&mut self, entries: &[Entry]) {
-        let Some(version) = self.versions.last_mut() else { return };
-        for entry in entries {
-            if let Some(content) = entry.content {
-                version.insert(self.hasher.hash_one(&entry.path), self.hasher.hash_one(content.digest));
-            }
+    pub fn add_layer(&mut self, contents: &[(u64, u64)]) {
+        if let Some(version) = self.versions.last_mut() {
+            version.extend(contents.iter().copied());
         }
     }
 
@@ -69,8 +74,9 @@ mod tests {
         let mut history = History::default();
         for version in [[3, 1], [2, 1], [2, 1]] {
             history.begin();
-            history.add_layer(&[entry("hot", 0), entry("cold", version[1])]);
-            history.add_layer(&[entry("hot", version[0])]);
+            for layer in [vec![entry("hot", 0), entry("cold", version[1])], vec![entry("hot", version[0])]] {
+                history.add_layer(&history.contents(&layer));
+            }
         }
         assert!(history.changes_always(&entry("hot", 4)));
         assert!(!history.changes_always(&entry("hot", 3)));
@@ -82,7 +88,7 @@ mod tests {
     fn one_version_tells_nothing() {
         let mut history = History::default();
         history.begin();
-        history.add_layer(&[entry("a", 1)]);
+        history.add_layer(&history.contents(&[entry("a", 1)]));
         assert!(!history.changes_always(&entry("a", 2)));
     }
 }

@@ -1,7 +1,7 @@
 //! The layers that clients have, and those of a base image: manifests and TOCs. Layer data is read only where a layer
 //! has no TOC and is to stay.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 
@@ -73,7 +73,7 @@ impl<'a> OldImages<'a> {
         progress: &Progress,
         notes: &mut Vec<String>,
     ) -> Result<Old, Error> {
-        let mut loader = Loader { request: self.request, progress, notes, old: Old::default() };
+        let mut loader = Loader { request: self.request, progress, notes, old: Old::default(), seen: HashMap::new() };
         if let Some(base) = &self.base {
             let image = pick(base.images(None)?, platform).ok_or_else(|| no_platform(base.reference(), platform))?;
             loader.base(base, &image)?;
@@ -120,6 +120,13 @@ struct Loader<'a> {
     progress: &'a Progress,
     notes: &'a mut Vec<String>,
     old: Old,
+    seen: HashMap<BlobDigest, Seen>,
+}
+
+/// A layer of a previous image that older ones may have, too.
+struct Seen {
+    pull: PullLayer,
+    contents: Vec<(u64, u64)>,
 }
 
 /// A layer's index, as far as it is of use.
@@ -150,16 +157,22 @@ impl Loader<'_> {
         let mut has = Has::default();
         let mut without_toc = 0;
         for (index, layer) in image.layers.iter().enumerate() {
+            if let Some(seen) = layer.descriptor.as_ref().and_then(|descriptor| self.seen.get(&descriptor.digest)) {
+                has.add_layer(&seen.pull);
+                self.old.history.add_layer(&seen.contents);
+                continue;
+            }
             let toc = self.toc(source, index, layer)?;
             match (&toc, &layer.descriptor) {
-                (Some(toc), Some(descriptor)) => has.add_layer(&pull_layer(descriptor, Some(toc))),
+                (Some(toc), Some(descriptor)) => {
+                    let pull = pull_layer(descriptor, Some(toc));
+                    has.add_layer(&pull);
+                    self.see(pull, &toc.1);
+                }
                 (_, descriptor) => {
                     without_toc += 1;
                     has.layers.extend(descriptor.as_ref().map(|descriptor| descriptor.digest));
                 }
-            }
-            if let Some((_, toc)) = toc.as_ref().filter(|_| self.request.previous.len() > 1) {
-                self.old.history.add_layer(&toc_entries(toc));
             }
             if is_newest && (toc.is_some() || self.request.keep_foreign) {
                 self.add_segment(source, index, layer, toc.as_ref(), false)?;
@@ -179,6 +192,15 @@ impl Loader<'_> {
         }
         self.old.clients.push((reference, has));
         Ok(())
+    }
+
+    /// Versions share most of their layers.
+    fn see(&mut self, pull: PullLayer, toc: &Toc) {
+        if self.request.previous.len() > 1 {
+            let contents = self.old.history.contents(&toc_entries(toc));
+            self.old.history.add_layer(&contents);
+            self.seen.insert(pull.digest, Seen { pull, contents });
+        }
     }
 
     /// A fault in the index is another tool's, and must not keep anybody from the next version.
