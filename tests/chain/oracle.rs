@@ -9,6 +9,7 @@ use restrata::tar::EntryKind;
 
 use crate::image::layout::Layer;
 use crate::image::read::read_tar;
+use crate::image::sha256;
 use crate::image::tree::{Mounted, Node, Seen, mounted};
 
 pub type Nodes = BTreeMap<Vec<u8>, Node>;
@@ -180,20 +181,8 @@ impl Promise<'_> {
         assert!(dead_in_all * 10_000 <= size * u64::from(self.options.max_waste.0), "{dead_in_all} of {size} is waste");
     }
 
-    /// Former contents of purged paths that the image shows no more.
     fn check_purge(&self) {
-        let mut secrets: HashSet<&[u8]> = HashSet::new();
-        let is_named = |path: &[u8]| self.options.purge.iter().any(|out| is_at_or_below(path, out.as_bytes()));
-        for layer in &self.old.seen {
-            let own = mounted(std::slice::from_ref(layer));
-            let named = own.paths.iter().filter(|(path, _)| is_named(path));
-            let inodes = named.map(|(_, inode)| own.inodes[*inode].path.clone()).collect::<HashSet<_>>();
-            secrets.extend(layer.iter().filter(|seen| inodes.contains(&seen.path)).map(|seen| &*seen.content.0));
-        }
-        for inode in self.out.mounted.paths.values() {
-            secrets.remove(&*self.out.mounted.inodes[*inode].content.0);
-        }
-        secrets.remove([].as_slice());
+        let secrets = purged(self.old, &self.out.nodes(), self.options);
         for (number, layer) in self.out.seen.iter().enumerate().filter(|(number, _)| !self.is_base(*number)) {
             let found = layer.iter().find(|seen| secrets.contains(&*seen.content.0));
             assert!(found.is_none(), "layer {number} still has {found:?}");
@@ -224,6 +213,21 @@ impl Promise<'_> {
             );
         }
     }
+}
+
+/// Former contents of purged paths that the new image shows no more.
+pub fn purged<'a>(old: &'a View<'_>, shown: &Nodes, options: &Options) -> HashSet<&'a [u8]> {
+    let mut secrets: HashSet<&[u8]> = HashSet::new();
+    let is_named = |path: &[u8]| options.purge.iter().any(|out| is_at_or_below(path, out.as_bytes()));
+    for layer in &old.seen {
+        let own = mounted(std::slice::from_ref(layer));
+        let named = own.paths.iter().filter(|(path, _)| is_named(path));
+        let inodes = named.map(|(_, inode)| own.inodes[*inode].path.clone()).collect::<HashSet<_>>();
+        secrets.extend(layer.iter().filter(|seen| inodes.contains(&seen.path)).map(|seen| &*seen.content.0));
+    }
+    let kept: HashSet<&str> = shown.values().map(|node| node.digest.as_str()).collect();
+    secrets.retain(|content| !content.is_empty() && !kept.contains(sha256(content).as_str()));
+    secrets
 }
 
 fn name(row: &serde_json::Value) -> Vec<u8> {

@@ -1,1 +1,192 @@
+//! One test for each decision.
 
+use super::*;
+use crate::digest::FileDigest;
+use crate::order::{Content, Role, Traits, Written};
+use crate::tar::EntryKind::{self, Dir, HardLink, Regular};
+
+fn path(name: &str) -> TarPath {
+    TarPath::new(name.as_bytes()).unwrap()
+}
+
+fn entry(name: &str, kind: EntryKind, content: Option<Content>) -> Entry {
+    let (traits, mtime) = (Traits::from_digest([0; 32]), Time::default());
+    Entry { path: path(name), kind, target: None, content, traits, mtime }
+}
+
+/// A file with that content, of that many compressed bytes.
+fn file(name: &str, content: u8, stored: u64) -> Entry {
+    let digest = FileDigest::from_bytes([content; 32]);
+    entry(name, Regular, Some(Content { digest, size: stored * 2, stored, compiled_from: None }))
+}
+
+fn link(name: &str, target: &str) -> Entry {
+    Entry { target: Some(path(target)), ..entry(name, HardLink, None) }
+}
+
+fn at(secs: i64, entry: Entry) -> Entry {
+    Entry { mtime: Time { secs, nanos: 0 }, ..entry }
+}
+
+fn segment(entries: &[Entry]) -> Segment {
+    let stored: u64 = entries.iter().filter_map(|entry| entry.content).map(|content| content.stored).sum();
+    Segment { entries: entries.to_vec(), size: stored + 100, is_base: false }
+}
+
+fn base(entries: &[Entry]) -> Segment {
+    Segment { is_base: true, ..segment(entries) }
+}
+
+fn planned_with(new: &[Entry], labels: &[Label], segments: &[Segment], options: &Options) -> Result<Plan, PlanError> {
+    let mut previous = Previous::default();
+    (0..).zip(segments).for_each(|(layer, segment)| previous.add_layer(layer, &segment.entries));
+    plan(&[new], &Labels(&[labels.to_vec()]), segments, &previous, options)
+}
+
+fn planned(new: &[Entry], segments: &[Segment], options: &Options) -> Plan {
+    planned_with(new, &vec![Label::default(); new.len()], segments, options).unwrap()
+}
+
+/// Every layer as its state, the segments in it and what is written.
+fn shape(new: &[Entry], plan: &Plan) -> Vec<String> {
+    let name = |written: &Written| match written {
+        Written::Entry { at, role: Role::LinkTo(_), .. } => format!("{}~", new[at.1 as usize].path),
+        Written::Entry { at, .. } => new[at.1 as usize].path.to_string(),
+        Written::Whiteout(path) => path.to_string(),
+    };
+    let layer = |layer: &LayerPlan| {
+        let names: Vec<String> = layer.entries.iter().map(name).collect();
+        format!("{} {:?} {}", layer.state.name(), layer.segments, names.join(" ")).trim_end().to_owned()
+    };
+    plan.layers.iter().map(layer).collect()
+}
+
+fn shape_of(new: &[Entry], segments: &[Segment], options: &Options) -> Vec<String> {
+    shape(new, &planned(new, segments, options))
+}
+
+/// No waste is too much.
+fn lax() -> Options {
+    Options { max_waste: Share(10_000), ..Options::default() }
+}
+
+fn waste(hundredths: u32) -> Options {
+    Options { max_waste: Share(hundredths), ..Options::default() }
+}
+
+#[test]
+fn an_unchanged_layer_stays() {
+    let all = [file("a", 1, 10), file("b", 2, 10)];
+    assert_eq!(shape_of(&all, &[segment(&all)], &waste(0)), ["kept [0]"]);
+}
+
+#[test]
+fn links_that_were_split_are_written_again_except_for_the_ones_left() {
+    let old = [file("a", 1, 10), link("b", "a"), file("k", 9, 90)];
+    let new = [file("a", 1, 10), file("b", 1, 10), file("k", 9, 90)];
+    assert_eq!(shape_of(&new, &[segment(&old)], &lax()), ["kept [0]", "fresh [] /b"]);
+}
+
+#[test]
+fn links_that_were_joined_are_written_together() {
+    let old = [file("a", 1, 10), file("b", 1, 10), file("k", 9, 90)];
+    let new = [file("a", 1, 10), link("b", "a"), file("k", 9, 90)];
+    assert_eq!(shape_of(&new, &[segment(&old)], &lax()), ["kept [0]", "fresh [] /a /b~"]);
+}
+
+#[test]
+fn a_new_time_alone_is_no_change() {
+    let (old, new) = ([at(5, file("a", 1, 10))], [at(9, file("a", 1, 10))]);
+    assert_eq!(shape_of(&new, &[segment(&old)], &lax()), ["kept [0]"]);
+    let keep = Options { mtime: Mtime::Keep, ..lax() };
+    assert_eq!(shape_of(&new, &[segment(&old)], &keep), ["fresh [] /a"]);
+    let clamp = Options { mtime: Mtime::Clamp(Time { secs: 5, nanos: 0 }), ..lax() };
+    assert_eq!(shape_of(&new, &[segment(&old)], &clamp), ["kept [0]"]);
+}
+
+#[test]
+fn a_python_source_keeps_the_time_that_its_byte_code_records() {
+    let code = |time| {
+        let mut code = file("m.pyc", 7, 10);
+        code.content = code.content.map(|content| Content { compiled_from: Some(time), ..content });
+        code
+    };
+    let old = [at(5, file("m.py", 1, 10)), file("k", 9, 90), code(5)];
+    let new = |time| [at(9, file("m.py", 1, 10)), file("k", 9, 90), code(time)];
+    assert_eq!(shape_of(&new(9), &[segment(&old)], &lax()), ["kept [0]", "fresh [] /m.py"]);
+    assert_eq!(shape_of(&new(5), &[segment(&old)], &lax()), ["kept [0]"]);
+}
+
+#[test]
+fn the_segment_with_most_dead_bytes_for_a_live_one_is_cleaned() {
+    let some = segment(&[file("a", 1, 30), file("b", 2, 70)]);
+    let most = segment(&[file("c", 3, 60), file("d", 4, 40)]);
+    let rest = segment(&[file("k", 9, 900)]);
+    let new = [file("b", 2, 70), file("d", 4, 40), file("k", 9, 900)];
+    let found = shape_of(&new, &[some, most, rest], &waste(500));
+    assert_eq!(found, ["kept [0]", "cleaned [1] /d", "kept [2]", "fresh [] /.wh.a"]);
+}
+
+#[test]
+fn a_segment_of_which_all_is_dead_goes() {
+    let new = [file("k", 9, 900)];
+    let plan = planned(&new, &[segment(&[file("a", 1, 10)]), segment(&new)], &lax());
+    assert_eq!((shape(&new, &plan), plan.dropped), (vec!["kept [1]".to_owned()], vec![0]));
+}
+
+#[test]
+fn a_large_segment_with_waste_is_laid_out_anew() {
+    let old = segment(&[file("a", 1, 500), file("b", 2, 500)]);
+    let new = [file("a", 1, 500)];
+    let plan = planned(&new, &[old], &waste(0));
+    assert_eq!((shape(&new, &plan), plan.dropped), (vec!["fresh [] /a".to_owned()], vec![0]));
+}
+
+#[test]
+fn a_merge_for_the_limit_keeps_what_changes_always_apart() {
+    let hot = Label { change: Change::Always, ..Label::default() };
+    let old = [segment(&[file("a", 1, 50)]), segment(&[file("b", 2, 50)]), segment(&[file("h", 3, 1)])];
+    let new = [file("a", 1, 50), file("b", 2, 50), file("h", 3, 1)];
+    let labels = [Label::default(), Label::default(), hot];
+    let plan = planned_with(&new, &labels, &old, &Options { max_layers: 2, ..lax() }).unwrap();
+    assert_eq!(shape(&new, &plan), ["merged [0, 1] /a /b", "kept [2]"]);
+}
+
+#[test]
+fn only_the_highest_path_is_hidden() {
+    let old = [entry("d", Dir, None), file("d/x", 1, 1), file("d/y", 2, 1), file("k", 9, 90)];
+    let new = [file("k", 9, 90), file("n", 3, 1)];
+    assert_eq!(shape_of(&new, &[segment(&old)], &lax()), ["kept [0]", "fresh [] /.wh.d /n"]);
+}
+
+#[test]
+fn whiteouts_get_a_layer_when_nothing_else_is_written() {
+    let old = [file("d", 1, 1), file("k", 9, 90)];
+    assert_eq!(shape_of(&old[1..], &[segment(&old)], &lax()), ["kept [0]", "fresh [] /.wh.d"]);
+}
+
+#[test]
+fn what_the_base_shows_and_nothing_can_hide_is_an_error() {
+    let long = "n".repeat(252);
+    let (old, new) = ([file(&long, 1, 1), file("k", 9, 90)], [file("k", 9, 90)]);
+    let error = planned_with(&new, &[Label::default()], &[base(&old)], &lax()).unwrap_err();
+    assert_eq!(error, PlanError::Base { path: path(&long) });
+    let plan = planned(&new, &[segment(&old)], &lax());
+    assert_eq!((shape(&new, &plan), plan.layers[0].reason), (vec!["cleaned [0] /k".to_owned()], Reason::CannotHide));
+}
+
+#[test]
+fn odd_entries_stand_apart() {
+    let odd = Label { odd: true, ..Label::default() };
+    let new = [file("a", 1, 10), file("o", 2, 10), file("z", 3, 10)];
+    let plan = planned_with(&new, &[Label::default(), odd, Label::default()], &[], &lax()).unwrap();
+    assert_eq!(shape(&new, &plan), ["fresh [] /a /z", "fresh [] /o"]);
+}
+
+#[test]
+fn canonical_entries_stand_in_path_order_with_the_content_first() {
+    let new = [file("b", 1, 10), link("a", "b"), entry("z", Dir, None), file("c", 2, 10)];
+    let plan = |canonical| shape_of(&new, &[], &Options { canonical, ..lax() });
+    assert_eq!(plan(false), ["fresh [] /z /b /c /a~"]);
+    assert_eq!(plan(true), ["fresh [] /a /b~ /c /z"]);
+}
