@@ -23,7 +23,7 @@ pub use broken::{BrokenEntry, broken_entry};
 pub use plan::{LayerPlan, Place, Plan, Reason, Role, State, Written};
 pub use sequence::Previous;
 
-use sequence::sequence;
+use sequence::{Below, sequence};
 
 use crate::digest::FileDigest;
 use crate::tar::{EntryKind, TarPath, Time};

@@ -75,9 +75,31 @@ impl<'a> Previous<'a> {
     }
 }
 
+/// Content of layers below, with the lowest layer of each.
+#[derive(Debug, Clone, Default)]
+pub struct Below(HashMap<FileDigest, u32>);
+
+impl Below {
+    /// Adds a layer; from the bottom up.
+    pub fn add_layer(&mut self, layer: u32, contents: impl IntoIterator<Item = FileDigest>) {
+        for content in contents {
+            self.0.entry(content).or_insert(layer);
+        }
+    }
+
+    /// 0 for content that no layer below has; more for a lower layer.
+    fn rank(&self, content: &FileDigest) -> u32 {
+        self.0.get(content).map_or(0, |layer| u32::MAX - layer)
+    }
+}
+
 /// The order of a layer's live entries, as indexes into `entries`; and how many of them, behind the header-only
 /// ones, are content that `previous` does not have.
-pub fn sequence(entries: &[View<'_>], previous: &Previous<'_>) -> (Vec<usize>, usize) {
+///
+/// `below` tells of content that a layer below has, too, the lowest one. A client that pulls both finds it there, if
+/// that layer was there first; such files stand last in their run, the lowest layers' behind the others', so that
+/// what is missing is one range all the same.
+pub fn sequence(entries: &[View<'_>], previous: &Previous<'_>, below: &Below) -> (Vec<usize>, usize) {
     let mut headers = Vec::new();
     let mut fresh = Vec::new();
     let mut known = Vec::new();
@@ -96,8 +118,9 @@ pub fn sequence(entries: &[View<'_>], previous: &Previous<'_>) -> (Vec<usize>, u
     let by_path = |a: &usize, b: &usize| entries[*a].path.cmp(entries[*b].path);
     // Depth first and byte-sorted: parents come before their children.
     headers.sort_by(by_path);
-    fresh.sort_by(by_path);
-    known.sort_by(|(a, i), (b, j)| a.cmp(b).then_with(|| by_path(i, j)));
+    let rank = |index: &usize| entries[*index].content.map_or(0, |(content, _)| below.rank(&content));
+    fresh.sort_by(|a, b| rank(a).cmp(&rank(b)).then_with(|| by_path(a, b)));
+    known.sort_by(|(a, i), (b, j)| rank(i).cmp(&rank(j)).then_with(|| a.cmp(b)).then_with(|| by_path(i, j)));
     order_links(entries, &mut links);
     let count = fresh.len();
     let mut order = headers;
@@ -173,7 +196,7 @@ mod tests {
                 content: (*content > 0).then(|| (digest(*content), 1)),
             })
             .collect();
-        let (order, fresh) = sequence(&entries, previous);
+        let (order, fresh) = sequence(&entries, previous, &Below::default());
         (order.into_iter().map(|index| entries[index].path.to_string()).collect(), fresh)
     }
 
@@ -206,6 +229,17 @@ mod tests {
         let above = [("a", Regular, 2, ""), ("b", Regular, 4, "")];
         assert_eq!(order(&below, &previous).0.join(" "), "/c /a /b");
         assert_eq!(order(&above, &previous).0.join(" "), "/b /a");
+    }
+
+    #[test]
+    fn what_lower_layers_have_stands_last() {
+        let (a, b, c, d) = (path("a"), path("b"), path("c"), path("d"));
+        let view = |path, n| View { path, kind: Regular, target: None, content: Some((digest(n), 1)) };
+        let entries = [view(&a, 1), view(&b, 2), view(&c, 3), view(&d, 4)];
+        let mut below = Below::default();
+        below.add_layer(0, [digest(1)]);
+        below.add_layer(3, [digest(1), digest(3)]);
+        assert_eq!(sequence(&entries, &Previous::default(), &below).0, [1, 3, 2, 0]);
     }
 
     #[test]

@@ -21,10 +21,11 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::plan::{LayerPlan, Plan, Reason, State};
-use super::{Entry, Previous};
+use super::{Below, Entry, Previous};
+use crate::digest::FileDigest;
 use crate::tar::{TarPath, Time};
 
 use claims::Claims;
@@ -275,31 +276,42 @@ impl Planner<'_> {
 
     fn plan(&self, decided: &Decided, drafts: Vec<Option<Draft<'_>>>) -> Plan {
         let Decided { fates, usage, slots, files, .. } = decided;
-        let layer = |((slot, files), draft): ((&Slot, &Vec<FileId>), Option<Draft<'_>>)| {
-            let (state, reason) = self.why(slot, fates);
-            let order = |draft: Draft<'_>| draft.in_order(self.previous, self.options.canonical);
-            let Ordered { entries, fresh_run, fresh_entries, fresh_bytes } = draft.map(order).unwrap_or_default();
-            // The same content may take other bytes in a layer of another tool.
-            let (live, dead) = match slot.kept {
-                true => (usage[slot.segments[0]].live, usage[slot.segments[0]].dead),
-                false => (files.iter().map(|&first| self.new.stored(first)).sum(), 0),
+        let written: HashSet<FileDigest> = drafts.iter().flatten().flat_map(Draft::contents).collect();
+        let mut below = Below::default();
+        let mut layers = Vec::with_capacity(slots.len());
+        for (number, (slot, draft)) in (0..).zip(slots.iter().zip(drafts)) {
+            let contents: Vec<FileDigest> = match &draft {
+                Some(draft) => draft.contents().collect(),
+                None => kept_contents(&self.segments[slot.segments[0]]).filter(|it| written.contains(it)).collect(),
             };
-            LayerPlan {
-                state,
-                reason,
-                segments: slot.segments.clone(),
-                owners: self.owners(files),
-                entries,
-                fresh_run,
-                fresh_entries,
-                fresh_bytes,
-                live,
-                dead,
-            }
+            let order = |draft: Draft<'_>| draft.in_order(self.previous, &below, self.options.canonical);
+            let ordered = draft.map(order).unwrap_or_default();
+            below.add_layer(number, contents);
+            layers.push(self.layer(slot, &files[number as usize], ordered, fates, usage));
+        }
+        let dropped = (0..self.segments.len()).filter(|&n| fates[n] == Fate::Drop).collect();
+        Plan { layers, dropped }
+    }
+
+    fn layer(&self, slot: &Slot, files: &[FileId], ordered: Ordered, fates: &[Fate], usage: &[Usage]) -> LayerPlan {
+        let (state, reason) = self.why(slot, fates);
+        let Ordered { entries, fresh_run, fresh_entries, fresh_bytes } = ordered;
+        // The same content may take other bytes in a layer of another tool.
+        let (live, dead) = match slot.kept {
+            true => (usage[slot.segments[0]].live, usage[slot.segments[0]].dead),
+            false => (files.iter().map(|&first| self.new.stored(first)).sum(), 0),
         };
-        Plan {
-            layers: slots.iter().zip(files).zip(drafts).map(layer).collect(),
-            dropped: (0..self.segments.len()).filter(|&n| fates[n] == Fate::Drop).collect(),
+        LayerPlan {
+            state,
+            reason,
+            segments: slot.segments.clone(),
+            owners: self.owners(files),
+            entries,
+            fresh_run,
+            fresh_entries,
+            fresh_bytes,
+            live,
+            dead,
         }
     }
 
@@ -329,4 +341,8 @@ impl Planner<'_> {
         owners.sort_by_key(|&(owner, bytes)| (std::cmp::Reverse(bytes), owner));
         owners.into_iter().map(|(owner, _)| owner).collect()
     }
+}
+
+fn kept_contents(segment: &Segment) -> impl Iterator<Item = FileDigest> + '_ {
+    segment.entries.iter().filter_map(|entry| entry.content).map(|content| content.digest)
 }

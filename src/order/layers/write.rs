@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use super::claims::Claims;
 use super::new::{FileId, NewTree, hide};
-use crate::order::{Entry, Previous, Role, View, Written, sequence};
+use crate::digest::FileDigest;
+use crate::order::{Below, Entry, Previous, Role, View, Written, sequence};
 use crate::tar::{EntryKind, TarPath};
 
 /// A layer's entries before they are put in order.
@@ -51,11 +52,15 @@ impl<'a> Draft<'a> {
         Self { rows }
     }
 
-    pub fn in_order(self, previous: &Previous<'_>, canonical: bool) -> Ordered {
+    pub fn contents(&self) -> impl Iterator<Item = FileDigest> + '_ {
+        self.rows.iter().filter_map(|row| row.view.content).map(|(digest, _)| digest)
+    }
+
+    pub fn in_order(self, previous: &Previous<'_>, below: &Below, canonical: bool) -> Ordered {
         let views: Vec<View<'_>> = self.rows.iter().map(|row| row.view).collect();
         let (order, fresh_entries) = match canonical {
             true => sequence::canonical(&views, previous),
-            false => sequence(&views, previous),
+            false => sequence(&views, previous, below),
         };
         let missing = views.iter().filter_map(|view| view.content).filter(|(content, _)| !previous.has(content));
         let fresh_bytes = missing.map(|(_, size)| size).sum();
