@@ -111,15 +111,16 @@ pub struct Rechunk {
     pub dry_run: bool,
 
     #[command(flatten)]
-    pub layers: Layers,
-    #[command(flatten)]
-    pub edits: Edits,
-    #[command(flatten)]
     pub choice: Choice,
     #[command(flatten)]
     pub resources: Resources,
     #[command(flatten)]
     pub output: Output,
+    // A heading holds for everything that comes behind it.
+    #[command(flatten)]
+    pub layers: Layers,
+    #[command(flatten)]
+    pub edits: Edits,
 }
 
 #[derive(Debug, Args)]

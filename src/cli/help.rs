@@ -50,7 +50,9 @@ pub const RECHUNK: &str = "\
 Lay a new image out against the one that clients have\n\n\
 Reads NEW, writes the same files to DEST, and prints what changed and what a pull will cost: for clients that \
 reuse whole layers only (docker, containerd) and for podman with partial pulls. DEST appears whole or not at \
-all. Other images in the layout stay.";
+all. Other images in the layout stay.\n\n\
+The layers of the first --previous image stay byte for byte as long as the new image shows enough of them; what \
+they don't show goes to new layers on top. --dry-run says which layers these are, and why.";
 
 pub const RECHUNK_EXAMPLES: &str = "\
 Examples:
@@ -63,6 +65,15 @@ Examples:
     restrata rechunk dir:./rootfs oci:images:base
   In a script, the digest alone:
     digest=$(restrata rechunk -q docker-archive:v2.tar oci:images:v2 --previous oci:images:v1)
+  What would be kept and what written, without writing it:
+    restrata rechunk docker-archive:v2.tar oci:images:v2 --previous oci:images:v1 --dry-run
+  A key that was published by mistake leaves every layer:
+    restrata rechunk docker-archive:v2.tar oci:images:v2 --previous oci:images:v1 --purge /etc/app.key
+  The layers of FROM stay, so that images share them:
+    restrata rechunk docker-archive:v1.tar oci:images:v1 --base oci:images:debian
+  A bootc image that rpm-ostree made, as a plain one:
+    restrata rechunk oci:images:fedora oci:images:v1 --prune /sysroot/ \\
+      --label ostree.commit- --label ostree.final-diffid-
   What an update costs podman, in bytes:
     restrata rechunk docker-archive:v2.tar oci:images:v2 --previous oci:images:v1 --format json |
       jq '.pulls[] | select(.from and .client == \"podman\").blob_bytes'
@@ -80,7 +91,9 @@ Examples:
   Is what rechunk wrote the same as what it read?
     restrata verify docker-archive:new.tar oci:images:v2
   Is it what is on disk?
-    restrata verify dir:./rootfs oci:images:base";
+    restrata verify dir:./rootfs oci:images:base
+  After an update, whose unchanged files have the previous image's times:
+    restrata verify docker-archive:v2.tar oci:images:v2 --ignore mtime";
 
 pub const CHECK: &str = "\
 Check that an image's zstd:chunked layers are sound\n\n\

@@ -14,7 +14,7 @@ use super::values;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Layers")]
 pub struct Layers {
-    /// Let layers above hide this share of the image
+    /// Let this share of the image be bytes that layers above hide
     ///
     /// What changed or went away stays in layers that are kept, as dead bytes that first pulls carry along. Above this
     /// share, the layers with the most dead bytes for their size are written anew without them, which clients then
@@ -43,7 +43,7 @@ pub struct Layers {
     #[arg(long)]
     pub keep_foreign: bool,
 
-    /// Stand entries of a layer in this order
+    /// Put the entries of a layer in this order
     #[arg(long, value_enum, default_value_t = Order::Changed)]
     pub order: Order,
 

@@ -1,6 +1,8 @@
 //! The command as it is typed.
 #![cfg(feature = "cli")]
 
+mod options;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -14,7 +16,13 @@ const COMMANDS: [&str; 6] = ["rechunk", "verify", "check", "inspect", "completio
 const JOBS: [&str; 4] = ["rechunk", "verify", "check", "inspect"];
 
 fn restrata(arguments: &[&str]) -> Output {
-    Command::cargo_bin("restrata").unwrap().args(arguments).env_remove("TMPDIR").output().unwrap()
+    Command::cargo_bin("restrata")
+        .unwrap()
+        .args(arguments)
+        .env_remove("TMPDIR")
+        .env_remove("SOURCE_DATE_EPOCH")
+        .output()
+        .unwrap()
 }
 
 fn code(output: &Output) -> i32 {
@@ -49,6 +57,16 @@ fn wrong_usage_is_64() {
         &["rechunk", "oci:a", "oci:b", "--threads", "0"],
         &["rechunk", "oci:a", "oci:b", "--index", "middle"],
         &["rechunk", "oci:a", "dir:b"],
+        &["rechunk", "oci:a", "oci:b", "--max-waste", "101%"],
+        &["rechunk", "oci:a", "oci:b", "--max-layers", "0"],
+        &["rechunk", "oci:a", "oci:b", "--mtime", "clamp"],
+        &["rechunk", "oci:a", "oci:b", "--order", "random"],
+        &["rechunk", "oci:a", "oci:b", "--prune", "/"],
+        &["rechunk", "oci:a", "oci:b", "--purge", "../a"],
+        &["rechunk", "oci:a", "oci:b", "--label", "key"],
+        &["rechunk", "oci:a", "oci:b", "--annotation", "key-"],
+        &["rechunk", "oci:a", "oci:b", "--dry-run", "--digestfile", "d"],
+        &["verify", "oci:a", "oci:b", "--ignore", "mode"],
         &["inspect", "oci:a", "--platform", "linux"],
         &["check", "oci:a", "--no-such-option"],
         &["completions", "tcsh"],
@@ -115,7 +133,7 @@ fn completions_know_every_command() {
     for shell in ["bash", "zsh", "fish"] {
         let output = restrata(&["completions", shell]);
         assert_eq!(code(&output), 0);
-        for word in COMMANDS.iter().chain(&["previous", "platform", "digestfile"]) {
+        for word in COMMANDS.iter().chain(&["previous", "platform", "digestfile", "max-waste", "dry-run"]) {
             assert!(out(&output).contains(word), "{shell}: {word}");
         }
     }

@@ -1,0 +1,88 @@
+//! The options that say how an image is laid out.
+
+use std::fs;
+use std::process::Command;
+
+use assert_cmd::cargo::CommandCargoExt as _;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{code, err, images, out, restrata};
+
+#[test]
+fn a_dry_run_prints_the_plan_and_leaves_nothing() {
+    let dir = TempDir::new().unwrap();
+    let (root, layout) = images(dir.path());
+    let dry = restrata(&["rechunk", "--dry-run", &root, &layout]);
+    assert_eq!(code(&dry), 0, "{}", err(&dry));
+    assert!(out(&dry).contains("in no kept layer") && out(&dry).ends_with("nothing is written.\n"), "{}", out(&dry));
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "the root file system alone");
+    assert_eq!(code(&restrata(&["rechunk", "-q", &root, &layout])), 0);
+    let update = ["rechunk", "--dry-run", &root, &layout.replace(":v1", ":v2"), "--previous", &layout];
+    let dry = restrata(&[&update[..], &["--format", "json"]].concat());
+    let report: Value = serde_json::from_slice(&dry.stdout).unwrap();
+    assert_eq!((&report["layers"][0]["state"], &report["layers"][0]["reason"]), (&"kept".into(), &"live".into()));
+    assert!(report["layers"][0]["digest"].is_string() && report["dropped"].as_array().unwrap().is_empty());
+    assert_eq!(code(&restrata(&["inspect", &layout.replace(":v1", ":v2")])), 2);
+}
+
+#[test]
+fn the_options_of_the_layout_are_obeyed() {
+    let dir = TempDir::new().unwrap();
+    let (root, layout) = images(dir.path());
+    let options =
+        ["--prune", "/etc/", "--label", "a=b", "--annotation", "c=d", "--max-waste", "0", "--max-layers", "3"];
+    let output = restrata(&[&["rechunk", "-q", &root, &layout, "--order", "canonical"], &options[..]].concat());
+    assert_eq!(code(&output), 0, "{}", err(&output));
+    let differs = restrata(&["verify", &root, &layout]);
+    assert!(out(&differs).starts_with("/etc/hostname: only in A: a file of 2 bytes\n"), "{}", out(&differs));
+    let manifest = out(&output).trim_end().replace("sha256:", "");
+    let manifest = fs::read_to_string(dir.path().join("out/blobs/sha256").join(manifest)).unwrap();
+    assert!(manifest.contains(r#""annotations":{"c":"d"}"#), "{manifest}");
+    let based = layout.replace(":v1", ":v2");
+    let few = restrata(&["rechunk", &layout, &based, "--base", &layout, "--max-layers", "1"]);
+    assert_eq!(code(&few), 1);
+    assert!(err(&few).contains("expected at least 2 layers") && err(&few).contains("found 1"), "{}", err(&few));
+    assert_eq!(code(&restrata(&["rechunk", "-q", &layout, &based, "--base", &layout])), 0);
+}
+
+#[test]
+fn source_date_epoch_clamps() {
+    let dir = TempDir::new().unwrap();
+    let (root, layout) = images(dir.path());
+    let run = |epoch: &str, options: &[&str]| {
+        let mut command = Command::cargo_bin("restrata").unwrap();
+        command.args(["rechunk", "-q", &root, &layout]).args(options).env("SOURCE_DATE_EPOCH", epoch).output().unwrap()
+    };
+    assert_eq!(code(&run("86400", &[])), 0);
+    let clamped = restrata(&["verify", &root, &layout]);
+    assert_eq!(code(&clamped), 3);
+    assert!(out(&clamped).contains(" != 1970-01-02T00:00:00Z"), "{}", out(&clamped));
+    assert!(out(&clamped).ends_with("--ignore mtime leaves them out.\n"), "{}", out(&clamped));
+    assert_eq!(code(&restrata(&["verify", &root, &layout, "--ignore", "mtime"])), 0);
+    for bad in ["", "now", "-1", "1.5"] {
+        let output = run(bad, &[]);
+        assert_eq!(code(&output), 64, "{bad}");
+        assert!(err(&output).starts_with("restrata: error: SOURCE_DATE_EPOCH is \""), "{}", err(&output));
+    }
+    // It is no more than the default.
+    assert_eq!(code(&run("now", &["--mtime", "keep"])), 0);
+    assert_eq!(code(&restrata(&["verify", &root, &layout])), 0);
+}
+
+#[test]
+fn an_ostree_commit_is_refused_with_what_helps() {
+    let dir = TempDir::new().unwrap();
+    let (root, layout) = images(dir.path());
+    let objects = dir.path().join("root/sysroot/ostree/repo/objects/3f");
+    fs::create_dir_all(&objects).unwrap();
+    fs::write(objects.join("9a.file"), "x").unwrap();
+    let output = restrata(&["rechunk", &root, &layout]);
+    assert_eq!(code(&output), 1);
+    let said = err(&output);
+    let options = said.split_once("\nhint: ").unwrap().1.split_once(" makes it").unwrap().0;
+    let options: Vec<&str> = options.split(' ').collect();
+    assert!(said.contains("an ostree commit") && options.len() == 6, "{said}");
+    let output = restrata(&[&["rechunk", "-q", &root, &layout], &options[..]].concat());
+    assert_eq!(code(&output), 0, "{}", err(&output));
+}
