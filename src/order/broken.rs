@@ -35,8 +35,8 @@ pub fn broken_entry(layers: &[&[Entry]]) -> Option<(usize, BrokenEntry)> {
 /// Asked in the order of the tar: what comes later does not help a client that has stopped.
 fn below_file(entries: &[View<'_>]) -> Option<BrokenEntry> {
     let mut kinds: HashMap<&TarPath, EntryKind> = HashMap::with_capacity(entries.len());
-    // Those whose own ancestors were looked at as well.
-    let mut dirs: HashSet<TarPath> = HashSet::new();
+    // Those whose own ancestors were looked at as well, and all that ever held something.
+    let (mut dirs, mut held): (HashSet<TarPath>, HashSet<TarPath>) = Default::default();
     for entry in entries {
         for dir in ancestors(entry.path) {
             // Clients go through symbolic links.
@@ -44,11 +44,12 @@ fn below_file(entries: &[View<'_>]) -> Option<BrokenEntry> {
             if !is_way {
                 return Some(BrokenEntry::BelowFile { path: entry.path.clone(), parent: dir });
             }
+            held.insert(dir.clone());
             if !dirs.insert(dir) {
                 break;
             }
         }
-        if entry.kind != EntryKind::Dir && dirs.contains(entry.path) {
+        if entry.kind != EntryKind::Dir && held.contains(entry.path) {
             // A directory gives way, with all that is in it.
             dirs.clear();
             kinds.retain(|path, _| !path.is_below(entry.path));
@@ -142,6 +143,19 @@ mod tests {
     }
 
     use EntryKind::{Dir, HardLink as Link, Regular as File, Symlink};
+
+    #[test]
+    fn a_directory_gives_way_after_another_one_did() {
+        let entries: &[Spec] = &[
+            ("d/f", File, ""),
+            ("b/a", File, ""),
+            ("b", File, ""),
+            ("d", File, ""),
+            ("d", Dir, ""),
+            ("d/f/a", File, ""),
+        ];
+        assert_eq!(found(&[entries]), "");
+    }
 
     #[test]
     fn links_that_lead_nowhere() {
