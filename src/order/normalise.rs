@@ -67,7 +67,7 @@ pub fn normalise(entries: &[View<'_>]) -> Vec<Live> {
     let mut holder: HashMap<usize, usize> = HashMap::new();
     let mut kept = Vec::with_capacity(entries.len());
     for index in (0..entries.len()).filter(|&index| live[index]) {
-        kept.push(Live { index, role: role(entries, index, inode[index], &live, &inode, &at, &mut holder) });
+        kept.push(Live { index, role: role(entries, index, inode[index], &live, &at, &mut holder) });
     }
     kept
 }
@@ -93,7 +93,6 @@ fn role(
     index: usize,
     inode: usize,
     live: &[bool],
-    inodes: &[usize],
     at: &HashMap<&TarPath, usize>,
     holder: &mut HashMap<usize, usize>,
 ) -> Role {
@@ -105,9 +104,9 @@ fn role(
         let heir = *holder.entry(inode).or_insert(index);
         return if heir == index { Role::Heir(inode) } else { Role::LinkTo(heir) };
     }
-    let target = entries[index].target.and_then(|target| at.get(target));
-    match target {
-        Some(&target) if inodes[target] == inode => Role::Itself,
+    // Straight to the file: a link between may have been replaced by one that leads back here.
+    match entries[index].target.and_then(|target| at.get(target)) {
+        Some(&target) if target == inode => Role::Itself,
         _ => Role::LinkTo(inode),
     }
 }
@@ -160,6 +159,12 @@ mod tests {
     fn a_link_follows_its_file_when_the_name_between_is_gone() {
         let entries = [("a", File, ""), ("b", Link, "a"), ("c", Link, "b"), ("b", File, "")];
         assert_eq!(run(&entries), [(0, Itself), (2, LinkTo(0)), (3, Itself)]);
+    }
+
+    #[test]
+    fn links_that_were_made_again_do_not_go_round_in_a_circle() {
+        let entries = [("f", File, ""), ("c", Link, "f"), ("b", Link, "c"), ("c", Link, "b")];
+        assert_eq!(run(&entries), [(0, Itself), (2, LinkTo(0)), (3, LinkTo(0))]);
     }
 
     #[test]
