@@ -74,10 +74,10 @@ pub(super) fn apply<'a>(tree: &mut Tree<'a>, layer: usize, entries: &[View<'a>])
             Some(Whiteout::Reserved) | None => {}
         }
     }
-    make_way(tree, entries);
     let live: Vec<_> =
         normalise(entries).into_iter().filter(|live| whiteout(entries[live.index].path).is_none()).collect();
     let written: Vec<View<'a>> = live.iter().map(|live| live.as_written(entries)).collect();
+    make_way(tree, &written);
     let (mut links, others): (Vec<usize>, Vec<usize>) =
         (0..live.len()).partition(|&at| written[at].kind == EntryKind::HardLink);
     for at in others {
@@ -99,9 +99,11 @@ pub(super) fn apply<'a>(tree: &mut Tree<'a>, layer: usize, entries: &[View<'a>])
 
 /// A layer is unpacked into a directory of its own: where it has something below a path that it has no entry for, that
 /// path becomes a directory, and hides what is no directory below, symbolic links too.
+///
+/// `entries` are those that are left when the layer was unpacked.
 fn make_way(tree: &mut Tree<'_>, entries: &[View<'_>]) {
     let mut seen: HashSet<TarPath> = HashSet::new();
-    for entry in entries.iter().filter(|entry| whiteout(entry.path).is_none()) {
+    for entry in entries {
         for dir in std::iter::successors(entry.path.parent(), TarPath::parent) {
             if tree.get(&dir).is_some_and(|node| !node.is_dir) {
                 tree.remove(&dir);
@@ -187,6 +189,9 @@ mod tests {
     fn a_file_gives_way_to_a_directory_without_an_entry() {
         assert_eq!(paths(&[&[("a", File, "")], &[("a/c", File, "")]]), "/a/c@1");
         assert_eq!(paths(&[&[("a", EntryKind::Symlink, "")], &[("a/b/c", File, "")]]), "/a/b/c@1");
+        // What was in a directory that gave way is not there in the end.
+        let gave_way: &[Spec] = &[("d/f/x", File, ""), ("d", File, ""), ("d", Dir, "")];
+        assert_eq!(paths(&[&[("d/f", File, "")], gave_way]), "/d@1 /d/f@0");
     }
 
     #[test]
