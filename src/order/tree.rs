@@ -63,9 +63,10 @@ pub fn merge<'a>(layers: impl IntoIterator<Item = &'a [Entry]>) -> Tree<'a> {
 
 /// Puts a layer on top.
 pub(super) fn apply<'a>(tree: &mut Tree<'a>, layer: usize, entries: &[View<'a>]) {
+    let left = normalise(entries);
     // Whiteouts hide lower layers only, wherever in the layer they stand.
-    for entry in entries {
-        match whiteout(entry.path) {
+    for live in &left {
+        match whiteout(entries[live.index].path) {
             Some(Whiteout::Path(hidden)) => {
                 tree.remove(&hidden);
                 remove_below(tree, &hidden);
@@ -74,8 +75,7 @@ pub(super) fn apply<'a>(tree: &mut Tree<'a>, layer: usize, entries: &[View<'a>])
             Some(Whiteout::Reserved) | None => {}
         }
     }
-    let live: Vec<_> =
-        normalise(entries).into_iter().filter(|live| whiteout(entries[live.index].path).is_none()).collect();
+    let live: Vec<_> = left.into_iter().filter(|live| whiteout(entries[live.index].path).is_none()).collect();
     let written: Vec<View<'a>> = live.iter().map(|live| live.as_written(entries)).collect();
     make_way(tree, &written);
     let (mut links, others): (Vec<usize>, Vec<usize>) =
