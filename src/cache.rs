@@ -12,14 +12,16 @@ use std::path::PathBuf;
 use crate::digest::{BlobDigest, DiffId};
 
 /// Names the record's form; another form is a miss.
-const MAGIC: [u8; 8] = *b"rstproo1";
-const RECORD: usize = MAGIC.len() + 32 + 4 * 8 + 4;
+const MAGIC: [u8; 8] = *b"rstproo2";
+const RECORD: usize = MAGIC.len() + 2 * 32 + 4 * 8 + 4;
 
 /// What was found when a blob was read to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Proof {
     /// Of the tar that it decodes to.
     pub diff_id: DiffId,
+    /// Of the compressed TOC, which says of the tar what is in it.
+    pub toc: BlobDigest,
     /// The file that held it then.
     pub stamp: Stamp,
 }
@@ -87,7 +89,7 @@ fn checksum(body: &[u8], blob: BlobDigest) -> [u8; 4] {
 }
 
 fn encode(proof: Proof, blob: BlobDigest) -> Vec<u8> {
-    let mut record = [MAGIC.as_slice(), proof.diff_id.as_bytes()].concat();
+    let mut record = [MAGIC.as_slice(), proof.diff_id.as_bytes(), proof.toc.as_bytes()].concat();
     proof.stamp.0.iter().for_each(|word| record.extend_from_slice(&word.to_le_bytes()));
     record.extend_from_slice(&checksum(&record, blob));
     record
@@ -95,19 +97,25 @@ fn encode(proof: Proof, blob: BlobDigest) -> Vec<u8> {
 
 fn decode(record: &[u8], blob: BlobDigest) -> Option<Proof> {
     let (body, sum) = record.split_at_checked(RECORD - 4)?;
-    let (diff_id, words) = body.strip_prefix(&MAGIC)?.split_at_checked(32)?;
+    let (diff_id, rest) = body.strip_prefix(&MAGIC)?.split_first_chunk()?;
+    let (toc, words) = rest.split_first_chunk()?;
     let mut stamp = Stamp::default();
     for (word, bytes) in stamp.0.iter_mut().zip(words.as_chunks::<8>().0) {
         *word = u64::from_le_bytes(*bytes);
     }
-    (sum == checksum(body, blob)).then_some(Proof { diff_id: DiffId::from_bytes(diff_id.try_into().ok()?), stamp })
+    let (diff_id, toc) = (DiffId::from_bytes(*diff_id), BlobDigest::from_bytes(*toc));
+    (sum == checksum(body, blob)).then_some(Proof { diff_id, toc, stamp })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const PROOF: Proof = Proof { diff_id: DiffId::from_bytes([7; 32]), stamp: Stamp([1, 2, 3, u64::MAX]) };
+    const PROOF: Proof = Proof {
+        diff_id: DiffId::from_bytes([7; 32]),
+        toc: BlobDigest::from_bytes([9; 32]),
+        stamp: Stamp([1, 2, 3, u64::MAX]),
+    };
 
     #[test]
     fn remembers_and_misses() {

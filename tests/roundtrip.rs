@@ -392,7 +392,7 @@ fn a_name_that_is_not_utf_8() {
     let (image, outcome) = run(tmp.path(), "v1", "out", None, IndexPlace::First, 2);
     let made: Vec<Vec<Seen>> = layers.iter().map(|layer| layer.iter().map(Seen::from).collect()).collect();
     assert_eq!(merged(&seen(&image)), merged(&made));
-    assert_eq!(outcome.layers.iter().map(|layer| layer.chunked).collect::<Vec<_>>(), [true, false]);
+    assert_eq!(outcome.layers.iter().map(|layer| layer.toc.is_some()).collect::<Vec<_>>(), [true, false]);
     assert!(image.layers[0].annotation("manifest-checksum").is_some());
     assert!(image.layers[1].annotation("manifest-checksum").is_none());
 }

@@ -14,6 +14,7 @@ use crate::progress::Progress;
 use crate::sink::Sink;
 use crate::source::{Image, Source, SourceError};
 use crate::spool::Spool;
+use crate::toc::TOC_DIGEST;
 use crate::unpack::{self, LayerInput, UnpackedLayer, unpack};
 
 use super::labels::{Labelled, labelled};
@@ -83,14 +84,14 @@ impl Job<'_> {
         let liars = Mutex::new(Vec::new());
         let next = AtomicUsize::new(0);
         let check = || {
-            while let Some((number, layer)) = {
+            while let Some((number, layer, segment)) = {
                 let number = next.fetch_add(1, Ordering::Relaxed);
-                self.old.layers.get(number).map(|layer| (number, layer))
+                self.old.layers.get(number).map(|layer| (number, layer, &self.old.segments[number]))
             } {
                 if self.progress.check().is_err() {
                     break;
                 }
-                if !layer.is_sound(&self.request.cache) {
+                if !layer.is_sound(&segment.entries, &self.request.cache, self.spool) {
                     liars.lock().unwrap_or_else(PoisonError::into_inner).push(number);
                 }
             }
@@ -203,7 +204,7 @@ impl Job<'_> {
             size: written.descriptor.size,
             planned: PlannedLayer { live_bytes: written.live.unwrap_or(planned.live_bytes), ..planned },
             index_bytes: written.pull.index.as_ref().map_or(0, |index| index.bytes),
-            chunked: written.pull.index.is_some(),
+            toc: written.descriptor.annotation(TOC_DIGEST).and_then(|digest| digest.parse().ok()),
         });
         let layers = layers.collect();
         let pull_layers: Vec<PullLayer> = written.into_iter().map(|layer| layer.pull).collect();

@@ -10,6 +10,7 @@ mod old;
 mod ostree;
 mod outcome;
 mod planned;
+mod proof;
 mod reframe;
 
 use std::path::{Path, PathBuf};
@@ -155,10 +156,10 @@ impl<'a> Inputs<'a> {
 
 /// Each layer was decoded when it was written, or before.
 fn remember(request: &Request, images: &[ImageOutcome]) {
-    for layer in images.iter().flat_map(|image| &image.layers).filter(|layer| layer.chunked) {
+    for layer in images.iter().flat_map(|image| &image.layers) {
         let blob = request.dest.path().join("blobs/sha256").join(layer.digest.hex());
-        if let (Transport::Oci, Ok(meta)) = (request.dest.transport(), std::fs::metadata(blob)) {
-            request.cache.remember(layer.digest, Proof { diff_id: layer.diff_id, stamp: Stamp::of(&meta) });
+        if let (Some(toc), Transport::Oci, Ok(meta)) = (layer.toc, request.dest.transport(), std::fs::metadata(blob)) {
+            request.cache.remember(layer.digest, Proof { diff_id: layer.diff_id, toc, stamp: Stamp::of(&meta) });
         }
     }
 }

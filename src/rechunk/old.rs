@@ -3,14 +3,10 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::os::unix::fs::FileExt as _;
 
-use crate::cache::{Cache, Proof, Stamp};
-use crate::codec::{FrameDecoder, FrameError, Sha256Stream};
 use crate::digest::{BlobDigest, ChunkDigest, DiffId};
 use crate::error::Error;
 use crate::inventory::{Known, toc_entries, toc_frames};
-use crate::job::JobOptions;
 use crate::oci::{Descriptor, Platform, Reference};
 use crate::order::Entry;
 use crate::order::cost::{Has, PullIndex, PullLayer};
@@ -20,10 +16,11 @@ use crate::source::{Image, IndexError, Layer, Source, SourceError};
 use crate::span::Span;
 use crate::spool::Spool;
 use crate::toc::{ChunkedAnnotations, Toc};
-use crate::unpack::{self, LayerInput, unpack};
+use crate::unpack::LayerInput;
 
 use super::Request;
 use super::history::History;
+use super::proof::tar_inventory;
 
 /// A layer that can be used again as it is.
 pub(super) struct OldLayer {
@@ -265,22 +262,20 @@ impl Loader<'_> {
 
     /// The entries of a layer without a TOC. Its compressed bytes are shared out by size.
     fn read(&self, source: &Source, layer: &Layer, descriptor: &Descriptor) -> Result<Vec<Entry>, Error> {
-        let JobOptions { threads, spool_dir } = &self.request.resources;
-        let spool = Spool::new(spool_dir)?;
         let input = LayerInput {
             open: Box::new(move || source.open_layer(layer).map_err(SourceError::into_io)),
             verified: Some(descriptor.digest),
             diff_id: layer.diff_id,
         };
-        let options = unpack::Options { level: None, known: &Known::default(), expect_known: false, threads: *threads };
-        let unpacked =
-            unpack(vec![input], &spool, options, self.progress).map_err(|(_, source_error)| Error::Unpack {
-                reference: source.reference().to_string(),
-                layer: descriptor.digest.to_string(),
-                source: source_error,
+        let spool = Spool::new(&self.request.resources.spool_dir)?;
+        let inventory =
+            tar_inventory(input, &spool, self.request.resources.threads, self.progress).map_err(|source_error| {
+                Error::Unpack {
+                    reference: source.reference().to_string(),
+                    layer: descriptor.digest.to_string(),
+                    source: source_error,
+                }
             })?;
-        let mut inventories = unpacked.into_iter().map(|layer| layer.inventory);
-        let inventory = inventories.next().unwrap_or_default();
         let mut entries = inventory.entries;
         for content in entries.iter_mut().filter_map(|entry| entry.content.as_mut()) {
             let share = u128::from(content.size) * u128::from(descriptor.size) / u128::from(inventory.content_bytes);
@@ -312,7 +307,7 @@ impl Old {
     pub fn refuse(&mut self, numbers: &[usize], notes: &mut Vec<String>) -> Result<(), Error> {
         for &number in numbers {
             let (layer, index) = (&self.layers[number].reference, self.layers[number].index);
-            let reason = "its content is not what its digest or its DiffID promises";
+            let reason = "its content is not what its digest, its DiffID or its TOC says";
             if self.segments[number].is_base {
                 return Err(Error::Base { reference: layer.clone(), reason: format!("layer {index}: {reason}") });
             }
@@ -325,53 +320,5 @@ impl Old {
         // Their frames may lie as well.
         self.known = Known::default();
         Ok(())
-    }
-}
-
-/// Bytes of a blob read at once.
-const PIECE: u64 = 1 << 20;
-
-impl OldLayer {
-    /// Is the blob what its descriptor and DiffID say? A previous image is an input like any other: its config may lie.
-    /// What was read once is not read again, and what was decoded once is not decoded again.
-    pub fn is_sound(&self, cache: &Cache) -> bool {
-        let blob = self.descriptor.digest;
-        // A layer without a TOC was read whole to know its entries, and its DiffID checked.
-        let Ok(meta) = self.place.0.metadata() else { return false };
-        let (stamp, proof) = (Stamp::of(&meta), cache.proof(blob).filter(|proof| proof.diff_id == self.diff_id));
-        let is_whole_file = meta.len() == self.place.1.len();
-        if self.pull.index.is_none() || (is_whole_file && proof.is_some_and(|proof| proof.stamp == stamp)) {
-            return true;
-        }
-        let Some((found, diff_id)) = self.hashes(proof.is_none()) else { return false };
-        let is_sound = found == blob && diff_id.is_none_or(|diff_id| diff_id == self.diff_id);
-        if is_sound {
-            cache.remember(blob, Proof { diff_id: self.diff_id, stamp });
-        }
-        is_sound
-    }
-
-    /// The blob's digest and, if asked for, that of the tar. `None` for a blob that can't be read or decoded.
-    fn hashes(&self, with_tar: bool) -> Option<(BlobDigest, Option<DiffId>)> {
-        let (file, span) = &self.place;
-        let mut blob = Sha256Stream::new();
-        let mut tar = if with_tar { Some((FrameDecoder::new().ok()?, Sha256Stream::new())) } else { None };
-        let mut piece = Vec::new();
-        let mut at = span.start();
-        while at < span.end() {
-            piece.resize(PIECE.min(span.end() - at) as usize, 0);
-            file.read_exact_at(&mut piece, at).ok()?;
-            blob.update(&piece);
-            if let Some((decoder, hash)) = &mut tar {
-                let hashed = |tar: &[u8]| {
-                    hash.update(tar);
-                    Ok::<(), FrameError>(())
-                };
-                decoder.push(&piece, hashed).ok()?;
-            }
-            at += piece.len() as u64;
-        }
-        let tar = tar.map(|(_, hash)| DiffId::from_bytes(hash.finish()));
-        Some((BlobDigest::from_bytes(blob.finish()), tar))
     }
 }

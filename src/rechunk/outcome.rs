@@ -34,8 +34,8 @@ pub struct LayerOutcome {
     pub planned: PlannedLayer,
     /// Bytes of TOC and tar-split.
     pub index_bytes: u64,
-    /// False for a layer that the format can't index.
-    pub chunked: bool,
+    /// The TOC's digest; `None` for a layer that the format can't index.
+    pub toc: Option<BlobDigest>,
 }
 
 /// What a run would do.

@@ -26,7 +26,7 @@ pub fn update() -> Outcome {
             layers: vec![
                 layer(10, KEPT, 30_400_000, (0, 0)),
                 layer(11, FRESH, 138_900_000, (1_168, 49_500_000)),
-                LayerOutcome { chunked: false, index_bytes: 0, ..layer(12, FRESH, 2_700_000, (12, 4_100)) },
+                LayerOutcome { toc: None, index_bytes: 0, ..layer(12, FRESH, 2_700_000, (12, 4_100)) },
             ],
             dropped: vec![OldBlob { digest: digest(9), size: 1_500_000 }],
             pulls: vec![
@@ -79,7 +79,7 @@ fn layer(
         diff_id: DiffId::from_bytes([fill; 32]),
         size,
         index_bytes: 610_000,
-        chunked: true,
+        toc: Some(digest(fill)),
         planned: PlannedLayer {
             state,
             reason,

@@ -25,7 +25,7 @@ use crate::span::Span;
 
 pub use error::{BlobError, SourceError};
 pub use index::IndexError;
-pub use read::VerifyingReader;
+pub use read::{VerifyingReader, blob_reader};
 
 use archive::Archive;
 use read::SpanReader;

@@ -34,6 +34,11 @@ impl Read for SpanReader {
     }
 }
 
+/// A blob that lies in a part of a file, checked while it is read.
+pub fn blob_reader(file: File, span: Span, digest: BlobDigest) -> impl Read + Send {
+    VerifyingReader::new(SpanReader::new(Arc::new(file), span), digest, span.len())
+}
+
 /// Passes a blob through and fails before its last bytes are handed out if size or digest are wrong.
 ///
 /// Nothing is proved until everything was read: who stops early (a decoder at its end mark) must drain the rest.

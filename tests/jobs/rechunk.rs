@@ -2,14 +2,18 @@
 
 use std::path::Path;
 
+use restrata::codec::Sha256Stream;
+use restrata::digest::FileDigest;
 use restrata::error::Error;
+use restrata::oci::Reference;
 use restrata::pack::IndexPlace;
 use restrata::progress::Progress;
 use restrata::rechunk::{Outcome, Request, rechunk};
 use restrata::tar::EntryKind::{Dir, HardLink};
+use restrata::verify::verify;
 use tempfile::TempDir;
 
-use super::image::{chunked, entry, file, link, noise, options, plain, platforms};
+use super::image::{Parts, chunked, entry, file, link, noise, options, plain, platforms};
 
 fn run(dir: &Path, new: &str, previous: &[&str]) -> Result<Outcome, Error> {
     let dest = format!("oci:{}", dir.join("out").display());
@@ -72,5 +76,34 @@ fn a_damaged_layer_is_named_once() {
     for (message, says) in [(corrupt, "the blob is corrupt: its content has"), (missing, "the blob is missing")] {
         assert!(message.starts_with(&format!("{reference}: layer sha256:{digest}: {says}")), "{message}");
         assert_eq!(message.matches(&digest).count(), 1, "{message}");
+    }
+}
+
+/// Its digests and DiffID are right, but its TOC says something else than its tar: what it seems to show is not there.
+#[test]
+fn a_previous_layer_whose_toc_lies_is_not_used() {
+    let digest = |content: &[u8]| FileDigest::from_bytes(Sha256Stream::of(content)).to_string();
+    let (old, new) = (noise(30_000), noise(30_001)[1..].to_vec());
+    let lies: [(&str, &dyn Fn(&mut String)); 3] = [
+        ("digest", &|toc| *toc = toc.replace(&digest(&old), &digest(&new))),
+        ("name", &|toc| *toc = toc.replace("\"etc/b\"", "\"etc/c\"")),
+        ("mode", &|toc| *toc = toc.replacen("\"mode\":493", "\"mode\":492", 1)),
+    ];
+    for (what, lie) in lies {
+        let dir = TempDir::new().unwrap();
+        let image = |tag: &str, content: &[u8]| {
+            let entries = vec![entry("etc/", Dir), file("etc/a", content), file("etc/b", &noise(1000))];
+            plain(&dir.path().join(tag), tag, &[entries])
+        };
+        ["v1", "v2"].iter().for_each(|tag| std::fs::create_dir(dir.path().join(tag)).unwrap());
+        let (v1, v2) = (image("v1", &old), image("v2", &new));
+        let mut parts = Parts::read(&chunked(dir.path(), &v1, IndexPlace::End));
+        parts.reindex(|toc, _| lie(toc));
+        let liar = parts.write(&dir.path().join("liar"));
+        let outcome = run(dir.path(), &v2, &[&liar]).unwrap();
+        assert!(outcome.notes.iter().any(|note| note.contains("layer 0 is not used")), "{what}: {:?}", outcome.notes);
+        let out: Reference = format!("oci:{}", dir.path().join("out").display()).parse().unwrap();
+        let verdict = verify(&v2.parse().unwrap(), &out, None, &[], options(), &Progress::new()).unwrap();
+        assert!(verdict.is_same(), "{what}: {:?}", verdict.differences);
     }
 }

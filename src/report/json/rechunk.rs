@@ -160,7 +160,7 @@ fn layer(layer: &LayerOutcome) -> Layer<'_> {
         size: layer.size,
         planned: layer_fields(&layer.planned),
         index_bytes: layer.index_bytes,
-        chunked: layer.chunked,
+        chunked: layer.toc.is_some(),
     }
 }
 

@@ -65,7 +65,7 @@ fn cells(name: String, state: String, layers: &[&LayerOutcome]) -> [String; 7] {
 
 fn state_text(row: &[&LayerOutcome]) -> String {
     let state = row[0].planned.state.name();
-    match row.iter().all(|layer| layer.chunked) {
+    match row.iter().all(|layer| layer.toc.is_some()) {
         true => state.to_owned(),
         false => format!("{state}, no index"),
     }
