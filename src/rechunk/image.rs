@@ -14,6 +14,7 @@ use crate::progress::Progress;
 use crate::sink::Sink;
 use crate::source::{Image, Source, SourceError};
 use crate::spool::Spool;
+use crate::tar::TarPath;
 use crate::toc::TOC_DIGEST;
 use crate::unpack::{self, LayerInput, UnpackedLayer, unpack};
 
@@ -61,6 +62,14 @@ impl Job<'_> {
         let is_pruned = |prune: &&Prune| entries.iter().any(|layer| layer.iter().any(|entry| prune.takes(&entry.path)));
         let unmatched = options.prune.iter().filter(|prune| !is_pruned(prune));
         notes.extend(unmatched.map(|prune| format!("{}: to be pruned, but the image has nothing there", prune.path)));
+        let is_there = |out: &&TarPath| {
+            let mut old = self.old.segments.iter().flat_map(|segment| &segment.entries);
+            old.any(|entry| entry.path == **out || entry.path.is_below(out))
+        };
+        let unmatched = options.purge.iter().filter(|out| !is_there(out));
+        notes.extend(
+            unmatched.map(|out| format!("{out}: to be purged, but no layer that could stay has anything there")),
+        );
     }
 
     /// In a layer such a name hides a file; in a root file system it is a file that nobody will see again.

@@ -154,7 +154,8 @@ impl Loader<'_> {
         let mut has = Has::default();
         let mut without_toc = 0;
         for (index, layer) in image.layers.iter().enumerate() {
-            if let Some(seen) = layer.descriptor.as_ref().and_then(|descriptor| self.seen.get(&descriptor.digest)) {
+            let seen = layer.descriptor.as_ref().and_then(|descriptor| self.seen.get(&descriptor.digest));
+            if let Some(seen) = seen.filter(|_| !is_newest) {
                 has.add_layer(&seen.pull);
                 self.old.history.add_layer(&seen.contents);
                 continue;
@@ -226,7 +227,10 @@ impl Loader<'_> {
         let (Some(descriptor), Some(diff_id), Some(place)) = (&layer.descriptor, layer.diff_id, place) else {
             return Ok(false);
         };
-        if self.old.layers.iter().any(|old| old.descriptor.digest == descriptor.digest) {
+        // A layer may stand twice in an image; a base's own are not in the log a second time.
+        let in_base =
+            |(old, segment): (&OldLayer, &Segment)| segment.is_base && old.descriptor.digest == descriptor.digest;
+        if !is_base && self.old.layers.iter().zip(&self.old.segments).any(in_base) {
             return Ok(true);
         }
         let entries = match toc {

@@ -342,3 +342,25 @@ fn an_ostree_commit_becomes_a_plain_image_on_demand() {
     assert_eq!(config["config"]["Labels"], serde_json::json!({}));
     assert!(is_in(&layers[0].1, &noise(3000)));
 }
+
+#[test]
+fn a_base_layer_that_stands_twice_stays_twice() {
+    let bench = Bench::new();
+    let (a, b) = (vec![file("a", b"1")], vec![file("a", b"2"), file("b", b"3")]);
+    let base = plain(bench.dir.path(), "base", &[a.clone(), b.clone(), a.clone()]);
+    let new = plain(bench.dir.path(), "new", &[a.clone(), b, a, vec![file("c", b"4")]]);
+    let outcome = bench.run(&new, "v1", |request| request.base = Some(reference(&base))).unwrap();
+    let states: Vec<State> = outcome.images[0].layers.iter().map(|layer| layer.planned.state).collect();
+    assert_eq!(states, [State::Kept, State::Kept, State::Kept, State::Fresh]);
+    assert_eq!(outcome.images[0].layers[0].digest, outcome.images[0].layers[2].digest);
+    let out = reference(&bench.dest("v1"));
+    assert!(verify(&reference(&new), &out, None, &[], options(), &Progress::new()).unwrap().is_same());
+}
+
+#[test]
+fn a_purge_that_finds_nothing_says_so() {
+    let bench = Bench::new();
+    let image = bench.image("new", &[file("a", b"1")]);
+    let outcome = bench.run(&image, "v1", |request| request.layers.purge = vec![path("no/where")]).unwrap();
+    assert!(outcome.notes.iter().any(|note| note.contains("/no/where: to be purged")), "{:?}", outcome.notes);
+}
