@@ -200,11 +200,12 @@ struct Decided {
 impl Planner<'_> {
     fn attempt(&self, in_use: &[bool], mending: &mut Mending) -> Result<Option<Plan>, PlanError> {
         let decided = self.decide(in_use, mending);
-        let found = faults(self.new, &decided.claims, self.segments, &decided.slots, &self.drafts(&decided, &[]));
+        let drafts = self.drafts(&decided, &[]);
+        let found = faults(self.new, &decided.claims, self.segments, &decided.slots, &drafts);
         let bare_top = decided.slots.last().is_none_or(|slot| slot.kept);
         if found.wrong.is_empty() && found.unhideable.is_empty() && (found.extra.is_empty() || !bare_top) {
             let hidden = whiteouts(found.extra);
-            let drafts = self.drafts(&decided, &hidden);
+            let drafts = if hidden.is_empty() { drafts } else { self.drafts(&decided, &hidden) };
             return Ok(Some(self.plan(&decided, drafts)));
         }
         mending.fresh.extend(found.wrong);
