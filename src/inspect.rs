@@ -138,11 +138,13 @@ fn biggest(tocs: &[Toc]) -> Vec<BigFile> {
     let entries: Vec<Vec<Entry>> = tocs.iter().map(toc_entries).collect();
     let mut seen = HashSet::new();
     let mut files = Vec::new();
-    for (path, node) in merge(entries.iter().map(Vec::as_slice)) {
-        let entry = tocs.get(node.inode.0).and_then(|toc| toc.entries.get(node.inode.1));
+    let layers: Vec<&[Entry]> = entries.iter().map(Vec::as_slice).collect();
+    for (path, node) in merge(&layers) {
+        let layer = node.inode.0 as usize;
+        let entry = tocs.get(layer).and_then(|toc| toc.entries.get(node.inode.1 as usize));
         let Some((entry, payload)) = entry.and_then(|entry| Some((entry, entry.payload.as_ref()?))) else { continue };
         if seen.insert(node.inode) {
-            files.push((Reverse(entry.header.size), path, node.inode.0, payload.end_offset - payload.offset));
+            files.push((Reverse(entry.header.size), path, layer, payload.end_offset - payload.offset));
         }
     }
     files.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));

@@ -6,7 +6,8 @@
 use std::cell::LazyCell;
 use std::collections::{HashMap, HashSet};
 
-use super::normalise::normalise;
+use super::normalise::{Live, Role, Scratch, normalise};
+use super::paths::Paths;
 use super::tree::{self, whiteout};
 use super::{Entry, View};
 use crate::tar::{EntryKind, TarPath};
@@ -26,19 +27,18 @@ pub enum BrokenEntry {
 /// The first entry that can't be extracted, and its layer; bottom first.
 pub fn broken_entry(layers: &[&[Entry]]) -> Option<(usize, BrokenEntry)> {
     layers.iter().enumerate().find_map(|(layer, entries)| {
-        let entries: Vec<View<'_>> = entries.iter().map(View::from).collect();
-        let broken = below_file(&entries).or_else(|| broken_link(&entries, &layers[..layer]));
+        let broken = below_file(entries).or_else(|| broken_link(entries, &layers[..layer]));
         broken.map(|broken| (layer, broken))
     })
 }
 
 /// Asked in the order of the tar: what comes later does not help a client that has stopped.
-fn below_file(entries: &[View<'_>]) -> Option<BrokenEntry> {
+fn below_file(entries: &[Entry]) -> Option<BrokenEntry> {
     let mut kinds: HashMap<&TarPath, EntryKind> = HashMap::with_capacity(entries.len());
     // Those whose own ancestors were looked at as well, and all that ever held something.
     let (mut dirs, mut held): (HashSet<TarPath>, HashSet<TarPath>) = Default::default();
     for entry in entries {
-        for dir in ancestors(entry.path) {
+        for dir in ancestors(&entry.path) {
             // Clients go through symbolic links.
             let is_way = kinds.get(&dir).is_none_or(|kind| matches!(kind, EntryKind::Dir | EntryKind::Symlink));
             if !is_way {
@@ -49,36 +49,52 @@ fn below_file(entries: &[View<'_>]) -> Option<BrokenEntry> {
                 break;
             }
         }
-        if entry.kind != EntryKind::Dir && held.contains(entry.path) {
+        if entry.kind != EntryKind::Dir && held.contains(&entry.path) {
             // A directory gives way, with all that is in it.
             dirs.clear();
-            kinds.retain(|path, _| !path.is_below(entry.path));
+            kinds.retain(|path, _| !path.is_below(&entry.path));
         }
-        kinds.insert(entry.path, entry.kind);
+        kinds.insert(&entry.path, entry.kind);
     }
     None
 }
 
 /// Asked of what is left in the end: a link that was replaced harms nobody.
-fn broken_link(entries: &[View<'_>], below: &[&[Entry]]) -> Option<BrokenEntry> {
-    let live = normalise(entries);
+fn broken_link(entries: &[Entry], below: &[&[Entry]]) -> Option<BrokenEntry> {
+    // Most layers have no links, and most links need no other layer.
+    entries.iter().find(|entry| entry.kind == EntryKind::HardLink)?;
+    let (paths, ids) = Paths::new([entries]);
+    let live = normalise(&paths, &paths.steps(entries, &ids[0]), &mut Scratch::new(&paths));
     let written: HashMap<&TarPath, View<'_>> =
-        live.iter().map(|live| live.as_written(entries)).map(|entry| (entry.path, entry)).collect();
-    // Most links need no other layer.
-    let lower = LazyCell::new(|| tree::merge(below.iter().copied()));
+        live.iter().map(|live| as_written(live, entries)).map(|entry| (entry.path, entry)).collect();
+    let lower = LazyCell::new(|| tree::merge(below));
     let kind = |path: &TarPath| {
         let here = written.get(path).map(|entry| entry.kind);
-        here.or_else(|| lower.get(path).map(|node| below[node.inode.0][node.inode.1].kind))
+        here.or_else(|| {
+            let at = lower.binary_search_by(|(other, _)| (*other).cmp(path)).ok()?;
+            let (layer, entry) = lower[at].1.inode;
+            Some(below[layer as usize][entry as usize].kind)
+        })
     };
     let mut passed = HashMap::new();
     // Whiteouts are known by their names alone; AUFS made them hard links.
-    let links = live.iter().map(|live| live.index).filter(|&index| whiteout(entries[index].path).is_none());
-    links.filter(|&index| entries[index].kind == EntryKind::HardLink).find_map(|index| {
+    let links = live.iter().map(|live| &entries[live.index]).filter(|entry| whiteout(&entry.path).is_none());
+    links.filter(|entry| entry.kind == EntryKind::HardLink).find_map(|entry| {
         // The file before it gave way to the link, so that a client finds neither.
-        let is_own_target = entries[index].target == Some(entries[index].path);
-        let path = entries[index].path.clone();
+        let is_own_target = entry.target.as_ref() == Some(&entry.path);
+        let path = entry.path.clone();
         if is_own_target { Some(BrokenEntry::LinkToItself { path }) } else { follow(path, &written, kind, &mut passed) }
     })
+}
+
+/// [`Live::as_written`] with a target that need not be in the layer.
+fn as_written<'a>(live: &Live, entries: &'a [Entry]) -> View<'a> {
+    let entry = View::from(&entries[live.index]);
+    match live.role {
+        Role::Itself => entry,
+        Role::Heir(inode) => View { path: entry.path, ..View::from(&entries[inode]) },
+        Role::LinkTo(holder) => View { target: Some(&entries[holder].path), ..entry },
+    }
 }
 
 /// From link to link. `passed` says on whose way each one was: the rest of such a way is known to be good.
@@ -115,29 +131,13 @@ fn ancestors(path: &TarPath) -> impl Iterator<Item = TarPath> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::order::Traits;
-    use crate::tar::Time;
+    use crate::order::tree::tests::entry;
 
     type Spec = (&'static str, EntryKind, &'static str);
 
-    fn path(name: &str) -> TarPath {
-        TarPath::new(name.as_bytes()).unwrap()
-    }
-
-    fn entry(path: &TarPath, kind: EntryKind, target: Option<&TarPath>) -> Entry {
-        let (path, target, traits) = (path.clone(), target.cloned(), Traits::from_digest([0; 32]));
-        Entry { path, kind, target, content: None, traits, mtime: Time::default() }
-    }
-
     fn found(layers: &[&[Spec]]) -> String {
-        let owned: Vec<Vec<_>> = layers
-            .iter()
-            .map(|l| l.iter().map(|(p, k, t)| (path(p), *k, (!t.is_empty()).then(|| path(t)))).collect())
-            .collect();
-        let entries: Vec<Vec<Entry>> = owned
-            .iter()
-            .map(|l| l.iter().map(|(path, kind, target)| entry(path, *kind, target.as_ref())).collect())
-            .collect();
+        let entries = |layer: &&[Spec]| layer.iter().map(|(path, kind, target)| entry(path, *kind, target)).collect();
+        let entries: Vec<Vec<Entry>> = layers.iter().map(entries).collect();
         let entries: Vec<&[Entry]> = entries.iter().map(Vec::as_slice).collect();
         broken_entry(&entries).map_or_else(String::new, |(layer, broken)| format!("{layer}: {broken}"))
     }

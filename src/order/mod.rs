@@ -3,6 +3,7 @@
 //! Knows entries by path, kind and content digest; nothing of tar bytes, TOCs or OCI.
 //!
 //! - `normalise`: a layer's entries as a client would end up with them: the last of several wins.
+//! - `paths`: paths as numbers, so that trees are arrays.
 //! - [`broken_entry`]: what no client can extract.
 //! - `sequence`: the order inside a layer, against the previous image.
 //! - [`layers`]: which layers there are, and in which one each entry stands.
@@ -15,6 +16,7 @@ pub mod chunking;
 pub mod cost;
 pub mod layers;
 mod normalise;
+mod paths;
 mod plan;
 mod sequence;
 pub mod tree;

@@ -1,14 +1,14 @@
 //! Several entries for one path in a layer: tar allows it, podman refuses it (tar-split's
 //! `ErrDuplicatePath`, the TOC's "duplicate entries"). What an extracting client ends up with is what is kept.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use super::View;
-use crate::tar::{EntryKind, TarPath};
+use super::paths::{Marks, PathId, Paths, Step};
+use crate::tar::EntryKind;
 
 /// How a live entry is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
+pub(super) enum Role {
     /// As it came.
     Itself,
     /// A hard link whose target was replaced later in the same layer: it now carries the content, with the
@@ -20,7 +20,7 @@ pub enum Role {
 
 /// An entry that is left when the layer's tar was read to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Live {
+pub(super) struct Live {
     /// Index into the layer's entries.
     pub index: usize,
     pub role: Role,
@@ -28,72 +28,77 @@ pub struct Live {
 
 impl Live {
     /// The entry as it will stand in the new layer.
-    pub fn as_written<'a>(&self, entries: &[View<'a>]) -> View<'a> {
-        let entry = entries[self.index];
+    pub fn as_written(&self, steps: &[Step]) -> Step {
+        let step = steps[self.index];
         match self.role {
-            Role::Itself => entry,
-            Role::Heir(inode) => View { path: entry.path, ..entries[inode] },
-            Role::LinkTo(holder) => View { target: Some(entries[holder].path), ..entry },
+            Role::Itself => step,
+            Role::Heir(inode) => Step { path: step.path, ..steps[inode] },
+            Role::LinkTo(holder) => Step { target: Some(steps[holder].path), ..step },
         }
+    }
+}
+
+/// What normalising needs for every path of a table; used for one layer after another.
+#[derive(Debug)]
+pub(super) struct Scratch {
+    /// The live entry at each path.
+    at: Vec<Option<u32>>,
+    pub marks: Marks,
+}
+
+impl Scratch {
+    pub fn new(paths: &Paths<'_>) -> Self {
+        Self { at: vec![None; paths.len()], marks: Marks::new(paths) }
+    }
+
+    fn get(&self, path: PathId) -> Option<usize> {
+        self.at[path.at()].map(|index| index as usize)
+    }
+
+    fn take(&mut self, path: PathId) -> Option<usize> {
+        self.at[path.at()].take().map(|index| index as usize)
     }
 }
 
 /// The live entries, in the order of the input.
-pub fn normalise(entries: &[View<'_>]) -> Vec<Live> {
-    let mut at: HashMap<&TarPath, usize> = HashMap::with_capacity(entries.len());
-    let mut live = vec![true; entries.len()];
+pub(super) fn normalise(paths: &Paths<'_>, steps: &[Step], scratch: &mut Scratch) -> Vec<Live> {
+    let mut live = vec![true; steps.len()];
     // The entry whose inode each entry is: itself, or what a hard link's target was at that moment.
-    let mut inode: Vec<usize> = (0..entries.len()).collect();
-    // Directories that something stands in; they need no entries of their own.
-    let mut dirs: HashSet<&[u8]> = HashSet::new();
-    for (index, entry) in entries.iter().enumerate() {
-        if let Some(&target) = entry.target.and_then(|target| at.get(target)) {
+    let mut inode: Vec<usize> = (0..steps.len()).collect();
+    for (index, step) in steps.iter().enumerate() {
+        if let Some(target) = step.target.and_then(|target| scratch.get(target)) {
             inode[index] = inode[target];
         }
-        if let Some(old) = at.insert(entry.path, index) {
-            live[old] = false;
-        }
-        if entry.kind != EntryKind::Dir && dirs.contains(entry.path.as_bytes()) {
-            drop_below(entries, entry.path, index, &mut at, &mut live);
-        }
-        let mut path = entry.path.as_bytes();
-        while let Some(end) = path.iter().rposition(|&b| b == b'/') {
-            path = &path[..end];
-            if !dirs.insert(path) {
-                break;
+        let gives_way = scratch.take(step.path);
+        gives_way.into_iter().for_each(|old| live[old] = false);
+        // Directories that something stands in are marked; they need no entries of their own.
+        if step.kind != EntryKind::Dir && scratch.marks.has(step.path) {
+            for old in paths.below_id(step.path).filter_map(|path| scratch.take(path)) {
+                live[old] = false;
             }
+        }
+        scratch.at[step.path.at()] = Some(index as u32);
+        let mut dir = paths.parent(step.path);
+        while let Some(path) = dir.filter(|path| scratch.marks.mark(*path)) {
+            dir = paths.parent(path);
         }
     }
     let mut holder: HashMap<usize, usize> = HashMap::new();
-    let mut kept = Vec::with_capacity(entries.len());
-    for index in (0..entries.len()).filter(|&index| live[index]) {
-        kept.push(Live { index, role: role(entries, index, inode[index], &live, &at, &mut holder) });
+    let mut kept = Vec::with_capacity(steps.len());
+    for index in (0..steps.len()).filter(|&index| live[index]) {
+        kept.push(Live { index, role: role(steps, index, inode[index], &live, scratch, &mut holder) });
     }
+    steps.iter().for_each(|step| scratch.at[step.path.at()] = None);
+    scratch.marks.clear();
     kept
 }
 
-/// A directory gave way to something else: what was in it went with it.
-fn drop_below<'a>(
-    entries: &[View<'a>],
-    dir: &TarPath,
-    before: usize,
-    at: &mut HashMap<&'a TarPath, usize>,
-    live: &mut [bool],
-) {
-    for (index, entry) in entries[..before].iter().enumerate() {
-        if live[index] && entry.path.is_below(dir) {
-            live[index] = false;
-            at.remove(entry.path);
-        }
-    }
-}
-
 fn role(
-    entries: &[View<'_>],
+    steps: &[Step],
     index: usize,
     inode: usize,
     live: &[bool],
-    at: &HashMap<&TarPath, usize>,
+    scratch: &Scratch,
     holder: &mut HashMap<usize, usize>,
 ) -> Role {
     if inode == index {
@@ -105,8 +110,8 @@ fn role(
         return if heir == index { Role::Heir(inode) } else { Role::LinkTo(heir) };
     }
     // Straight to the file: a link between may have been replaced by one that leads back here.
-    match entries[index].target.and_then(|target| at.get(target)) {
-        Some(&target) if target == inode => Role::Itself,
+    match steps[index].target.and_then(|target| scratch.get(target)) {
+        Some(target) if target == inode => Role::Itself,
         _ => Role::LinkTo(inode),
     }
 }
@@ -114,16 +119,14 @@ fn role(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::order::Entry;
+    use crate::order::tree::tests::entry;
 
     fn run(entries: &[(&str, EntryKind, &str)]) -> Vec<(usize, Role)> {
-        let path = |name: &str| TarPath::new(name.as_bytes()).unwrap();
-        let owned: Vec<_> =
-            entries.iter().map(|(p, kind, t)| (path(p), *kind, (!t.is_empty()).then(|| path(t)))).collect();
-        let entries: Vec<_> = owned
-            .iter()
-            .map(|(path, kind, target)| View { path, kind: *kind, target: target.as_ref(), content: None })
-            .collect();
-        normalise(&entries).into_iter().map(|live| (live.index, live.role)).collect()
+        let entries: Vec<Entry> = entries.iter().map(|(path, kind, target)| entry(path, *kind, target)).collect();
+        let (paths, ids) = Paths::new([entries.as_slice()]);
+        let live = normalise(&paths, &paths.steps(&entries, &ids[0]), &mut Scratch::new(&paths));
+        live.into_iter().map(|live| (live.index, live.role)).collect()
     }
 
     use EntryKind::{Dir, HardLink as Link, Regular as File};

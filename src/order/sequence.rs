@@ -5,21 +5,26 @@
 //! behind: a file that changes moves to the front and what did not change keeps its place behind it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher as _, Hash, RandomState};
 
-use super::{Entry, View};
+use hashbrown::HashTable;
+
+use super::{Entry, Place, View};
 use crate::digest::FileDigest;
 use crate::tar::{EntryKind, TarPath};
 
-/// Layer and position in it.
-type Place = (u32, u32);
-
 /// What the previous image's TOCs say: which content clients have, and where it stood.
+///
+/// The tables hold numbers of entries alone: images can have a million.
 #[derive(Debug, Clone, Default)]
 pub struct Previous<'a> {
-    /// The lowest layer's place of each path with content, and those of the layers above, which few paths have.
-    paths: HashMap<&'a TarPath, Place>,
-    paths_again: HashMap<&'a TarPath, Vec<Place>>,
-    contents: HashMap<FileDigest, Place>,
+    hasher: RandomState,
+    /// The layers' entries, with their numbers.
+    layers: Vec<(u32, &'a [Entry])>,
+    /// Every place of a path that has content.
+    paths: HashTable<Place>,
+    /// The first place of each content.
+    contents: HashTable<Place>,
     /// Paths with content in each layer.
     sizes: HashMap<u32, u64>,
 }
@@ -28,22 +33,41 @@ impl<'a> Previous<'a> {
     /// Adds the next layer's entries in the order of its tar. Only content that a client can find through
     /// the layer's TOC belongs here.
     pub fn add_layer(&mut self, layer: u32, entries: &'a [Entry]) {
-        for (position, entry) in (0..).zip(entries) {
-            let (path, Some(content)) = (&entry.path, entry.content) else { continue };
-            let place = (layer, position);
-            self.contents.entry(content.digest).or_insert(place);
-            *self.sizes.entry(layer).or_default() += 1;
-            if self.paths.contains_key(path) {
-                self.paths_again.entry(path).or_default().push(place);
-            } else {
-                self.paths.insert(path, place);
-            }
+        let slot = self.layers.len() as u32;
+        self.layers.push((layer, entries));
+        let Self { hasher, layers, paths, contents, .. } = self;
+        let entry = |place: &Place| &layers[place.0 as usize].1[place.1 as usize];
+        let digest_hash = |place: &Place| hasher.hash_one(entry(place).content.map(|content| content.digest));
+        let path_hash = |place: &Place| hasher.hash_one(&entry(place).path);
+        let mut count = 0;
+        for place in (0..entries.len() as u32).map(|position| (slot, position)) {
+            let Some(content) = entry(&place).content else { continue };
+            count += 1;
+            let is_same = |other: &Place| entry(other).content.is_some_and(|other| other.digest == content.digest);
+            contents.entry(digest_hash(&place), is_same, digest_hash).or_insert(place);
+            paths.insert_unique(path_hash(&place), place, path_hash);
         }
+        *self.sizes.entry(layer).or_default() += count;
     }
 
     /// Do clients of the previous image have this content?
     pub fn has(&self, content: &FileDigest) -> bool {
-        self.contents.contains_key(content)
+        self.seen(content).is_some()
+    }
+
+    fn entry(&self, place: Place) -> &'a Entry {
+        &self.layers[place.0 as usize].1[place.1 as usize]
+    }
+
+    fn numbered(&self, (slot, position): Place) -> Place {
+        (self.layers[slot as usize].0, position)
+    }
+
+    /// Where content was first seen.
+    fn seen(&self, content: &FileDigest) -> Option<Place> {
+        let is_same = |place: &Place| self.entry(*place).content.is_some_and(|other| other.digest == *content);
+        let place = self.contents.find(self.hasher.hash_one(Some(content)), is_same)?;
+        Some(self.numbered(*place))
     }
 
     /// The layer whose paths are most like these: a layer that did not change finds itself, also when layers
@@ -63,15 +87,16 @@ impl<'a> Previous<'a> {
         shared.into_iter().max_by(less).map(|(layer, _)| layer)
     }
 
+    /// In no order.
     fn places(&self, path: &TarPath) -> impl Iterator<Item = Place> {
-        self.paths.get(path).into_iter().chain(self.paths_again.get(path).into_iter().flatten()).copied()
+        let all = self.paths.iter_hash(self.hasher.hash_one(path));
+        all.filter(move |place| self.entry(**place).path == *path).map(|place| self.numbered(*place))
     }
 
     /// Where known content stood: at the same path, best in the layer `home`, else where it was first seen.
     fn place(&self, path: &TarPath, content: &FileDigest, home: Option<u32>) -> Option<Place> {
-        let seen = *self.contents.get(content)?;
-        let at_home = self.places(path).find(|(layer, _)| Some(*layer) == home);
-        Some(at_home.or_else(|| self.paths.get(path).copied()).unwrap_or(seen))
+        let seen = self.seen(content)?;
+        Some(self.places(path).min_by_key(|place| (Some(place.0) != home, *place)).unwrap_or(seen))
     }
 }
 
@@ -107,7 +132,7 @@ pub fn sequence(entries: &[View<'_>], previous: &Previous<'_>, below: &Below) ->
     let home = previous.home(entries);
     for (index, entry) in entries.iter().enumerate() {
         match (entry.kind, entry.content) {
-            (EntryKind::HardLink, _) => links.push(index),
+            (EntryKind::HardLink, _) => links.push((entry.path, entry.target, index)),
             (_, None) => headers.push(index),
             (_, Some((content, _))) => match previous.place(entry.path, &content, home) {
                 None => fresh.push(index),
@@ -121,12 +146,12 @@ pub fn sequence(entries: &[View<'_>], previous: &Previous<'_>, below: &Below) ->
     let rank = |index: &usize| entries[*index].content.map_or(0, |(content, _)| below.rank(&content));
     fresh.sort_by(|a, b| rank(a).cmp(&rank(b)).then_with(|| by_path(a, b)));
     known.sort_by(|(a, i), (b, j)| rank(i).cmp(&rank(j)).then_with(|| a.cmp(b)).then_with(|| by_path(i, j)));
-    order_links(entries, &mut links);
+    let links = order_links(links);
     let count = fresh.len();
     let mut order = headers;
     order.append(&mut fresh);
     order.extend(known.into_iter().map(|(_, index)| index));
-    order.append(&mut links);
+    order.extend(links.into_iter().map(|(.., index)| index));
     (order, count)
 }
 
@@ -139,22 +164,29 @@ pub(super) fn canonical(entries: &[View<'_>], previous: &Previous<'_>) -> (Vec<u
     (order, fresh.count())
 }
 
-/// A link may point at another link, which must come first.
-pub(super) fn order_links(entries: &[View<'_>], links: &mut Vec<usize>) {
-    let by_path: HashMap<&TarPath, usize> = links.iter().map(|&index| (entries[index].path, index)).collect();
-    let depth = |index: usize| {
-        let mut depth = 0;
-        let mut next = entries[index].target.and_then(|target| by_path.get(target));
-        // Bounded, since links of a broken archive may go round in a circle.
-        while let Some(&index) = next.filter(|_| depth < links.len()) {
-            depth += 1;
-            next = entries[index].target.and_then(|target| by_path.get(target));
+/// Links, each with its path, its target and what goes with it, so that none comes before its target, which may be a
+/// link itself. By path as far as that leaves a choice.
+pub(super) fn order_links<K: Copy + Ord + Hash, T>(links: Vec<(K, Option<K>, T)>) -> Vec<(K, Option<K>, T)> {
+    let by_path: HashMap<K, usize> = links.iter().enumerate().map(|(at, (path, ..))| (*path, at)).collect();
+    let next = |at: usize| links[at].1.and_then(|target| by_path.get(&target)).copied();
+    // How many links each one leads through; 0 until it is known, so that circles of a broken archive end, too.
+    let mut depths = vec![0_usize; links.len()];
+    for start in 0..links.len() {
+        let mut way = Vec::new();
+        let mut at = Some(start);
+        while let Some(link) = at.filter(|&link| depths[link] == 0) {
+            depths[link] = usize::MAX;
+            way.push(link);
+            at = next(link);
         }
-        depth
-    };
-    let mut keyed: Vec<_> = links.iter().map(|&index| (depth(index), index)).collect();
-    keyed.sort_by(|(a, i), (b, j)| a.cmp(b).then_with(|| entries[*i].path.cmp(entries[*j].path)));
-    *links = keyed.into_iter().map(|(_, index)| index).collect();
+        let known = at.map_or(0, |link| depths[link]);
+        for (above, link) in way.into_iter().rev().enumerate() {
+            depths[link] = known.saturating_add(above + 1);
+        }
+    }
+    let mut keyed: Vec<_> = depths.into_iter().zip(links).collect();
+    keyed.sort_by_key(|(depth, (path, ..))| (*depth, *path));
+    keyed.into_iter().map(|(_, link)| link).collect()
 }
 
 #[cfg(test)]

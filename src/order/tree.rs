@@ -1,11 +1,9 @@
 //! Layers merged into the file system that a client mounts (OCI image spec, layer.md, "Applying Changesets").
 
-use std::collections::{BTreeMap, HashSet};
-use std::ops::Bound;
-
-use super::normalise::{Role, normalise};
+use super::normalise::{Role, Scratch, normalise};
+use super::paths::{PathId, Paths, Step};
 use super::sequence::order_links;
-use super::{Entry, View};
+use super::{Entry, Place};
 use crate::tar::{EntryKind, TarPath};
 
 pub(super) const WHITEOUT: &[u8] = b".wh.";
@@ -26,114 +24,139 @@ pub enum Whiteout {
 
 /// `None` for an ordinary entry.
 pub fn whiteout(path: &TarPath) -> Option<Whiteout> {
-    let (parent, name) = (path.parent()?, path.file_name());
+    let name = path.file_name();
+    // Said first, since all but a few paths end here.
+    let hidden = name.strip_prefix(WHITEOUT)?;
+    let parent = path.parent()?;
     if name == OPAQUE {
         return Some(Whiteout::Opaque(parent));
     }
     if name.starts_with(RESERVED) {
         return Some(Whiteout::Reserved);
     }
-    name.strip_prefix(WHITEOUT).filter(|hidden| !hidden.is_empty()).map(|hidden| Whiteout::Path(parent.join(hidden)))
+    (!hidden.is_empty()).then(|| Whiteout::Path(parent.join(hidden)))
 }
 
 /// One path of the merged file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Node {
-    pub layer: usize,
-    /// Index into that layer's entries.
-    pub entry: usize,
-    /// Layer and entry that carry type, metadata and content: for a hard link, those of the file it names. Paths
-    /// with one inode are one file.
-    pub inode: (usize, usize),
+    pub at: Place,
+    /// The entry that carries type, metadata and content: for a hard link, that of the file it names. Paths with one
+    /// inode are one file.
+    pub inode: Place,
     pub is_dir: bool,
 }
 
 /// Depth first, byte-sorted.
-pub type Tree<'a> = BTreeMap<&'a TarPath, Node>;
+pub type Tree<'a> = Vec<(&'a TarPath, Node)>;
 
 /// Merges the layers, bottom first.
-pub fn merge<'a>(layers: impl IntoIterator<Item = &'a [Entry]>) -> Tree<'a> {
-    let mut tree = Tree::new();
-    for (layer, entries) in layers.into_iter().enumerate() {
-        let entries: Vec<View<'a>> = entries.iter().map(View::from).collect();
-        apply(&mut tree, layer, &entries);
+pub fn merge<'a>(layers: &[&'a [Entry]]) -> Tree<'a> {
+    let (paths, ids) = Paths::new(layers.iter().copied());
+    let mut stack = Stack::new(&paths);
+    for (entries, ids) in layers.iter().zip(&ids) {
+        stack.add(&paths.steps(entries, ids));
     }
-    tree
+    stack.nodes().map(|(path, node)| (paths.name(path), node)).collect()
 }
 
-/// Puts a layer on top.
-pub(super) fn apply<'a>(tree: &mut Tree<'a>, layer: usize, entries: &[View<'a>]) {
-    let left = normalise(entries);
-    // Whiteouts hide lower layers only, wherever in the layer they stand.
-    for live in &left {
-        match whiteout(entries[live.index].path) {
-            Some(Whiteout::Path(hidden)) => {
-                tree.remove(&hidden);
-                remove_below(tree, &hidden);
+/// The file system that the layers show which were put on it.
+pub(super) struct Stack<'p, 'a> {
+    paths: &'p Paths<'a>,
+    nodes: Vec<Option<Node>>,
+    scratch: Scratch,
+    layers: u32,
+}
+
+impl<'p, 'a> Stack<'p, 'a> {
+    pub fn new(paths: &'p Paths<'a>) -> Self {
+        Self { paths, nodes: vec![None; paths.len()], scratch: Scratch::new(paths), layers: 0 }
+    }
+
+    pub fn get(&self, path: PathId) -> Option<&Node> {
+        self.nodes[path.at()].as_ref()
+    }
+
+    /// In the order of the paths.
+    pub fn nodes(&self) -> impl Iterator<Item = (PathId, Node)> {
+        self.paths.ids().zip(&self.nodes).filter_map(|(path, node)| Some((path, (*node)?)))
+    }
+
+    /// Puts a layer on top.
+    pub fn add(&mut self, steps: &[Step]) {
+        let mut live = normalise(self.paths, steps, &mut self.scratch);
+        // Whiteouts hide lower layers only, wherever in the layer they stand.
+        live.retain(|live| match whiteout(self.paths.name(steps[live.index].path)) {
+            Some(whiteout) => {
+                self.hide(&whiteout);
+                false
             }
-            Some(Whiteout::Opaque(dir)) => remove_below(tree, &dir),
-            Some(Whiteout::Reserved) | None => {}
+            None => true,
+        });
+        let written: Vec<Step> = live.iter().map(|live| live.as_written(steps)).collect();
+        self.make_way(&written);
+        let layer = self.layers;
+        self.layers += 1;
+        let mut links = Vec::new();
+        for (live, step) in live.iter().zip(&written) {
+            let at = (layer, live.index as u32);
+            if step.kind == EntryKind::HardLink {
+                links.push((step.path, step.target, at));
+                continue;
+            }
+            let inode = match live.role {
+                Role::Heir(inode) => (layer, inode as u32),
+                Role::Itself | Role::LinkTo(_) => at,
+            };
+            self.insert(step.path, Node { at, inode, is_dir: step.kind == EntryKind::Dir });
+        }
+        for (path, target, at) in order_links(links) {
+            // A link to nothing is an entry of its own, so that two images with one can still be compared.
+            let inode = target.and_then(|target| self.get(target)).map_or(at, |target| target.inode);
+            self.insert(path, Node { at, inode, is_dir: false });
         }
     }
-    let live: Vec<_> = left.into_iter().filter(|live| whiteout(entries[live.index].path).is_none()).collect();
-    let written: Vec<View<'a>> = live.iter().map(|live| live.as_written(entries)).collect();
-    make_way(tree, &written);
-    let (mut links, others): (Vec<usize>, Vec<usize>) =
-        (0..live.len()).partition(|&at| written[at].kind == EntryKind::HardLink);
-    for at in others {
-        let carrier = match live[at].role {
-            Role::Heir(inode) => inode,
-            Role::Itself | Role::LinkTo(_) => live[at].index,
+
+    fn hide(&mut self, whiteout: &Whiteout) {
+        let dir = match whiteout {
+            Whiteout::Path(hidden) => {
+                self.paths.find(hidden).into_iter().for_each(|path| self.nodes[path.at()] = None);
+                hidden
+            }
+            Whiteout::Opaque(dir) => dir,
+            Whiteout::Reserved => return,
         };
-        let is_dir = written[at].kind == EntryKind::Dir;
-        insert(tree, written[at], Node { layer, entry: live[at].index, inode: (layer, carrier), is_dir });
+        self.paths.below(dir).for_each(|path| self.nodes[path.at()] = None);
     }
-    order_links(&written, &mut links);
-    for at in links {
-        let target = written[at].target.and_then(|target| tree.get(target));
-        // A link to nothing is an entry of its own, so that two images with one can still be compared.
-        let inode = target.map_or((layer, live[at].index), |target| target.inode);
-        insert(tree, written[at], Node { layer, entry: live[at].index, inode, is_dir: false });
-    }
-}
 
-/// A layer is unpacked into a directory of its own: where it has something below a path that it has no entry for, that
-/// path becomes a directory, and hides what is no directory below, symbolic links too.
-///
-/// `entries` are those that are left when the layer was unpacked.
-fn make_way(tree: &mut Tree<'_>, entries: &[View<'_>]) {
-    let mut seen: HashSet<TarPath> = HashSet::new();
-    for entry in entries {
-        for dir in std::iter::successors(entry.path.parent(), TarPath::parent) {
-            if tree.get(&dir).is_some_and(|node| !node.is_dir) {
-                tree.remove(&dir);
-            }
-            if !seen.insert(dir) {
-                break;
+    /// A layer is unpacked into a directory of its own: where it has something below a path that it has no entry for,
+    /// that path becomes a directory, and hides what is no directory below, symbolic links too.
+    ///
+    /// `written` are those that are left when the layer was unpacked.
+    fn make_way(&mut self, written: &[Step]) {
+        for step in written {
+            let mut dir = self.paths.parent(step.path);
+            while let Some(path) = dir.filter(|path| self.scratch.marks.mark(*path)) {
+                self.nodes[path.at()] = self.nodes[path.at()].filter(|node| node.is_dir);
+                dir = self.paths.parent(path);
             }
         }
+        self.scratch.marks.clear();
     }
-}
 
-fn insert<'a>(tree: &mut Tree<'a>, entry: View<'a>, node: Node) {
-    if entry.kind != EntryKind::Dir {
-        remove_below(tree, entry.path);
-    }
-    tree.insert(entry.path, node);
-}
-
-fn remove_below(tree: &mut Tree<'_>, dir: &TarPath) {
-    // Everything below stands right behind the directory in this order.
-    let below = tree.range::<TarPath, _>((Bound::Excluded(dir), Bound::Unbounded));
-    let doomed: Vec<&TarPath> = below.map(|(path, _)| *path).take_while(|path| path.is_below(dir)).collect();
-    for path in doomed {
-        tree.remove(&path);
+    fn insert(&mut self, path: PathId, node: Node) {
+        if !node.is_dir {
+            self.paths.below_id(path).for_each(|path| self.nodes[path.at()] = None);
+        }
+        self.nodes[path.at()] = Some(node);
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+    use crate::order::Traits;
+    use crate::tar::Time;
 
     type Spec = (&'static str, EntryKind, &'static str);
 
@@ -141,22 +164,24 @@ mod tests {
         TarPath::new(name.as_bytes()).unwrap()
     }
 
-    fn merged(layers: &[&[Spec]]) -> Vec<(String, usize, (usize, usize))> {
-        let owned: Vec<Vec<_>> = layers
-            .iter()
-            .map(|l| l.iter().map(|(p, k, t)| (path(p), *k, (!t.is_empty()).then(|| path(t)))).collect())
-            .collect();
-        let mut tree = Tree::new();
-        for (layer, entries) in owned.iter().enumerate() {
-            let views = entries.iter().map(|(path, kind, target)| View {
-                path,
-                kind: *kind,
-                target: target.as_ref(),
-                content: None,
-            });
-            apply(&mut tree, layer, &views.collect::<Vec<_>>());
+    /// Without content; a target of "" is none.
+    pub fn entry(name: &str, kind: EntryKind, target: &str) -> Entry {
+        let target = (!target.is_empty()).then(|| path(target));
+        Entry {
+            path: path(name),
+            kind,
+            target,
+            content: None,
+            traits: Traits::from_digest([0; 32]),
+            mtime: Time::default(),
         }
-        tree.into_iter().map(|(path, node)| (path.to_string(), node.layer, node.inode)).collect()
+    }
+
+    fn merged(layers: &[&[Spec]]) -> Vec<(String, u32, Place)> {
+        let entries = |layer: &&[Spec]| layer.iter().map(|(path, kind, target)| entry(path, *kind, target)).collect();
+        let layers: Vec<Vec<Entry>> = layers.iter().map(entries).collect();
+        let layers: Vec<&[Entry]> = layers.iter().map(Vec::as_slice).collect();
+        merge(&layers).into_iter().map(|(path, node)| (path.to_string(), node.at.0, node.inode)).collect()
     }
 
     fn paths(layers: &[&[Spec]]) -> String {

@@ -86,7 +86,10 @@ impl TarPath {
 impl Ord for TarPath {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         let key = |b: u8| if b == b'/' { 0 } else { b };
-        match self.0.iter().zip(&other.0).find(|(a, b)| a != b) {
+        // By words, since paths of one tree begin alike.
+        let words = self.0.as_chunks::<8>().0.iter().zip(other.0.as_chunks::<8>().0);
+        let alike = words.take_while(|(a, b)| a == b).count() * 8;
+        match self.0[alike..].iter().zip(&other.0[alike..]).find(|(a, b)| a != b) {
             Some((a, b)) => key(*a).cmp(&key(*b)),
             None => self.0.len().cmp(&other.0.len()),
         }

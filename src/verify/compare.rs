@@ -22,12 +22,12 @@ pub(super) fn compare(
         progress.check()?;
         let path = match (left.peek(), right.peek()) {
             (None, None) => return Ok(entries),
-            (Some((path, _)), None) | (None, Some((path, _))) => **path,
-            (Some((one, _)), Some((other, _))) => (**one).min(**other),
+            (Some((path, _)), None) | (None, Some((path, _))) => *path,
+            (Some((one, _)), Some((other, _))) => (*one).min(*other),
         };
         entries += 1;
         let mut found = At { path, ignore, out };
-        match (left.next_if(|(at, _)| **at == path), right.next_if(|(at, _)| **at == path)) {
+        match (left.next_if(|(at, _)| *at == path), right.next_if(|(at, _)| *at == path)) {
             (Some((_, one)), Some((_, other))) => found.both((a, one), (b, other))?,
             (Some((_, one)), None) => found.push("only in A", described(&a.seen(one)?), ABSENT.to_owned()),
             (None, Some((_, other))) => found.push("only in B", ABSENT.to_owned(), described(&b.seen(other)?)),

@@ -13,7 +13,6 @@ use crate::job::JobOptions;
 use crate::oci::{Platform, Reference, Transport};
 use crate::progress::Progress;
 use crate::source::{Image, Source};
-use crate::tar::TarPath;
 
 use side::{Merged, Side};
 
@@ -98,9 +97,10 @@ pub fn verify(
 
 /// A tree on disk always has a root; many images say nothing of theirs, which is no difference.
 fn forget_root(reference: &Reference, side: &mut Merged<'_>, other: &Merged<'_>) {
-    let root = TarPath::root();
-    if reference.transport() == Transport::Dir && !other.tree.contains_key(&root) {
-        side.tree.remove(&root);
+    // The root comes first.
+    let has_root = |side: &Merged<'_>| side.tree.first().is_some_and(|(path, _)| path.is_root());
+    if reference.transport() == Transport::Dir && has_root(side) && !has_root(other) {
+        side.tree.remove(0);
     }
 }
 

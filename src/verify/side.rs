@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::inventory::{Known, Payload};
 use crate::job::JobOptions;
 use crate::order::tree::{Node, Tree, merge};
+use crate::order::{Entry, Place};
 use crate::pack::read_header;
 use crate::progress::Progress;
 use crate::source::{Image, Source, SourceError};
@@ -23,7 +24,7 @@ pub(super) struct Merged<'a> {
     side: &'a Side,
     pub tree: Tree<'a>,
     /// The first path of each file that has several.
-    linked: HashMap<(usize, usize), &'a TarPath>,
+    linked: HashMap<Place, &'a TarPath>,
 }
 
 /// What a client would see at a path.
@@ -48,7 +49,8 @@ impl Side {
     }
 
     pub fn merged(&self) -> Merged<'_> {
-        let tree = merge(self.layers.iter().map(|layer| layer.inventory.entries.as_slice()));
+        let layers: Vec<&[Entry]> = self.layers.iter().map(|layer| layer.inventory.entries.as_slice()).collect();
+        let tree = merge(&layers);
         let linked = linked(&tree);
         Merged { side: self, tree, linked }
     }
@@ -57,7 +59,7 @@ impl Side {
 impl<'a> Merged<'a> {
     /// A hard link shows its file's metadata; one that leads nowhere shows itself.
     pub fn seen(&self, node: &Node) -> Result<Seen<'a>, Error> {
-        let (layer, entry) = node.inode;
+        let (layer, entry) = (node.inode.0 as usize, node.inode.1 as usize);
         let body = self.side.layers.get(layer).and_then(|layer| layer.inventory.bodies.get(entry));
         let body = body.ok_or(Error::Internal("an entry of the merged tree is in no layer"))?;
         let header = read_header(&self.side.spool, body.header).map_err(|source| Error::Pack { layer, source })?;
@@ -70,13 +72,13 @@ impl<'a> Merged<'a> {
     }
 }
 
-fn linked<'a>(tree: &Tree<'a>) -> HashMap<(usize, usize), &'a TarPath> {
-    let mut paths: HashMap<(usize, usize), u32> = HashMap::new();
+fn linked<'a>(tree: &[(&'a TarPath, Node)]) -> HashMap<Place, &'a TarPath> {
+    let mut paths: HashMap<Place, u32> = HashMap::new();
     // Only a path that is not its own inode can be one of several, which spares a map over all files.
-    tree.values().filter(|node| (node.layer, node.entry) != node.inode).for_each(|node| {
+    tree.iter().map(|(_, node)| node).filter(|node| node.at != node.inode).for_each(|node| {
         paths.insert(node.inode, 0);
     });
-    for node in tree.values() {
+    for (_, node) in tree {
         if let Some(count) = paths.get_mut(&node.inode) {
             *count += 1;
         }

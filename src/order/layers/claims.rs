@@ -1,37 +1,39 @@
 //! Which segment already shows a file of the new image exactly as it must be.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
+use super::Mtime;
+use super::log::Log;
 use super::new::{FileId, NewTree};
-use super::{Mtime, Segment};
 use crate::order::Entry;
-use crate::order::tree::{self, Node, Tree};
+use crate::order::paths::PathId;
+use crate::order::tree::{Node, Stack};
 use crate::tar::{TarPath, Time};
 
 pub(super) struct Claims {
     /// Segment and entry that show each file; of its first path only.
     shown: Vec<Option<(u32, u32)>>,
-    /// Times that differ from the input's, by a file's first path.
-    mtimes: HashMap<FileId, Time>,
+    /// Times that differ from the input's, by files' first paths, ascending.
+    mtimes: Vec<(FileId, Time)>,
 }
 
 impl Claims {
-    /// Looks every file up in what the segments of `use_` show together.
-    pub fn new(new: &NewTree<'_>, segments: &[Segment], in_use: &[bool], mtime: Mtime) -> Self {
-        let numbers: Vec<usize> = (0..segments.len()).filter(|&n| in_use[n]).collect();
-        let old = tree::merge(numbers.iter().map(|&n| segments[n].entries.as_slice()));
-        let mut claims = Self { shown: vec![None; new.files.len()], mtimes: HashMap::new() };
-        let look = Look { new, old, segments, numbers, sources: sources(new), mtime };
+    /// Looks every file up in what the segments of `in_use` show together.
+    pub fn new(new: &NewTree<'_>, log: &Log<'_>, in_use: &[bool], mtime: Mtime) -> Self {
+        let numbers: Vec<usize> = (0..log.segments.len()).filter(|&n| in_use[n]).collect();
+        let mut old = Stack::new(log.paths);
+        numbers.iter().for_each(|&segment| old.add(&log.steps(segment)));
+        let look = Look { new, old, log, numbers, sources: sources(new), mtime };
+        let mut claims = Self { shown: vec![None; new.files.len()], mtimes: Vec::new() };
         let mut taken = HashSet::new();
         // A file with several paths comes first: one that lost some of them must not take its inode.
-        let (linked, single): (Vec<FileId>, Vec<FileId>) = new.firsts().partition(|&first| new.has_links(first));
-        for first in linked.into_iter().chain(single) {
-            if let Some(time) = look.time(first) {
-                claims.mtimes.insert(first, time);
-            }
-            claims.shown[first as usize] =
-                look.shown(first, claims.mtimes.get(&first)).filter(|inode| taken.insert(*inode));
+        let linked = new.firsts().filter(|&first| new.has_links(first));
+        for first in linked.chain(new.firsts().filter(|&first| !new.has_links(first))) {
+            let time = look.time(first);
+            claims.mtimes.extend(time.map(|time| (first, time)));
+            claims.shown[first as usize] = look.shown(first, time).filter(|inode| taken.insert(*inode));
         }
+        claims.mtimes.sort_unstable_by_key(|(first, _)| *first);
         claims
     }
 
@@ -50,7 +52,7 @@ impl Claims {
     }
 
     pub fn mtime(&self, first: FileId) -> Option<Time> {
-        self.mtimes.get(&first).copied()
+        self.mtimes.binary_search_by_key(&first, |(first, _)| *first).ok().map(|at| self.mtimes[at].1)
     }
 
     /// Files, by their first paths, with the segments and entries that show them.
@@ -62,8 +64,8 @@ impl Claims {
 
 struct Look<'a> {
     new: &'a NewTree<'a>,
-    old: Tree<'a>,
-    segments: &'a [Segment],
+    old: Stack<'a, 'a>,
+    log: &'a Log<'a>,
     /// The segment behind each layer of `old`.
     numbers: Vec<usize>,
     sources: HashSet<FileId>,
@@ -71,10 +73,10 @@ struct Look<'a> {
 }
 
 impl<'a> Look<'a> {
-    fn old(&self, path: &TarPath) -> Option<(&Node, &'a Entry)> {
+    fn old(&self, path: PathId) -> Option<(&Node, &'a Entry)> {
         let node = self.old.get(path)?;
         let (layer, entry) = node.inode;
-        Some((node, &self.segments[self.numbers[layer]].entries[entry]))
+        Some((node, &self.log.segments[self.numbers[layer as usize]].entries[entry as usize]))
     }
 
     /// Another time for the file, by the policy.
@@ -94,17 +96,17 @@ impl<'a> Look<'a> {
     }
 
     /// The one inode of one segment that all paths of the file show.
-    fn shown(&self, first: FileId, time: Option<&Time>) -> Option<(u32, u32)> {
+    fn shown(&self, first: FileId, time: Option<Time>) -> Option<(u32, u32)> {
         let carrier = self.new.carrier(first);
         let paths = self.new.paths(first);
         let mut inodes = paths.iter().map(|&id| {
             let (node, old) = self.old(self.new.file(id).path)?;
-            let wanted = time.unwrap_or(&carrier.mtime);
-            (node.layer == node.inode.0 && is_same(carrier, old) && old.mtime == *wanted).then_some(node.inode)
+            let wanted = time.unwrap_or(carrier.mtime);
+            (node.at.0 == node.inode.0 && is_same(carrier, old) && old.mtime == wanted).then_some(node.inode)
         });
         let inode = inodes.next()??;
         let all = inodes.all(|other| other == Some(inode));
-        all.then(|| (self.numbers[inode.0] as u32, inode.1 as u32))
+        all.then(|| (self.numbers[inode.0 as usize] as u32, inode.1))
     }
 }
 
@@ -116,9 +118,10 @@ fn is_same(new: &Entry, old: &Entry) -> bool {
 
 /// Python sources whose byte-code records their time: with another time Python would compile them again.
 fn sources(new: &NewTree<'_>) -> HashSet<FileId> {
-    let compiled = new.firsts().filter_map(|id| {
+    // Byte-code of several names has several sources: uv and pip link what is equal.
+    let compiled = (0..new.files.len() as FileId).filter_map(|id| {
         let time = new.content(id)?.compiled_from?;
-        let source = new.find(&source_of(new.file(id).path)?)?;
+        let source = new.find(&source_of(new.name(id))?)?;
         let first = new.file(source).first;
         (new.carrier(first).mtime.secs as u32 == time).then_some(first)
     });

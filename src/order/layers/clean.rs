@@ -105,9 +105,9 @@ fn purged(new: &NewTree<'_>, segments: &[Segment], options: &Options) -> HashSet
     for segment in segments.iter().filter(|_| !purge.is_empty()) {
         let entries = segment.entries.as_slice();
         // A hard link has its content elsewhere in its layer.
-        for (path, node) in tree::merge([entries]) {
+        for (path, node) in tree::merge(&[entries]) {
             if purge.iter().any(|out| path == out || path.is_below(out)) {
-                purged.extend(entries[node.inode.1].content.map(|content| content.digest));
+                purged.extend(entries[node.inode.1 as usize].content.map(|content| content.digest));
             }
         }
         // Of several entries for one path a tar holds all.

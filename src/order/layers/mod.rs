@@ -3,6 +3,7 @@
 //! | file | decides |
 //! | --- | --- |
 //! | `new` | what the new image shows |
+//! | `log` | (the segments, with their paths as numbers) |
 //! | `claims` | which segment already shows a file exactly so |
 //! | `clean` | which segments stay, are cleaned, or go |
 //! | `split` | which fresh files stand together |
@@ -12,6 +13,7 @@
 
 mod claims;
 mod clean;
+mod log;
 mod new;
 mod slots;
 mod split;
@@ -23,6 +25,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use super::paths::Paths;
 use super::plan::{LayerPlan, Plan, Reason, State};
 use super::{Below, Entry, Previous};
 use crate::digest::FileDigest;
@@ -30,6 +33,7 @@ use crate::tar::{TarPath, Time};
 
 use claims::Claims;
 use clean::{Fate, Usage};
+use log::Log;
 use new::{FileId, NewTree};
 use slots::{Slot, limit, slots};
 use split::{Grain, Group, split};
@@ -154,11 +158,15 @@ pub fn plan(
     previous: &Previous<'_>,
     options: &Options,
 ) -> Result<Plan, PlanError> {
-    let new = NewTree::new(layers, &options.prune);
+    let old = segments.iter().map(|segment| segment.entries.as_slice());
+    let (paths, mut ids) = Paths::new(layers.iter().copied().chain(old));
+    let log = Log { paths: &paths, segments, ids: ids.split_off(layers.len()) };
+    let new = NewTree::new(&paths, layers, &ids, &options.prune);
+    drop(ids);
     if let Some(path) = clean::purged_in_base(&new, segments, options) {
         return Err(PlanError::Purge { path });
     }
-    let planner = Planner { new: &new, labels, segments, previous, options };
+    let planner = Planner { new: &new, labels, log: &log, segments, previous, options };
     let mut mending = Mending::default();
     for round in 0..=ROUNDS {
         let in_use: Vec<bool> = segments.iter().map(|segment| round < ROUNDS || segment.is_base).collect();
@@ -182,6 +190,7 @@ struct Mending {
 struct Planner<'a> {
     new: &'a NewTree<'a>,
     labels: &'a Labels<'a>,
+    log: &'a Log<'a>,
     segments: &'a [Segment],
     previous: &'a Previous<'a>,
     options: &'a Options,
@@ -201,7 +210,7 @@ impl Planner<'_> {
     fn attempt(&self, in_use: &[bool], mending: &mut Mending) -> Result<Option<Plan>, PlanError> {
         let decided = self.decide(in_use, mending);
         let drafts = self.drafts(&decided, &[]);
-        let found = faults(self.new, &decided.claims, self.segments, &decided.slots, &drafts);
+        let found = faults(self.new, &decided.claims, self.log, &decided.slots, &drafts);
         let bare_top = decided.slots.last().is_none_or(|slot| slot.kept);
         if found.wrong.is_empty() && found.unhideable.is_empty() && (found.extra.is_empty() || !bare_top) {
             let hidden = whiteouts(found.extra);
@@ -221,7 +230,7 @@ impl Planner<'_> {
 
     fn decide(&self, in_use: &[bool], mending: &Mending) -> Decided {
         let (new, segments) = (self.new, self.segments);
-        let mut claims = Claims::new(new, segments, in_use, self.options.mtime);
+        let mut claims = Claims::new(new, self.log, in_use, self.options.mtime);
         mending.fresh.iter().for_each(|&first| claims.give_up(first));
         let fates = clean::decide(new, segments, &mut claims, &mending.clean, self.options);
         let usage = clean::usage(new, segments, &claims);

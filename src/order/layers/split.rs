@@ -75,8 +75,8 @@ fn key<'a>(new: &NewTree<'a>, first: FileId, labels: &Labels<'_>) -> Key<'a> {
     let big = new.stored(first) >= BIG;
     match (label.owner, label.change) {
         _ if label.odd => Key::Odd,
-        (None, _) if big => Key::Big(new.file(first).path),
-        (_, Change::Always) if big => Key::Big(new.file(first).path),
+        (None, _) if big => Key::Big(new.name(first)),
+        (_, Change::Always) if big => Key::Big(new.name(first)),
         (_, Change::Always) => Key::Hot,
         (Some(owner), Change::Seldom) => Key::Owner(owner),
         (None, Change::Seldom) => Key::Rest,

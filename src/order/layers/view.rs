@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::Segment;
 use super::claims::Claims;
+use super::log::Log;
 use super::new::{FileId, NewTree, can_hide};
 use super::slots::Slot;
 use super::write::Draft;
-use crate::order::View;
-use crate::order::tree::{self, Tree};
+use crate::order::tree::Stack;
 use crate::tar::{EntryKind, TarPath};
 
 /// Where the planned layers show something else than the new image.
@@ -22,44 +21,42 @@ pub(super) struct Faults {
     pub wrong: Vec<FileId>,
 }
 
-/// `drafts` are the layers in the place of `slots`; `None` for one that is kept.
+/// `drafts` are the layers in the place of `slots`, without whiteouts; `None` for one that is kept.
 pub(super) fn faults(
     new: &NewTree<'_>,
     claims: &Claims,
-    segments: &[Segment],
+    log: &Log<'_>,
     slots: &[Slot],
     drafts: &[Option<Draft<'_>>],
 ) -> Faults {
-    let mut shown = Tree::new();
-    for (layer, (slot, draft)) in slots.iter().zip(drafts).enumerate() {
-        let views: Vec<View<'_>> = match draft {
-            Some(draft) => draft.rows.iter().map(|row| row.view).collect(),
-            None => segments[slot.segments[0]].entries.iter().map(View::from).collect(),
-        };
-        tree::apply(&mut shown, layer, &views);
+    let mut shown = Stack::new(log.paths);
+    for (slot, draft) in slots.iter().zip(drafts) {
+        shown.add(&draft.as_ref().map_or_else(|| log.steps(slot.segments[0]), Draft::steps));
     }
     let expected = expected(new, claims, slots);
     let mut faults = Faults::default();
     let mut hidden: Option<&TarPath> = None;
-    let mut files = new.files.iter().enumerate().peekable();
-    for (path, node) in &shown {
-        while let Some((_, file)) = files.next_if(|(_, file)| file.path < *path) {
+    let mut files = (0..).zip(&new.files).peekable();
+    for (path, node) in shown.nodes() {
+        while let Some((_, file)) = files.next_if(|(_, file)| file.path < path) {
             faults.wrong.push(file.first);
         }
-        let Some((id, file)) = files.next_if(|(_, file)| file.path == *path) else {
+        let layer = node.at.0;
+        let Some((id, file)) = files.next_if(|(_, file)| file.path == path) else {
+            let path = log.paths.name(path);
             if hidden.is_some_and(|dir| path.is_below(dir)) {
                 continue;
             }
             if can_hide(path) && !new.is_implied(path) {
                 hidden = Some(path);
-                faults.extra.push((*path).clone());
+                faults.extra.push(path.clone());
             } else {
-                faults.unhideable.extend(slots[node.layer].segments.first().map(|&n| ((*path).clone(), n)));
+                faults.unhideable.extend(slots[layer as usize].segments.first().map(|&n| (path.clone(), n)));
             }
             continue;
         };
-        let is_dir = new.carrier(id as FileId).kind == EntryKind::Dir;
-        let is_right = expected[id] == Some(node.layer) || (is_dir && drafts[node.layer].is_some());
+        let is_dir = || new.carrier(id).kind == EntryKind::Dir;
+        let is_right = expected[id as usize] == Some(layer) || (drafts[layer as usize].is_some() && is_dir());
         if !is_right {
             faults.wrong.push(file.first);
         }
@@ -69,10 +66,10 @@ pub(super) fn faults(
 }
 
 /// The layer in which each file is to be seen.
-fn expected(new: &NewTree<'_>, claims: &Claims, slots: &[Slot]) -> Vec<Option<usize>> {
-    let mut of_segment: BTreeMap<usize, usize> = BTreeMap::new();
+fn expected(new: &NewTree<'_>, claims: &Claims, slots: &[Slot]) -> Vec<Option<u32>> {
+    let mut of_segment: BTreeMap<usize, u32> = BTreeMap::new();
     let mut expected = vec![None; new.files.len()];
-    for (layer, slot) in slots.iter().enumerate() {
+    for (layer, slot) in (0..).zip(slots) {
         of_segment.extend(slot.segments.iter().map(|&segment| (segment, layer)));
         slot.groups.iter().flat_map(|group| &group.files).for_each(|&first| expected[first as usize] = Some(layer));
     }

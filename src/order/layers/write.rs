@@ -6,16 +6,19 @@ use std::ops::Range;
 use super::claims::Claims;
 use super::new::{FileId, NewTree, hide};
 use crate::digest::FileDigest;
+use crate::order::paths::Step;
 use crate::order::{Below, Entry, Previous, Role, View, Written, sequence};
 use crate::tar::{EntryKind, TarPath};
 
 /// A layer's entries before they are put in order.
 pub(super) struct Draft<'a> {
-    pub rows: Vec<Row<'a>>,
+    rows: Vec<Row<'a>>,
 }
 
-pub(super) struct Row<'a> {
-    pub view: View<'a>,
+struct Row<'a> {
+    view: View<'a>,
+    /// `None` for a whiteout, which changes nothing above its own layer.
+    step: Option<Step>,
     written: Written,
 }
 
@@ -33,9 +36,9 @@ impl<'a> Draft<'a> {
         let mut dirs = BTreeSet::new();
         for &first in files {
             let paths = new.paths(first);
-            let holder = holder(new, &paths, canonical);
-            for id in paths {
-                add_parents(new, new.file(id).parent, &mut dirs);
+            let holder = holder(new, paths, canonical);
+            for &id in paths {
+                add_parents(new, new.parent(id), &mut dirs);
                 match new.carrier(first).kind {
                     EntryKind::Dir => drop(dirs.insert(id)),
                     _ => rows.push(row(new, claims, id, holder)),
@@ -46,7 +49,7 @@ impl<'a> Draft<'a> {
             let dir = std::iter::successors(hidden.parent(), TarPath::parent).find_map(|dir| new.find(&dir));
             add_parents(new, dir, &mut dirs);
             let view = View { path: name, kind: EntryKind::Regular, target: None, content: None };
-            rows.push(Row { view, written: Written::Whiteout(name.clone()) });
+            rows.push(Row { view, step: None, written: Written::Whiteout(name.clone()) });
         }
         rows.extend(dirs.into_iter().map(|id| row(new, claims, id, id)));
         Self { rows }
@@ -54,6 +57,11 @@ impl<'a> Draft<'a> {
 
     pub fn contents(&self) -> impl Iterator<Item = FileDigest> + '_ {
         self.rows.iter().filter_map(|row| row.view.content).map(|(digest, _)| digest)
+    }
+
+    /// What the layer shows, and not what it hides.
+    pub fn steps(&self) -> Vec<Step> {
+        self.rows.iter().filter_map(|row| row.step).collect()
     }
 
     pub fn in_order(self, previous: &Previous<'_>, below: &Below, canonical: bool) -> Ordered {
@@ -83,7 +91,7 @@ pub(super) struct Ordered {
 
 fn add_parents(new: &NewTree<'_>, mut dir: Option<FileId>, dirs: &mut BTreeSet<FileId>) {
     while let Some(id) = dir.filter(|id| dirs.insert(*id)) {
-        dir = new.file(id).parent;
+        dir = new.parent(id);
     }
 }
 
@@ -96,18 +104,19 @@ fn holder(new: &NewTree<'_>, paths: &[FileId], canonical: bool) -> FileId {
 
 /// Other paths than the holder are links to it.
 fn row<'a>(new: &NewTree<'a>, claims: &Claims, id: FileId, holder: FileId) -> Row<'a> {
-    let file = new.file(id);
+    let (file, path) = (new.file(id), new.name(id));
     let carrier: &'a Entry = new.entry(file.inode);
     let (role, view) = if id != holder {
-        let holder = new.file(holder);
-        let view = View { path: file.path, kind: EntryKind::HardLink, target: Some(holder.path), content: None };
-        (Role::LinkTo(holder.at), view)
+        let view = View { path, kind: EntryKind::HardLink, target: Some(new.name(holder)), content: None };
+        (Role::LinkTo(new.file(holder).at), view)
     } else if file.at == file.inode {
         (Role::Itself, View::from(carrier))
     } else {
-        (Role::Heir(file.inode), View { path: file.path, ..View::from(carrier) })
+        (Role::Heir(file.inode), View { path, ..View::from(carrier) })
     };
-    Row { view, written: Written::Entry { at: file.at, role, mtime: claims.mtime(file.first) } }
+    let target = (id != holder).then(|| new.file(holder).path);
+    let step = Step { path: file.path, kind: view.kind, target };
+    Row { view, step: Some(step), written: Written::Entry { at: file.at, role, mtime: claims.mtime(file.first) } }
 }
 
 /// Paths to hide, with the names that hide them.

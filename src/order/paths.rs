@@ -1,0 +1,168 @@
+//! The paths of several layers as numbers in depth-first order. A tree over them is an array, and what is below a
+//! directory is the run behind it.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::num::NonZeroU32;
+
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry as Slot;
+
+use super::Entry;
+use crate::tar::{EntryKind, TarPath};
+
+/// A path by its place in a table, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct PathId(NonZeroU32);
+
+impl PathId {
+    fn new(at: usize) -> Self {
+        let number = u32::try_from(at + 1).ok().and_then(NonZeroU32::new);
+        Self(number.expect("a layer's entries are counted in 32 bits"))
+    }
+
+    /// From 0.
+    pub fn at(self) -> usize {
+        self.0.get() as usize - 1
+    }
+}
+
+/// An entry as far as merging goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Step {
+    pub path: PathId,
+    pub kind: EntryKind,
+    /// A hard link's target; `None` for one that no layer of the table has.
+    pub target: Option<PathId>,
+}
+
+/// Every path that some layers have entries for, once.
+#[derive(Debug)]
+pub(super) struct Paths<'a> {
+    sorted: Vec<&'a TarPath>,
+    parents: Vec<Option<PathId>>,
+}
+
+impl<'a> Paths<'a> {
+    /// The table, and the path of each entry of each layer.
+    pub fn new(layers: impl IntoIterator<Item = &'a [Entry]>) -> (Self, Vec<Vec<PathId>>) {
+        let (seen, mut numbers) = first_seen(layers);
+        let mut order: Vec<usize> = (0..seen.len()).collect();
+        order.sort_by(|&a, &b| seen[a].cmp(seen[b]));
+        let mut ranks = vec![PathId::new(0); seen.len()];
+        for (at, &number) in order.iter().enumerate() {
+            ranks[number] = PathId::new(at);
+        }
+        numbers.iter_mut().flatten().for_each(|number| *number = ranks[number.at()]);
+        let sorted: Vec<&TarPath> = order.into_iter().map(|number| seen[number]).collect();
+        let parents = parents(&sorted);
+        (Self { sorted, parents }, numbers)
+    }
+
+    pub fn len(&self) -> usize {
+        self.sorted.len()
+    }
+
+    pub fn ids(&self) -> impl Iterator<Item = PathId> + use<> {
+        (0..self.len()).map(PathId::new)
+    }
+
+    pub fn name(&self, id: PathId) -> &'a TarPath {
+        self.sorted[id.at()]
+    }
+
+    /// The nearest path above that is in the table.
+    pub fn parent(&self, id: PathId) -> Option<PathId> {
+        self.parents[id.at()]
+    }
+
+    pub fn find(&self, path: &TarPath) -> Option<PathId> {
+        self.sorted.binary_search_by(|other| (*other).cmp(path)).ok().map(PathId::new)
+    }
+
+    /// Everything below a directory, which need not be in the table itself.
+    pub fn below(&self, dir: &TarPath) -> impl Iterator<Item = PathId> {
+        let from = self.sorted.partition_point(|path| *path <= dir);
+        let run = self.sorted[from..].iter().take_while(|path| path.is_below(dir)).count();
+        (from..from + run).map(PathId::new)
+    }
+
+    /// What [`Paths::below`] finds for the path; it is cheap where that is nothing, as it is for almost all.
+    pub fn below_id(&self, id: PathId) -> impl Iterator<Item = PathId> {
+        let is_dir = self.parents.get(id.at() + 1).is_some_and(|parent| *parent == Some(id));
+        is_dir.then(|| self.below(self.name(id))).into_iter().flatten()
+    }
+
+    /// A layer's entries; `ids` are their paths.
+    pub fn steps(&self, entries: &[Entry], ids: &[PathId]) -> Vec<Step> {
+        let step = |(entry, &path): (&Entry, &PathId)| {
+            let target = entry.target.as_ref().and_then(|target| self.find(target));
+            Step { path, kind: entry.kind, target }
+        };
+        entries.iter().zip(ids).map(step).collect()
+    }
+}
+
+/// Every path once, as they come, and the number of each entry's.
+fn first_seen<'a>(layers: impl IntoIterator<Item = &'a [Entry]>) -> (Vec<&'a TarPath>, Vec<Vec<PathId>>) {
+    let hasher = RandomState::new();
+    let mut seen: Vec<&'a TarPath> = Vec::new();
+    let mut table: HashTable<PathId> = HashTable::new();
+    let mut number = |path: &'a TarPath| {
+        let is_same = |id: &PathId| seen[id.at()] == path;
+        match table.entry(hasher.hash_one(path), is_same, |id| hasher.hash_one(seen[id.at()])) {
+            Slot::Occupied(slot) => *slot.get(),
+            Slot::Vacant(slot) => {
+                let id = PathId::new(seen.len());
+                slot.insert(id);
+                seen.push(path);
+                id
+            }
+        }
+    };
+    let numbers = layers.into_iter().map(|entries| entries.iter().map(|entry| number(&entry.path)).collect()).collect();
+    (seen, numbers)
+}
+
+fn parents(sorted: &[&TarPath]) -> Vec<Option<PathId>> {
+    let mut above: Vec<PathId> = Vec::new();
+    let mut parents = Vec::with_capacity(sorted.len());
+    for (at, path) in sorted.iter().enumerate() {
+        while above.last().is_some_and(|dir| !path.is_below(sorted[dir.at()])) {
+            above.pop();
+        }
+        parents.push(above.last().copied());
+        above.push(PathId::new(at));
+    }
+    parents
+}
+
+/// Paths that were marked since the last time that all were cleared.
+#[derive(Debug)]
+pub(super) struct Marks {
+    is_marked: Vec<bool>,
+    marked: Vec<PathId>,
+}
+
+impl Marks {
+    pub fn new(paths: &Paths<'_>) -> Self {
+        Self { is_marked: vec![false; paths.len()], marked: Vec::new() }
+    }
+
+    /// True for one that was not marked.
+    pub fn mark(&mut self, id: PathId) -> bool {
+        let is_new = !std::mem::replace(&mut self.is_marked[id.at()], true);
+        if is_new {
+            self.marked.push(id);
+        }
+        is_new
+    }
+
+    pub fn has(&self, id: PathId) -> bool {
+        self.is_marked[id.at()]
+    }
+
+    /// Takes time for those that are marked alone.
+    pub fn clear(&mut self) {
+        self.marked.drain(..).for_each(|id| self.is_marked[id.at()] = false);
+    }
+}
