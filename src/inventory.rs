@@ -1,14 +1,17 @@
 //! What is known of an entry between unpack and pack. Joins the format's and the decisions' views.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+use std::hash::{BuildHasher as _, RandomState};
 
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry as Slot;
 use sha2::{Digest as _, Sha256};
 
 use crate::digest::{ChunkDigest, FileDigest};
 use crate::order::{Content, Entry, Traits};
 use crate::owner::Hint;
 use crate::span::Span;
-use crate::tar::{EntryKind, Header, PathError};
+use crate::tar::{EntryKind, Header, PathError, TarPath};
 use crate::toc::{self, ChunkKind, Toc, TocEntry};
 
 /// Where a frame's bytes lie.
@@ -102,19 +105,40 @@ impl Payload {
 /// Content that previous images have in frames that can be copied.
 #[derive(Debug, Default)]
 pub struct Known {
-    frames: HashMap<FileDigest, Frames>,
+    hasher: RandomState,
+    frames: Vec<(FileDigest, Frames)>,
+    /// Numbers in `frames`: images can have a million files.
+    table: HashTable<u32>,
     sizes: HashSet<u64>,
+    paths: HashSet<TarPath>,
 }
 
 impl Known {
     /// The first of several stays.
     pub fn add(&mut self, digest: FileDigest, size: u64, frames: Frames) {
-        self.frames.entry(digest).or_insert(frames);
-        self.sizes.insert(size);
+        let Self { hasher, frames: all, table, sizes, .. } = self;
+        let is_same = |&number: &u32| all[number as usize].0 == digest;
+        let rehash = |&number: &u32| hasher.hash_one(all[number as usize].0);
+        if let Slot::Vacant(slot) = table.entry(hasher.hash_one(digest), is_same, rehash) {
+            slot.insert(all.len() as u32);
+            all.push((digest, frames));
+        }
+        sizes.insert(size);
     }
 
     pub fn frames(&self, digest: &FileDigest) -> Option<&Frames> {
-        self.frames.get(digest)
+        let is_same = |&number: &u32| self.frames[number as usize].0 == *digest;
+        let number = self.table.find(self.hasher.hash_one(digest), is_same)?;
+        Some(&self.frames[*number as usize].1)
+    }
+
+    /// Adds the paths of a previous image, so that the same ones of the new image take no memory of their own.
+    pub fn add_paths(&mut self, entries: &[Entry]) {
+        self.paths.extend(entries.iter().map(|entry| entry.path.clone()));
+    }
+
+    fn share(&self, path: TarPath) -> TarPath {
+        self.paths.get(&path).cloned().unwrap_or(path)
     }
 
     /// True when some content of this many bytes is known: a file of that size is worth hashing before it is compressed.
@@ -150,13 +174,21 @@ pub struct Inventory {
 
 impl Inventory {
     /// Adds an entry whose header's blocks lie in `blocks`.
-    pub fn push(&mut self, header: &Header, blocks: Span) -> Result<(), PathError> {
+    pub fn push(&mut self, header: &Header, blocks: Span, known: &Known) -> Result<(), PathError> {
         if toc::can_hold(header).is_err() {
             self.odd.push(self.entries.len());
         }
-        self.entries.push(entry(header)?);
+        let mut entry = entry(header)?;
+        entry.path = known.share(entry.path);
+        self.entries.push(entry);
         self.bodies.push(Body { header: blocks, payload: None });
         Ok(())
+    }
+
+    /// No entry will follow. A vector that grew has room for up to twice as many, and an image can have a million.
+    pub fn finish(&mut self) {
+        self.entries.shrink_to_fit();
+        self.bodies.shrink_to_fit();
     }
 
     /// Gives entry `index` its content.
@@ -180,7 +212,9 @@ pub fn toc_entries(toc: &Toc) -> Vec<Entry> {
         });
         Some(entry)
     };
-    toc.entries.iter().filter_map(row).collect()
+    let mut entries = Vec::with_capacity(toc.entries.len());
+    entries.extend(toc.entries.iter().filter_map(row));
+    entries
 }
 
 /// A payload's frames in a previous image's blob.

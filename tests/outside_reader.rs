@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use restrata::codec::{FrameEncoder, Level, Sha256Stream};
 use restrata::digest::{ChunkDigest, FileDigest};
-use restrata::inventory::{Chunk, Frames, Inventory, Payload, Stored};
+use restrata::inventory::{Chunk, Frames, Inventory, Known, Payload, Stored};
 use restrata::pack::{IndexPlace, Options, PackedLayer, Placed, Stock, pack};
 use restrata::progress::Progress;
 use restrata::spool::Spool;
@@ -45,7 +45,7 @@ impl Builder {
         self.tar.extend_from_slice(&encoded);
         self.tar.extend_from_slice(content);
         self.tar.resize(self.tar.len().next_multiple_of(512), 0);
-        self.inventory.push(&header, self.spool.append(&encoded).unwrap()).unwrap();
+        self.inventory.push(&header, self.spool.append(&encoded).unwrap(), &Known::default()).unwrap();
         if !content.is_empty() {
             let payload = self.payload(content, chunked);
             self.inventory.set_payload(self.inventory.entries.len() - 1, payload, None);

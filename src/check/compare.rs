@@ -68,7 +68,7 @@ fn set(time: Option<Time>) -> Option<Time> {
 }
 
 fn time(time: Option<Time>) -> String {
-    time.map_or_else(|| "none".to_owned(), |time| format!("{}.{:09}", time.secs, time.nanos))
+    time.map_or_else(|| "none".to_owned(), |time| format!("{}.{:09}", { time.secs }, { time.nanos }))
 }
 
 fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {

@@ -6,6 +6,7 @@
 //! separate requests; the index is always two ranges.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use crate::digest::{BlobDigest, FileDigest};
 use crate::span::Span;
@@ -57,18 +58,20 @@ pub struct PullIndex {
 
 /// What a client has already.
 #[derive(Debug, Clone, Default)]
-pub struct Has {
-    pub layers: HashSet<BlobDigest>,
+pub struct Has<'a> {
+    layers: HashSet<BlobDigest>,
     /// Content that stands in a TOC of one of the layers.
-    pub files: HashSet<FileDigest>,
+    files: HashSet<&'a FileDigest>,
 }
 
-impl Has {
-    pub fn add_layer(&mut self, layer: &PullLayer) {
-        self.layers.insert(layer.digest);
-        if let Some(index) = &layer.index {
-            self.files.extend(index.files.iter().map(|(digest, _)| *digest));
+impl<'a> Has<'a> {
+    pub fn of(layers: impl IntoIterator<Item = &'a PullLayer>) -> Self {
+        let mut has = Self::default();
+        for layer in layers {
+            has.layers.insert(layer.digest);
+            has.files.extend(layer.index.iter().flat_map(|index| &index.files).map(|(digest, _)| digest));
         }
+        has
     }
 }
 
@@ -91,7 +94,7 @@ pub struct Pull {
 }
 
 /// The cost of an image with a config of `config_size` bytes for a client that has `has`.
-pub fn pull(layers: &[PullLayer], config_size: u64, has: &Has, client: Client, from: Option<String>) -> Pull {
+pub fn pull(layers: &[Arc<PullLayer>], config_size: u64, has: &Has<'_>, client: Client, from: Option<String>) -> Pull {
     let mut pull = Pull {
         from,
         client,
@@ -118,7 +121,7 @@ pub fn pull(layers: &[PullLayer], config_size: u64, has: &Has, client: Client, f
     pull
 }
 
-fn add_partial(pull: &mut Pull, index: &PullIndex, has: &Has) {
+fn add_partial(pull: &mut Pull, index: &PullIndex, has: &Has<'_>) {
     let missing = index.files.iter().filter(|(digest, _)| !has.files.contains(digest)).map(|(_, span)| *span);
     let missing: Vec<Span> = missing.collect();
     let ranges = merge(&missing);
@@ -184,15 +187,14 @@ mod tests {
     fn plain_clients_pay_whole_layers() {
         let digest = |n| BlobDigest::from_bytes([n; 32]);
         let file = |n| FileDigest::from_bytes([n; 32]);
-        let index =
-            PullIndex { bytes: 7, files: vec![(file(1), Span::between(10, 20)), (file(2), Span::between(30, 40))] };
+        let one = file(1);
+        let index = PullIndex { bytes: 7, files: vec![(one, Span::between(10, 20)), (file(2), Span::between(30, 40))] };
         let new = [
             PullLayer { digest: digest(1), size: 100, index: None },
             PullLayer { digest: digest(2), size: 50, index: Some(index) },
-        ];
-        let mut has = Has::default();
-        has.add_layer(&new[0]);
-        has.files.insert(file(1));
+        ]
+        .map(Arc::new);
+        let has = Has { layers: HashSet::from([digest(1)]), files: HashSet::from([&one]) };
         let plain = pull(&new, 5, &has, Client::Plain, None);
         assert_eq!((plain.outcome, plain.blob_bytes, plain.requests), (PullOutcome::Whole, 55, 2));
         let podman = pull(&new, 5, &has, Client::Podman, None);

@@ -102,11 +102,11 @@ impl<'a> Previous<'a> {
 
 /// Content of layers below, with the lowest layer of each.
 #[derive(Debug, Clone, Default)]
-pub struct Below(HashMap<FileDigest, u32>);
+pub struct Below<'a>(HashMap<&'a FileDigest, u32>);
 
-impl Below {
+impl<'a> Below<'a> {
     /// Adds a layer; from the bottom up.
-    pub fn add_layer(&mut self, layer: u32, contents: impl IntoIterator<Item = FileDigest>) {
+    pub fn add_layer(&mut self, layer: u32, contents: impl IntoIterator<Item = &'a FileDigest>) {
         for content in contents {
             self.0.entry(content).or_insert(layer);
         }
@@ -124,7 +124,7 @@ impl Below {
 /// `below` tells of content that a layer below has, too, the lowest one. A client that pulls both finds it there, if
 /// that layer was there first; such files stand last in their run, the lowest layers' behind the others', so that
 /// what is missing is one range all the same.
-pub fn sequence(entries: &[View<'_>], previous: &Previous<'_>, below: &Below) -> (Vec<usize>, usize) {
+pub fn sequence(entries: &[View<'_>], previous: &Previous<'_>, below: &Below<'_>) -> (Vec<usize>, usize) {
     let mut headers = Vec::new();
     let mut fresh = Vec::new();
     let mut known = Vec::new();
@@ -269,8 +269,9 @@ mod tests {
         let view = |path, n| View { path, kind: Regular, target: None, content: Some((digest(n), 1)) };
         let entries = [view(&a, 1), view(&b, 2), view(&c, 3), view(&d, 4)];
         let mut below = Below::default();
-        below.add_layer(0, [digest(1)]);
-        below.add_layer(3, [digest(1), digest(3)]);
+        let (one, three) = (digest(1), digest(3));
+        below.add_layer(0, [&one]);
+        below.add_layer(3, [&one, &three]);
         assert_eq!(sequence(&entries, &Previous::default(), &below).0, [1, 3, 2, 0]);
     }
 

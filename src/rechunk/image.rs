@@ -1,7 +1,7 @@
 //! One image of one platform.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::digest::DiffId;
 use crate::error::Error;
@@ -216,19 +216,18 @@ impl Job<'_> {
             toc: written.descriptor.annotation(TOC_DIGEST).and_then(|digest| digest.parse().ok()),
         });
         let layers = layers.collect();
-        let pull_layers: Vec<PullLayer> = written.into_iter().map(|layer| layer.pull).collect();
+        let pull_layers: Vec<Arc<PullLayer>> = written.into_iter().map(|layer| layer.pull).collect();
         let pulls = self.pulls(&pull_layers, config_size);
         Ok((ImageOutcome { platform, digest, layers, dropped, pulls }, descriptor))
     }
 
-    fn pulls(&self, layers: &[PullLayer], config_size: u64) -> Vec<Pull> {
-        let nothing = Has::default();
-        let clients = self.old.clients.iter().map(|(reference, has)| (Some(reference.clone()), has));
-        let from = clients.chain([(None, &nothing)]);
-        from.flat_map(|(from, has)| {
-            [Client::Plain, Client::Podman].map(|client| pull(layers, config_size, has, client, from.clone()))
-        })
-        .collect()
+    fn pulls(&self, layers: &[Arc<PullLayer>], config_size: u64) -> Vec<Pull> {
+        let clients = self.old.clients.iter().map(|(reference, has)| (Some(reference.clone()), has.as_slice()));
+        let pulls = |(from, has): (Option<String>, &[Arc<PullLayer>])| {
+            let has = Has::of(has.iter().map(Arc::as_ref));
+            [Client::Plain, Client::Podman].map(|client| pull(layers, config_size, &has, client, from.clone()))
+        };
+        clients.chain([(None, [].as_slice())]).flat_map(pulls).collect()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The planned layers' blobs, several at once.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use crate::codec::{Level, library_version};
 use crate::compression::Compression;
@@ -27,7 +27,7 @@ const PROFILE: &str = "io.github.restrata.profile";
 pub(super) struct Written {
     pub descriptor: Descriptor,
     pub diff_id: DiffId,
-    pub pull: PullLayer,
+    pub pull: Arc<PullLayer>,
     /// Compressed bytes of content, of a layer that was written.
     pub live: Option<u64>,
     pub no_index: Option<String>,
@@ -104,11 +104,11 @@ impl Job<'_> {
             diff_id: packed.diff_id,
             live: Some(placed.iter().filter_map(|placed| placed.payload).map(Payload::compressed).sum()),
             no_index: packed.no_index.map(|cause| cause.to_string()),
-            pull: PullLayer {
+            pull: Arc::new(PullLayer {
                 digest,
                 size,
                 index: packed.chunked.map(|_| PullIndex { bytes: packed.index_bytes, files: packed.files }),
-            },
+            }),
         })
     }
 
@@ -148,7 +148,7 @@ fn keep(sink: &Sink, layer: &OldLayer) -> Result<Written, Error> {
     Ok(Written {
         descriptor: layer.descriptor.clone().into_oci(),
         diff_id: layer.diff_id,
-        pull: layer.pull.clone(),
+        pull: Arc::clone(&layer.pull),
         live: None,
         no_index: None,
     })

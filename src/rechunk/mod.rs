@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cache::{Cache, Proof, Stamp};
 use crate::error::Error;
+use crate::inventory::Known;
 use crate::job::JobOptions;
 use crate::oci::{Platform, Reference, Transport};
 use crate::order;
@@ -144,6 +145,8 @@ impl<'a> Inputs<'a> {
                 job.old.refuse(&liars, notes)?;
                 unpacked = job.read()?.0;
             }
+            // The new image refers to what it needs of it.
+            job.old.known = Known::default();
             let mut layout = job.layout(&unpacked, notes)?;
             // A package database can have hundreds of megabytes.
             unpacked.iter_mut().for_each(|layer| layer.inventory.evidence = Vec::new());

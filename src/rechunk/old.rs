@@ -3,13 +3,14 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
+use std::sync::Arc;
 
 use crate::digest::{BlobDigest, ChunkDigest, DiffId};
 use crate::error::Error;
 use crate::inventory::{Known, toc_entries, toc_frames};
 use crate::oci::{Descriptor, Platform, Reference};
 use crate::order::Entry;
-use crate::order::cost::{Has, PullIndex, PullLayer};
+use crate::order::cost::{PullIndex, PullLayer};
 use crate::order::layers::Segment;
 use crate::progress::Progress;
 use crate::source::{Image, IndexError, Layer, Source, SourceError};
@@ -29,7 +30,7 @@ pub(super) struct OldLayer {
     pub index: usize,
     pub descriptor: Descriptor,
     pub diff_id: DiffId,
-    pub pull: PullLayer,
+    pub pull: Arc<PullLayer>,
     pub place: (File, Span),
 }
 
@@ -46,8 +47,8 @@ pub(super) struct Old {
     /// Chunks in the segments.
     pub chunks: HashSet<ChunkDigest>,
     pub history: History,
-    /// What a client has who has one of the previous images; newest first.
-    pub clients: Vec<(String, Has)>,
+    /// The layers of each previous image; newest first.
+    pub clients: Vec<(String, Vec<Arc<PullLayer>>)>,
 }
 
 /// The opened references.
@@ -122,7 +123,7 @@ struct Loader<'a> {
 
 /// A layer of a previous image that older ones may have, too.
 struct Seen {
-    pull: PullLayer,
+    pull: Arc<PullLayer>,
     contents: Vec<(u64, u64)>,
 }
 
@@ -139,7 +140,7 @@ impl Loader<'_> {
         }
         for (index, layer) in image.layers.iter().enumerate() {
             let toc = self.toc(source, index, layer)?;
-            if !self.add_segment(source, index, layer, toc.as_ref(), true)? {
+            if !self.add_segment(source, index, layer, toc.as_ref(), None)? {
                 let reason = "its layers are no blobs that could stay as they are".to_owned();
                 return Err(Error::Base { reference: source.reference().to_string(), reason });
             }
@@ -151,29 +152,24 @@ impl Loader<'_> {
         let reference = source.reference().to_string();
         let is_newest = self.old.clients.is_empty();
         self.old.history.begin();
-        let mut has = Has::default();
+        let mut has = Vec::with_capacity(image.layers.len());
         let mut without_toc = 0;
         for (index, layer) in image.layers.iter().enumerate() {
             let seen = layer.descriptor.as_ref().and_then(|descriptor| self.seen.get(&descriptor.digest));
             if let Some(seen) = seen.filter(|_| !is_newest) {
-                has.add_layer(&seen.pull);
+                has.push(Arc::clone(&seen.pull));
                 self.old.history.add_layer(&seen.contents);
                 continue;
             }
             let toc = self.toc(source, index, layer)?;
-            match (&toc, &layer.descriptor) {
-                (Some(toc), Some(descriptor)) => {
-                    let pull = pull_layer(descriptor, Some(toc));
-                    has.add_layer(&pull);
-                    self.see(pull, &toc.1);
-                }
-                (_, descriptor) => {
-                    without_toc += 1;
-                    has.layers.extend(descriptor.as_ref().map(|descriptor| descriptor.digest));
-                }
+            without_toc += usize::from(toc.is_none());
+            let pull = layer.descriptor.as_ref().map(|descriptor| Arc::new(pull_layer(descriptor, toc.as_ref())));
+            if let (Some(pull), Some(toc)) = (&pull, &toc) {
+                self.see(pull, &toc.1);
             }
+            has.extend(pull.clone());
             if is_newest && (toc.is_some() || self.request.keep_foreign) {
-                self.add_segment(source, index, layer, toc.as_ref(), false)?;
+                self.add_segment(source, index, layer, toc.as_ref(), pull)?;
             } else if let (Some(toc), Some(place)) = (&toc, source.layer_file(layer)?) {
                 self.add_frames(&toc.1, place);
             }
@@ -193,11 +189,11 @@ impl Loader<'_> {
     }
 
     /// Versions share most of their layers.
-    fn see(&mut self, pull: PullLayer, toc: &Toc) {
+    fn see(&mut self, pull: &Arc<PullLayer>, toc: &Toc) {
         if self.request.previous.len() > 1 {
             let contents = self.old.history.contents(&toc_entries(toc));
             self.old.history.add_layer(&contents);
-            self.seen.insert(pull.digest, Seen { pull, contents });
+            self.seen.insert(pull.digest, Seen { pull: Arc::clone(pull), contents });
         }
     }
 
@@ -214,15 +210,16 @@ impl Loader<'_> {
         }
     }
 
-    /// False for a layer that has no blob.
+    /// False for a layer that has no blob. Clients have `pull`, but not the base's layers.
     fn add_segment(
         &mut self,
         source: &Source,
         index: usize,
         layer: &Layer,
         toc: Option<&Index>,
-        is_base: bool,
+        pull: Option<Arc<PullLayer>>,
     ) -> Result<bool, Error> {
+        let is_base = pull.is_none();
         let place = source.layer_file(layer)?;
         let (Some(descriptor), Some(diff_id), Some(place)) = (&layer.descriptor, layer.diff_id, place) else {
             return Ok(false);
@@ -242,12 +239,13 @@ impl Loader<'_> {
             }
             None => self.read(source, layer, descriptor)?,
         };
+        self.old.known.add_paths(&entries);
         self.old.layers.push(OldLayer {
             reference: source.reference().to_string(),
             index,
             descriptor: descriptor.clone(),
             diff_id,
-            pull: pull_layer(descriptor, toc),
+            pull: pull.unwrap_or_else(|| Arc::new(pull_layer(descriptor, toc))),
             place,
         });
         self.old.segments.push(Segment { entries, size: descriptor.size, is_base });

@@ -15,6 +15,9 @@ pub enum EntryKind {
 }
 
 /// Seconds since 1970 (negative before) and nanoseconds after that second, `0..1_000_000_000`.
+///
+/// Packed, since every entry of an image has one.
+#[repr(Rust, packed(4))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Time {
     pub secs: i64,

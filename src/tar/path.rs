@@ -1,6 +1,7 @@
 //! Where an entry stands: a name without `.`, doubled or trailing slashes.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// Why a name can't be a place in an image.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -16,8 +17,10 @@ pub enum PathError {
 ///
 /// The order is that of a depth-first walk with byte-sorted children, so a directory comes
 /// right before everything below it.
+///
+/// Copies share their bytes: versions of an image have most of a million paths in common.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct TarPath(Box<[u8]>);
+pub struct TarPath(Arc<[u8]>);
 
 impl TarPath {
     pub fn new(name: &[u8]) -> Result<Self, PathError> {
@@ -37,11 +40,11 @@ impl TarPath {
                 }
             }
         }
-        Ok(Self(clean.into_boxed_slice()))
+        Ok(Self(clean.into()))
     }
 
     pub fn root() -> Self {
-        Self(Box::default())
+        Self(Arc::default())
     }
 
     pub fn as_bytes(&self) -> &[u8] {
@@ -72,7 +75,7 @@ impl TarPath {
             joined.push(b'/');
         }
         joined.extend_from_slice(name);
-        Self(joined.into_boxed_slice())
+        Self(joined.into())
     }
 
     /// True for everything below `dir`, not for `dir` itself.

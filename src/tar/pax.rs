@@ -151,7 +151,7 @@ fn decimal_digits(number: usize) -> usize {
 /// A time as a pax value, in the form that Go writes and reads back exactly.
 pub(super) fn time_text(time: Time) -> String {
     if time.nanos == 0 {
-        return time.secs.to_string();
+        return { time.secs }.to_string();
     }
     let (sign, secs, nanos) = if time.secs < 0 {
         ("-", -(i128::from(time.secs) + 1), 1_000_000_000 - time.nanos)

@@ -21,7 +21,7 @@ pub(super) enum Parsed {
 
 /// False for a time that the text form can't hold, or that clients would take for none.
 pub(super) fn is_representable(time: Time) -> bool {
-    (FIRST..BEHIND_LAST).contains(&time.secs) && time.nanos < 1_000_000_000 && time != GO_ZERO
+    (FIRST..BEHIND_LAST).contains(&{ time.secs }) && time.nanos < 1_000_000_000 && time != GO_ZERO
 }
 
 /// Writes a representable time in UTC, in quotes.

@@ -10,7 +10,7 @@ use super::{LayerInput, UnpackError, UnpackedLayer};
 use crate::codec::{HashingReader, WHOLE_FRAME_INPUT, decompress};
 use crate::compression::Compression;
 use crate::digest::DiffId;
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, Known};
 use crate::limits;
 use crate::owner::{Hint, is_evidence};
 use crate::progress::{Interrupted, Progress};
@@ -26,6 +26,7 @@ type Done = Sender<(usize, Result<Hashed, UnpackError>)>;
 
 pub(super) fn read(
     input: LayerInput<'_>,
+    known: &Known,
     pool: &Pool,
     spool: &Spool,
     budgets: &Budgets,
@@ -38,7 +39,7 @@ pub(super) fn read(
     let mut tar = BufReader::with_capacity(BUFFER, tar);
     let (done, payloads) = unbounded();
     let mut inventory = Inventory::default();
-    let mut reader = Reader { headers: HeaderLog::new(spool), pool, budgets, progress, done };
+    let mut reader = Reader { headers: HeaderLog::new(spool), known, pool, budgets, progress, done };
     let read = reader.entries(&mut tar, &mut inventory);
     let flushed = reader.headers.flush();
     drop(reader);
@@ -55,6 +56,7 @@ pub(super) fn read(
     }
     read?;
     flushed?;
+    inventory.finish();
     let hashed = tar.into_inner().finish().or(plain.map(|digest| *digest.as_bytes()));
     let diff_id = DiffId::from_bytes(hashed.unwrap_or_default());
     match input.diff_id {
@@ -65,6 +67,7 @@ pub(super) fn read(
 
 struct Reader<'a> {
     headers: HeaderLog<'a>,
+    known: &'a Known,
     pool: &'a Pool,
     budgets: &'a Budgets,
     progress: &'a Progress,
@@ -107,7 +110,7 @@ impl Reader<'_> {
         let header = &entry.header;
         let rewritten = entry.rewrite.map(|_| encode(header));
         let blocks = self.headers.append(rewritten.as_deref().unwrap_or(&entry.raw))?;
-        inventory.push(header, blocks)?;
+        inventory.push(header, blocks, self.known)?;
         let index = inventory.entries.len() - 1;
         // A hint that can't be read costs bytes of later updates, nothing else.
         inventory.hints.extend(Hint::parse(&header.xattrs).ok().flatten().map(|hint| (index, hint)));

@@ -105,7 +105,7 @@ pub fn unpack(
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(input) = inputs.get(index) else { break };
                     let Some(input) = input.lock().ok().and_then(|mut slot| slot.take()) else { break };
-                    let result = layer::read(input, &pool, spool, budgets, progress);
+                    let result = layer::read(input, options.known, &pool, spool, budgets, progress);
                     if result.is_err() {
                         pool.stop();
                     }

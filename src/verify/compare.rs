@@ -142,6 +142,6 @@ fn shown_time(time: Time) -> String {
     match i32::try_from(time.nanos).ok().and_then(|nanos| jiff::Timestamp::new(time.secs, nanos).ok()) {
         // jiff counts nanoseconds towards zero for times before 1970, tar away from it; seconds are always exact.
         Some(timestamp) if time.secs >= 0 || time.nanos == 0 => timestamp.to_string(),
-        _ => format!("{}.{:09} s from 1970", time.secs, time.nanos),
+        _ => format!("{}.{:09} s from 1970", { time.secs }, { time.nanos }),
     }
 }

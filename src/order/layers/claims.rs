@@ -1,6 +1,7 @@
 //! Which segment already shows a file of the new image exactly as it must be.
 
 use std::collections::HashSet;
+use std::mem::replace;
 
 use super::Mtime;
 use super::log::Log;
@@ -25,13 +26,14 @@ impl Claims {
         numbers.iter().for_each(|&segment| old.add(&log.steps(segment)));
         let look = Look { new, old, log, numbers, sources: sources(new), mtime };
         let mut claims = Self { shown: vec![None; new.files.len()], mtimes: Vec::new() };
-        let mut taken = HashSet::new();
+        let mut taken: Vec<Vec<bool>> = log.segments.iter().map(|segment| vec![false; segment.entries.len()]).collect();
+        let mut take = |&(segment, entry): &(u32, u32)| !replace(&mut taken[segment as usize][entry as usize], true);
         // A file with several paths comes first: one that lost some of them must not take its inode.
         let linked = new.firsts().filter(|&first| new.has_links(first));
         for first in linked.chain(new.firsts().filter(|&first| !new.has_links(first))) {
             let time = look.time(first);
             claims.mtimes.extend(time.map(|time| (first, time)));
-            claims.shown[first as usize] = look.shown(first, time).filter(|inode| taken.insert(*inode));
+            claims.shown[first as usize] = look.shown(first, time).filter(&mut take);
         }
         claims.mtimes.sort_unstable_by_key(|(first, _)| *first);
         claims

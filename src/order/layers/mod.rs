@@ -275,7 +275,7 @@ impl Planner<'_> {
     }
 
     /// A draft for each layer that is written; the top one hides paths.
-    fn drafts<'b>(&'b self, decided: &Decided, hidden: &'b [(TarPath, TarPath)]) -> Vec<Option<Draft<'b>>> {
+    fn drafts<'b>(&'b self, decided: &'b Decided, hidden: &'b [(TarPath, TarPath)]) -> Vec<Option<Draft<'b>>> {
         let last = decided.slots.len().wrapping_sub(1);
         let draft = |(number, (slot, files)): (usize, (&Slot, &Vec<FileId>))| {
             let hidden = if number == last { hidden } else { &[] };
@@ -286,16 +286,16 @@ impl Planner<'_> {
 
     fn plan(&self, decided: &Decided, drafts: Vec<Option<Draft<'_>>>) -> Plan {
         let Decided { fates, usage, slots, files, .. } = decided;
-        let written: HashSet<FileDigest> = drafts.iter().flatten().flat_map(Draft::contents).collect();
+        let written: HashSet<&FileDigest> = drafts.iter().flatten().flat_map(Draft::contents).collect();
         let mut below = Below::default();
         let mut layers = Vec::with_capacity(slots.len());
         for (number, (slot, draft)) in (0..).zip(slots.iter().zip(drafts)) {
-            let contents: Vec<FileDigest> = match &draft {
+            let contents: Vec<&FileDigest> = match &draft {
                 Some(draft) => draft.contents().collect(),
                 None => kept_contents(&self.segments[slot.segments[0]]).filter(|it| written.contains(it)).collect(),
             };
-            let order = |draft: Draft<'_>| draft.in_order(self.previous, &below, self.options.canonical);
-            let ordered = draft.map(order).unwrap_or_default();
+            let order = |draft: &Draft<'_>| draft.in_order(self.previous, &below, self.options.canonical);
+            let ordered = draft.as_ref().map(order).unwrap_or_default();
             below.add_layer(number, contents);
             layers.push(self.layer(slot, &files[number as usize], ordered, fates, usage));
         }
@@ -353,6 +353,6 @@ impl Planner<'_> {
     }
 }
 
-fn kept_contents(segment: &Segment) -> impl Iterator<Item = FileDigest> + '_ {
-    segment.entries.iter().filter_map(|entry| entry.content).map(|content| content.digest)
+fn kept_contents(segment: &Segment) -> impl Iterator<Item = &FileDigest> {
+    segment.entries.iter().filter_map(|entry| entry.content.as_ref()).map(|content| &content.digest)
 }

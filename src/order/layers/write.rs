@@ -7,27 +7,25 @@ use super::claims::Claims;
 use super::new::{FileId, NewTree, hide};
 use crate::digest::FileDigest;
 use crate::order::paths::Step;
-use crate::order::{Below, Entry, Previous, Role, View, Written, sequence};
+use crate::order::{Below, Previous, Role, View, Written, sequence};
 use crate::tar::{EntryKind, TarPath};
 
 /// A layer's entries before they are put in order.
 pub(super) struct Draft<'a> {
-    rows: Vec<Row<'a>>,
-}
-
-struct Row<'a> {
-    view: View<'a>,
-    /// `None` for a whiteout, which changes nothing above its own layer.
-    step: Option<Step>,
-    written: Written,
+    new: &'a NewTree<'a>,
+    claims: &'a Claims,
+    /// Each with the path that carries its content, of which others are links.
+    files: Vec<(FileId, FileId)>,
+    /// Paths to hide, and their names.
+    whiteouts: &'a [(TarPath, TarPath)],
 }
 
 impl<'a> Draft<'a> {
     /// `files` by their first paths. Directories above come along, with their final metadata: a client that unpacks
-    /// an entry without one makes up its own. `whiteouts` hold the paths to hide and their names.
+    /// an entry without one makes up its own.
     pub fn new(
-        new: &NewTree<'a>,
-        claims: &Claims,
+        new: &'a NewTree<'a>,
+        claims: &'a Claims,
         files: &[FileId],
         whiteouts: &'a [(TarPath, TarPath)],
         canonical: bool,
@@ -41,31 +39,37 @@ impl<'a> Draft<'a> {
                 add_parents(new, new.parent(id), &mut dirs);
                 match new.carrier(first).kind {
                     EntryKind::Dir => drop(dirs.insert(id)),
-                    _ => rows.push(row(new, claims, id, holder)),
+                    _ => rows.push((id, holder)),
                 }
             }
         }
-        for (hidden, name) in whiteouts {
+        for (hidden, _) in whiteouts {
             let dir = std::iter::successors(hidden.parent(), TarPath::parent).find_map(|dir| new.find(&dir));
             add_parents(new, dir, &mut dirs);
-            let view = View { path: name, kind: EntryKind::Regular, target: None, content: None };
-            rows.push(Row { view, step: None, written: Written::Whiteout(name.clone()) });
         }
-        rows.extend(dirs.into_iter().map(|id| row(new, claims, id, id)));
-        Self { rows }
+        rows.extend(dirs.into_iter().map(|id| (id, id)));
+        Self { new, claims, files: rows, whiteouts }
     }
 
-    pub fn contents(&self) -> impl Iterator<Item = FileDigest> + '_ {
-        self.rows.iter().filter_map(|row| row.view.content).map(|(digest, _)| digest)
+    pub fn contents(&self) -> impl Iterator<Item = &'a FileDigest> + '_ {
+        let holders = self.files.iter().filter(|(id, holder)| id == holder);
+        holders.filter_map(|(id, _)| self.new.carrier(*id).content.as_ref()).map(|content| &content.digest)
     }
 
     /// What the layer shows, and not what it hides.
     pub fn steps(&self) -> Vec<Step> {
-        self.rows.iter().filter_map(|row| row.step).collect()
+        let step = |row: &(FileId, FileId)| {
+            let (id, holder) = *row;
+            let target = (id != holder).then(|| self.new.file(holder).path);
+            Step { path: self.new.file(id).path, kind: self.view(row).kind, target }
+        };
+        self.files.iter().map(step).collect()
     }
 
-    pub fn in_order(self, previous: &Previous<'_>, below: &Below, canonical: bool) -> Ordered {
-        let views: Vec<View<'_>> = self.rows.iter().map(|row| row.view).collect();
+    pub fn in_order(&self, previous: &Previous<'_>, below: &Below<'_>, canonical: bool) -> Ordered {
+        let whiteout = |name| View { path: name, kind: EntryKind::Regular, target: None, content: None };
+        let whiteouts = self.whiteouts.iter().map(|(_, name)| whiteout(name));
+        let views: Vec<View<'_>> = self.files.iter().map(|row| self.view(row)).chain(whiteouts).collect();
         let (order, fresh_entries) = match canonical {
             true => sequence::canonical(&views, previous),
             false => sequence(&views, previous, below),
@@ -74,9 +78,30 @@ impl<'a> Draft<'a> {
         let fresh_bytes = missing.map(|(_, size)| size).sum();
         let first = order.iter().position(|&index| views[index].content.is_some()).unwrap_or(0);
         let fresh_run = if canonical { 0..0 } else { first..first + fresh_entries };
-        let mut rows: Vec<Option<Written>> = self.rows.into_iter().map(|row| Some(row.written)).collect();
-        let entries = order.into_iter().filter_map(|index| rows[index].take()).collect();
+        let entries = order.into_iter().map(|index| self.written(index)).collect();
         Ordered { entries, fresh_run, fresh_entries, fresh_bytes }
+    }
+
+    /// Other paths than the holder are links to it.
+    fn view(&self, &(id, holder): &(FileId, FileId)) -> View<'a> {
+        let path = self.new.name(id);
+        match id == holder {
+            true => View { path, ..View::from(self.new.carrier(id)) },
+            false => View { path, kind: EntryKind::HardLink, target: Some(self.new.name(holder)), content: None },
+        }
+    }
+
+    fn written(&self, index: usize) -> Written {
+        let Some(&(id, holder)) = self.files.get(index) else {
+            return Written::Whiteout(self.whiteouts[index - self.files.len()].1.clone());
+        };
+        let file = self.new.file(id);
+        let role = match (id == holder, file.at == file.inode) {
+            (false, _) => Role::LinkTo(self.new.file(holder).at),
+            (true, true) => Role::Itself,
+            (true, false) => Role::Heir(file.inode),
+        };
+        Written::Entry { at: file.at, role, mtime: self.claims.mtime(file.first) }
     }
 }
 
@@ -100,23 +125,6 @@ fn add_parents(new: &NewTree<'_>, mut dir: Option<FileId>, dirs: &mut BTreeSet<F
 fn holder(new: &NewTree<'_>, paths: &[FileId], canonical: bool) -> FileId {
     let as_read = paths.iter().find(|&&id| new.file(id).at == new.file(id).inode);
     as_read.filter(|_| !canonical).copied().unwrap_or(paths[0])
-}
-
-/// Other paths than the holder are links to it.
-fn row<'a>(new: &NewTree<'a>, claims: &Claims, id: FileId, holder: FileId) -> Row<'a> {
-    let (file, path) = (new.file(id), new.name(id));
-    let carrier: &'a Entry = new.entry(file.inode);
-    let (role, view) = if id != holder {
-        let view = View { path, kind: EntryKind::HardLink, target: Some(new.name(holder)), content: None };
-        (Role::LinkTo(new.file(holder).at), view)
-    } else if file.at == file.inode {
-        (Role::Itself, View::from(carrier))
-    } else {
-        (Role::Heir(file.inode), View { path, ..View::from(carrier) })
-    };
-    let target = (id != holder).then(|| new.file(holder).path);
-    let step = Step { path: file.path, kind: view.kind, target };
-    Row { view, step: Some(step), written: Written::Entry { at: file.at, role, mtime: claims.mtime(file.first) } }
 }
 
 /// Paths to hide, with the names that hide them.
