@@ -6,14 +6,14 @@ use std::mem::replace;
 use super::Mtime;
 use super::log::Log;
 use super::new::{FileId, NewTree};
-use crate::order::Entry;
 use crate::order::paths::PathId;
 use crate::order::tree::{Node, Stack};
+use crate::order::{Entry, Place};
 use crate::tar::{TarPath, Time};
 
 pub(super) struct Claims {
     /// Segment and entry that show each file; of its first path only.
-    shown: Vec<Option<(u32, u32)>>,
+    shown: Vec<Option<Place>>,
     /// Times that differ from the input's, by files' first paths, ascending.
     mtimes: Vec<(FileId, Time)>,
 }
@@ -21,21 +21,19 @@ pub(super) struct Claims {
 impl Claims {
     /// Looks every file up in what the segments of `in_use` show together.
     pub fn new(new: &NewTree<'_>, log: &Log<'_>, in_use: &[bool], mtime: Mtime) -> Self {
-        let numbers: Vec<usize> = (0..log.segments.len()).filter(|&n| in_use[n]).collect();
-        let mut old = Stack::new(log.paths);
-        numbers.iter().for_each(|&segment| old.add(&log.steps(segment)));
-        let look = Look { new, old, log, numbers, sources: sources(new), mtime };
-        let mut claims = Self { shown: vec![None; new.files.len()], mtimes: Vec::new() };
+        // Times are those that clients have, also where no segment may show a file.
+        let all = Old::new(log, |_| true);
+        let mtimes = all.mtimes(new, mtime);
+        let old = if in_use.contains(&false) { Old::new(log, |segment| in_use[segment]) } else { all };
+        let mut claims = Self { shown: vec![None; new.files.len()], mtimes };
         let mut taken: Vec<Vec<bool>> = log.segments.iter().map(|segment| vec![false; segment.entries.len()]).collect();
-        let mut take = |&(segment, entry): &(u32, u32)| !replace(&mut taken[segment as usize][entry as usize], true);
+        let mut take = |&(segment, entry): &Place| !replace(&mut taken[segment as usize][entry as usize], true);
         // A file with several paths comes first: one that lost some of them must not take its inode.
         let linked = new.firsts().filter(|&first| new.has_links(first));
         for first in linked.chain(new.firsts().filter(|&first| !new.has_links(first))) {
-            let time = look.time(first);
-            claims.mtimes.extend(time.map(|time| (first, time)));
-            claims.shown[first as usize] = look.shown(first, time).filter(&mut take);
+            let time = claims.mtime(first);
+            claims.shown[first as usize] = old.shown(new, first, time).filter(&mut take);
         }
-        claims.mtimes.sort_unstable_by_key(|(first, _)| *first);
         claims
     }
 
@@ -49,7 +47,7 @@ impl Claims {
     }
 
     pub fn give_up_segment(&mut self, segment: usize) {
-        let lost = |shown: &&mut Option<(u32, u32)>| shown.is_some_and(|(number, _)| number as usize == segment);
+        let lost = |shown: &&mut Option<Place>| shown.is_some_and(|(number, _)| number as usize == segment);
         self.shown.iter_mut().filter(lost).for_each(|shown| *shown = None);
     }
 
@@ -64,46 +62,53 @@ impl Claims {
     }
 }
 
-struct Look<'a> {
-    new: &'a NewTree<'a>,
-    old: Stack<'a, 'a>,
+/// What some of the segments show together.
+struct Old<'a> {
+    shown: Stack<'a, 'a>,
     log: &'a Log<'a>,
-    /// The segment behind each layer of `old`.
+    /// The segment behind each layer of `shown`.
     numbers: Vec<usize>,
-    sources: HashSet<FileId>,
-    mtime: Mtime,
 }
 
-impl<'a> Look<'a> {
-    fn old(&self, path: PathId) -> Option<(&Node, &'a Entry)> {
-        let node = self.old.get(path)?;
+impl<'a> Old<'a> {
+    fn new(log: &'a Log<'a>, is_used: impl Fn(usize) -> bool) -> Self {
+        let numbers: Vec<usize> = (0..log.segments.len()).filter(|&segment| is_used(segment)).collect();
+        let mut shown = Stack::new(log.paths);
+        numbers.iter().for_each(|&segment| shown.add(&log.steps(segment)));
+        Self { shown, log, numbers }
+    }
+
+    fn get(&self, path: PathId) -> Option<(&Node, &'a Entry)> {
+        let node = self.shown.get(path)?;
         let (layer, entry) = node.inode;
         Some((node, &self.log.segments[self.numbers[layer as usize]].entries[entry as usize]))
     }
 
-    /// Another time for the file, by the policy.
-    fn time(&self, first: FileId) -> Option<Time> {
-        let carrier = self.new.carrier(first);
-        let time = match self.mtime {
-            Mtime::Keep => None,
-            Mtime::Clamp(limit) => (carrier.mtime > limit).then_some(limit),
-            Mtime::Previous if self.sources.contains(&first) => None,
-            Mtime::Previous => {
-                let paths = self.new.paths(first);
-                let mut same = paths.iter().filter_map(|&id| self.old(self.new.file(id).path));
-                same.find(|(_, old)| is_same(carrier, old)).map(|(_, old)| old.mtime)
-            }
+    /// Times of files that the policy changes, by their first paths, ascending.
+    fn mtimes(&self, new: &NewTree<'_>, policy: Mtime) -> Vec<(FileId, Time)> {
+        let sources = if policy == Mtime::Previous { sources(new) } else { HashSet::new() };
+        let time = |first: FileId| {
+            let carrier = new.carrier(first);
+            let time = match policy {
+                Mtime::Keep => None,
+                Mtime::Clamp(limit) => (carrier.mtime > limit).then_some(limit),
+                Mtime::Previous if sources.contains(&first) => None,
+                Mtime::Previous => {
+                    let mut same = new.paths(first).iter().filter_map(|&id| self.get(new.file(id).path));
+                    same.find(|(_, old)| is_same(carrier, old)).map(|(_, old)| old.mtime)
+                }
+            };
+            time.filter(|time| *time != carrier.mtime).map(|time| (first, time))
         };
-        time.filter(|time| *time != carrier.mtime)
+        new.firsts().filter_map(time).collect()
     }
 
     /// The one inode of one segment that all paths of the file show.
-    fn shown(&self, first: FileId, time: Option<Time>) -> Option<(u32, u32)> {
-        let carrier = self.new.carrier(first);
-        let paths = self.new.paths(first);
-        let mut inodes = paths.iter().map(|&id| {
-            let (node, old) = self.old(self.new.file(id).path)?;
-            let wanted = time.unwrap_or(carrier.mtime);
+    fn shown(&self, new: &NewTree<'_>, first: FileId, time: Option<Time>) -> Option<Place> {
+        let carrier = new.carrier(first);
+        let wanted = time.unwrap_or(carrier.mtime);
+        let mut inodes = new.paths(first).iter().map(|&id| {
+            let (node, old) = self.get(new.file(id).path)?;
             (node.at.0 == node.inode.0 && is_same(carrier, old) && old.mtime == wanted).then_some(node.inode)
         });
         let inode = inodes.next()??;

@@ -34,7 +34,7 @@ use crate::tar::{TarPath, Time};
 use claims::Claims;
 use clean::{Fate, Usage};
 use log::Log;
-use new::{FileId, NewTree};
+use new::{FileId, NewTree, can_hide};
 use slots::{Slot, limit, slots};
 use split::{Grain, Group, split};
 use view::{faults, live_files};
@@ -144,6 +144,10 @@ pub enum PlanError {
         "{path} is in the base image and not in the new one, and its name is too long to be hidden by a layer above"
     )]
     Base { path: TarPath },
+    #[error(
+        "{path} has an entry in the base image, and the new one only has entries below it: expected one for the path"
+    )]
+    BaseImplied { path: TarPath },
     #[error("{path} is to be purged, and the base image, whose layers stay as they are, holds its former content")]
     Purge { path: TarPath },
     #[error("internal error: the planned layers would show something else than the new image")]
@@ -221,7 +225,10 @@ impl Planner<'_> {
         mending.on_top |= !found.extra.is_empty();
         for (path, segment) in found.unhideable {
             if self.segments[segment].is_base {
-                return Err(PlanError::Base { path });
+                return Err(match can_hide(&path) {
+                    true => PlanError::BaseImplied { path },
+                    false => PlanError::Base { path },
+                });
             }
             mending.clean.insert(segment, Reason::CannotHide);
         }

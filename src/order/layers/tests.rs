@@ -115,6 +115,10 @@ fn a_python_source_keeps_the_time_that_its_byte_code_records() {
     let new = |time| [at(9, file("m.py", 1, 10)), file("k", 9, 90), code(time)];
     assert_eq!(shape_of(&new(9), &[segment(&old)], &lax()), ["kept [0]", "fresh [] /m.py"]);
     assert_eq!(shape_of(&new(5), &[segment(&old)], &lax()), ["kept [0]"]);
+    // Byte-code under several names comes from a source beside each of them.
+    let old = [file("k", 9, 90), at(5, file("z.py", 1, 10)), code(5), link("z.pyc", "m.pyc")];
+    let new = [file("k", 9, 90), at(9, file("z.py", 1, 10)), code(9), link("z.pyc", "m.pyc")];
+    assert_eq!(shape_of(&new, &[segment(&old)], &lax()), ["kept [0]", "fresh [] /z.py"]);
 }
 
 #[test]
@@ -189,4 +193,11 @@ fn canonical_entries_stand_in_path_order_with_the_content_first() {
     let plan = |canonical| shape_of(&new, &[], &Options { canonical, ..lax() });
     assert_eq!(plan(false), ["fresh [] /z /b /c /a~"]);
     assert_eq!(plan(true), ["fresh [] /a /b~ /c /z"]);
+}
+
+#[test]
+fn a_directory_of_the_base_needs_an_entry() {
+    let old = base(&[entry("d", Dir, None), file("d/a", 1, 10)]);
+    let error = planned_with(&[file("d/a", 1, 10)], &[Label::default()], &[old], &lax()).unwrap_err();
+    assert_eq!(error, PlanError::BaseImplied { path: path("d") });
 }
