@@ -8,11 +8,12 @@ use hashbrown::hash_table::Entry as Slot;
 use sha2::{Digest as _, Sha256};
 
 use crate::digest::{ChunkDigest, FileDigest};
+use crate::order::cost::{PullChunk, PullFile, PullIndex};
 use crate::order::{Content, Entry, Traits};
 use crate::owner::Hint;
 use crate::span::Span;
 use crate::tar::{EntryKind, Header, PathError, TarPath};
-use crate::toc::{self, ChunkKind, Toc, TocEntry};
+use crate::toc::{self, ChunkKind, ChunkedAnnotations, Toc, TocEntry};
 
 /// Where a frame's bytes lie.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -215,6 +216,34 @@ pub fn toc_entries(toc: &Toc) -> Vec<Entry> {
     let mut entries = Vec::with_capacity(toc.entries.len());
     entries.extend(toc.entries.iter().filter_map(row));
     entries
+}
+
+/// What a client sees of an index.
+pub fn pull_index(annotations: &ChunkedAnnotations, files: Vec<PullFile>) -> PullIndex {
+    let positions = &annotations.positions;
+    PullIndex {
+        toc_digest: annotations.toc_digest,
+        toc: positions.toc,
+        tar_split: positions.tar_split,
+        toc_size: positions.toc_uncompressed,
+        files,
+    }
+}
+
+/// The files that a TOC tells of.
+pub fn pull_files(toc: &Toc) -> Vec<PullFile> {
+    let chunk = |chunk: &toc::Chunk| PullChunk {
+        digest: chunk.digest,
+        start: chunk.offset,
+        is_hole: chunk.kind == ChunkKind::Zeros,
+    };
+    let payloads = toc.entries.iter().filter_map(|entry| entry.payload.as_ref());
+    let file = |payload: &toc::Payload| PullFile {
+        digest: payload.digest,
+        span: Span::between(payload.offset, payload.end_offset),
+        chunks: payload.chunks.iter().map(chunk).collect(),
+    };
+    payloads.map(file).collect()
 }
 
 /// A payload's frames in a previous image's blob.

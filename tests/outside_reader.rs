@@ -190,7 +190,7 @@ fn whole_files_with_the_index_first_and_last() {
         let layer = builder.pack(place, 2);
         check(&layer);
         let index = layer.packed.chunked.unwrap().positions;
-        let first_file = layer.packed.files.iter().map(|(_, span)| span.start()).min().unwrap();
+        let first_file = layer.packed.files.iter().map(|file| file.span.start()).min().unwrap();
         assert_eq!(index.tar_split.end() <= first_file, place == IndexPlace::First);
         assert!(toc_rows(&layer).iter().all(|row| row["type"] != "chunk"));
     }

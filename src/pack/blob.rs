@@ -5,8 +5,8 @@ use std::io::Write;
 use super::index::{Compressed, IndexError, TocSource, offsets, tar_split};
 use super::parts::{Part, parts};
 use super::{IndexPlace, Layer, NoIndex, PackError, headers};
-use crate::digest::FileDigest;
-use crate::inventory::Stored;
+use crate::inventory::{Chunk, Frames, Payload, Stored};
+use crate::order::cost::{PullChunk, PullFile};
 use crate::span::Span;
 use crate::toc::{ChunkedAnnotations, Layout, SKIPPABLE_HEADER, encode_footer, skippable_header};
 
@@ -20,8 +20,7 @@ const TRIES: usize = 6;
 pub(super) struct Written {
     pub chunked: Option<ChunkedAnnotations>,
     pub no_index: Option<NoIndex>,
-    pub index_bytes: u64,
-    pub files: Vec<(FileDigest, Span)>,
+    pub files: Vec<PullFile>,
 }
 
 pub(super) fn write(layer: &Layer<'_>, out: &mut (dyn Write + Send)) -> Result<Written, PackError> {
@@ -45,7 +44,7 @@ pub(super) fn write(layer: &Layer<'_>, out: &mut (dyn Write + Send)) -> Result<W
         Err(IndexError::Pack(error)) => return Err(error),
         Err(IndexError::None(cause)) => {
             writer.parts(&parts, &headers)?;
-            return Ok(Written { chunked: None, no_index: Some(cause), index_bytes: 0, files: Vec::new() });
+            return Ok(Written { chunked: None, no_index: Some(cause), files: Vec::new() });
         }
     };
     let positions = layout.positions(toc.uncompressed, tar_split.uncompressed)?;
@@ -68,14 +67,24 @@ pub(super) fn write(layer: &Layer<'_>, out: &mut (dyn Write + Send)) -> Result<W
     Ok(Written {
         chunked: Some(ChunkedAnnotations { toc_digest: toc.digest(), positions }),
         no_index: None,
-        index_bytes: (toc.bytes.len() + tar_split.bytes.len()) as u64,
         files: files(layer, &offsets, base),
     })
 }
 
-fn files(layer: &Layer<'_>, offsets: &[Option<u64>], base: u64) -> Vec<(FileDigest, Span)> {
+fn files(layer: &Layer<'_>, offsets: &[Option<u64>], base: u64) -> Vec<PullFile> {
     let payloads = layer.entries.iter().zip(offsets).filter_map(|(entry, offset)| entry.payload.zip(*offset));
-    payloads.map(|(p, at)| (p.digest, Span::between(base + at, base + at + p.compressed()))).collect()
+    let file = |(payload, at): (&Payload, u64)| {
+        let mut start = base + at;
+        let span = Span::between(start, start + payload.compressed());
+        let chunks: &[Chunk] = if let Frames::Chunks(chunks) = &payload.frames { chunks } else { &[] };
+        let chunk = |chunk: &Chunk| {
+            let found = PullChunk { digest: chunk.digest, start, is_hole: chunk.hole };
+            start += chunk.stored.len();
+            found
+        };
+        PullFile { digest: payload.digest, span, chunks: chunks.iter().map(chunk).collect() }
+    };
+    payloads.map(file).collect()
 }
 
 /// The TOC holds offsets that depend on its own compressed size: reserve room, build it, and let the

@@ -22,6 +22,7 @@ use crate::digest::{DiffId, FileDigest};
 use crate::inventory::{Body, Payload, Stored};
 use crate::limits;
 use crate::order::Entry;
+use crate::order::cost::PullFile;
 use crate::progress::{Interrupted, Progress};
 use crate::span::Span;
 use crate::spool::{Spool, SpoolError};
@@ -89,10 +90,8 @@ pub struct PackedLayer {
     pub chunked: Option<ChunkedAnnotations>,
     /// Why, then.
     pub no_index: Option<NoIndex>,
-    /// Bytes of TOC and tar-split.
-    pub index_bytes: u64,
-    /// Each file's content and the blob's bytes that hold it, in the order of the TOC.
-    pub files: Vec<(FileDigest, Span)>,
+    /// In the order of the TOC; empty without one.
+    pub files: Vec<PullFile>,
 }
 
 /// Why a layer gets no index. It is a valid layer all the same; every client pulls it whole.
@@ -159,8 +158,8 @@ pub fn pack(
         let written = blob::write(&layer, out);
         let diff_id = diff_id.join().map_err(|_| PackError::Internal("the DiffID thread panicked"))?;
         let written = written?;
-        let blob::Written { chunked, no_index, index_bytes, files } = written;
-        Ok(PackedLayer { diff_id: diff_id?, chunked, no_index, index_bytes, files })
+        let blob::Written { chunked, no_index, files } = written;
+        Ok(PackedLayer { diff_id: diff_id?, chunked, no_index, files })
     })
 }
 

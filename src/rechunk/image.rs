@@ -7,7 +7,7 @@ use crate::digest::DiffId;
 use crate::error::Error;
 use crate::inventory::Frames;
 use crate::oci::{Descriptor, Transport};
-use crate::order::cost::{Client, Has, Pull, PullLayer, pull};
+use crate::order::cost::{Client, Has, Pull, PullLayer, RegistryProfile, pull};
 use crate::order::layers::{Label, Labels, Prune, plan};
 use crate::order::{Entry, Plan, Previous, State, broken_entry, tree};
 use crate::progress::Progress;
@@ -212,7 +212,7 @@ impl Job<'_> {
             diff_id: written.diff_id,
             size: written.descriptor.size,
             planned: PlannedLayer { live_bytes: written.live.unwrap_or(planned.live_bytes), ..planned },
-            index_bytes: written.pull.index.as_ref().map_or(0, |index| index.bytes),
+            index_bytes: written.pull.index.as_ref().map_or(0, |index| index.bytes()),
             toc: written.descriptor.annotation(TOC_DIGEST).and_then(|digest| digest.parse().ok()),
         });
         let layers = layers.collect();
@@ -225,7 +225,8 @@ impl Job<'_> {
         let clients = self.old.clients.iter().map(|(reference, has)| (Some(reference.clone()), has.as_slice()));
         let pulls = |(from, has): (Option<String>, &[Arc<PullLayer>])| {
             let has = Has::of(has.iter().map(Arc::as_ref));
-            [Client::Plain, Client::Podman].map(|client| pull(layers, config_size, &has, client, from.clone()))
+            [Client::Plain, Client::Podman]
+                .map(|client| pull(layers, config_size, &has, client, RegistryProfile::MultiRange, from.clone()))
         };
         clients.chain([(None, [].as_slice())]).flat_map(pulls).collect()
     }

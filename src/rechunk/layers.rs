@@ -7,9 +7,9 @@ use crate::codec::{Level, library_version};
 use crate::compression::Compression;
 use crate::digest::{BlobDigest, DiffId};
 use crate::error::Error;
-use crate::inventory::Payload;
+use crate::inventory::{Payload, pull_index};
 use crate::oci::Descriptor;
-use crate::order::cost::{PullIndex, PullLayer};
+use crate::order::cost::PullLayer;
 use crate::order::{LayerPlan, Plan, State};
 use crate::pack::{self, PackError, PackedLayer, Stock};
 use crate::sink::Sink;
@@ -107,7 +107,7 @@ impl Job<'_> {
             pull: Arc::new(PullLayer {
                 digest,
                 size,
-                index: packed.chunked.map(|_| PullIndex { bytes: packed.index_bytes, files: packed.files }),
+                index: packed.chunked.as_ref().map(|chunked| pull_index(chunked, packed.files)),
             }),
         })
     }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use crate::digest::{BlobDigest, ChunkDigest, DiffId};
 use crate::error::Error;
-use crate::inventory::{Known, toc_entries, toc_frames};
+use crate::inventory::{Known, pull_files, pull_index, toc_entries, toc_frames};
 use crate::oci::{Descriptor, Platform, Reference};
 use crate::order::Entry;
-use crate::order::cost::{PullIndex, PullLayer};
+use crate::order::cost::PullLayer;
 use crate::order::layers::Segment;
 use crate::progress::Progress;
 use crate::source::{Image, IndexError, Layer, Source, SourceError};
@@ -293,14 +293,7 @@ fn clone(place: &(File, Span)) -> Result<(File, Span), Error> {
 }
 
 fn pull_layer(descriptor: &Descriptor, toc: Option<&Index>) -> PullLayer {
-    let index = toc.map(|(annotations, toc)| {
-        let positions = &annotations.positions;
-        let files = toc.entries.iter().filter_map(|entry| entry.payload.as_ref());
-        PullIndex {
-            bytes: positions.toc.len() + positions.tar_split.len(),
-            files: files.map(|payload| (payload.digest, Span::between(payload.offset, payload.end_offset))).collect(),
-        }
-    });
+    let index = toc.map(|(annotations, toc)| pull_index(annotations, pull_files(toc)));
     PullLayer { digest: descriptor.digest, size: descriptor.size, index }
 }
 

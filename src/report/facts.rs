@@ -2,31 +2,9 @@
 
 use crate::compression::Compression;
 use crate::order::Reason;
-use crate::order::cost::{Client, PullOutcome, RegistryProfile};
 use crate::rechunk::{LayerOutcome, PlannedLayer};
 
 // Names in JSON and text are fixed: programs read them.
-
-pub(super) const fn client_name(client: Client) -> &'static str {
-    match client {
-        Client::Plain => "plain",
-        Client::Podman => "podman",
-    }
-}
-
-pub(super) const fn registry_name(registry: RegistryProfile) -> &'static str {
-    match registry {
-        RegistryProfile::MultiRange => "multi-range",
-    }
-}
-
-pub(super) const fn outcome_name(outcome: PullOutcome) -> &'static str {
-    match outcome {
-        PullOutcome::Reused => "reused",
-        PullOutcome::Partial => "partial",
-        PullOutcome::Whole => "whole",
-    }
-}
 
 pub(super) const fn compression_name(compression: Compression) -> &'static str {
     match compression {

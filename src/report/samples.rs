@@ -4,7 +4,7 @@ use crate::check::{CheckReport, CheckedImage, CheckedLayer};
 use crate::compression::Compression;
 use crate::digest::{BlobDigest, DiffId};
 use crate::inspect::{BigFile, InspectedImage, InspectedLayer, Inspection};
-use crate::order::cost::{Client, Pull, PullOutcome, RegistryProfile};
+use crate::order::cost::{Client, Cost, Pull, PullOutcome, RegistryProfile};
 use crate::order::{Reason, State};
 use crate::rechunk::{ImageOutcome, LayerOutcome, OldBlob, Outcome, Planned, PlannedImage, PlannedLayer};
 use crate::verify::{Difference, Verdict};
@@ -33,7 +33,7 @@ pub fn update() -> Outcome {
                 pull(None, Client::Plain, PullOutcome::Whole, 172_007_432),
                 pull(None, Client::Podman, PullOutcome::Partial, 172_011_000),
                 pull(Some("oci:img:v1"), Client::Plain, PullOutcome::Whole, 141_607_432),
-                Pull { ranges: 1, ..pull(Some("oci:img:v1"), Client::Podman, PullOutcome::Partial, 27_100_000) },
+                pull(Some("oci:img:v1"), Client::Podman, PullOutcome::Partial, 27_100_000),
             ],
         }],
         notes: vec!["layer 2: a note".to_owned()],
@@ -103,12 +103,15 @@ fn pull(from: Option<&str>, client: Client, outcome: PullOutcome, blob_bytes: u6
         client,
         registry: RegistryProfile::MultiRange,
         outcome,
-        requests: 3,
-        ranges: 2,
-        index_bytes: 610_000,
-        data_bytes: blob_bytes - 700_000,
-        gap_bytes: 90_000,
-        blob_bytes,
+        cost: Cost {
+            requests: 3,
+            ranges: u64::from(from.is_none()) + 1,
+            index_bytes: 610_000,
+            data_bytes: blob_bytes - 700_000,
+            gap_bytes: 90_000,
+            ..Cost::default()
+        },
+        layers: Vec::new(),
     }
 }
 

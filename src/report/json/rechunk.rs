@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::order::cost::Pull;
 use crate::rechunk::{ImageOutcome, LayerOutcome, OldBlob, Outcome, Planned, PlannedImage, PlannedLayer};
-use crate::report::facts::{client_name, outcome_name, planned_waste, registry_name, waste};
+use crate::report::facts::{planned_waste, waste};
 
 use super::{platform, print};
 
@@ -185,14 +185,14 @@ fn old(blob: &OldBlob) -> Old {
 fn pull(pull: &Pull) -> PullFields<'_> {
     PullFields {
         from: pull.from.as_deref(),
-        client: client_name(pull.client),
-        registry: registry_name(pull.registry),
-        outcome: outcome_name(pull.outcome),
-        requests: pull.requests,
-        ranges: pull.ranges,
-        index_bytes: pull.index_bytes,
-        data_bytes: pull.data_bytes,
-        gap_bytes: pull.gap_bytes,
-        blob_bytes: pull.blob_bytes,
+        client: pull.client.name(),
+        registry: pull.registry.name(),
+        outcome: pull.outcome.name(),
+        requests: pull.cost.requests,
+        ranges: pull.cost.ranges,
+        index_bytes: pull.cost.index_bytes,
+        data_bytes: pull.cost.data_bytes,
+        gap_bytes: pull.cost.gap_bytes,
+        blob_bytes: pull.cost.blob_bytes(),
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::order::State;
 use crate::order::cost::{Client, Pull, PullOutcome};
 use crate::rechunk::{ImageOutcome, LayerOutcome, Outcome, PlannedLayer};
-use crate::report::facts::{registry_name, waste};
+use crate::report::facts::waste;
 use crate::report::table::{Align, Table};
 use crate::report::units::{count, percent, plural, printable, size};
 
@@ -106,18 +106,18 @@ fn pulls(pulls: &[Pull]) -> String {
         }
         let client = match pull.client {
             Client::Plain => "plain client".to_owned(),
-            Client::Podman => format!("podman, {}", registry_name(pull.registry)),
+            Client::Podman | Client::PodmanReflink | Client::Composefs => format!("podman, {}", pull.registry.name()),
         };
-        let _ = writeln!(out, "  {client:<22}{:>8}  {}", size(pull.blob_bytes), how(pull));
+        let _ = writeln!(out, "  {client:<22}{:>8}  {}", size(pull.cost.blob_bytes()), how(pull));
     }
     out
 }
 
 fn how(pull: &Pull) -> String {
-    let requests = plural(pull.requests, "request", "requests");
+    let requests = plural(pull.cost.requests, "request", "requests");
     match pull.outcome {
         PullOutcome::Reused => format!("{requests}, every layer reused"),
         _ if pull.client == Client::Plain => requests,
-        _ => format!("{requests}, {}", plural(pull.ranges, "data range", "data ranges")),
+        _ => format!("{requests}, {}", plural(pull.cost.ranges, "data range", "data ranges")),
     }
 }

@@ -1,0 +1,234 @@
+//! What a pull moves: a replay of the client's own decisions, from manifests and TOCs alone.
+//!
+//! | file | decides |
+//! | --- | --- |
+//! | `local` | what of a layer the client has already |
+//! | `ranges` | which ranges it asks for |
+//! | `registry` | how the registry answers them |
+//! | `replay` | a layer's requests, one after the other |
+//!
+//! The rules are those of podman's container-libs; each says where it stands.
+
+mod local;
+mod ranges;
+mod registry;
+mod replay;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use crate::digest::{BlobDigest, ChunkDigest, FileDigest};
+use crate::span::Span;
+
+pub use local::Has;
+pub use ranges::{BRIDGED_GAP, MAX_RANGES, merge};
+pub use registry::{HEADER_LIMIT, RegistryProfile};
+
+/// Who pulls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Client {
+    /// Reuses whole layers only: docker, containerd, podman without partial pulls.
+    Plain,
+    /// podman with partial pulls that reuses whole files: from 2026 on, on a store without reflinks.
+    Podman,
+    /// podman with partial pulls that reuses chunks of files as well: on a store with reflinks, and older versions on any.
+    PodmanReflink,
+    /// podman whose store keeps each content of a layer once (`use_composefs`).
+    Composefs,
+}
+
+impl Client {
+    pub const ALL: [Self; 4] = [Self::Plain, Self::Podman, Self::PodmanReflink, Self::Composefs];
+
+    /// As reports and options have it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Podman => "podman",
+            Self::PodmanReflink => "podman-reflink",
+            Self::Composefs => "composefs",
+        }
+    }
+}
+
+/// How one layer, or the image, comes to the client. The image's is the costliest of its layers'.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PullOutcome {
+    Reused,
+    Partial,
+    Whole,
+    Failed,
+}
+
+impl PullOutcome {
+    /// As reports have it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Reused => "reused",
+            Self::Partial => "partial",
+            Self::Whole => "whole",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Why a layer comes whole, or not at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Why {
+    #[error("the client reuses whole layers only")]
+    PlainClient,
+    #[error("the layer has no index")]
+    NoIndex,
+    #[error("the layer's index is over 150 MiB")]
+    BigIndex,
+    #[error("the registry answers several ranges with {0}, at which the client pulls the whole layer")]
+    FallsBack(u16),
+    #[error("the registry answers {ranges} ranges with {status}, at which the client gives up")]
+    GivesUp { status: u16, ranges: u64 },
+    #[error("the layer's tar-split stands before its TOC, and the registry sends the whole layer instead of ranges")]
+    IndexOrder,
+}
+
+/// A layer as a client sees it before it pulls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PullLayer {
+    pub digest: BlobDigest,
+    /// Bytes of the blob.
+    pub size: u64,
+    /// `None`: a layer without a TOC, which is pulled whole.
+    pub index: Option<PullIndex>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PullIndex {
+    /// Digest of the compressed TOC: a client takes a layer with the same one for the same layer.
+    pub toc_digest: BlobDigest,
+    /// Where TOC and tar-split lie in the blob.
+    pub toc: Span,
+    pub tar_split: Span,
+    /// Bytes of the uncompressed TOC.
+    pub toc_size: u64,
+    /// Regular files with content, in the order of the TOC.
+    pub files: Vec<PullFile>,
+}
+
+impl PullIndex {
+    /// Compressed bytes of TOC and tar-split.
+    pub fn bytes(&self) -> u64 {
+        self.toc.len() + self.tar_split.len()
+    }
+}
+
+/// A file's content, and the blob's bytes that hold it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PullFile {
+    pub digest: FileDigest,
+    pub span: Span,
+    /// Empty for content in one frame.
+    pub chunks: Box<[PullChunk]>,
+}
+
+/// A part of a file. It ends where the next one starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PullChunk {
+    pub digest: ChunkDigest,
+    /// Byte of the blob.
+    pub start: u64,
+    /// Zeros only, which no client fetches.
+    pub is_hole: bool,
+}
+
+/// Requests and bytes. Byte counts are of blob bodies, unless they say something else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cost {
+    pub requests: u64,
+    /// Ranges of content; an index's two are not counted.
+    pub ranges: u64,
+    pub index_bytes: u64,
+    /// Content that the client lacks; for a whole layer, the blob.
+    pub data_bytes: u64,
+    /// Bytes that the client reads and throws away: gaps between ranges, and what comes before them when a registry
+    /// sends the whole layer.
+    pub gap_bytes: u64,
+    /// What the registry may send beside `blob_bytes` before it sees that the client has hung up, at most: what is left
+    /// of the layer. How much of it is sent is up to the buffers between them.
+    pub hang_up_bytes: u64,
+    /// Headers and boundaries of multipart answers, as Go's mime/multipart writes them.
+    pub multipart_bytes: u64,
+    /// The longest Range header of a request.
+    pub range_header_bytes: u64,
+}
+
+impl Cost {
+    /// All blob bodies.
+    pub const fn blob_bytes(&self) -> u64 {
+        self.index_bytes + self.data_bytes + self.gap_bytes
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.ranges += other.ranges;
+        self.index_bytes += other.index_bytes;
+        self.data_bytes += other.data_bytes;
+        self.gap_bytes += other.gap_bytes;
+        self.hang_up_bytes += other.hang_up_bytes;
+        self.multipart_bytes += other.multipart_bytes;
+        self.range_header_bytes = self.range_header_bytes.max(other.range_header_bytes);
+    }
+}
+
+/// One layer's part of a pull.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerPull {
+    pub digest: BlobDigest,
+    pub outcome: PullOutcome,
+    /// For a layer that comes whole or not at all.
+    pub why: Option<Why>,
+    pub cost: Cost,
+    /// What is read of the blob's content, in ascending order; the whole blob for a whole layer.
+    pub fetched: Vec<Span>,
+}
+
+/// A pull's cost for one client and registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pull {
+    /// The image that the client has; `None` for a first pull.
+    pub from: Option<String>,
+    pub client: Client,
+    pub registry: RegistryProfile,
+    pub outcome: PullOutcome,
+    /// With the config, which is a request and its bytes among `data_bytes`. What a failed layer moved is not in it:
+    /// nobody knows how far the others came.
+    pub cost: Cost,
+    /// Bottom first, with those that the client has.
+    pub layers: Vec<LayerPull>,
+}
+
+impl Pull {
+    /// The first layer that can't be pulled, and why.
+    pub fn failure(&self) -> Option<(usize, Why)> {
+        self.layers.iter().enumerate().find_map(|(index, layer)| {
+            layer.why.filter(|_| layer.outcome == PullOutcome::Failed).map(|why| (index, why))
+        })
+    }
+}
+
+/// The cost of an image with a config of `config_size` bytes for a client that has `has`.
+///
+/// A layer does not help another one of the same pull: podman pulls up to six at once.
+pub fn pull(
+    layers: &[Arc<PullLayer>],
+    config_size: u64,
+    has: &Has<'_>,
+    client: Client,
+    registry: RegistryProfile,
+    from: Option<String>,
+) -> Pull {
+    let layers: Vec<LayerPull> = layers.iter().map(|layer| replay::layer(layer, has, client, registry)).collect();
+    let mut cost = Cost { requests: 1, data_bytes: config_size, ..Cost::default() };
+    layers.iter().filter(|layer| layer.outcome != PullOutcome::Failed).for_each(|layer| cost.add(&layer.cost));
+    let outcome = layers.iter().map(|layer| layer.outcome).max().unwrap_or(PullOutcome::Reused);
+    Pull { from, client, registry, outcome, cost, layers }
+}

@@ -1,0 +1,123 @@
+//! The rules one by one; tests/oracle.rs holds them against a second model.
+
+use super::*;
+
+fn spans(pairs: &[(u64, u64)]) -> Vec<Span> {
+    pairs.iter().map(|&(start, end)| Span::between(start, end)).collect()
+}
+
+#[test]
+fn small_gaps_are_bridged_and_large_ones_are_not() {
+    let missing = spans(&[(0, 10), (1034, 1100), (2125, 2200), (2200, 2300)]);
+    assert_eq!(merge(&missing, MAX_RANGES), spans(&[(0, 1100), (2125, 2300)]));
+    assert_eq!(merge(&[], MAX_RANGES), []);
+}
+
+#[test]
+fn above_the_maximum_the_cheapest_gaps_go() {
+    let missing: Vec<_> = (0..1030u64).map(|n| Span::between(n * 10_000 + n, n * 10_000 + n + 100)).collect();
+    assert_eq!(merge(&missing, MAX_RANGES).len(), MAX_RANGES - 1);
+    assert_eq!(merge(&missing[..1023], MAX_RANGES).len(), 1023);
+    assert_eq!(merge(&missing[..1024], MAX_RANGES).len(), 1023);
+}
+
+fn digest(n: u8) -> BlobDigest {
+    BlobDigest::from_bytes([n; 32])
+}
+
+fn file(n: u8, start: u64, end: u64) -> PullFile {
+    PullFile { digest: FileDigest::from_bytes([n; 32]), span: Span::between(start, end), chunks: Box::default() }
+}
+
+fn chunk(n: u8, start: u64) -> PullChunk {
+    PullChunk { digest: ChunkDigest::from_bytes([n; 32]), start, is_hole: n == 0 }
+}
+
+/// A layer of 100,000 bytes with the index in bytes 8 to 28.
+fn layer(n: u8, files: Vec<PullFile>) -> Arc<PullLayer> {
+    let (toc, tar_split) = (Span::between(8, 18), Span::between(22, 28));
+    let index = PullIndex { toc_digest: digest(n), toc, tar_split, toc_size: 50, files };
+    Arc::new(PullLayer { digest: digest(n), size: 100_000, index: Some(index) })
+}
+
+fn bare(n: u8) -> Arc<PullLayer> {
+    Arc::new(PullLayer { digest: digest(n), size: 100, index: None })
+}
+
+fn pulled(layers: &[Arc<PullLayer>], has: &[Arc<PullLayer>], client: Client, registry: RegistryProfile) -> Pull {
+    pull(layers, 5, &Has::of(has.iter().map(Arc::as_ref)), client, registry, None)
+}
+
+#[test]
+fn plain_clients_pay_whole_layers() {
+    let new = [bare(1), layer(2, vec![file(1, 10_000, 20_000), file(2, 30_000, 40_000)])];
+    let has = [bare(1), layer(3, vec![file(1, 50, 60)])];
+    let plain = pulled(&new, &has, Client::Plain, RegistryProfile::MultiRange);
+    assert_eq!((plain.outcome, plain.cost.blob_bytes(), plain.cost.requests), (PullOutcome::Whole, 100_005, 2));
+    let podman = pulled(&new, &has, Client::Podman, RegistryProfile::MultiRange);
+    assert_eq!(podman.outcome, PullOutcome::Partial);
+    assert_eq!((podman.cost.blob_bytes(), podman.cost.ranges, podman.cost.requests), (10_021, 1, 3));
+}
+
+#[test]
+fn what_each_registry_does_to_a_first_pull() {
+    let new = [layer(1, vec![file(1, 10_000, 20_000), file(2, 30_000, 40_000)])];
+    let cost = |registry| {
+        let pull = pulled(&new, &[], Client::Podman, registry);
+        (pull.outcome, pull.cost.requests, pull.cost.ranges, pull.cost.blob_bytes())
+    };
+    use RegistryProfile::{MultiRange, Ranges16, Ranges299, Refuse400, Refuse501, Whole200};
+    for registry in [MultiRange, Ranges16, Ranges299] {
+        assert_eq!(cost(registry), (PullOutcome::Partial, 3, 2, 20_021));
+    }
+    // Everything up to the last byte that is wanted, twice.
+    assert_eq!(cost(Whole200), (PullOutcome::Partial, 3, 2, 40_033));
+    assert_eq!(cost(Refuse400), (PullOutcome::Whole, 3, 0, 100_005));
+    let failed = pulled(&new, &[], Client::Podman, Refuse501);
+    assert_eq!(
+        (failed.outcome, failed.failure()),
+        (PullOutcome::Failed, Some((0, Why::GivesUp { status: 501, ranges: 2 })))
+    );
+}
+
+#[test]
+fn many_ranges_are_too_many_for_some() {
+    let files =
+        |count: u8| (0..count).map(|n| file(n, 2_000 * u64::from(n) + 1_000, 2_000 * u64::from(n) + 1_010)).collect();
+    let outcome = |count, registry| pulled(&[layer(1, files(count))], &[], Client::Podman, registry).outcome;
+    assert_eq!(outcome(16, RegistryProfile::Ranges16), PullOutcome::Partial);
+    assert_eq!(outcome(17, RegistryProfile::Ranges16), PullOutcome::Failed);
+}
+
+#[test]
+fn chunks_are_reused_with_reflinks_alone_and_holes_by_all() {
+    let cut = |digest, chunks: &[PullChunk]| PullFile { chunks: chunks.into(), ..file(digest, 10_000, 40_000) };
+    let has = [layer(2, vec![cut(9, &[chunk(1, 10_000), chunk(2, 20_000)])])];
+    let new = [layer(
+        1,
+        vec![cut(8, &[chunk(3, 10_000), chunk(4, 12_000), chunk(0, 15_000), chunk(1, 20_000), chunk(5, 30_000)])],
+    )];
+    let bytes = |client| {
+        let pull = pulled(&new, &has, client, RegistryProfile::MultiRange);
+        (pull.cost.ranges, pull.cost.data_bytes - 5)
+    };
+    assert_eq!(bytes(Client::Podman), (2, 25_000));
+    assert_eq!(bytes(Client::PodmanReflink), (2, 15_000));
+}
+
+#[test]
+fn composefs_fetches_equal_content_once() {
+    let new = [layer(1, vec![file(1, 10_000, 20_000), file(1, 30_000, 40_000)])];
+    assert_eq!(pulled(&new, &[], Client::Podman, RegistryProfile::MultiRange).cost.data_bytes, 20_005);
+    assert_eq!(pulled(&new, &[], Client::Composefs, RegistryProfile::MultiRange).cost.data_bytes, 10_005);
+}
+
+#[test]
+fn the_same_toc_is_the_same_layer() {
+    let new = layer(1, vec![file(1, 10_000, 20_000)]);
+    let mut other = (*new).clone();
+    other.digest = digest(2);
+    let outcome =
+        |client| pulled(&[Arc::clone(&new)], &[Arc::new(other.clone())], client, RegistryProfile::MultiRange).outcome;
+    assert_eq!((outcome(Client::Podman), outcome(Client::Plain)), (PullOutcome::Reused, PullOutcome::Whole));
+}
