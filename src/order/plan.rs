@@ -80,6 +80,8 @@ impl State {
 pub enum Reason {
     /// The image shows all of it, or enough.
     Live,
+    /// Nothing of it is shown, but clients that name layers by those below would have to move all above it.
+    StoodOn,
     /// It belongs to the base image, whose layers are not touched.
     Base,
     /// No kept layer shows these entries.
@@ -99,6 +101,7 @@ impl Reason {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Live => "live",
+            Self::StoodOn => "stood-on",
             Self::Base => "base",
             Self::NotShown => "not-shown",
             Self::Waste => "waste",

@@ -33,6 +33,7 @@ fn share(layers: impl Iterator<Item = (u64, u64)>) -> f64 {
 pub(super) const fn why(reason: Reason) -> &'static str {
     match reason {
         Reason::Live => "still shown",
+        Reason::StoodOn => "others stand on it",
         Reason::Base => "base image",
         Reason::NotShown => "in no kept layer",
         Reason::Waste => "too much is hidden",

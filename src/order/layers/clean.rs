@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use super::chain::Chain;
 use super::claims::Claims;
 use super::new::NewTree;
 use super::{Options, Segment};
@@ -29,6 +30,13 @@ pub(super) struct Usage {
     shown: usize,
     /// Paths of files and devices that it does not show.
     hidden: usize,
+}
+
+impl Usage {
+    /// False when no byte of it is to be seen.
+    pub fn is_shown(&self) -> bool {
+        self.live > 0 || self.dead == 0
+    }
 }
 
 pub(super) fn usage(new: &NewTree<'_>, segments: &[Segment], claims: &Claims) -> Vec<Usage> {
@@ -60,7 +68,9 @@ pub(super) fn decide(
     options: &Options,
 ) -> Vec<Fate> {
     let usage = usage(new, segments, claims);
-    let mut fates: Vec<Fate> = (0..segments.len()).map(|n| first_fate(n, segments, &usage[n], forced)).collect();
+    let is_tight = segments.len() + FRESH_LAYERS > options.max_layers;
+    let mut fates: Vec<Fate> =
+        (0..segments.len()).map(|n| first_fate(n, segments, &usage[n], forced, is_tight)).collect();
     let purged = purged(new, segments, options);
     for (number, fate) in fates.iter_mut().enumerate().filter(|(n, _)| !segments[*n].is_base) {
         if *fate == Fate::Keep && holds(&segments[number], &purged).is_some() {
@@ -74,7 +84,7 @@ pub(super) fn decide(
     while let Some(number) = worst(segments, &usage, &fates, fresh, options) {
         // One segment that is a large part of the image is laid out anew: its parts may then stay the next time.
         let all: u64 = usage.iter().map(|usage| usage.live).sum::<u64>() + fresh;
-        fates[number] = match usage[number].live * LARGE_SHARE >= all {
+        fates[number] = match usage[number].live == 0 || usage[number].live * LARGE_SHARE >= all {
             true => Fate::Drop,
             false => Fate::Clean(Reason::Waste),
         };
@@ -90,10 +100,21 @@ pub(super) fn decide(
 /// A segment of a quarter of the image.
 const LARGE_SHARE: u64 = 4;
 
-fn first_fate(number: usize, segments: &[Segment], usage: &Usage, forced: &BTreeMap<usize, Reason>) -> Fate {
+/// Layers that an update may need for itself: what is dead as a whole makes room for them.
+const FRESH_LAYERS: usize = 8;
+
+fn first_fate(
+    number: usize,
+    segments: &[Segment],
+    usage: &Usage,
+    forced: &BTreeMap<usize, Reason>,
+    is_tight: bool,
+) -> Fate {
+    let is_dead = usage.live == 0 && usage.dead > 0;
     match forced.get(&number) {
         _ if segments[number].is_base => Fate::Keep,
-        _ if usage.shown == 0 || (usage.live == 0 && usage.dead > 0) => Fate::Drop,
+        _ if usage.shown == 0 && usage.dead == 0 => Fate::Drop,
+        reason if is_dead && (is_tight || reason.is_some()) => Fate::Drop,
         Some(reason) => Fate::Clean(*reason),
         None => Fate::Keep,
     }
@@ -144,9 +165,11 @@ fn worst(segments: &[Segment], usage: &[Usage], fates: &[Fate], fresh: u64, opti
     let is_over = u128::from(dead) * 10_000 > u128::from(size) * u128::from(options.max_waste.0);
     let strict = options.max_waste.0 == 0;
     let dirty = kept().filter(|&n| !segments[n].is_base && (usage[n].dead > 0 || strict && usage[n].hidden > 0));
-    // Most dead bytes for a live one, as products of integers.
+    let chain = Chain::new(fates.iter().zip(segments).map(|(fate, segment)| (*fate == Fate::Keep, segment.size)));
+    // Most dead bytes for a byte of the update, as products of integers.
+    let price = |n: usize| usage[n].live + chain.price(n) + 1;
     let less = |a: &usize, b: &usize| {
-        let product = |dead: usize, live: usize| u128::from(usage[dead].dead) * u128::from(usage[live].live + 1);
+        let product = |dead: usize, live: usize| u128::from(usage[dead].dead) * u128::from(price(live));
         product(*a, *b).cmp(&product(*b, *a)).then(b.cmp(a))
     };
     dirty.max_by(less).filter(|_| is_over || strict)

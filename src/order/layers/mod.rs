@@ -5,12 +5,14 @@
 //! | `new` | what the new image shows |
 //! | `log` | (the segments, with their paths as numbers) |
 //! | `claims` | which segment already shows a file exactly so |
+//! | `chain` | what a change costs clients that name layers by those below |
 //! | `clean` | which segments stay, are cleaned, or go |
 //! | `split` | which fresh files stand together |
 //! | `slots` | what is merged when there are too many layers |
 //! | `write` | the entries of a layer that is written |
 //! | `view` | whether clients will see the new image, and what must be hidden for it |
 
+mod chain;
 mod claims;
 mod clean;
 mod log;
@@ -311,7 +313,7 @@ impl Planner<'_> {
     }
 
     fn layer(&self, slot: &Slot, files: &[FileId], ordered: Ordered, fates: &[Fate], usage: &[Usage]) -> LayerPlan {
-        let (state, reason) = self.why(slot, fates);
+        let (state, reason) = self.why(slot, fates, usage);
         let Ordered { entries, fresh_run, fresh_entries, fresh_bytes } = ordered;
         // The same content may take other bytes in a layer of another tool.
         let (live, dead) = match slot.kept {
@@ -332,9 +334,10 @@ impl Planner<'_> {
         }
     }
 
-    fn why(&self, slot: &Slot, fates: &[Fate]) -> (State, Reason) {
+    fn why(&self, slot: &Slot, fates: &[Fate], usage: &[Usage]) -> (State, Reason) {
         match (slot.segments.as_slice(), slot.groups.as_slice()) {
             ([one], []) if slot.kept && self.segments[*one].is_base => (State::Kept, Reason::Base),
+            ([one], []) if slot.kept && !usage[*one].is_shown() => (State::Kept, Reason::StoodOn),
             ([_], []) if slot.kept => (State::Kept, Reason::Live),
             ([one], []) => match fates[*one] {
                 Fate::Clean(reason) => (State::Cleaned, reason),

@@ -1,5 +1,6 @@
 //! The layers of the output, bottom first, and merging them when there are too many.
 
+use super::chain::Chain;
 use super::clean::{Fate, Usage};
 use super::split::Group;
 use super::{Options, Segment};
@@ -66,10 +67,11 @@ pub(super) fn limit(slots: &mut Vec<Slot>, options: &Options) {
 
 /// What changes with every version joins its like, as long as there is a choice; then bytes count.
 fn cheapest(slots: &[Slot]) -> Option<(usize, usize)> {
+    let chain = Chain::new(slots.iter().map(|slot| (slot.kept, slot.live)));
     let pairs = (0..slots.len()).flat_map(|low| (low + 1..slots.len()).map(move |high| (low, high)));
     let free = pairs.filter(|&(low, high)| !slots[low].is_base && !slots[high].is_base);
     free.min_by_key(|&(low, high)| {
         let (a, b) = (&slots[low], &slots[high]);
-        (a.hot != b.hot, a.price() + b.price(), a.live + b.live, low, high)
+        (a.hot != b.hot, a.price() + b.price() + chain.price(low), a.live + b.live, low, high)
     })
 }

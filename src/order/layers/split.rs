@@ -55,6 +55,8 @@ pub(super) fn split(new: &NewTree<'_>, fresh: &[FileId], labels: &Labels<'_>, gr
         .collect();
     own.sort_by(|(a, x), (b, y)| y.cmp(x).then_with(|| a.cmp(b)));
     own.truncate(grain.owners);
+    // The biggest one on top: the more bytes, the less can it stay when it is dead, and what stands below need not move.
+    own.reverse();
     let mut out: Vec<Group> = own.iter().filter_map(|(key, _)| groups.remove(key)).collect();
     let mut hot = groups.remove(&Key::Hot).unwrap_or_default();
     hot.hot = true;
@@ -65,7 +67,8 @@ pub(super) fn split(new: &NewTree<'_>, fresh: &[FileId], labels: &Labels<'_>, gr
         rest.stored += group.stored;
     }
     rest.files.sort_unstable();
-    out.extend([rest, odd, hot]);
+    out.insert(0, rest);
+    out.extend([odd, hot]);
     out.into_iter().filter(|group| !group.files.is_empty()).flat_map(cut).collect()
 }
 

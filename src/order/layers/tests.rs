@@ -99,7 +99,7 @@ fn a_new_time_alone_is_no_change() {
     let (old, new) = ([at(5, file("a", 1, 10))], [at(9, file("a", 1, 10))]);
     assert_eq!(shape_of(&new, &[segment(&old)], &lax()), ["kept [0]"]);
     let keep = Options { mtime: Mtime::Keep, ..lax() };
-    assert_eq!(shape_of(&new, &[segment(&old)], &keep), ["fresh [] /a"]);
+    assert_eq!(shape_of(&new, &[segment(&old)], &keep), ["kept [0]", "fresh [] /a"]);
     let clamp = Options { mtime: Mtime::Clamp(Time { secs: 5, nanos: 0 }), ..lax() };
     assert_eq!(shape_of(&new, &[segment(&old)], &clamp), ["kept [0]"]);
 }
@@ -134,8 +134,14 @@ fn the_segment_with_most_dead_bytes_for_a_live_one_is_cleaned() {
 #[test]
 fn a_segment_of_which_all_is_dead_goes() {
     let new = [file("k", 9, 900)];
-    let plan = planned(&new, &[segment(&[file("a", 1, 10)]), segment(&new)], &lax());
+    let segments = [segment(&[file("a", 1, 10)]), segment(&new)];
+    let plan = planned(&new, &segments, &waste(0));
     assert_eq!((shape(&new, &plan), plan.dropped), (vec!["kept [1]".to_owned()], vec![0]));
+    // While there is room for it, what stands on it need not move.
+    let plan = planned(&new, &segments, &lax());
+    assert_eq!(plan.layers[0].reason, Reason::StoodOn);
+    let plan = planned(&new, &segments, &Options { max_layers: 9, ..lax() });
+    assert_eq!(plan.dropped, [0]);
 }
 
 #[test]
