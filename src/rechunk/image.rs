@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::inventory::Frames;
 use crate::oci::{Descriptor, Transport};
 use crate::order::cost::{Client, Has, Pull, PullLayer, pull};
-use crate::order::layers::{Label, Labels, Prune, plan};
+use crate::order::layers::{Label, Labels, Prune, Unpurged, plan, unpurged};
 use crate::order::{Entry, Plan, Previous, State, broken_entry, tree};
 use crate::progress::Progress;
 use crate::sink::Sink;
@@ -70,6 +70,7 @@ impl Job<'_> {
         notes.extend(
             unmatched.map(|out| format!("{out}: to be purged, but no layer that could stay has anything there")),
         );
+        notes.extend(unpurged(entries, &self.old.segments, options).iter().map(shown_elsewhere));
     }
 
     /// In a layer such a name hides a file; in a root file system it is a file that nobody will see again.
@@ -229,6 +230,16 @@ impl Job<'_> {
             [Client::Plain, Client::Podman].map(|client| pull(layers, config_size, has, client, from.clone()))
         })
         .collect()
+    }
+}
+
+/// Who purges a path wants its content gone, and the new image still publishes it.
+fn shown_elsewhere(kept: &Unpurged) -> String {
+    let Unpurged { path, shown_at, more } = kept;
+    let others = if *more > 0 { format!(", and so it is with {more} paths below") } else { String::new() };
+    match path == shown_at {
+        true => format!("{path}: to be purged, but its content stays, since the image still has it there{others}"),
+        false => format!("{path}: to be purged, but its content stays, since the image shows it at {shown_at}{others}"),
     }
 }
 

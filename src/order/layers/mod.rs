@@ -5,6 +5,7 @@
 //! | `new` | what the new image shows |
 //! | `claims` | which segment already shows a file exactly so |
 //! | `clean` | which segments stay, are cleaned, or go |
+//! | `purge` | what purged paths held, and whether it can go |
 //! | `split` | which fresh files stand together |
 //! | `slots` | what is merged when there are too many layers |
 //! | `write` | the entries of a layer that is written |
@@ -13,6 +14,7 @@
 mod claims;
 mod clean;
 mod new;
+mod purge;
 mod slots;
 mod split;
 mod view;
@@ -27,6 +29,8 @@ use super::plan::{LayerPlan, Plan, Reason, State};
 use super::{Below, Entry, Previous};
 use crate::digest::FileDigest;
 use crate::tar::{TarPath, Time};
+
+pub use purge::{Unpurged, unpurged};
 
 use claims::Claims;
 use clean::{Fate, Usage};
@@ -155,7 +159,7 @@ pub fn plan(
     options: &Options,
 ) -> Result<Plan, PlanError> {
     let new = NewTree::new(layers, &options.prune);
-    if let Some(path) = clean::purged_in_base(&new, segments, options) {
+    if let Some(path) = purge::purged_in_base(&new, segments, options) {
         return Err(PlanError::Purge { path });
     }
     let planner = Planner { new: &new, labels, segments, previous, options };
