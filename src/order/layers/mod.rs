@@ -36,7 +36,7 @@ use claims::Claims;
 use clean::{Fate, Usage};
 use new::{FileId, NewTree};
 use slots::{Slot, limit, slots};
-use split::{Grain, Group, split};
+use split::{Grain, Group, is_odd, split};
 use view::{faults, live_files};
 use write::{Draft, Ordered, whiteouts};
 
@@ -231,7 +231,9 @@ impl Planner<'_> {
         let usage = clean::usage(new, segments, &claims);
         let live = live_files(new, &claims, segments.len());
         let hot: Vec<bool> = live.iter().map(|files| self.is_hot(files)).collect();
-        let mut slots = slots(segments, &fates, &usage, &hot, self.groups(&claims, &usage));
+        let odd: Vec<bool> =
+            live.iter().map(|files| files.iter().any(|&first| is_odd(new, first, self.labels))).collect();
+        let mut slots = slots(segments, &fates, &usage, &hot, &odd, self.groups(&claims, &usage));
         if mending.on_top && slots.last().is_none_or(|slot| slot.kept) {
             slots.push(Slot::fresh(Group { hot: true, ..Group::default() }));
         }
