@@ -1,6 +1,6 @@
 //! What is known of an entry between unpack and pack. Joins the format's and the decisions' views.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use sha2::{Digest as _, Sha256};
 
@@ -111,6 +111,12 @@ impl Known {
     pub fn add(&mut self, digest: FileDigest, size: u64, frames: Frames) {
         self.frames.entry(digest).or_insert(frames);
         self.sizes.insert(size);
+    }
+
+    /// Frames in these blobs are known no longer. Sizes stay: one too many costs time alone.
+    pub fn forget(&mut self, blobs: &BTreeSet<u32>) {
+        let lies_there = |stored: &Stored| matches!(stored, Stored::Blob(blob, _) if blobs.contains(blob));
+        self.frames.retain(|_, frames| !frames.stored().any(lies_there));
     }
 
     pub fn frames(&self, digest: &FileDigest) -> Option<&Frames> {

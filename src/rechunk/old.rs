@@ -31,6 +31,8 @@ pub(super) struct OldLayer {
     pub diff_id: DiffId,
     pub pull: PullLayer,
     pub place: (File, Span),
+    /// Its number among the blobs whose frames can be copied.
+    blob: Option<u32>,
 }
 
 /// Everything that the planned image can be laid out against.
@@ -233,14 +235,13 @@ impl Loader<'_> {
         if !is_base && self.old.layers.iter().zip(&self.old.segments).any(in_base) {
             return Ok(true);
         }
-        let entries = match toc {
+        let (entries, blob) = match toc {
             Some((_, toc)) => {
                 let chunks = toc.entries.iter().filter_map(|entry| entry.payload.as_ref()).flat_map(|p| &p.chunks);
                 self.old.chunks.extend(chunks.map(|chunk| chunk.digest));
-                self.add_frames(toc, clone(&place)?);
-                toc_entries(toc)
+                (toc_entries(toc), Some(self.add_frames(toc, clone(&place)?)))
             }
-            None => self.read(source, layer, descriptor)?,
+            None => (self.read(source, layer, descriptor)?, None),
         };
         self.old.layers.push(OldLayer {
             reference: source.reference().to_string(),
@@ -249,12 +250,14 @@ impl Loader<'_> {
             diff_id,
             pull: pull_layer(descriptor, toc),
             place,
+            blob,
         });
         self.old.segments.push(Segment { entries, size: descriptor.size, is_base });
         Ok(true)
     }
 
-    fn add_frames(&mut self, toc: &Toc, place: (File, Span)) {
+    /// The blob's number.
+    fn add_frames(&mut self, toc: &Toc, place: (File, Span)) -> u32 {
         let blob = self.old.blobs.len() as u32;
         for entry in &toc.entries {
             if let Some(payload) = entry.payload.as_ref().filter(|payload| payload.end_offset <= place.1.len()) {
@@ -262,6 +265,7 @@ impl Loader<'_> {
             }
         }
         self.old.blobs.push(place);
+        blob
     }
 
     /// The entries of a layer without a TOC. Its compressed bytes are shared out by size.
@@ -317,12 +321,12 @@ impl Old {
             }
             notes.push(format!("{layer}: layer {index} is not used: {reason}"));
         }
+        // Their frames may lie as well.
+        self.known.forget(&numbers.iter().filter_map(|&number| self.layers[number].blob).collect());
         let mut at = 0..;
         self.segments.retain(|_| at.next().is_none_or(|number| !numbers.contains(&number)));
         let mut at = 0..;
         self.layers.retain(|_| at.next().is_none_or(|number| !numbers.contains(&number)));
-        // Their frames may lie as well.
-        self.known = Known::default();
         Ok(())
     }
 }

@@ -1,0 +1,140 @@
+//! Previous images that can be used in part.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use restrata::codec::{Level, Sha256Stream};
+use restrata::digest::BlobDigest;
+use restrata::error::Error;
+use restrata::oci::Reference;
+use restrata::progress::Progress;
+use restrata::rechunk::{Effort, Outcome, Request, rechunk};
+use restrata::verify::verify;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::image::{Entry, file, noise, options, plain};
+
+/// An image of two layers: one for `data`, and one above it for `text`.
+struct Bench {
+    dir: TempDir,
+    new: String,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let bench = Self { dir: TempDir::new().unwrap(), new: String::new() };
+        let first = bench.image("a", &[file("data", &noise(300_000))]);
+        let second = bench.image("b", &[file("data", &noise(300_000)), file("text", &text())]);
+        let high = |request: &mut Request| request.effort = Effort::Fixed(Level::new(19).unwrap());
+        bench.run(&first, "old", "v1", high).unwrap();
+        let old = bench.layout("old").1;
+        let two = bench.run(&second, "old", "v1", |request| {
+            high(request);
+            request.previous.push(old);
+        });
+        assert_eq!(two.unwrap().images[0].layers.len(), 2);
+        let mut changed = file("text", &text());
+        changed.0.mode = 0o600;
+        let new = bench.image("c", &[file("data", &noise(300_000)), changed]);
+        Self { new, ..bench }
+    }
+
+    fn image(&self, tag: &str, entries: &[Entry]) -> String {
+        plain(self.dir.path(), tag, &[entries.to_vec()])
+    }
+
+    fn layout(&self, name: &str) -> (PathBuf, Reference) {
+        let dir = self.dir.path().join(name);
+        let reference = format!("oci:{}:v1", dir.display()).parse().unwrap();
+        (dir, reference)
+    }
+
+    fn run(&self, new: &str, to: &str, tag: &str, change: impl FnOnce(&mut Request)) -> Result<Outcome, Error> {
+        let dest = format!("oci:{}:{tag}", self.layout(to).0.display());
+        let mut request = Request::new(new.parse().unwrap(), dest.parse().unwrap(), options());
+        request.effort = Effort::Fixed(Level::new(1).unwrap());
+        change(&mut request);
+        rechunk(&request, &Progress::new())
+    }
+
+    /// Lays the new image out against the old one, and sees that it is the same.
+    fn update(&self) -> Outcome {
+        let outcome = self.run(&self.new, "out", "v2", |request| request.previous.push(self.layout("old").1)).unwrap();
+        let out = format!("oci:{}:v2", self.layout("out").0.display()).parse().unwrap();
+        let verdict = verify(&self.new.parse().unwrap(), &out, None, &[], options(), &Progress::new()).unwrap();
+        assert!(verdict.is_same(), "{:?}", verdict.differences);
+        outcome
+    }
+
+    /// True when the output copied the frame of `text`.
+    fn is_copied(&self, text: &Path, outcome: &Outcome) -> bool {
+        let frame = fs::read(text).unwrap();
+        let frame = &frame[frame.len() / 2..][..64];
+        let out = outcome.images[0].layers.iter().map(|layer| blob(&self.layout("out").0, &layer.digest.to_string()));
+        out.map(|path| fs::read(path).unwrap()).any(|blob| blob.windows(64).any(|window| window == frame))
+    }
+}
+
+/// Letters without an order that compress to about 40 kB.
+fn text() -> Vec<u8> {
+    noise(90_000).iter().map(|byte| b'a' + byte % 11).collect()
+}
+
+fn blob(layout: &Path, digest: &str) -> PathBuf {
+    layout.join("blobs/sha256").join(&digest["sha256:".len()..])
+}
+
+fn read(path: &Path) -> Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+fn put(layout: &Path, bytes: &[u8]) -> Value {
+    let digest = BlobDigest::from_bytes(Sha256Stream::of(bytes)).to_string();
+    fs::write(blob(layout, &digest), bytes).unwrap();
+    digest.into()
+}
+
+fn manifest(layout: &Path) -> Value {
+    let index = read(&layout.join("index.json"));
+    read(&blob(layout, index["manifests"][0]["digest"].as_str().unwrap()))
+}
+
+/// The blob of a layer.
+fn layer(layout: &Path, number: usize) -> PathBuf {
+    blob(layout, manifest(layout)["layers"][number]["digest"].as_str().unwrap())
+}
+
+/// Changes a byte of the layer's content, and makes every digest above it right again.
+fn lie(layout: &Path, number: usize) {
+    let mut index = read(&layout.join("index.json"));
+    let mut manifest = manifest(layout);
+    let mut bytes = fs::read(layer(layout, number)).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    manifest["layers"][number]["digest"] = put(layout, &bytes);
+    index["manifests"][0]["digest"] = put(layout, manifest.to_string().as_bytes());
+    fs::write(layout.join("index.json"), index.to_string()).unwrap();
+}
+
+#[test]
+fn frames_of_a_sound_layer_are_copied_beside_a_lying_one() {
+    let bench = Bench::new();
+    let old = bench.layout("old").0;
+    lie(&old, 0);
+    let outcome = bench.update();
+    assert!(outcome.notes.iter().any(|note| note.contains("layer 0 is not used")), "{:?}", outcome.notes);
+    assert!(bench.is_copied(&layer(&old, 1), &outcome));
+}
+
+#[test]
+fn no_frame_of_a_lying_layer_is_copied() {
+    let bench = Bench::new();
+    let old = bench.layout("old").0;
+    let truth = layer(&old, 1);
+    assert!(bench.is_copied(&truth, &bench.update()));
+    lie(&old, 1);
+    let outcome = bench.update();
+    assert!(outcome.notes.iter().any(|note| note.contains("layer 1 is not used")), "{:?}", outcome.notes);
+    assert!(!bench.is_copied(&truth, &outcome) && !bench.is_copied(&layer(&old, 1), &outcome));
+}
