@@ -11,7 +11,7 @@ use crate::oci::Descriptor;
 use crate::source::{Layer, SourceError};
 use crate::spool::Spool;
 use crate::toc::{TAR_SPLIT_POSITION, TOC_DIGEST, TOC_POSITION};
-use crate::unpack::{self, LayerInput, UnpackError, unpack};
+use crate::unpack::{self, LayerInput, unpack};
 
 impl Job<'_> {
     /// `blob` is `None` for a root file system, whose tar is made while it is read.
@@ -44,7 +44,7 @@ impl Job<'_> {
                 }
                 Ok(())
             }
-            Err((_, error)) if is_about_the_layer(&error) => {
+            Err((_, error)) if error.is_damage() => {
                 findings.problem(error.to_string());
                 Ok(())
             }
@@ -76,17 +76,4 @@ fn kind(blob: Option<&Blob>) -> Result<&'static str, Error> {
         Compression::Gzip => "gzip",
         Compression::Zstd => "zstd",
     })
-}
-
-/// False for a full disk, a failing one, or Ctrl-C.
-fn is_about_the_layer(error: &UnpackError) -> bool {
-    match error {
-        // Decoders and the blob's own check make errors that are none of the system's.
-        UnpackError::Read(error) => error.raw_os_error().is_none(),
-        UnpackError::Tar(_)
-        | UnpackError::Path(_)
-        | UnpackError::ContentTruncated { .. }
-        | UnpackError::DiffId { .. } => true,
-        UnpackError::Spool(_) | UnpackError::Frame(_) | UnpackError::Interrupted(_) | UnpackError::Stopped => false,
-    }
 }

@@ -90,7 +90,6 @@ impl Job<'_> {
 
     /// Reads the new image's layers and checks, beside it, the old ones: the numbers of those that lie.
     pub fn read(&self) -> Result<(Vec<UnpackedLayer>, Vec<usize>), Error> {
-        self.progress.add_layers(self.image.layers.len() as u64);
         let liars = Mutex::new(Vec::new());
         let next = AtomicUsize::new(0);
         let check = || {
@@ -115,7 +114,9 @@ impl Job<'_> {
         Ok((unpacked?, liars))
     }
 
-    fn unpack(&self) -> Result<Vec<UnpackedLayer>, Error> {
+    /// Reads the new image's layers.
+    pub fn unpack(&self) -> Result<Vec<UnpackedLayer>, Error> {
+        self.progress.add_layers(self.image.layers.len() as u64);
         let all: Vec<usize> = (0..self.image.layers.len()).collect();
         let mut unpacked = self.unpack_layers(&all, true)?;
         // A large file that has the size of known content is hashed only; few turn out to be something else.

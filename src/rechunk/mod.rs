@@ -142,7 +142,12 @@ impl<'a> Inputs<'a> {
             let (mut unpacked, liars) = job.read()?;
             if !liars.is_empty() {
                 job.old.refuse(&liars, notes)?;
-                unpacked = job.read()?.0;
+                unpacked = job.unpack()?;
+            }
+            let lies = job.lies(&unpacked)?;
+            if !lies.is_empty() {
+                job.old.forget(lies.iter(), notes);
+                unpacked = job.unpack()?;
             }
             let mut layout = job.layout(&unpacked, notes)?;
             // A package database can have hundreds of megabytes.

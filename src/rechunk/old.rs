@@ -1,18 +1,18 @@
 //! The layers that clients have, and those of a base image: manifests and TOCs. Layer data is read only where a layer
 //! has no TOC and is to stay.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::File;
 
 use crate::digest::{BlobDigest, ChunkDigest, DiffId};
 use crate::error::Error;
-use crate::inventory::{Known, toc_entries, toc_frames};
+use crate::inventory::{Frames, Known, Stored, toc_entries, toc_frames};
 use crate::oci::{Descriptor, Platform, Reference};
 use crate::order::Entry;
 use crate::order::cost::{Has, PullIndex, PullLayer};
 use crate::order::layers::Segment;
 use crate::progress::Progress;
-use crate::source::{Image, IndexError, Layer, Source, SourceError};
+use crate::source::{BlobError, Image, IndexError, Layer, Source, SourceError};
 use crate::span::Span;
 use crate::spool::Spool;
 use crate::toc::{ChunkedAnnotations, Toc};
@@ -45,6 +45,7 @@ pub(super) struct Old {
     /// Frames that can be copied, and the blobs that they are in.
     pub known: Known,
     pub blobs: Vec<(File, Span)>,
+    blob_names: Vec<String>,
     /// Chunks in the segments.
     pub chunks: HashSet<ChunkDigest>,
     pub history: History,
@@ -79,7 +80,14 @@ impl<'a> OldImages<'a> {
         }
         for source in &self.previous {
             let reference = source.reference().to_string();
-            let Some(image) = pick(source.images(None)?, platform) else {
+            let images = match source.images(None) {
+                Err(error) if error.is_spoilt() => {
+                    loader.notes.push(format!("{reference}: not compared with, since it is damaged: {error}"));
+                    continue;
+                }
+                images => images?,
+            };
+            let Some(image) = pick(images, platform) else {
                 let platform = platform.map_or_else(|| "this image".to_owned(), ToString::to_string);
                 loader.notes.push(format!("{reference}: nothing there for {platform}, so it is not compared with"));
                 continue;
@@ -162,6 +170,11 @@ impl Loader<'_> {
                 self.old.history.add_layer(&seen.contents);
                 continue;
             }
+            if let Some(fault) = fault(source, layer)? {
+                self.notes.push(format!("{reference}: layer {index} is not used: {fault}"));
+                has.layers.extend(layer.descriptor.as_ref().map(|descriptor| descriptor.digest));
+                continue;
+            }
             let toc = self.toc(source, index, layer)?;
             match (&toc, &layer.descriptor) {
                 (Some(toc), Some(descriptor)) => {
@@ -177,11 +190,16 @@ impl Loader<'_> {
             if is_newest && (toc.is_some() || self.request.keep_foreign) {
                 self.add_segment(source, index, layer, toc.as_ref(), false)?;
             } else if let (Some(toc), Some(place)) = (&toc, source.layer_file(layer)?) {
-                self.add_frames(&toc.1, place);
+                self.add_frames(&toc.1, place, format!("{reference}: layer {index}"));
             }
         }
+        self.note_foreign(&reference, without_toc, image.layers.len());
+        self.old.clients.push((reference, has));
+        Ok(())
+    }
+
+    fn note_foreign(&mut self, reference: &str, without_toc: usize, count: usize) {
         if without_toc > 0 {
-            let count = image.layers.len();
             let kept = match self.request.keep_foreign {
                 true => "they stay where the image still shows enough of them",
                 false => "they are written anew (--keep-foreign keeps them)",
@@ -190,8 +208,6 @@ impl Loader<'_> {
                 "{reference}: {without_toc} of {count} layers have no TOC, so clients can reuse no file of theirs; {kept}"
             ));
         }
-        self.old.clients.push((reference, has));
-        Ok(())
     }
 
     /// Versions share most of their layers.
@@ -216,7 +232,7 @@ impl Loader<'_> {
         }
     }
 
-    /// False for a layer that has no blob.
+    /// False for a layer that has no blob, or one of a previous image that can't be read.
     fn add_segment(
         &mut self,
         source: &Source,
@@ -239,9 +255,16 @@ impl Loader<'_> {
             Some((_, toc)) => {
                 let chunks = toc.entries.iter().filter_map(|entry| entry.payload.as_ref()).flat_map(|p| &p.chunks);
                 self.old.chunks.extend(chunks.map(|chunk| chunk.digest));
-                (toc_entries(toc), Some(self.add_frames(toc, clone(&place)?)))
+                let name = format!("{}: layer {index}", source.reference());
+                (toc_entries(toc), Some(self.add_frames(toc, clone(&place)?, name)))
             }
-            None => (self.read(source, layer, descriptor)?, None),
+            None => match self.read(source, layer, descriptor) {
+                Err(Error::Unpack { source: fault, .. }) if !is_base && fault.is_damage() => {
+                    self.notes.push(format!("{}: layer {index} is not used: {fault}", source.reference()));
+                    return Ok(false);
+                }
+                entries => (entries?, None),
+            },
         };
         self.old.layers.push(OldLayer {
             reference: source.reference().to_string(),
@@ -256,8 +279,8 @@ impl Loader<'_> {
         Ok(true)
     }
 
-    /// The blob's number.
-    fn add_frames(&mut self, toc: &Toc, place: (File, Span)) -> u32 {
+    /// The blob's number; `name` says which one it is.
+    fn add_frames(&mut self, toc: &Toc, place: (File, Span), name: String) -> u32 {
         let blob = self.old.blobs.len() as u32;
         for entry in &toc.entries {
             if let Some(payload) = entry.payload.as_ref().filter(|payload| payload.end_offset <= place.1.len()) {
@@ -265,6 +288,7 @@ impl Loader<'_> {
             }
         }
         self.old.blobs.push(place);
+        self.old.blob_names.push(name);
         blob
     }
 
@@ -290,6 +314,15 @@ impl Loader<'_> {
             content.stored = u64::try_from(share).unwrap_or(u64::MAX);
         }
         Ok(entries)
+    }
+}
+
+/// Why a previous layer's blob is of no use. A missing one is an error: then it is not the image that was meant.
+fn fault(source: &Source, layer: &Layer) -> Result<Option<String>, Error> {
+    match source.layer_file(layer) {
+        Err(SourceError::Blob { source, .. }) if source != BlobError::Missing => Ok(Some(source.to_string())),
+        Err(error) if error.is_spoilt() => Ok(Some(error.to_string())),
+        opened => Ok(opened.map(|_| None)?),
     }
 }
 
@@ -328,5 +361,25 @@ impl Old {
         let mut at = 0..;
         self.layers.retain(|_| at.next().is_none_or(|number| !numbers.contains(&number)));
         Ok(())
+    }
+
+    /// True for a frame that no layer's proof covers: one of an older image, whose layers nobody else reads.
+    pub fn is_unproven(&self, frames: &Frames) -> bool {
+        let is_proven = |blob: u32| self.layers.iter().any(|layer| layer.blob == Some(blob));
+        frames.stored().any(|stored| matches!(stored, Stored::Blob(blob, _) if !is_proven(*blob)))
+    }
+
+    /// Forgets the blobs that these frames, which don't hold what is said of them, lie in.
+    pub fn forget<'a>(&mut self, frames: impl Iterator<Item = &'a Frames>, notes: &mut Vec<String>) {
+        let stored = frames.flat_map(Frames::stored);
+        let blobs = stored.filter_map(|stored| match stored {
+            Stored::Blob(blob, _) => Some(*blob),
+            Stored::One(_) | Stored::Many(_) => None,
+        });
+        let blobs: BTreeSet<u32> = blobs.collect();
+        notes.extend(blobs.iter().map(|&blob| {
+            format!("{} is not used: it holds other content than its TOC says", self.blob_names[blob as usize])
+        }));
+        self.known.forget(&blobs);
     }
 }

@@ -138,3 +138,88 @@ fn no_frame_of_a_lying_layer_is_copied() {
     assert!(outcome.notes.iter().any(|note| note.contains("layer 1 is not used")), "{:?}", outcome.notes);
     assert!(!bench.is_copied(&truth, &outcome) && !bench.is_copied(&layer(&old, 1), &outcome));
 }
+
+fn cut_short(blob: &Path) {
+    let bytes = fs::read(blob).unwrap();
+    fs::write(blob, &bytes[..bytes.len() - 100]).unwrap();
+}
+
+#[test]
+fn a_layer_that_is_cut_short_is_noted() {
+    let bench = Bench::new();
+    let old = bench.layout("old").0;
+    cut_short(&layer(&old, 0));
+    for keep_foreign in [false, true] {
+        let previous = bench.layout("old").1;
+        let outcome = bench.run(&bench.new, "out", "v2", |request| {
+            request.previous.push(previous);
+            request.keep_foreign = keep_foreign;
+        });
+        let notes = outcome.unwrap().notes;
+        let short =
+            notes.iter().filter(|note| note.contains(": layer 0 is not used: the blob is too short: expected "));
+        assert_eq!(short.count(), 1, "{notes:?}");
+    }
+    assert!(bench.is_copied(&layer(&old, 1), &bench.update()));
+    let base = bench.run(&bench.new, "out", "v3", |request| request.base = Some(bench.layout("old").1)).unwrap_err();
+    assert!(base.to_string().contains("the blob is too short"), "{base}");
+}
+
+#[test]
+fn a_blob_that_is_gone_is_an_error() {
+    let bench = Bench::new();
+    fs::remove_file(layer(&bench.layout("old").0, 0)).unwrap();
+    let error = bench.run(&bench.new, "out", "v2", |request| request.previous.push(bench.layout("old").1)).unwrap_err();
+    assert!(error.exit_code() == 1 && error.to_string().contains("the blob is missing"), "{error}");
+}
+
+#[test]
+fn a_damaged_manifest_is_noted() {
+    let bench = Bench::new();
+    let old = bench.layout("old").0;
+    let digest = read(&old.join("index.json"))["manifests"][0]["digest"].as_str().unwrap().to_owned();
+    cut_short(&blob(&old, &digest));
+    let notes = bench.update().notes;
+    assert!(notes.iter().any(|note| note.contains("not compared with, since it is damaged: ")), "{notes:?}");
+}
+
+#[test]
+fn a_foreign_layer_that_is_damaged_is_noted() {
+    let bench = Bench::new();
+    let old = bench.image("foreign", &[file("data", &noise(300_000))]);
+    let layout = bench.dir.path().join("plain");
+    let foreign = read(&layout.join("index.json"))["manifests"].as_array().unwrap().last().unwrap().clone();
+    let manifest = read(&blob(&layout, foreign["digest"].as_str().unwrap()));
+    let path = blob(&layout, manifest["layers"][0]["digest"].as_str().unwrap());
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[5000] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let new = bench.image("d", &[file("data", b"new")]);
+    let outcome = bench.run(&new, "out", "v2", |request| {
+        request.previous.push(old.parse().unwrap());
+        request.keep_foreign = true;
+    });
+    let notes = outcome.unwrap().notes;
+    assert!(notes.iter().any(|note| note.contains("layer 0 is not used: the blob is corrupt")), "{notes:?}");
+}
+
+/// Frames are copied from older images, too, whose layers nobody else reads.
+#[test]
+fn a_lying_layer_of_an_older_image_is_noted() {
+    let bench = Bench::new();
+    let newest = bench.image("e", &[file("data", &noise(300_000))]);
+    bench.run(&newest, "newest", "v1", |_| {}).unwrap();
+    let old = bench.layout("old").0;
+    let run = || {
+        let outcome = bench.run(&bench.new, "out", "v2", |request| {
+            request.previous = vec![bench.layout("newest").1, bench.layout("old").1];
+        });
+        outcome.unwrap()
+    };
+    assert!(bench.is_copied(&layer(&old, 1), &run()));
+    lie(&old, 1);
+    let outcome = run();
+    assert!(!bench.is_copied(&layer(&old, 1), &outcome));
+    let note = "layer 1 is not used: it holds other content than its TOC says";
+    assert!(outcome.notes.iter().any(|found| found.ends_with(note)), "{:?}", outcome.notes);
+}
