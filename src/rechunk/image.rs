@@ -1,15 +1,16 @@
 //! One image of one platform.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::digest::DiffId;
+use crate::digest::{DiffId, FileDigest};
 use crate::error::Error;
 use crate::inventory::Frames;
 use crate::oci::{Descriptor, Transport};
 use crate::order::cost::{Client, Has, Pull, PullLayer, pull};
 use crate::order::layers::{Label, Labels, Prune, Unpurged, plan, unpurged};
-use crate::order::{Entry, Plan, Previous, State, broken_entry, tree};
+use crate::order::{Entry, Plan, Previous, Reason, State, broken_entry, tree};
 use crate::progress::Progress;
 use crate::sink::Sink;
 use crate::source::{Image, Source, SourceError};
@@ -172,14 +173,37 @@ impl Job<'_> {
         let layers: Vec<&[Entry]> = unpacked.iter().map(|layer| layer.inventory.entries.as_slice()).collect();
         let Labelled { labels, names: owners } = labelled(unpacked, &self.old.history, notes);
         let plan = plan(&layers, &Labels(&labels), segments, &previous, &self.request.layers)?;
-        if !self.old.clients.is_empty() && !plan.layers.iter().any(|layer| layer.state == State::Kept) {
-            notes.push(
-                "no layer of the previous image can stay: this is a first layout, which clients that reuse whole layers \
-                 pull like a new image"
-                    .to_owned(),
-            );
-        }
+        notes.extend(self.none_stays(&layers, &plan));
         Ok(Layout { plan, labels, owners })
+    }
+
+    /// Why clients that reuse whole layers pull the image like a new one, if they do.
+    fn none_stays(&self, layers: &[&[Entry]], plan: &Plan) -> Option<String> {
+        if self.old.clients.is_empty() || plan.layers.iter().any(|layer| layer.state == State::Kept) {
+            return None;
+        }
+        let digest = |entry: &Entry| entry.content.map(|content| content.digest);
+        let segments = &self.old.segments;
+        let known: HashSet<FileDigest> = segments.iter().flat_map(|it| &it.entries).filter_map(digest).collect();
+        let is_known = |entry: &Entry| digest(entry).is_some_and(|digest| known.contains(&digest));
+        let is_cause = |reason| plan.layers.iter().any(|layer| layer.reason == reason && !layer.segments.is_empty());
+        let cause = if segments.is_empty() {
+            "none of its layers can be used".to_owned()
+        } else if !layers.iter().any(|layer| layer.iter().any(is_known)) {
+            "it has no content in common with this image".to_owned()
+        } else if is_cause(Reason::Limit) {
+            format!("to keep to --max-layers {} they are merged", self.request.layers.max_layers)
+        } else if is_cause(Reason::Purge) {
+            "they hold content that is to be purged".to_owned()
+        } else if is_cause(Reason::CannotHide) {
+            "they show files whose names are too long to be hidden by a layer above".to_owned()
+        } else {
+            "too much in them changed or is hidden".to_owned()
+        };
+        Some(format!(
+            "no layer of the previous image stays, so that clients that reuse whole layers pull this one like a new \
+             image: {cause}"
+        ))
     }
 
     /// The outcome, and the descriptor of the manifest in the sink.

@@ -9,6 +9,7 @@ use restrata::error::Error;
 use restrata::oci::Reference;
 use restrata::progress::Progress;
 use restrata::rechunk::{Effort, Outcome, Request, rechunk};
+use restrata::tar::TarPath;
 use restrata::verify::verify;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -222,4 +223,28 @@ fn a_lying_layer_of_an_older_image_is_noted() {
     assert!(!bench.is_copied(&layer(&old, 1), &outcome));
     let note = "layer 1 is not used: it holds other content than its TOC says";
     assert!(outcome.notes.iter().any(|found| found.ends_with(note)), "{:?}", outcome.notes);
+}
+
+#[test]
+fn when_no_layer_stays_the_cause_is_told() {
+    let bench = Bench::new();
+    let none = |new: &str, change: &dyn Fn(&mut Request)| {
+        let outcome = bench.run(new, "out", "v2", |request| {
+            request.previous.push(bench.layout("old").1);
+            change(request);
+        });
+        let mut notes = outcome.unwrap().notes;
+        notes.retain(|note| note.starts_with("no layer of the previous image stays"));
+        notes.into_iter().map(|note| note.rsplit_once(": ").unwrap().1.to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(none(&bench.new, &|_| {}), [""; 0]);
+    let one = none(&bench.new, &|request| request.layers.max_layers = 1);
+    assert_eq!(one, ["to keep to --max-layers 1 they are merged"]);
+    let gone = bench.image("gone", &[file("data", &noise(300_000))]);
+    let purge = |request: &mut Request| request.layers.purge.push(TarPath::new(b"text").unwrap());
+    assert_eq!(none(&gone, &purge), [""; 0]);
+    let other = bench.image("other", &[file("data", b"other")]);
+    assert_eq!(none(&other, &|_| {}), ["it has no content in common with this image"]);
+    let moved = bench.image("moved", &[file("moved", &noise(300_000))]);
+    assert_eq!(none(&moved, &|_| {}), ["too much in them changed or is hidden"]);
 }
