@@ -11,6 +11,7 @@ mod ostree;
 mod outcome;
 mod planned;
 mod proof;
+mod references;
 mod reframe;
 
 use std::path::{Path, PathBuf};
@@ -31,7 +32,7 @@ pub use effort::Effort;
 pub use outcome::{ImageOutcome, LayerOutcome, OldBlob, Outcome, Planned, PlannedImage, PlannedLayer};
 
 use image::{Job, Layout};
-use old::OldImages;
+use references::OldImages;
 
 #[derive(Debug, Clone)]
 pub struct Request {

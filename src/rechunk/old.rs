@@ -7,7 +7,7 @@ use std::fs::File;
 use crate::digest::{BlobDigest, ChunkDigest, DiffId};
 use crate::error::Error;
 use crate::inventory::{Frames, Known, Stored, toc_entries, toc_frames};
-use crate::oci::{Descriptor, Platform, Reference};
+use crate::oci::Descriptor;
 use crate::order::Entry;
 use crate::order::cost::{Has, PullIndex, PullLayer};
 use crate::order::layers::Segment;
@@ -53,80 +53,12 @@ pub(super) struct Old {
     pub clients: Vec<(String, Has)>,
 }
 
-/// The opened references.
-pub(super) struct OldImages<'a> {
-    request: &'a Request,
-    previous: Vec<Source>,
-    base: Option<Source>,
-}
-
-impl<'a> OldImages<'a> {
-    pub fn open(request: &'a Request) -> Result<Self, Error> {
-        let previous = request.previous.iter().map(Source::open).collect::<Result<_, _>>()?;
-        Ok(Self { request, previous, base: request.base.as_ref().map(Source::open).transpose()? })
-    }
-
-    /// What they hold for a platform.
-    pub fn load(
-        &self,
-        platform: Option<&Platform>,
-        progress: &Progress,
-        notes: &mut Vec<String>,
-    ) -> Result<Old, Error> {
-        let mut loader = Loader { request: self.request, progress, notes, old: Old::default(), seen: HashMap::new() };
-        if let Some(base) = &self.base {
-            let image = pick(base.images(None)?, platform).ok_or_else(|| no_platform(base.reference(), platform))?;
-            loader.base(base, &image)?;
-        }
-        for source in &self.previous {
-            let reference = source.reference().to_string();
-            let images = match source.images(None) {
-                Err(error) if error.is_spoilt() => {
-                    loader.notes.push(format!("{reference}: not compared with, since it is damaged: {error}"));
-                    continue;
-                }
-                images => images?,
-            };
-            let Some(image) = pick(images, platform) else {
-                let platform = platform.map_or_else(|| "this image".to_owned(), ToString::to_string);
-                loader.notes.push(format!("{reference}: nothing there for {platform}, so it is not compared with"));
-                continue;
-            };
-            loader.notes.extend(other_platform(&image, platform).map(|other| format!("{reference}: {other}")));
-            loader.previous(source, &image)?;
-        }
-        Ok(loader.old)
-    }
-}
-
-fn no_platform(reference: &Reference, platform: Option<&Platform>) -> Error {
-    let platform = platform.map_or_else(|| "this image".to_owned(), ToString::to_string);
-    Error::Base { reference: reference.to_string(), reason: format!("nothing there for {platform}") }
-}
-
-/// The image for the platform; a lone image serves for any.
-fn pick(mut images: Vec<Image>, platform: Option<&Platform>) -> Option<Image> {
-    let same = platform.and_then(|platform| {
-        images.iter().position(|image| image.platform.as_ref().is_some_and(|other| other.is_same(platform)))
-    });
-    match same {
-        Some(at) => Some(images.swap_remove(at)),
-        None if images.len() == 1 => images.pop(),
-        None => None,
-    }
-}
-
-/// Laying out against it is harmless, but seldom what was meant.
-fn other_platform(image: &Image, platform: Option<&Platform>) -> Option<String> {
-    let (found, wanted) = (image.config.platform().or_else(|| image.platform.clone())?, platform?);
-    (!found.is_same_family(wanted)).then(|| format!("expected an image for {wanted}, found one for {found}"))
-}
-
-struct Loader<'a> {
+/// Puts together what there is, image by image.
+pub(super) struct Loader<'a> {
     request: &'a Request,
     progress: &'a Progress,
-    notes: &'a mut Vec<String>,
-    old: Old,
+    pub notes: &'a mut Vec<String>,
+    pub old: Old,
     seen: HashMap<BlobDigest, Seen>,
 }
 
@@ -139,8 +71,12 @@ struct Seen {
 /// A layer's index, as far as it is of use.
 type Index = (ChunkedAnnotations, Toc);
 
-impl Loader<'_> {
-    fn base(&mut self, source: &Source, image: &Image) -> Result<(), Error> {
+impl<'a> Loader<'a> {
+    pub fn new(request: &'a Request, progress: &'a Progress, notes: &'a mut Vec<String>) -> Self {
+        Self { request, progress, notes, old: Old::default(), seen: HashMap::new() }
+    }
+
+    pub fn base(&mut self, source: &Source, image: &Image) -> Result<(), Error> {
         let (own, limit) = (image.layers.len(), self.request.layers.max_layers);
         if limit <= own {
             let reason =
@@ -157,7 +93,7 @@ impl Loader<'_> {
         Ok(())
     }
 
-    fn previous(&mut self, source: &Source, image: &Image) -> Result<(), Error> {
+    pub fn previous(&mut self, source: &Source, image: &Image) -> Result<(), Error> {
         let reference = source.reference().to_string();
         let is_newest = self.old.clients.is_empty();
         self.old.history.begin();

@@ -248,3 +248,30 @@ fn when_no_layer_stays_the_cause_is_told() {
     let moved = bench.image("moved", &[file("moved", &noise(300_000))]);
     assert_eq!(none(&moved, &|_| {}), ["too much in them changed or is hidden"]);
 }
+
+#[test]
+fn the_same_previous_image_counts_once() {
+    let bench = Bench::new();
+    let old = bench.layout("old").0;
+    let mut index = read(&old.join("index.json"));
+    let mut again = index["manifests"][0].clone();
+    again["annotations"]["org.opencontainers.image.ref.name"] = "again".into();
+    index["manifests"].as_array_mut().unwrap().push(again);
+    fs::write(old.join("index.json"), index.to_string()).unwrap();
+    let root = bench.dir.path().join("root");
+    fs::create_dir(&root).unwrap();
+    let names = [
+        bench.layout("old").1.to_string(),
+        format!("oci:{}:again", old.display()),
+        format!("dir:{}", root.display()),
+        format!("dir:{}/../root", root.display()),
+    ];
+    let outcome = bench.run(&bench.new, "out", "v2", |request| {
+        request.previous = names.iter().map(|name| name.parse().unwrap()).collect();
+    });
+    let outcome = outcome.unwrap();
+    let froms: Vec<&str> = outcome.images[0].pulls.iter().filter_map(|pull| pull.from.as_deref()).collect();
+    assert_eq!(froms, [&names[0], &names[0], &names[2], &names[2]]);
+    let note = format!("{}: the same image as {}, so it counts once", names[1], names[0]);
+    assert!(outcome.notes.contains(&note), "{:?}", outcome.notes);
+}
