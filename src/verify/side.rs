@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::Ignore;
 use crate::error::Error;
 use crate::inventory::{Known, Payload};
 use crate::job::JobOptions;
@@ -47,8 +48,12 @@ impl Side {
         Ok(Self { spool, layers })
     }
 
-    pub fn merged(&self) -> Merged<'_> {
-        let tree = merge(self.layers.iter().map(|layer| layer.inventory.entries.as_slice()));
+    pub fn merged(&self, ignore: &[Ignore]) -> Merged<'_> {
+        let is_pruned =
+            |path: &TarPath| ignore.iter().any(|ignored| matches!(ignored, Ignore::Pruned(prune) if prune.takes(path)));
+        let mut tree = merge(self.layers.iter().map(|layer| layer.inventory.entries.as_slice()));
+        // Before links are looked for: a file that lost all other paths is one of its own.
+        tree.retain(|path, _| !is_pruned(path));
         let linked = linked(&tree);
         Merged { side: self, tree, linked }
     }
