@@ -12,8 +12,8 @@ use std::path::PathBuf;
 use crate::digest::{BlobDigest, DiffId};
 
 /// Names the record's form; another form is a miss.
-const MAGIC: [u8; 8] = *b"rstproo2";
-const RECORD: usize = MAGIC.len() + 2 * 32 + 4 * 8 + 4;
+const MAGIC: [u8; 8] = *b"rstproo3";
+const RECORD: usize = MAGIC.len() + 2 * 32 + 5 * 8 + 4;
 
 /// What was found when a blob was read to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,14 +26,16 @@ pub struct Proof {
     pub stamp: Stamp,
 }
 
-/// A file as it was: one that still looks so was not written to since. Device, inode, bytes, and nanoseconds of mtime.
+/// A file as it was: one that still looks so was not written to since. Device, inode, bytes, and nanoseconds of mtime
+/// and of ctime, which nobody can set back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Stamp([u64; 4]);
+pub struct Stamp([u64; 5]);
 
 impl Stamp {
     pub fn of(meta: &Metadata) -> Self {
-        let mtime = meta.mtime().wrapping_mul(1_000_000_000).wrapping_add(meta.mtime_nsec());
-        Self([meta.dev(), meta.ino(), meta.size(), mtime.cast_unsigned()])
+        let nanos = |secs: i64, nanos| secs.wrapping_mul(1_000_000_000).wrapping_add(nanos).cast_unsigned();
+        let (mtime, ctime) = (nanos(meta.mtime(), meta.mtime_nsec()), nanos(meta.ctime(), meta.ctime_nsec()));
+        Self([meta.dev(), meta.ino(), meta.size(), mtime, ctime])
     }
 }
 
@@ -114,7 +116,7 @@ mod tests {
     const PROOF: Proof = Proof {
         diff_id: DiffId::from_bytes([7; 32]),
         toc: BlobDigest::from_bytes([9; 32]),
-        stamp: Stamp([1, 2, 3, u64::MAX]),
+        stamp: Stamp([1, 2, 3, u64::MAX, 5]),
     };
 
     #[test]
@@ -153,5 +155,19 @@ mod tests {
         assert_eq!(before, stamp());
         fs::write(file.path(), b"x").unwrap();
         assert_ne!(before, stamp());
+    }
+
+    #[test]
+    fn a_time_that_was_set_back_hides_nothing() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), b"x").unwrap();
+        let before = fs::metadata(file.path()).unwrap();
+        // Longer than a tick of the clock that file systems go by.
+        std::thread::sleep(std::time::Duration::from_millis(30));
+        fs::write(file.path(), b"y").unwrap();
+        file.as_file().set_modified(before.modified().unwrap()).unwrap();
+        let after = fs::metadata(file.path()).unwrap();
+        assert_eq!(before.modified().unwrap(), after.modified().unwrap());
+        assert_ne!(Stamp::of(&before), Stamp::of(&after));
     }
 }

@@ -1,6 +1,6 @@
 //! What is known of an entry between unpack and pack. Joins the format's and the decisions' views.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 
 use hashbrown::HashTable;
@@ -127,10 +127,18 @@ impl Known {
         sizes.insert(size);
     }
 
+    /// Frames in these blobs are known no longer. Sizes stay: one too many costs time alone.
+    pub fn forget(&mut self, blobs: &BTreeSet<u32>) {
+        let lies_there = |stored: &Stored| matches!(stored, Stored::Blob(blob, _) if blobs.contains(blob));
+        for (_, frames) in self.frames.iter_mut().filter(|(_, frames)| frames.stored().any(lies_there)) {
+            *frames = Frames::None;
+        }
+    }
+
     pub fn frames(&self, digest: &FileDigest) -> Option<&Frames> {
         let is_same = |&number: &u32| self.frames[number as usize].0 == *digest;
         let number = self.table.find(self.hasher.hash_one(digest), is_same)?;
-        Some(&self.frames[*number as usize].1)
+        Some(&self.frames[*number as usize].1).filter(|frames| !matches!(frames, Frames::None))
     }
 
     /// Adds the paths of a previous image, so that the same ones of the new image take no memory of their own.

@@ -10,8 +10,9 @@
 //! | `plain` | layers without a TOC: digest, DiffID, and that the tar can be read |
 //!
 //! The blob is read twice: once front to back as a plain client does, once by the TOC's offsets as podman does.
-//! What is wrong is a problem; what only costs requests or is unusual is a remark. Memory holds one layer's TOC and
-//! frame offsets for each thread, never content.
+//! What is wrong is a problem; what only costs requests or is unusual is a remark. At last all layers' entries are
+//! looked at together: can a client extract them? Memory holds the entries, and one layer's TOC and frame offsets for
+//! each thread, never content.
 
 mod blob;
 mod compare;
@@ -32,8 +33,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::digest::BlobDigest;
 use crate::error::Error;
+use crate::inventory::toc_entries;
 use crate::job::JobOptions;
 use crate::oci::{Descriptor, Platform, Reference};
+use crate::order::{Entry, broken_entry};
 use crate::progress::Progress;
 use crate::source::{Image, Layer, Source};
 use crate::toc::TOC_DIGEST;
@@ -113,8 +116,7 @@ impl Job<'_> {
     fn layers(&self, image: &Image) -> Result<Vec<CheckedLayer>, Error> {
         self.progress.add_layers(image.layers.len() as u64);
         let next = AtomicUsize::new(0);
-        let done: Vec<Mutex<Option<Result<CheckedLayer, Error>>>> =
-            image.layers.iter().map(|_| Mutex::default()).collect();
+        let done: Vec<Mutex<Option<Result<Looked, Error>>>> = image.layers.iter().map(|_| Mutex::default()).collect();
         let work = || {
             while let Some((layer, slot)) = take(&next, &image.layers, &done) {
                 let result = self.layer(layer);
@@ -137,10 +139,13 @@ impl Job<'_> {
         if results.iter().flatten().all(Result::is_ok) && results.iter().any(Option::is_none) {
             return Err(Error::Internal("a layer was not checked"));
         }
-        results.into_iter().flatten().collect()
+        let looked = results.into_iter().flatten().collect::<Result<Vec<_>, _>>()?;
+        let (mut checked, entries): (Vec<_>, Vec<_>) = looked.into_iter().unzip();
+        extracted(&mut checked, &entries);
+        Ok(checked)
     }
 
-    fn layer(&self, layer: &Layer) -> Result<CheckedLayer, Error> {
+    fn layer(&self, layer: &Layer) -> Result<Looked, Error> {
         self.progress.check()?;
         let mut findings = Findings::default();
         let mut checked = CheckedLayer {
@@ -154,7 +159,7 @@ impl Job<'_> {
             remarks: Vec::new(),
         };
         let is_chunked = layer.descriptor.as_ref().is_some_and(|d| d.annotation(TOC_DIGEST).is_some());
-        match self.source.layer_file(layer) {
+        let entries = match self.source.layer_file(layer) {
             Ok(Some((file, span))) => {
                 let blob = Blob::new(file, span, self.source.reference().path());
                 checked.size = blob.len();
@@ -167,11 +172,12 @@ impl Job<'_> {
             Err(error) if error.is_damage() => {
                 checked.kind = if is_chunked { "zstd:chunked" } else { "unread" };
                 findings.problem(error.to_string());
+                None
             }
             Err(error) => return Err(error.into()),
-        }
+        };
         (checked.problems, checked.remarks) = findings.into_lists();
-        Ok(checked)
+        Ok((checked, entries))
     }
 }
 
@@ -183,16 +189,28 @@ impl Job<'_> {
         blob: &Blob,
         checked: &mut CheckedLayer,
         findings: &mut Findings,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<Vec<Entry>>, Error> {
         checked.kind = "zstd:chunked";
         let frames = frames::walk(self, blob, descriptor.digest, layer.diff_id, findings)?;
         checked.frames = frames.starts.len() as u64;
-        let Some(index) = index::read(descriptor, layer.compression, blob, &frames, findings)? else { return Ok(()) };
+        let Some(index) = index::read(descriptor, layer.compression, blob, &frames, findings)? else { return Ok(None) };
         checked.kind = if index.is_first { "zstd:chunked, index first" } else { "zstd:chunked, index last" };
-        let Some(toc) = &index.toc else { return Ok(()) };
+        let Some(toc) = &index.toc else { return Ok(None) };
         checked.entries = toc.entries.len() as u64;
         checked.largest_gap = order::check(toc, findings);
-        rebuild::rebuild(blob, &frames, (&index, toc), layer.diff_id, findings, self.progress)
+        rebuild::rebuild(blob, &frames, (&index, toc), layer.diff_id, findings, self.progress)?;
+        Ok(Some(toc_entries(toc)))
+    }
+}
+
+/// A layer, and its entries if they can be read.
+type Looked = (CheckedLayer, Option<Vec<Entry>>);
+
+/// What stands above a layer that can't be read can't be judged.
+fn extracted(checked: &mut [CheckedLayer], entries: &[Option<Vec<Entry>>]) {
+    let readable: Vec<&[Entry]> = entries.iter().map_while(Option::as_deref).collect();
+    if let Some((layer, broken)) = broken_entry(&readable) {
+        checked[layer].problems.push(broken.to_string());
     }
 }
 

@@ -8,20 +8,22 @@ use crate::digest::BlobDigest;
 use crate::error::Error;
 use crate::inventory::Known;
 use crate::oci::Descriptor;
+use crate::order::Entry;
 use crate::source::{Layer, SourceError};
 use crate::spool::Spool;
 use crate::toc::{TAR_SPLIT_POSITION, TOC_DIGEST, TOC_POSITION};
-use crate::unpack::{self, LayerInput, UnpackError, unpack};
+use crate::unpack::{self, LayerInput, unpack};
 
 impl Job<'_> {
-    /// `blob` is `None` for a root file system, whose tar is made while it is read.
+    /// `blob` is `None` for a root file system, whose tar is made while it is read. Returns the entries, if they can be
+    /// read.
     pub(super) fn plain(
         &self,
         layer: &Layer,
         blob: Option<&Blob>,
         checked: &mut CheckedLayer,
         findings: &mut Findings,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<Vec<Entry>>, Error> {
         checked.kind = kind(blob)?;
         if let Some(descriptor) = &layer.descriptor {
             positions_alone(descriptor, findings);
@@ -35,18 +37,17 @@ impl Job<'_> {
         let how = unpack::Options { level: None, known: &Known::default(), expect_known: false, threads: 1 };
         match unpack(vec![input], &spool, how, self.progress) {
             Ok(layers) => {
-                for unpacked in layers {
-                    checked.entries = unpacked.inventory.entries.len() as u64;
-                    unpacked.inventory.notes.into_iter().for_each(|note| findings.remark(note));
-                    if blob.is_none() {
-                        checked.digest = BlobDigest::from_bytes(*unpacked.diff_id.as_bytes());
-                    }
+                let unpacked = layers.into_iter().next().ok_or(Error::Internal("a layer was not unpacked"))?;
+                checked.entries = unpacked.inventory.entries.len() as u64;
+                unpacked.inventory.notes.into_iter().for_each(|note| findings.remark(note));
+                if blob.is_none() {
+                    checked.digest = BlobDigest::from_bytes(*unpacked.diff_id.as_bytes());
                 }
-                Ok(())
+                Ok(Some(unpacked.inventory.entries))
             }
-            Err((_, error)) if is_about_the_layer(&error) => {
+            Err((_, error)) if error.is_damage() => {
                 findings.problem(error.to_string());
-                Ok(())
+                Ok(None)
             }
             Err((_, source)) => {
                 let reference = self.source.reference().to_string();
@@ -76,17 +77,4 @@ fn kind(blob: Option<&Blob>) -> Result<&'static str, Error> {
         Compression::Gzip => "gzip",
         Compression::Zstd => "zstd",
     })
-}
-
-/// False for a full disk, a failing one, or Ctrl-C.
-fn is_about_the_layer(error: &UnpackError) -> bool {
-    match error {
-        // Decoders and the blob's own check make errors that are none of the system's.
-        UnpackError::Read(error) => error.raw_os_error().is_none(),
-        UnpackError::Tar(_)
-        | UnpackError::Path(_)
-        | UnpackError::ContentTruncated { .. }
-        | UnpackError::DiffId { .. } => true,
-        UnpackError::Spool(_) | UnpackError::Frame(_) | UnpackError::Interrupted(_) | UnpackError::Stopped => false,
-    }
 }

@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use restrata::job::JobOptions;
 use restrata::oci::{Platform, Reference};
+use restrata::order::layers::Prune;
 use restrata::pack::IndexPlace;
 use restrata::rechunk::Effort;
 use restrata::spool;
@@ -136,6 +138,12 @@ pub struct Verify {
     /// Leave this out of the comparison
     #[arg(long, value_name = "WHAT", value_enum)]
     pub ignore: Vec<Ignored>,
+
+    /// Leave this path and what is below it out of the comparison; repeat for more
+    ///
+    /// What rechunk left out with --prune is named here in the same words, a slash at the end included.
+    #[arg(long, value_name = "PATH", value_parser = OsStringValueParser::new().try_map(values::prune))]
+    pub prune: Vec<Prune>,
 
     #[command(flatten)]
     pub choice: Choice,

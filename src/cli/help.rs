@@ -93,7 +93,9 @@ Examples:
   Is it what is on disk?
     restrata verify dir:./rootfs oci:images:base
   After an update, whose unchanged files have the previous image's times:
-    restrata verify docker-archive:v2.tar oci:images:v2 --ignore mtime";
+    restrata verify docker-archive:v2.tar oci:images:v2 --ignore mtime
+  After rechunk --prune /var/cache/:
+    restrata verify docker-archive:new.tar oci:images:v2 --prune /var/cache/";
 
 pub const CHECK: &str = "\
 Check that an image's zstd:chunked layers are sound\n\n\

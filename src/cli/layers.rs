@@ -1,8 +1,5 @@
 //! The options that say how an image is laid out, and what of it changes.
 
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt as _;
-
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use restrata::oci::Reference;
@@ -60,13 +57,13 @@ pub struct Layers {
     ///
     /// A file that was removed or replaced is only hidden while its layer is kept: whoever has the layer can read it.
     /// Every layer that holds former content of PATH, or of what is below it, is written anew without it.
-    #[arg(long, value_name = "PATH", value_parser = OsStringValueParser::new().try_map(purge))]
+    #[arg(long, value_name = "PATH", value_parser = OsStringValueParser::new().try_map(values::path))]
     pub purge: Vec<TarPath>,
 
     /// Leave this path and what is below it out of the image; repeat for more
     ///
     /// With a slash at the end the directory itself stays, as a place to mount something.
-    #[arg(long, value_name = "PATH", value_parser = OsStringValueParser::new().try_map(prune))]
+    #[arg(long, value_name = "PATH", value_parser = OsStringValueParser::new().try_map(values::prune))]
     pub prune: Vec<Prune>,
 }
 
@@ -114,17 +111,4 @@ pub struct Edits {
     /// Set an annotation of the manifest; repeat for more
     #[arg(long, value_name = "KEY=VALUE", value_parser = values::annotation)]
     pub annotation: Vec<(String, String)>,
-}
-
-fn purge(path: OsString) -> Result<TarPath, String> {
-    TarPath::new(path.as_bytes()).map_err(|error| error.to_string())
-}
-
-fn prune(path: OsString) -> Result<Prune, String> {
-    let keep_dir = path.as_bytes().ends_with(b"/");
-    let path = purge(path)?;
-    if path.is_root() {
-        return Err("expected a path below the root, which is all of the image".to_owned());
-    }
-    Ok(Prune { path, keep_dir })
 }

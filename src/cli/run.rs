@@ -107,7 +107,8 @@ fn expect_writable(file: &Path) -> anyhow::Result<()> {
 
 fn run_verify(arguments: &Verify, quiet: bool) -> anyhow::Result<u8> {
     let (options, platform) = (arguments.resources.options(), arguments.choice.platform.as_ref());
-    let ignore: Vec<Ignore> = arguments.ignore.iter().map(|&ignored| ignored.into()).collect();
+    let pruned = arguments.prune.iter().cloned().map(Ignore::Pruned);
+    let ignore: Vec<Ignore> = arguments.ignore.iter().map(|&ignored| ignored.into()).chain(pruned).collect();
     let verdict =
         beside(quiet, Job::Reads, |progress| verify(&arguments.a, &arguments.b, platform, &ignore, options, progress))?;
     let text = || text::verify(&verdict);

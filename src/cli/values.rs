@@ -1,11 +1,14 @@
 //! Values on the command line. Their errors are usage errors, so the hint stands with them.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt as _;
+
 use restrata::codec::Level;
 use restrata::limits;
 use restrata::oci::{Platform, Reference, ReferenceError, Transport};
-use restrata::order::layers::{Mtime, Share};
+use restrata::order::layers::{Mtime, Prune, Share};
 use restrata::rechunk::Effort;
-use restrata::tar::Time;
+use restrata::tar::{TarPath, Time};
 
 pub fn reference(text: &str) -> Result<Reference, String> {
     text.parse().map_err(|error: ReferenceError| {
@@ -102,6 +105,20 @@ pub fn annotation(text: &str) -> Result<(String, String), String> {
 /// clap names the value already.
 fn without_value(message: &str, value: &str) -> String {
     message.trim_start_matches(&format!("{value:?}: ")).to_owned()
+}
+
+pub fn path(path: OsString) -> Result<TarPath, String> {
+    TarPath::new(path.as_bytes()).map_err(|error| error.to_string())
+}
+
+/// With a slash at the end the directory itself stays.
+pub fn prune(path: OsString) -> Result<Prune, String> {
+    let keep_dir = path.as_bytes().ends_with(b"/");
+    let path = self::path(path)?;
+    if path.is_root() {
+        return Err("expected a path below the root, which is all of the image".to_owned());
+    }
+    Ok(Prune { path, keep_dir })
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::diff_id::decode_frame;
 use super::{PackError, Stock};
 use crate::codec::{FrameDecoder, FrameEncoder, FrameError, Level, Sha256Stream, WHOLE_FRAME_INPUT};
-use crate::digest::ChunkDigest;
+use crate::digest::{ChunkDigest, FileDigest};
 use crate::inventory::{Chunk, Frames, Payload, Stored};
 use crate::span::Span;
 use crate::toc::{ChunkKind, Chunker, Cut};
@@ -48,6 +48,16 @@ impl<'a> Reframer<'a> {
             Ok(())
         })?;
         Ok(slices.slices)
+    }
+
+    /// True when its frames hold the payload.
+    pub fn is_sound(&mut self, payload: &Payload) -> bool {
+        let mut hash = Sha256Stream::new();
+        let read = self.content(payload, |content| {
+            hash.update(content);
+            Ok(())
+        });
+        read.is_ok() && FileDigest::from_bytes(hash.finish()) == payload.digest
     }
 
     /// New frames: one for each slice, or one for the whole payload when there are none.

@@ -1,15 +1,16 @@
 //! One image of one platform.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::digest::DiffId;
+use crate::digest::{DiffId, FileDigest};
 use crate::error::Error;
 use crate::inventory::Frames;
 use crate::oci::{Descriptor, Transport};
 use crate::order::cost::{Client, Has, Pull, PullLayer, RegistryProfile, pull};
-use crate::order::layers::{Label, Labels, Prune, plan};
-use crate::order::{Entry, Plan, Previous, State, broken_entry, tree};
+use crate::order::layers::{Label, Labels, Prune, Unpurged, plan, unpurged};
+use crate::order::{Entry, Plan, Previous, Reason, State, broken_entry, tree};
 use crate::progress::Progress;
 use crate::sink::Sink;
 use crate::source::{Image, Source, SourceError};
@@ -70,6 +71,7 @@ impl Job<'_> {
         notes.extend(
             unmatched.map(|out| format!("{out}: to be purged, but no layer that could stay has anything there")),
         );
+        notes.extend(unpurged(entries, &self.old.segments, options).iter().map(shown_elsewhere));
     }
 
     /// In a layer such a name hides a file; in a root file system it is a file that nobody will see again.
@@ -89,7 +91,6 @@ impl Job<'_> {
 
     /// Reads the new image's layers and checks, beside it, the old ones: the numbers of those that lie.
     pub fn read(&self) -> Result<(Vec<UnpackedLayer>, Vec<usize>), Error> {
-        self.progress.add_layers(self.image.layers.len() as u64);
         let liars = Mutex::new(Vec::new());
         let next = AtomicUsize::new(0);
         let check = || {
@@ -114,7 +115,9 @@ impl Job<'_> {
         Ok((unpacked?, liars))
     }
 
-    fn unpack(&self) -> Result<Vec<UnpackedLayer>, Error> {
+    /// Reads the new image's layers.
+    pub fn unpack(&self) -> Result<Vec<UnpackedLayer>, Error> {
+        self.progress.add_layers(self.image.layers.len() as u64);
         let all: Vec<usize> = (0..self.image.layers.len()).collect();
         let mut unpacked = self.unpack_layers(&all, true)?;
         // A large file that has the size of known content is hashed only; few turn out to be something else.
@@ -170,14 +173,37 @@ impl Job<'_> {
         let layers: Vec<&[Entry]> = unpacked.iter().map(|layer| layer.inventory.entries.as_slice()).collect();
         let Labelled { labels, names: owners } = labelled(unpacked, &self.old.history, notes);
         let plan = plan(&layers, &Labels(&labels), segments, &previous, &self.request.layers)?;
-        if !self.old.clients.is_empty() && !plan.layers.iter().any(|layer| layer.state == State::Kept) {
-            notes.push(
-                "no layer of the previous image can stay: this is a first layout, which clients that reuse whole layers \
-                 pull like a new image"
-                    .to_owned(),
-            );
-        }
+        notes.extend(self.none_stays(&layers, &plan));
         Ok(Layout { plan, labels, owners })
+    }
+
+    /// Why clients that reuse whole layers pull the image like a new one, if they do.
+    fn none_stays(&self, layers: &[&[Entry]], plan: &Plan) -> Option<String> {
+        if self.old.clients.is_empty() || plan.layers.iter().any(|layer| layer.state == State::Kept) {
+            return None;
+        }
+        let digest = |entry: &Entry| entry.content.map(|content| content.digest);
+        let segments = &self.old.segments;
+        let known: HashSet<FileDigest> = segments.iter().flat_map(|it| &it.entries).filter_map(digest).collect();
+        let is_known = |entry: &Entry| digest(entry).is_some_and(|digest| known.contains(&digest));
+        let is_cause = |reason| plan.layers.iter().any(|layer| layer.reason == reason && !layer.segments.is_empty());
+        let cause = if segments.is_empty() {
+            "none of its layers can be used".to_owned()
+        } else if !layers.iter().any(|layer| layer.iter().any(is_known)) {
+            "it has no content in common with this image".to_owned()
+        } else if is_cause(Reason::Limit) {
+            format!("to keep to --max-layers {} they are merged", self.request.layers.max_layers)
+        } else if is_cause(Reason::Purge) {
+            "they hold content that is to be purged".to_owned()
+        } else if is_cause(Reason::CannotHide) {
+            "they show files whose names are too long to be hidden by a layer above".to_owned()
+        } else {
+            "too much in them changed or is hidden".to_owned()
+        };
+        Some(format!(
+            "no layer of the previous image stays, so that clients that reuse whole layers pull this one like a new \
+             image: {cause}"
+        ))
     }
 
     /// The outcome, and the descriptor of the manifest in the sink.
@@ -229,6 +255,16 @@ impl Job<'_> {
                 .map(|client| pull(layers, config_size, &has, client, RegistryProfile::MultiRange, from.clone()))
         };
         clients.chain([(None, [].as_slice())]).flat_map(pulls).collect()
+    }
+}
+
+/// Who purges a path wants its content gone, and the new image still publishes it.
+fn shown_elsewhere(kept: &Unpurged) -> String {
+    let Unpurged { path, shown_at, more } = kept;
+    let others = if *more > 0 { format!(", and so it is with {more} paths below") } else { String::new() };
+    match path == shown_at {
+        true => format!("{path}: to be purged, but its content stays, since the image still has it there{others}"),
+        false => format!("{path}: to be purged, but its content stays, since the image shows it at {shown_at}{others}"),
     }
 }
 

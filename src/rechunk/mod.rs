@@ -11,6 +11,7 @@ mod ostree;
 mod outcome;
 mod planned;
 mod proof;
+mod references;
 mod reframe;
 
 use std::path::{Path, PathBuf};
@@ -32,7 +33,7 @@ pub use effort::Effort;
 pub use outcome::{ImageOutcome, LayerOutcome, OldBlob, Outcome, Planned, PlannedImage, PlannedLayer};
 
 use image::{Job, Layout};
-use old::OldImages;
+use references::OldImages;
 
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -143,7 +144,12 @@ impl<'a> Inputs<'a> {
             let (mut unpacked, liars) = job.read()?;
             if !liars.is_empty() {
                 job.old.refuse(&liars, notes)?;
-                unpacked = job.read()?.0;
+                unpacked = job.unpack()?;
+            }
+            let lies = job.lies(&unpacked)?;
+            if !lies.is_empty() {
+                job.old.forget(lies.iter(), notes);
+                unpacked = job.unpack()?;
             }
             // The new image refers to what it needs of it.
             job.old.known = Known::default();

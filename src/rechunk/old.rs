@@ -1,19 +1,19 @@
 //! The layers that clients have, and those of a base image: manifests and TOCs. Layer data is read only where a layer
 //! has no TOC and is to stay.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::sync::Arc;
 
 use crate::digest::{BlobDigest, ChunkDigest, DiffId};
 use crate::error::Error;
-use crate::inventory::{Known, pull_files, pull_index, toc_entries, toc_frames};
-use crate::oci::{Descriptor, Platform, Reference};
+use crate::inventory::{Frames, Known, Stored, pull_files, pull_index, toc_entries, toc_frames};
+use crate::oci::Descriptor;
 use crate::order::Entry;
 use crate::order::cost::PullLayer;
 use crate::order::layers::Segment;
 use crate::progress::Progress;
-use crate::source::{Image, IndexError, Layer, Source, SourceError};
+use crate::source::{BlobError, Image, IndexError, Layer, Source, SourceError};
 use crate::span::Span;
 use crate::spool::Spool;
 use crate::toc::{ChunkedAnnotations, Toc};
@@ -32,6 +32,8 @@ pub(super) struct OldLayer {
     pub diff_id: DiffId,
     pub pull: Arc<PullLayer>,
     pub place: (File, Span),
+    /// Its number among the blobs whose frames can be copied.
+    blob: Option<u32>,
 }
 
 /// Everything that the planned image can be laid out against.
@@ -44,6 +46,7 @@ pub(super) struct Old {
     /// Frames that can be copied, and the blobs that they are in.
     pub known: Known,
     pub blobs: Vec<(File, Span)>,
+    blob_names: Vec<String>,
     /// Chunks in the segments.
     pub chunks: HashSet<ChunkDigest>,
     pub history: History,
@@ -51,73 +54,12 @@ pub(super) struct Old {
     pub clients: Vec<(String, Vec<Arc<PullLayer>>)>,
 }
 
-/// The opened references.
-pub(super) struct OldImages<'a> {
-    request: &'a Request,
-    previous: Vec<Source>,
-    base: Option<Source>,
-}
-
-impl<'a> OldImages<'a> {
-    pub fn open(request: &'a Request) -> Result<Self, Error> {
-        let previous = request.previous.iter().map(Source::open).collect::<Result<_, _>>()?;
-        Ok(Self { request, previous, base: request.base.as_ref().map(Source::open).transpose()? })
-    }
-
-    /// What they hold for a platform.
-    pub fn load(
-        &self,
-        platform: Option<&Platform>,
-        progress: &Progress,
-        notes: &mut Vec<String>,
-    ) -> Result<Old, Error> {
-        let mut loader = Loader { request: self.request, progress, notes, old: Old::default(), seen: HashMap::new() };
-        if let Some(base) = &self.base {
-            let image = pick(base.images(None)?, platform).ok_or_else(|| no_platform(base.reference(), platform))?;
-            loader.base(base, &image)?;
-        }
-        for source in &self.previous {
-            let reference = source.reference().to_string();
-            let Some(image) = pick(source.images(None)?, platform) else {
-                let platform = platform.map_or_else(|| "this image".to_owned(), ToString::to_string);
-                loader.notes.push(format!("{reference}: nothing there for {platform}, so it is not compared with"));
-                continue;
-            };
-            loader.notes.extend(other_platform(&image, platform).map(|other| format!("{reference}: {other}")));
-            loader.previous(source, &image)?;
-        }
-        Ok(loader.old)
-    }
-}
-
-fn no_platform(reference: &Reference, platform: Option<&Platform>) -> Error {
-    let platform = platform.map_or_else(|| "this image".to_owned(), ToString::to_string);
-    Error::Base { reference: reference.to_string(), reason: format!("nothing there for {platform}") }
-}
-
-/// The image for the platform; a lone image serves for any.
-fn pick(mut images: Vec<Image>, platform: Option<&Platform>) -> Option<Image> {
-    let same = platform.and_then(|platform| {
-        images.iter().position(|image| image.platform.as_ref().is_some_and(|other| other.is_same(platform)))
-    });
-    match same {
-        Some(at) => Some(images.swap_remove(at)),
-        None if images.len() == 1 => images.pop(),
-        None => None,
-    }
-}
-
-/// Laying out against it is harmless, but seldom what was meant.
-fn other_platform(image: &Image, platform: Option<&Platform>) -> Option<String> {
-    let (found, wanted) = (image.config.platform().or_else(|| image.platform.clone())?, platform?);
-    (!found.is_same_family(wanted)).then(|| format!("expected an image for {wanted}, found one for {found}"))
-}
-
-struct Loader<'a> {
+/// Puts together what there is, image by image.
+pub(super) struct Loader<'a> {
     request: &'a Request,
     progress: &'a Progress,
-    notes: &'a mut Vec<String>,
-    old: Old,
+    pub notes: &'a mut Vec<String>,
+    pub old: Old,
     seen: HashMap<BlobDigest, Seen>,
 }
 
@@ -130,8 +72,12 @@ struct Seen {
 /// A layer's index, as far as it is of use.
 type Index = (ChunkedAnnotations, Toc);
 
-impl Loader<'_> {
-    fn base(&mut self, source: &Source, image: &Image) -> Result<(), Error> {
+impl<'a> Loader<'a> {
+    pub fn new(request: &'a Request, progress: &'a Progress, notes: &'a mut Vec<String>) -> Self {
+        Self { request, progress, notes, old: Old::default(), seen: HashMap::new() }
+    }
+
+    pub fn base(&mut self, source: &Source, image: &Image) -> Result<(), Error> {
         let (own, limit) = (image.layers.len(), self.request.layers.max_layers);
         if limit <= own {
             let reason =
@@ -148,7 +94,7 @@ impl Loader<'_> {
         Ok(())
     }
 
-    fn previous(&mut self, source: &Source, image: &Image) -> Result<(), Error> {
+    pub fn previous(&mut self, source: &Source, image: &Image) -> Result<(), Error> {
         let reference = source.reference().to_string();
         let is_newest = self.old.clients.is_empty();
         self.old.history.begin();
@@ -161,6 +107,11 @@ impl Loader<'_> {
                 self.old.history.add_layer(&seen.contents);
                 continue;
             }
+            if let Some(fault) = fault(source, layer)? {
+                self.notes.push(format!("{reference}: layer {index} is not used: {fault}"));
+                has.extend(layer.descriptor.as_ref().map(|descriptor| Arc::new(pull_layer(descriptor, None))));
+                continue;
+            }
             let toc = self.toc(source, index, layer)?;
             without_toc += usize::from(toc.is_none());
             let pull = layer.descriptor.as_ref().map(|descriptor| Arc::new(pull_layer(descriptor, toc.as_ref())));
@@ -171,11 +122,16 @@ impl Loader<'_> {
             if is_newest && (toc.is_some() || self.request.keep_foreign) {
                 self.add_segment(source, index, layer, toc.as_ref(), pull)?;
             } else if let (Some(toc), Some(place)) = (&toc, source.layer_file(layer)?) {
-                self.add_frames(&toc.1, place);
+                self.add_frames(&toc.1, place, format!("{reference}: layer {index}"));
             }
         }
+        self.note_foreign(&reference, without_toc, image.layers.len());
+        self.old.clients.push((reference, has));
+        Ok(())
+    }
+
+    fn note_foreign(&mut self, reference: &str, without_toc: usize, count: usize) {
         if without_toc > 0 {
-            let count = image.layers.len();
             let kept = match self.request.keep_foreign {
                 true => "they stay where the image still shows enough of them",
                 false => "they are written anew (--keep-foreign keeps them)",
@@ -184,8 +140,6 @@ impl Loader<'_> {
                 "{reference}: {without_toc} of {count} layers have no TOC, so clients can reuse no file of theirs; {kept}"
             ));
         }
-        self.old.clients.push((reference, has));
-        Ok(())
     }
 
     /// Versions share most of their layers.
@@ -210,7 +164,8 @@ impl Loader<'_> {
         }
     }
 
-    /// False for a layer that has no blob. Clients have `pull`, but not the base's layers.
+    /// False for a layer that has no blob, or one of a previous image that can't be read. Clients have `pull`, but not the
+    /// base's layers.
     fn add_segment(
         &mut self,
         source: &Source,
@@ -230,14 +185,20 @@ impl Loader<'_> {
         if !is_base && self.old.layers.iter().zip(&self.old.segments).any(in_base) {
             return Ok(true);
         }
-        let entries = match toc {
+        let (entries, blob) = match toc {
             Some((_, toc)) => {
                 let chunks = toc.entries.iter().filter_map(|entry| entry.payload.as_ref()).flat_map(|p| &p.chunks);
                 self.old.chunks.extend(chunks.map(|chunk| chunk.digest));
-                self.add_frames(toc, clone(&place)?);
-                toc_entries(toc)
+                let name = format!("{}: layer {index}", source.reference());
+                (toc_entries(toc), Some(self.add_frames(toc, clone(&place)?, name)))
             }
-            None => self.read(source, layer, descriptor)?,
+            None => match self.read(source, layer, descriptor) {
+                Err(Error::Unpack { source: fault, .. }) if !is_base && fault.is_damage() => {
+                    self.notes.push(format!("{}: layer {index} is not used: {fault}", source.reference()));
+                    return Ok(false);
+                }
+                entries => (entries?, None),
+            },
         };
         self.old.known.add_paths(&entries);
         self.old.layers.push(OldLayer {
@@ -247,12 +208,14 @@ impl Loader<'_> {
             diff_id,
             pull: pull.unwrap_or_else(|| Arc::new(pull_layer(descriptor, toc))),
             place,
+            blob,
         });
         self.old.segments.push(Segment { entries, size: descriptor.size, is_base });
         Ok(true)
     }
 
-    fn add_frames(&mut self, toc: &Toc, place: (File, Span)) {
+    /// The blob's number; `name` says which one it is.
+    fn add_frames(&mut self, toc: &Toc, place: (File, Span), name: String) -> u32 {
         let blob = self.old.blobs.len() as u32;
         for entry in &toc.entries {
             if let Some(payload) = entry.payload.as_ref().filter(|payload| payload.end_offset <= place.1.len()) {
@@ -260,6 +223,8 @@ impl Loader<'_> {
             }
         }
         self.old.blobs.push(place);
+        self.old.blob_names.push(name);
+        blob
     }
 
     /// The entries of a layer without a TOC. Its compressed bytes are shared out by size.
@@ -287,6 +252,15 @@ impl Loader<'_> {
     }
 }
 
+/// Why a previous layer's blob is of no use. A missing one is an error: then it is not the image that was meant.
+fn fault(source: &Source, layer: &Layer) -> Result<Option<String>, Error> {
+    match source.layer_file(layer) {
+        Err(SourceError::Blob { source, .. }) if source != BlobError::Missing => Ok(Some(source.to_string())),
+        Err(error) if error.is_spoilt() => Ok(Some(error.to_string())),
+        opened => Ok(opened.map(|_| None)?),
+    }
+}
+
 fn clone(place: &(File, Span)) -> Result<(File, Span), Error> {
     let file = place.0.try_clone().map_err(|_| Error::Internal("a file can't be opened twice"))?;
     Ok((file, place.1))
@@ -308,12 +282,32 @@ impl Old {
             }
             notes.push(format!("{layer}: layer {index} is not used: {reason}"));
         }
+        // Their frames may lie as well.
+        self.known.forget(&numbers.iter().filter_map(|&number| self.layers[number].blob).collect());
         let mut at = 0..;
         self.segments.retain(|_| at.next().is_none_or(|number| !numbers.contains(&number)));
         let mut at = 0..;
         self.layers.retain(|_| at.next().is_none_or(|number| !numbers.contains(&number)));
-        // Their frames may lie as well.
-        self.known = Known::default();
         Ok(())
+    }
+
+    /// True for a frame that no layer's proof covers: one of an older image, whose layers nobody else reads.
+    pub fn is_unproven(&self, frames: &Frames) -> bool {
+        let is_proven = |blob: u32| self.layers.iter().any(|layer| layer.blob == Some(blob));
+        frames.stored().any(|stored| matches!(stored, Stored::Blob(blob, _) if !is_proven(*blob)))
+    }
+
+    /// Forgets the blobs that these frames, which don't hold what is said of them, lie in.
+    pub fn forget<'a>(&mut self, frames: impl Iterator<Item = &'a Frames>, notes: &mut Vec<String>) {
+        let stored = frames.flat_map(Frames::stored);
+        let blobs = stored.filter_map(|stored| match stored {
+            Stored::Blob(blob, _) => Some(*blob),
+            Stored::One(_) | Stored::Many(_) => None,
+        });
+        let blobs: BTreeSet<u32> = blobs.collect();
+        notes.extend(blobs.iter().map(|&blob| {
+            format!("{} is not used: it holds other content than its TOC says", self.blob_names[blob as usize])
+        }));
+        self.known.forget(&blobs);
     }
 }

@@ -43,6 +43,17 @@ impl Job<'_> {
         Ok(level)
     }
 
+    /// Payloads whose frames lie in older images' blobs and are not what those say. They are few: of what is shared, the
+    /// newest image's frames are taken.
+    pub(super) fn lies(&self, unpacked: &[UnpackedLayer]) -> Result<Vec<Frames>, Error> {
+        let payloads =
+            unpacked.iter().flat_map(|layer| &layer.inventory.bodies).filter_map(|body| body.payload.as_ref());
+        let unproven: Vec<&Payload> = payloads.filter(|payload| self.old.is_unproven(&payload.frames)).collect();
+        let sound = self.each(&unproven, Level::DEFAULT, |reframer, payload| Ok(reframer.is_sound(payload)))?;
+        let lies = unproven.into_iter().zip(sound).filter(|(_, is_sound)| !is_sound);
+        Ok(lies.map(|(payload, _)| payload.frames.clone()).collect())
+    }
+
     /// Cuts the files for which chunks may pay.
     fn slice(
         &self,

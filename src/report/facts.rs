@@ -14,19 +14,32 @@ pub(super) const fn compression_name(compression: Compression) -> &'static str {
     }
 }
 
-/// Compressed bytes that no client shows, as a share of the image.
-pub(super) fn waste(layers: &[LayerOutcome]) -> f64 {
-    share(layers.iter().map(|layer| (layer.planned.dead_bytes, layer.size)))
+/// Compressed bytes that layers above hide, as shares of the image.
+#[derive(Clone, Copy)]
+pub(super) struct Waste {
+    pub all: f64,
+    /// In layers of the base, which no option cleans.
+    pub base: f64,
+}
+
+pub(super) fn waste(layers: &[LayerOutcome]) -> Waste {
+    share(layers.iter().map(|layer| (&layer.planned, layer.size)))
 }
 
 /// The same before the layers are written, when their content stands for them.
-pub(super) fn planned_waste(layers: &[PlannedLayer]) -> f64 {
-    share(layers.iter().map(|layer| (layer.dead_bytes, layer.kept().map_or(layer.live_bytes, |blob| blob.size))))
+pub(super) fn planned_waste(layers: &[PlannedLayer]) -> Waste {
+    share(layers.iter().map(|layer| (layer, layer.kept().map_or(layer.live_bytes, |blob| blob.size))))
 }
 
-fn share(layers: impl Iterator<Item = (u64, u64)>) -> f64 {
-    let (dead, size) = layers.fold((0, 0), |(dead, size), layer| (dead + layer.0, size + layer.1));
-    if size == 0 { 0.0 } else { dead as f64 / size as f64 }
+fn share<'a>(layers: impl Iterator<Item = (&'a PlannedLayer, u64)>) -> Waste {
+    let (mut all, mut base, mut size) = (0, 0, 0);
+    for (layer, bytes) in layers {
+        all += layer.dead_bytes;
+        base += if layer.reason == Reason::Base { layer.dead_bytes } else { 0 };
+        size += bytes;
+    }
+    let share = |dead: u64| if size == 0 { 0.0 } else { dead as f64 / size as f64 };
+    Waste { all: share(all), base: share(base) }
 }
 
 /// Why a layer is as it is, in a few words that fit in a table.

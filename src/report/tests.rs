@@ -80,6 +80,25 @@ fn a_plan_says_why() {
 }
 
 #[test]
+fn what_the_base_hides_is_told_apart() {
+    let mut outcome = samples::large_update();
+    let line = |text: String| text.lines().find(|line| line.starts_with("Hidden by")).map(str::to_owned);
+    outcome.images[0].layers.truncate(4);
+    for (layer, dead) in outcome.images[0].layers.iter_mut().zip([90_000_000, 0, 9_000_000, 0]) {
+        (layer.size, layer.planned.dead_bytes) = (250_000_000, dead);
+        layer.planned.old.iter_mut().for_each(|blob| blob.size = 250_000_000);
+    }
+    let both = Some("Hidden by layers above: 0.9 % of the image, and 9.0 % in layers of the base.".to_owned());
+    assert_eq!(line(text::rechunk(&outcome)), both);
+    let report = object(&json::rechunk(&outcome));
+    assert_eq!((report["waste"].as_f64(), report["base_waste"].as_f64()), (Some(0.099), Some(0.09)));
+    outcome.images[0].layers[0].planned.dead_bytes = 0;
+    assert_eq!(line(text::rechunk(&outcome)).unwrap(), "Hidden by layers above: 0.9 % of the image.");
+    outcome.images[0].layers[0].planned.dead_bytes = 90_000_000;
+    assert_eq!(line(text::plan(&samples::planned(outcome))), both);
+}
+
+#[test]
 fn owners_fill_a_line() {
     let planned = |owners: usize| {
         let mut planned = samples::planned(samples::update());

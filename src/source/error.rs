@@ -71,6 +71,12 @@ impl SourceError {
             | Self::TooManyMembers { .. } => false,
         }
     }
+
+    /// True when a part of the image is damaged, and false when it is not there at all.
+    pub fn is_spoilt(&self) -> bool {
+        let is_missing = matches!(self, Self::MissingMember { .. } | Self::Blob { source: BlobError::Missing, .. });
+        self.is_damage() && !is_missing
+    }
 }
 
 /// A blob's bytes are not what its descriptor says. Who hands it on says which blob. Readers wrap it in an

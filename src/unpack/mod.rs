@@ -55,6 +55,18 @@ pub enum UnpackError {
     Stopped,
 }
 
+impl UnpackError {
+    /// True when the layer is at fault; false for a full disk, a failing one, or Ctrl-C.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            // Decoders and the blob's own check make errors that are none of the system's.
+            Self::Read(error) => error.raw_os_error().is_none(),
+            Self::Tar(_) | Self::Path(_) | Self::ContentTruncated { .. } | Self::DiffId { .. } => true,
+            Self::Spool(_) | Self::Frame(_) | Self::Interrupted(_) | Self::Stopped => false,
+        }
+    }
+}
+
 /// One layer of the new image.
 pub struct LayerInput<'a> {
     /// The blob's bytes, verified against the descriptor as they are read.

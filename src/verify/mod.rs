@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use crate::error::Error;
 use crate::job::JobOptions;
 use crate::oci::{Platform, Reference, Transport};
+use crate::order::layers::Prune;
 use crate::progress::Progress;
 use crate::source::{Image, Source};
 
@@ -51,9 +52,11 @@ pub struct Difference {
 }
 
 /// What may differ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ignore {
     Mtime,
+    /// A part of the tree, which rechunk was told to leave out.
+    Pruned(Prune),
 }
 
 const ABSENT: &str = "absent";
@@ -83,7 +86,7 @@ pub fn verify(
         progress.add_layers((image_a.layers.len() + image_b.layers.len()) as u64);
         let side_a = Side::load(&source_a, image_a, &options, progress)?;
         let side_b = Side::load(&source_b, image_b, &options, progress)?;
-        let (mut side_a, mut side_b) = (side_a.merged(), side_b.merged());
+        let (mut side_a, mut side_b) = (side_a.merged(ignore), side_b.merged(ignore));
         forget_root(a, &mut side_a, &side_b);
         forget_root(b, &mut side_b, &side_a);
         let first = verdict.differences.len();

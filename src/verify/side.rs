@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::Ignore;
 use crate::error::Error;
 use crate::inventory::{Known, Payload};
 use crate::job::JobOptions;
@@ -48,9 +49,13 @@ impl Side {
         Ok(Self { spool, layers })
     }
 
-    pub fn merged(&self) -> Merged<'_> {
+    pub fn merged(&self, ignore: &[Ignore]) -> Merged<'_> {
         let layers: Vec<&[Entry]> = self.layers.iter().map(|layer| layer.inventory.entries.as_slice()).collect();
-        let tree = merge(&layers);
+        let is_pruned =
+            |path: &TarPath| ignore.iter().any(|ignored| matches!(ignored, Ignore::Pruned(prune) if prune.takes(path)));
+        let mut tree = merge(&layers);
+        // Before links are looked for: a file that lost all other paths is one of its own.
+        tree.retain(|(path, _)| !is_pruned(path));
         let linked = linked(&tree);
         Merged { side: self, tree, linked }
     }

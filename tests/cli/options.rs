@@ -36,6 +36,8 @@ fn the_options_of_the_layout_are_obeyed() {
     assert_eq!(code(&output), 0, "{}", err(&output));
     let differs = restrata(&["verify", &root, &layout]);
     assert!(out(&differs).starts_with("/etc/hostname: only in A: a file of 2 bytes\n"), "{}", out(&differs));
+    assert_eq!(code(&restrata(&["verify", &root, &layout, "--prune", "/etc/"])), 0);
+    assert_eq!(code(&restrata(&["verify", &root, &layout, "--prune", "/"])), 64);
     let manifest = out(&output).trim_end().replace("sha256:", "");
     let manifest = fs::read_to_string(dir.path().join("out/blobs/sha256").join(manifest)).unwrap();
     assert!(manifest.contains(r#""annotations":{"c":"d"}"#), "{manifest}");

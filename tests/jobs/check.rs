@@ -3,10 +3,11 @@
 use restrata::check::{CheckedLayer, check};
 use restrata::pack::IndexPlace;
 use restrata::progress::Progress;
+use restrata::tar::EntryKind::{Dir, HardLink};
 use restrata::toc::TOC_DIGEST;
 use tempfile::TempDir;
 
-use super::image::{Parts, chunked, file, options, plain, sample};
+use super::image::{Entry, Parts, chunked, entry, file, link, options, plain, sample};
 
 const TOC_POSITION: &str = "io.github.containers.zstd-chunked.manifest-position";
 
@@ -202,4 +203,24 @@ fn layers_without_a_toc_are_read() {
     gzip.blob = b"\x1f\x8b\x08no gzip".to_vec();
     let layer = checked(&gzip.write(&dir.path().join("gzip")));
     assert!(layer.kind == "gzip" && layer.problems.len() == 1, "{layer:#?}");
+}
+
+#[test]
+fn what_clients_cannot_extract_is_named() {
+    let dir = TempDir::new().unwrap();
+    let good = vec![file("f", b"x"), link("g", HardLink, "f")];
+    let layers = |layers: &[Vec<Entry>]| {
+        let reference = plain(dir.path(), "a", layers);
+        let report = check(&reference.parse().unwrap(), None, options(), &Progress::new()).unwrap();
+        let layers = &report.images[0].layers;
+        layers.iter().map(|layer| layer.problems.join("; ")).collect::<Vec<_>>()
+    };
+    let itself = layers(&[good.clone(), vec![link("a", HardLink, "a")]]);
+    assert_eq!(itself, ["", "entry /a: expected a hard link to another entry, found one that leads back to itself"]);
+    let below = layers(&[vec![file("a", b"1"), entry("a/b", Dir)], good.clone()]);
+    assert!(below[0].starts_with("entry /a/b: expected a directory at /a") && below[1].is_empty(), "{below:?}");
+    // Its target is in the layer below.
+    assert_eq!(layers(&[good, vec![link("a", HardLink, "f")]]), ["", ""]);
+    let tool = "\"linkName\":\"usr/bin/tool\"";
+    index(|toc, _| replace(toc, tool, "\"linkName\":\"usr/bin/alias\""), &["found one that leads back to itself"]);
 }

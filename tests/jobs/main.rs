@@ -4,5 +4,6 @@ mod check;
 mod image;
 mod inspect;
 mod options;
+mod previous;
 mod rechunk;
 mod verify;

@@ -152,6 +152,31 @@ fn purged_content_is_in_no_layer() {
 }
 
 #[test]
+fn purged_content_that_the_image_shows_is_told() {
+    let bench = Bench::new();
+    let old = [file("etc/key", b"key"), file("etc/same", b"same"), file("etc/gone", b"gone"), file("lib", b"lib")];
+    let old = bench.image("old", &version(&old));
+    let new = [file("etc/same", b"same"), file("opt/key", b"key"), file("opt/z", b"key"), file("lib", b"lib")];
+    let new = bench.image("new", &version(&new));
+    bench.run(&old, "v1", |_| {}).unwrap();
+    let notes = |purge: &str| {
+        let outcome = bench.run(&new, "v2", |request| {
+            request.previous.push(reference(&bench.dest("v1")));
+            request.layers.purge.push(path(purge));
+        });
+        outcome.unwrap().notes
+    };
+    let moved = "/etc/key: to be purged, but its content stays, since the image shows it at /opt/key";
+    assert_eq!(notes("etc/key"), [moved]);
+    // A file that did not change is no former content of the directory.
+    let purged = "no layer of the previous image stays, so that clients that reuse whole layers pull this one like a new \
+                  image: they hold content that is to be purged";
+    assert_eq!(notes("etc"), [moved, purged]);
+    assert_eq!(notes("lib"), ["/lib: to be purged, but its content stays, since the image still has it there"]);
+    assert_eq!(notes("etc/gone"), [purged]);
+}
+
+#[test]
 fn pruned_paths_are_left_out() {
     let bench = Bench::new();
     let entries = version(&[

@@ -1,10 +1,12 @@
 //! The same files are the same however they lie in layers; each difference is told.
 
+use restrata::order::layers::Prune;
 use restrata::pack::IndexPlace;
 use restrata::progress::Progress;
+use restrata::rechunk::{Request, rechunk};
 use restrata::tar::EntryKind::{Dir, HardLink, Regular, Symlink};
-use restrata::tar::Xattr;
-use restrata::verify::{Verdict, verify};
+use restrata::tar::{TarPath, Xattr};
+use restrata::verify::{Ignore, Verdict, verify};
 use tempfile::TempDir;
 
 use super::image::{Entry, Parts, chunked, entry, file, link, options, plain, platforms, sample};
@@ -85,6 +87,27 @@ fn hard_links_are_one_file() {
         differences(&[linked], &[elsewhere]),
         ["/b hard link | one file with /a | a file of its own", "/c hard link | a file of its own | one file with /a"]
     );
+}
+
+/// What rechunk was told to leave out is no difference, nor that a file lost a path with it.
+#[test]
+fn pruned_paths_are_not_compared() {
+    let dir = TempDir::new().unwrap();
+    let entries = vec![entry("var/", Dir), file("var/x", b"x"), link("y", HardLink, "var/x"), file("z", b"z")];
+    let new = plain(dir.path(), "new", &[entries]);
+    for (path, keep_dir) in [("var", true), ("var", false), ("var/x", false)] {
+        let prune = Prune { path: TarPath::new(path.as_bytes()).unwrap(), keep_dir };
+        let out = format!("oci:{}:v1", dir.path().join("out").display());
+        let mut request = Request::new(new.parse().unwrap(), out.parse().unwrap(), options());
+        request.layers.prune.push(prune.clone());
+        rechunk(&request, &Progress::new()).unwrap();
+        assert!(!compare(&new, &out).is_same());
+        let ignoring = |ignore: &[Ignore]| {
+            verify(&out.parse().unwrap(), &new.parse().unwrap(), None, ignore, options(), &Progress::new()).unwrap()
+        };
+        let verdict = ignoring(&[Ignore::Pruned(prune)]);
+        assert!(verdict.is_same() && verdict.entries > 1, "{path}: {verdict:?}");
+    }
 }
 
 #[test]

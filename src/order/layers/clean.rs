@@ -1,15 +1,15 @@
 //! Which segments stay as they are: the cost-benefit cleaning of log-structured file systems (Rosenblum and
 //! Ousterhout, 1992).
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use super::chain::Chain;
 use super::claims::Claims;
 use super::new::NewTree;
+use super::purge::{holds, purged};
 use super::{Options, Segment};
-use crate::digest::FileDigest;
 use crate::order::{Entry, Reason, tree};
-use crate::tar::{EntryKind, TarPath};
+use crate::tar::EntryKind;
 
 /// What becomes of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,41 +118,6 @@ fn first_fate(
         Some(reason) => Fate::Clean(*reason),
         None => Fate::Keep,
     }
-}
-
-/// What purged paths held and the image no longer shows. The same bytes may stand under other names, too.
-fn purged(new: &NewTree<'_>, segments: &[Segment], options: &Options) -> HashSet<FileDigest> {
-    let (purge, mut purged) = (&options.purge, HashSet::new());
-    for segment in segments.iter().filter(|_| !purge.is_empty()) {
-        let entries = segment.entries.as_slice();
-        // A hard link has its content elsewhere in its layer.
-        for (path, node) in tree::merge(&[entries]) {
-            if purge.iter().any(|out| path == out || path.is_below(out)) {
-                purged.extend(entries[node.inode.1 as usize].content.map(|content| content.digest));
-            }
-        }
-        // Of several entries for one path a tar holds all.
-        let named =
-            entries.iter().filter(|entry| purge.iter().any(|out| entry.path == *out || entry.path.is_below(out)));
-        purged.extend(named.filter_map(|entry| entry.content).map(|content| content.digest));
-    }
-    if !purged.is_empty() {
-        let shown: HashSet<FileDigest> =
-            new.firsts().filter_map(|first| new.content(first)).map(|c| c.digest).collect();
-        purged.retain(|digest| !shown.contains(digest));
-    }
-    purged
-}
-
-fn holds<'a>(segment: &'a Segment, digests: &HashSet<FileDigest>) -> Option<&'a TarPath> {
-    let holds = |entry: &&Entry| entry.content.is_some_and(|content| digests.contains(&content.digest));
-    segment.entries.iter().find(holds).map(|entry| &entry.path)
-}
-
-/// A path with purged content that can't go.
-pub(super) fn purged_in_base(new: &NewTree<'_>, segments: &[Segment], options: &Options) -> Option<TarPath> {
-    let purged = purged(new, segments, options);
-    segments.iter().filter(|segment| segment.is_base).find_map(|segment| holds(segment, &purged)).cloned()
 }
 
 /// The segment that is to be cleaned next; `None` when the waste is within its budget.

@@ -7,6 +7,7 @@
 //! | `claims` | which segment already shows a file exactly so |
 //! | `chain` | what a change costs clients that name layers by those below |
 //! | `clean` | which segments stay, are cleaned, or go |
+//! | `purge` | what purged paths held, and whether it can go |
 //! | `split` | which fresh files stand together |
 //! | `slots` | what is merged when there are too many layers |
 //! | `write` | the entries of a layer that is written |
@@ -17,6 +18,7 @@ mod claims;
 mod clean;
 mod log;
 mod new;
+mod purge;
 mod slots;
 mod split;
 mod view;
@@ -33,12 +35,14 @@ use super::{Below, Entry, Previous};
 use crate::digest::FileDigest;
 use crate::tar::{TarPath, Time};
 
+pub use purge::{Unpurged, unpurged};
+
 use claims::Claims;
 use clean::{Fate, Usage};
 use log::Log;
 use new::{FileId, NewTree, can_hide};
 use slots::{Slot, limit, slots};
-use split::{Grain, Group, split};
+use split::{Grain, Group, is_odd, split};
 use view::{faults, live_files};
 use write::{Draft, Ordered, whiteouts};
 
@@ -169,7 +173,7 @@ pub fn plan(
     let log = Log { paths: &paths, segments, ids: ids.split_off(layers.len()) };
     let new = NewTree::new(&paths, layers, &ids, &options.prune);
     drop(ids);
-    if let Some(path) = clean::purged_in_base(&new, segments, options) {
+    if let Some(path) = purge::purged_in_base(&new, segments, options) {
         return Err(PlanError::Purge { path });
     }
     let planner = Planner { new: &new, labels, log: &log, segments, previous, options };
@@ -245,7 +249,9 @@ impl Planner<'_> {
         let usage = clean::usage(new, segments, &claims);
         let live = live_files(new, &claims, segments.len());
         let hot: Vec<bool> = live.iter().map(|files| self.is_hot(files)).collect();
-        let mut slots = slots(segments, &fates, &usage, &hot, self.groups(&claims, &usage));
+        let odd: Vec<bool> =
+            live.iter().map(|files| files.iter().any(|&first| is_odd(new, first, self.labels))).collect();
+        let mut slots = slots(segments, &fates, &usage, &hot, &odd, self.groups(&claims, &usage));
         if mending.on_top && slots.last().is_none_or(|slot| slot.kept) {
             slots.push(Slot::fresh(Group { hot: true, ..Group::default() }));
         }

@@ -15,14 +15,16 @@ pub(super) struct Slot {
     pub kept: bool,
     is_base: bool,
     hot: bool,
+    /// Something in it keeps all of it from having an index.
+    odd: bool,
     /// Compressed bytes of what it will show.
     live: u64,
 }
 
 impl Slot {
     pub fn fresh(group: Group) -> Self {
-        let (hot, live) = (group.hot, group.stored);
-        Self { segments: Vec::new(), groups: vec![group], kept: false, is_base: false, hot, live }
+        let Group { hot, odd, stored: live, .. } = group;
+        Self { segments: Vec::new(), groups: vec![group], kept: false, is_base: false, hot, odd, live }
     }
 
     /// Bytes that clients must fetch again if this slot is merged with another one.
@@ -36,6 +38,7 @@ pub(super) fn slots(
     fates: &[Fate],
     usage: &[Usage],
     hot: &[bool],
+    odd: &[bool],
     groups: Vec<Group>,
 ) -> Vec<Slot> {
     let old = (0..segments.len()).filter(|&n| fates[n] != Fate::Drop).map(|n| Slot {
@@ -44,6 +47,7 @@ pub(super) fn slots(
         kept: fates[n] == Fate::Keep,
         is_base: segments[n].is_base,
         hot: hot[n],
+        odd: odd[n],
         live: usage[n].live,
     });
     old.chain(groups.into_iter().map(Slot::fresh)).collect()
@@ -61,17 +65,19 @@ pub(super) fn limit(slots: &mut Vec<Slot>, options: &Options) {
         higher.groups.extend(lower.groups);
         higher.kept = false;
         higher.hot &= lower.hot;
+        higher.odd |= lower.odd;
         higher.live += lower.live;
     }
 }
 
-/// What changes with every version joins its like, as long as there is a choice; then bytes count.
+/// What can't stand in an index joins its like, and so does what changes with every version, as long as there is a
+/// choice; then bytes count.
 fn cheapest(slots: &[Slot]) -> Option<(usize, usize)> {
     let chain = Chain::new(slots.iter().map(|slot| (slot.kept, slot.live)));
     let pairs = (0..slots.len()).flat_map(|low| (low + 1..slots.len()).map(move |high| (low, high)));
     let free = pairs.filter(|&(low, high)| !slots[low].is_base && !slots[high].is_base);
     free.min_by_key(|&(low, high)| {
         let (a, b) = (&slots[low], &slots[high]);
-        (a.hot != b.hot, a.price() + b.price() + chain.price(low), a.live + b.live, low, high)
+        (a.odd != b.odd, a.hot != b.hot, a.price() + b.price() + chain.price(low), a.live + b.live, low, high)
     })
 }

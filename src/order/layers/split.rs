@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::new::{FileId, NewTree};
 use super::{Change, Labels};
+use crate::order::Place;
 use crate::tar::TarPath;
 
 /// Files for one layer, by their first paths.
@@ -13,6 +14,8 @@ pub(super) struct Group {
     pub stored: u64,
     /// Changes with every version.
     pub hot: bool,
+    /// Can't stand in an index.
+    pub odd: bool,
 }
 
 /// How finely to split.
@@ -60,7 +63,8 @@ pub(super) fn split(new: &NewTree<'_>, fresh: &[FileId], labels: &Labels<'_>, gr
     let mut out: Vec<Group> = own.iter().filter_map(|(key, _)| groups.remove(key)).collect();
     let mut hot = groups.remove(&Key::Hot).unwrap_or_default();
     hot.hot = true;
-    let odd = groups.remove(&Key::Odd).unwrap_or_default();
+    let mut odd = groups.remove(&Key::Odd).unwrap_or_default();
+    odd.odd = true;
     let mut rest = Group::default();
     for group in groups.into_values() {
         rest.files.extend(group.files);
@@ -77,13 +81,19 @@ fn key<'a>(new: &NewTree<'a>, first: FileId, labels: &Labels<'_>) -> Key<'a> {
     let label = labels.0[layer as usize][entry as usize];
     let big = new.stored(first) >= BIG;
     match (label.owner, label.change) {
-        _ if label.odd => Key::Odd,
+        _ if is_odd(new, first, labels) => Key::Odd,
         (None, _) if big => Key::Big(new.name(first)),
         (_, Change::Always) if big => Key::Big(new.name(first)),
         (_, Change::Always) => Key::Hot,
         (Some(owner), Change::Seldom) => Key::Owner(owner),
         (None, Change::Seldom) => Key::Rest,
     }
+}
+
+/// One path that an index can't hold is enough: all paths of a file stand in one layer.
+pub(super) fn is_odd(new: &NewTree<'_>, first: FileId, labels: &Labels<'_>) -> bool {
+    let odd = |(layer, entry): Place| labels.0[layer as usize][entry as usize].odd;
+    odd(new.file(first).inode) || new.paths(first).iter().any(|&id| odd(new.file(id).at))
 }
 
 /// A group of too many entries, in parts.
@@ -94,5 +104,5 @@ fn cut(group: Group) -> Vec<Group> {
     let parts = group.files.len().div_ceil(MOST_ENTRIES);
     let each = group.files.len().div_ceil(parts);
     let stored = group.stored / parts as u64;
-    group.files.chunks(each).map(|files| Group { files: files.to_vec(), stored, hot: group.hot }).collect()
+    group.files.chunks(each).map(|files| Group { files: files.to_vec(), stored, ..group }).collect()
 }

@@ -194,6 +194,28 @@ fn odd_entries_stand_apart() {
 }
 
 #[test]
+fn odd_entries_stand_apart_in_spite_of_the_limit() {
+    let (plain, odd) = (Label::default(), Label { odd: true, ..Label::default() });
+    let hot = Label { change: Change::Always, ..Label::default() };
+    let two = Options { max_layers: 2, ..lax() };
+    let new = [file("a", 1, 10), file("h", 2, 10), file("o", 3, 10)];
+    let plan = planned_with(&new, &[plain, hot, odd], &[], &two).unwrap();
+    assert_eq!(shape(&new, &plan), ["fresh [] /o", "fresh [] /a /h"]);
+    let new = [file("a", 1, 1), file("b", 2, 50), file("o", 3, 50)];
+    let old = [segment(&new[1..2]), segment(&new[2..]), segment(&new[..1])];
+    let plan = planned_with(&new, &[plain, plain, odd], &old, &two).unwrap();
+    assert_eq!(shape(&new, &plan), ["kept [1]", "merged [0, 2] /b /a"]);
+}
+
+#[test]
+fn a_file_with_one_odd_path_is_odd() {
+    let odd = Label { odd: true, ..Label::default() };
+    let new = [file("a", 1, 10), link("o", "a"), file("z", 3, 10)];
+    let plan = planned_with(&new, &[Label::default(), odd, Label::default()], &[], &lax()).unwrap();
+    assert_eq!(shape(&new, &plan), ["fresh [] /z", "fresh [] /a /o~"]);
+}
+
+#[test]
 fn canonical_entries_stand_in_path_order_with_the_content_first() {
     let new = [file("b", 1, 10), link("a", "b"), entry("z", Dir, None), file("c", 2, 10)];
     let plan = |canonical| shape_of(&new, &[], &Options { canonical, ..lax() });

@@ -30,6 +30,8 @@ struct Image<'a> {
 struct ImageFields<'a> {
     platform: Option<String>,
     waste: f64,
+    /// The part of it for which --max-waste does nothing.
+    base_waste: f64,
     layers: Vec<Layer<'a>>,
     dropped: Vec<Old>,
     pulls: Vec<PullFields<'a>>,
@@ -59,6 +61,8 @@ struct Plan<'a> {
 struct PlanFields<'a> {
     platform: Option<String>,
     waste: f64,
+    /// The part of it for which --max-waste does nothing.
+    base_waste: f64,
     layers: Vec<PlanLayer<'a>>,
     dropped: Vec<Old>,
 }
@@ -131,9 +135,11 @@ pub fn plan(planned: &Planned) -> String {
 }
 
 fn image_fields(image: &ImageOutcome) -> ImageFields<'_> {
+    let waste = waste(&image.layers);
     ImageFields {
         platform: platform(image.platform.as_ref()),
-        waste: waste(&image.layers),
+        waste: waste.all,
+        base_waste: waste.base,
         layers: image.layers.iter().map(layer).collect(),
         dropped: image.dropped.iter().map(old).collect(),
         pulls: image.pulls.iter().map(pull).collect(),
@@ -141,6 +147,7 @@ fn image_fields(image: &ImageOutcome) -> ImageFields<'_> {
 }
 
 fn plan_fields(image: &PlannedImage) -> PlanFields<'_> {
+    let waste = planned_waste(&image.layers);
     let layers = image.layers.iter().map(|layer| PlanLayer {
         digest: layer.kept().map(|blob| blob.digest.to_string()),
         size: layer.kept().map(|blob| blob.size),
@@ -148,7 +155,8 @@ fn plan_fields(image: &PlannedImage) -> PlanFields<'_> {
     });
     PlanFields {
         platform: platform(image.platform.as_ref()),
-        waste: planned_waste(&image.layers),
+        waste: waste.all,
+        base_waste: waste.base,
         layers: layers.collect(),
         dropped: image.dropped.iter().map(old).collect(),
     }

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use crate::order::{Reason, State};
 use crate::rechunk::{OldBlob, PlannedLayer};
-use crate::report::facts::why;
-use crate::report::units::{count, plural, printable, size};
+use crate::report::facts::{Waste, why};
+use crate::report::units::{count, percent, plural, printable, size};
 
 /// Kept layers up to this many have a row each.
 const FEW: usize = 3;
@@ -46,6 +46,18 @@ pub(super) fn changes(layers: &[&PlannedLayer], dropped: &[OldBlob]) -> String {
         let _ = writeln!(out, "Layers dropped: {} of {bytes} (nothing left to show).", count(dropped.len() as u64));
     }
     out
+}
+
+/// What --max-waste is about, and the base's share beside it. Empty when nothing is hidden.
+pub(super) fn hidden(waste: Waste) -> String {
+    let base = match waste.base > 0.0 {
+        true => format!(", and {} in layers of the base", percent(waste.base)),
+        false => String::new(),
+    };
+    match waste.all > 0.0 {
+        true => format!("Hidden by layers above: {} of the image{base}.", percent(waste.all - waste.base)),
+        false => String::new(),
+    }
 }
 
 /// The biggest owners, as many as a line has room for.

@@ -6,7 +6,7 @@ use crate::order::State;
 use crate::rechunk::{Planned, PlannedImage, PlannedLayer};
 use crate::report::facts::{planned_waste, why};
 use crate::report::table::{Align, Table};
-use crate::report::units::{count, percent, plural, size};
+use crate::report::units::{count, plural, size};
 
 use super::{bold, heading, layers};
 
@@ -79,9 +79,9 @@ fn summary(image: &PlannedImage) -> String {
     out.push_str(&layers::changes(&all, &image.dropped));
     let written = plural(written.len() as u64, "layer", "layers");
     let _ = writeln!(out, "To write: {written}, {bytes} of compressed content.");
-    let waste = planned_waste(&image.layers);
-    if waste > 0.0 {
-        let _ = writeln!(out, "Hidden by layers above: {} of the image.", percent(waste));
+    let hidden = layers::hidden(planned_waste(&image.layers));
+    if !hidden.is_empty() {
+        let _ = writeln!(out, "{hidden}");
     }
     out
 }

@@ -7,7 +7,7 @@ use crate::order::cost::{Client, Pull, PullOutcome};
 use crate::rechunk::{ImageOutcome, LayerOutcome, Outcome, PlannedLayer};
 use crate::report::facts::waste;
 use crate::report::table::{Align, Table};
-use crate::report::units::{count, percent, plural, printable, size};
+use crate::report::units::{count, plural, printable, size};
 
 use super::{bold, heading, layers};
 
@@ -85,9 +85,9 @@ fn changes(image: &ImageOutcome) -> String {
         }
         None => format!("A first layout, without a previous image: {files}, {bytes} of content."),
     };
-    let waste = waste(&image.layers);
-    if waste > 0.0 {
-        let _ = write!(out, "\nHidden by layers above: {} of the image.", percent(waste));
+    let hidden = layers::hidden(waste(&image.layers));
+    if !hidden.is_empty() {
+        let _ = write!(out, "\n{hidden}");
     }
     out
 }

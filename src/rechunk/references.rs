@@ -1,0 +1,115 @@
+//! The references of previous images and of the base: which image of each is meant.
+
+use std::path::PathBuf;
+
+use crate::digest::BlobDigest;
+use crate::error::Error;
+use crate::oci::{Platform, Reference, Transport};
+use crate::progress::Progress;
+use crate::source::{Image, Source};
+
+use super::old::{Loader, Old};
+use super::{Request, absolute};
+
+/// The opened references.
+pub(super) struct OldImages<'a> {
+    request: &'a Request,
+    previous: Vec<Source>,
+    base: Option<Source>,
+}
+
+impl<'a> OldImages<'a> {
+    pub fn open(request: &'a Request) -> Result<Self, Error> {
+        let previous = request.previous.iter().map(Source::open).collect::<Result<_, _>>()?;
+        Ok(Self { request, previous, base: request.base.as_ref().map(Source::open).transpose()? })
+    }
+
+    /// What they hold for a platform.
+    pub fn load(
+        &self,
+        platform: Option<&Platform>,
+        progress: &Progress,
+        notes: &mut Vec<String>,
+    ) -> Result<Old, Error> {
+        let mut loader = Loader::new(self.request, progress, notes);
+        if let Some(base) = &self.base {
+            let image = pick(base.images(None)?, platform).ok_or_else(|| no_platform(base.reference(), platform))?;
+            loader.base(base, &image)?;
+        }
+        let mut taken = Vec::new();
+        for source in &self.previous {
+            if let Some(image) = choose(source, platform, &mut taken, loader.notes)? {
+                loader.previous(source, &image)?;
+            }
+        }
+        Ok(loader.old)
+    }
+}
+
+/// A previous reference's image, unless there is none that is of use; then a note says why. `taken` are those before.
+fn choose(
+    source: &Source,
+    platform: Option<&Platform>,
+    taken: &mut Vec<(Identity, String)>,
+    notes: &mut Vec<String>,
+) -> Result<Option<Image>, Error> {
+    let reference = source.reference().to_string();
+    let images = match source.images(None) {
+        Err(error) if error.is_spoilt() => {
+            notes.push(format!("{reference}: not compared with, since it is damaged: {error}"));
+            return Ok(None);
+        }
+        images => images?,
+    };
+    let Some(image) = pick(images, platform) else {
+        let platform = platform.map_or_else(|| "this image".to_owned(), ToString::to_string);
+        notes.push(format!("{reference}: nothing there for {platform}, so it is not compared with"));
+        return Ok(None);
+    };
+    let identity = Identity::of(source.reference(), &image);
+    if let Some((_, same)) = taken.iter().find(|(taken, _)| *taken == identity) {
+        notes.push(format!("{reference}: the same image as {same}, so it counts once"));
+        return Ok(None);
+    }
+    notes.extend(other_platform(&image, platform).map(|other| format!("{reference}: {other}")));
+    taken.push((identity, reference));
+    Ok(Some(image))
+}
+
+/// Images with the same one are the same.
+#[derive(PartialEq, Eq)]
+enum Identity {
+    Manifest(BlobDigest),
+    Place(Transport, PathBuf, Option<String>),
+}
+
+impl Identity {
+    fn of(reference: &Reference, image: &Image) -> Self {
+        let tag = || reference.tag().map(str::to_owned);
+        let place = || Self::Place(reference.transport(), absolute(reference.path()), tag());
+        image.manifest_digest.map_or_else(place, Self::Manifest)
+    }
+}
+
+fn no_platform(reference: &Reference, platform: Option<&Platform>) -> Error {
+    let platform = platform.map_or_else(|| "this image".to_owned(), ToString::to_string);
+    Error::Base { reference: reference.to_string(), reason: format!("nothing there for {platform}") }
+}
+
+/// The image for the platform; a lone image serves for any.
+fn pick(mut images: Vec<Image>, platform: Option<&Platform>) -> Option<Image> {
+    let same = platform.and_then(|platform| {
+        images.iter().position(|image| image.platform.as_ref().is_some_and(|other| other.is_same(platform)))
+    });
+    match same {
+        Some(at) => Some(images.swap_remove(at)),
+        None if images.len() == 1 => images.pop(),
+        None => None,
+    }
+}
+
+/// Laying out against it is harmless, but seldom what was meant.
+fn other_platform(image: &Image, platform: Option<&Platform>) -> Option<String> {
+    let (found, wanted) = (image.config.platform().or_else(|| image.platform.clone())?, platform?);
+    (!found.is_same_family(wanted)).then(|| format!("expected an image for {wanted}, found one for {found}"))
+}

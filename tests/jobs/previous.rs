@@ -1,0 +1,277 @@
+//! Previous images that can be used in part.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use restrata::codec::{Level, Sha256Stream};
+use restrata::digest::BlobDigest;
+use restrata::error::Error;
+use restrata::oci::Reference;
+use restrata::progress::Progress;
+use restrata::rechunk::{Effort, Outcome, Request, rechunk};
+use restrata::tar::TarPath;
+use restrata::verify::verify;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::image::{Entry, file, noise, options, plain};
+
+/// An image of two layers: one for `data`, and one above it for `text`.
+struct Bench {
+    dir: TempDir,
+    new: String,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let bench = Self { dir: TempDir::new().unwrap(), new: String::new() };
+        let first = bench.image("a", &[file("data", &noise(300_000))]);
+        let second = bench.image("b", &[file("data", &noise(300_000)), file("text", &text())]);
+        let high = |request: &mut Request| request.effort = Effort::Fixed(Level::new(19).unwrap());
+        bench.run(&first, "old", "v1", high).unwrap();
+        let old = bench.layout("old").1;
+        let two = bench.run(&second, "old", "v1", |request| {
+            high(request);
+            request.previous.push(old);
+        });
+        assert_eq!(two.unwrap().images[0].layers.len(), 2);
+        let mut changed = file("text", &text());
+        changed.0.mode = 0o600;
+        let new = bench.image("c", &[file("data", &noise(300_000)), changed]);
+        Self { new, ..bench }
+    }
+
+    fn image(&self, tag: &str, entries: &[Entry]) -> String {
+        plain(self.dir.path(), tag, &[entries.to_vec()])
+    }
+
+    fn layout(&self, name: &str) -> (PathBuf, Reference) {
+        let dir = self.dir.path().join(name);
+        let reference = format!("oci:{}:v1", dir.display()).parse().unwrap();
+        (dir, reference)
+    }
+
+    fn run(&self, new: &str, to: &str, tag: &str, change: impl FnOnce(&mut Request)) -> Result<Outcome, Error> {
+        let dest = format!("oci:{}:{tag}", self.layout(to).0.display());
+        let mut request = Request::new(new.parse().unwrap(), dest.parse().unwrap(), options());
+        request.effort = Effort::Fixed(Level::new(1).unwrap());
+        change(&mut request);
+        rechunk(&request, &Progress::new())
+    }
+
+    /// Lays the new image out against the old one, and sees that it is the same.
+    fn update(&self) -> Outcome {
+        let outcome = self.run(&self.new, "out", "v2", |request| request.previous.push(self.layout("old").1)).unwrap();
+        let out = format!("oci:{}:v2", self.layout("out").0.display()).parse().unwrap();
+        let verdict = verify(&self.new.parse().unwrap(), &out, None, &[], options(), &Progress::new()).unwrap();
+        assert!(verdict.is_same(), "{:?}", verdict.differences);
+        outcome
+    }
+
+    /// True when the output copied the frame of `text`.
+    fn is_copied(&self, text: &Path, outcome: &Outcome) -> bool {
+        let frame = fs::read(text).unwrap();
+        let frame = &frame[frame.len() / 2..][..64];
+        let out = outcome.images[0].layers.iter().map(|layer| blob(&self.layout("out").0, &layer.digest.to_string()));
+        out.map(|path| fs::read(path).unwrap()).any(|blob| blob.windows(64).any(|window| window == frame))
+    }
+}
+
+/// Letters without an order that compress to about 40 kB.
+fn text() -> Vec<u8> {
+    noise(90_000).iter().map(|byte| b'a' + byte % 11).collect()
+}
+
+fn blob(layout: &Path, digest: &str) -> PathBuf {
+    layout.join("blobs/sha256").join(&digest["sha256:".len()..])
+}
+
+fn read(path: &Path) -> Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+fn put(layout: &Path, bytes: &[u8]) -> Value {
+    let digest = BlobDigest::from_bytes(Sha256Stream::of(bytes)).to_string();
+    fs::write(blob(layout, &digest), bytes).unwrap();
+    digest.into()
+}
+
+fn manifest(layout: &Path) -> Value {
+    let index = read(&layout.join("index.json"));
+    read(&blob(layout, index["manifests"][0]["digest"].as_str().unwrap()))
+}
+
+/// The blob of a layer.
+fn layer(layout: &Path, number: usize) -> PathBuf {
+    blob(layout, manifest(layout)["layers"][number]["digest"].as_str().unwrap())
+}
+
+/// Changes a byte of the layer's content, and makes every digest above it right again.
+fn lie(layout: &Path, number: usize) {
+    let mut index = read(&layout.join("index.json"));
+    let mut manifest = manifest(layout);
+    let mut bytes = fs::read(layer(layout, number)).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    manifest["layers"][number]["digest"] = put(layout, &bytes);
+    index["manifests"][0]["digest"] = put(layout, manifest.to_string().as_bytes());
+    fs::write(layout.join("index.json"), index.to_string()).unwrap();
+}
+
+#[test]
+fn frames_of_a_sound_layer_are_copied_beside_a_lying_one() {
+    let bench = Bench::new();
+    let old = bench.layout("old").0;
+    lie(&old, 0);
+    let outcome = bench.update();
+    assert!(outcome.notes.iter().any(|note| note.contains("layer 0 is not used")), "{:?}", outcome.notes);
+    assert!(bench.is_copied(&layer(&old, 1), &outcome));
+}
+
+#[test]
+fn no_frame_of_a_lying_layer_is_copied() {
+    let bench = Bench::new();
+    let old = bench.layout("old").0;
+    let truth = layer(&old, 1);
+    assert!(bench.is_copied(&truth, &bench.update()));
+    lie(&old, 1);
+    let outcome = bench.update();
+    assert!(outcome.notes.iter().any(|note| note.contains("layer 1 is not used")), "{:?}", outcome.notes);
+    assert!(!bench.is_copied(&truth, &outcome) && !bench.is_copied(&layer(&old, 1), &outcome));
+}
+
+fn cut_short(blob: &Path) {
+    let bytes = fs::read(blob).unwrap();
+    fs::write(blob, &bytes[..bytes.len() - 100]).unwrap();
+}
+
+#[test]
+fn a_layer_that_is_cut_short_is_noted() {
+    let bench = Bench::new();
+    let old = bench.layout("old").0;
+    cut_short(&layer(&old, 0));
+    for keep_foreign in [false, true] {
+        let previous = bench.layout("old").1;
+        let outcome = bench.run(&bench.new, "out", "v2", |request| {
+            request.previous.push(previous);
+            request.keep_foreign = keep_foreign;
+        });
+        let notes = outcome.unwrap().notes;
+        let short =
+            notes.iter().filter(|note| note.contains(": layer 0 is not used: the blob is too short: expected "));
+        assert_eq!(short.count(), 1, "{notes:?}");
+    }
+    assert!(bench.is_copied(&layer(&old, 1), &bench.update()));
+    let base = bench.run(&bench.new, "out", "v3", |request| request.base = Some(bench.layout("old").1)).unwrap_err();
+    assert!(base.to_string().contains("the blob is too short"), "{base}");
+}
+
+#[test]
+fn a_blob_that_is_gone_is_an_error() {
+    let bench = Bench::new();
+    fs::remove_file(layer(&bench.layout("old").0, 0)).unwrap();
+    let error = bench.run(&bench.new, "out", "v2", |request| request.previous.push(bench.layout("old").1)).unwrap_err();
+    assert!(error.exit_code() == 1 && error.to_string().contains("the blob is missing"), "{error}");
+}
+
+#[test]
+fn a_damaged_manifest_is_noted() {
+    let bench = Bench::new();
+    let old = bench.layout("old").0;
+    let digest = read(&old.join("index.json"))["manifests"][0]["digest"].as_str().unwrap().to_owned();
+    cut_short(&blob(&old, &digest));
+    let notes = bench.update().notes;
+    assert!(notes.iter().any(|note| note.contains("not compared with, since it is damaged: ")), "{notes:?}");
+}
+
+#[test]
+fn a_foreign_layer_that_is_damaged_is_noted() {
+    let bench = Bench::new();
+    let old = bench.image("foreign", &[file("data", &noise(300_000))]);
+    let layout = bench.dir.path().join("plain");
+    let foreign = read(&layout.join("index.json"))["manifests"].as_array().unwrap().last().unwrap().clone();
+    let manifest = read(&blob(&layout, foreign["digest"].as_str().unwrap()));
+    let path = blob(&layout, manifest["layers"][0]["digest"].as_str().unwrap());
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[5000] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let new = bench.image("d", &[file("data", b"new")]);
+    let outcome = bench.run(&new, "out", "v2", |request| {
+        request.previous.push(old.parse().unwrap());
+        request.keep_foreign = true;
+    });
+    let notes = outcome.unwrap().notes;
+    assert!(notes.iter().any(|note| note.contains("layer 0 is not used: the blob is corrupt")), "{notes:?}");
+}
+
+/// Frames are copied from older images, too, whose layers nobody else reads.
+#[test]
+fn a_lying_layer_of_an_older_image_is_noted() {
+    let bench = Bench::new();
+    let newest = bench.image("e", &[file("data", &noise(300_000))]);
+    bench.run(&newest, "newest", "v1", |_| {}).unwrap();
+    let old = bench.layout("old").0;
+    let run = || {
+        let outcome = bench.run(&bench.new, "out", "v2", |request| {
+            request.previous = vec![bench.layout("newest").1, bench.layout("old").1];
+        });
+        outcome.unwrap()
+    };
+    assert!(bench.is_copied(&layer(&old, 1), &run()));
+    lie(&old, 1);
+    let outcome = run();
+    assert!(!bench.is_copied(&layer(&old, 1), &outcome));
+    let note = "layer 1 is not used: it holds other content than its TOC says";
+    assert!(outcome.notes.iter().any(|found| found.ends_with(note)), "{:?}", outcome.notes);
+}
+
+#[test]
+fn when_no_layer_stays_the_cause_is_told() {
+    let bench = Bench::new();
+    let none = |new: &str, change: &dyn Fn(&mut Request)| {
+        let outcome = bench.run(new, "out", "v2", |request| {
+            request.previous.push(bench.layout("old").1);
+            change(request);
+        });
+        let mut notes = outcome.unwrap().notes;
+        notes.retain(|note| note.starts_with("no layer of the previous image stays"));
+        notes.into_iter().map(|note| note.rsplit_once(": ").unwrap().1.to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(none(&bench.new, &|_| {}), [""; 0]);
+    let one = none(&bench.new, &|request| request.layers.max_layers = 1);
+    assert_eq!(one, ["to keep to --max-layers 1 they are merged"]);
+    let gone = bench.image("gone", &[file("data", &noise(300_000))]);
+    let purge = |request: &mut Request| request.layers.purge.push(TarPath::new(b"text").unwrap());
+    assert_eq!(none(&gone, &purge), [""; 0]);
+    let other = bench.image("other", &[file("data", b"other")]);
+    assert_eq!(none(&other, &|_| {}), ["it has no content in common with this image"]);
+    let moved = bench.image("moved", &[file("moved", &noise(300_000))]);
+    assert_eq!(none(&moved, &|_| {}), ["too much in them changed or is hidden"]);
+}
+
+#[test]
+fn the_same_previous_image_counts_once() {
+    let bench = Bench::new();
+    let old = bench.layout("old").0;
+    let mut index = read(&old.join("index.json"));
+    let mut again = index["manifests"][0].clone();
+    again["annotations"]["org.opencontainers.image.ref.name"] = "again".into();
+    index["manifests"].as_array_mut().unwrap().push(again);
+    fs::write(old.join("index.json"), index.to_string()).unwrap();
+    let root = bench.dir.path().join("root");
+    fs::create_dir(&root).unwrap();
+    let names = [
+        bench.layout("old").1.to_string(),
+        format!("oci:{}:again", old.display()),
+        format!("dir:{}", root.display()),
+        format!("dir:{}/../root", root.display()),
+    ];
+    let outcome = bench.run(&bench.new, "out", "v2", |request| {
+        request.previous = names.iter().map(|name| name.parse().unwrap()).collect();
+    });
+    let outcome = outcome.unwrap();
+    let froms: Vec<&str> = outcome.images[0].pulls.iter().filter_map(|pull| pull.from.as_deref()).collect();
+    assert_eq!(froms, [&names[0], &names[0], &names[2], &names[2]]);
+    let note = format!("{}: the same image as {}, so it counts once", names[1], names[0]);
+    assert!(outcome.notes.contains(&note), "{:?}", outcome.notes);
+}
