@@ -65,24 +65,33 @@ class Sequence:
             sys.exit(f"error: {v} from {before}: the report tells {told['data_bytes']} bytes for a plain client, the manifests {size}")
         return size
 
+    def moved(self, v, before):
+        """Bytes from the lowest layer up that differs."""
+        old, new = list(self.layers[before]) if before else [], list(self.layers[v].items())
+        same = 0
+        while same < min(len(old), len(new)) and old[same] == new[same][0]:
+            same += 1
+        return sum(size for _, size in new[same:])
+
     def updates(self):
         print("\nUpdates. Changed: compressed bytes of the files that the version before has not. Plain: layers that are not in its manifest."
-              "\nPodman: all blob bytes of a partial pull from a multi-range registry, as the report predicts them.")
-        table("update", "changed, MB", "plain, MB", "plain / changed", "podman, MB", "podman / changed", "ranges", "waste", "layers", "kept",
+              "\nPodman: all blob bytes of a partial pull from a multi-range registry, as the report predicts them."
+              "\nMoved: bytes from the lowest layer up that is not in the version before, which docker's graph drivers pull.")
+        table("update", "changed, MB", "plain, MB", "plain / changed", "moved, MB", "podman, MB", "podman / changed", "ranges", "waste", "layers", "kept",
               "seconds", "of the first run", "CPU seconds", "of the first run", "peak, MB")
-        sums, first = [0, 0, 0, 0.0, 0.0], self.used["v1"]
+        sums, first = [0, 0, 0, 0.0, 0.0, 0], self.used["v1"]
         for before, v in zip([None, *self.versions], self.versions):
             podman, layers = self.pull("podman", v, before), self.report[v]["layers"]
             changed, plain, (seconds, kb, cpu) = podman["data_bytes"], self.plain(v, before), self.used[v]
-            row(v, mb(changed), mb(plain), over(plain, changed), mb(podman["blob_bytes"]), over(podman["blob_bytes"], changed),
+            row(v, mb(changed), mb(plain), over(plain, changed), mb(self.moved(v, before)), mb(podman["blob_bytes"]), over(podman["blob_bytes"], changed),
                 podman["ranges"], f"{self.report[v]['waste']:.1%}", len(layers), sum(l["state"] == "kept" for l in layers),
                 f"{seconds:.1f}", over(seconds, first[0]), f"{cpu:.1f}", over(cpu, first[2]), f"{kb / 1024:.0f}")
             if before:
-                sums = [a + b for a, b in zip(sums, (changed, plain, podman["blob_bytes"], seconds, cpu))]
+                sums = [a + b for a, b in zip(sums, (changed, plain, podman["blob_bytes"], seconds, cpu, self.moved(v, before)))]
         n = len(self.versions) - 1
         if n:
-            changed, plain, podman, seconds, cpu = sums
-            row(f"{n} updates", mb(changed), mb(plain), f"**{over(plain, changed)}**", mb(podman), f"**{over(podman, changed)}**", "",
+            changed, plain, podman, seconds, cpu, moved = sums
+            row(f"{n} updates", mb(changed), mb(plain), f"**{over(plain, changed)}**", mb(moved), mb(podman), f"**{over(podman, changed)}**", "",
                 "", "", "", f"{seconds:.1f}", over(seconds / n, first[0]), f"{cpu:.1f}", over(cpu / n, first[2]), "")
 
     def skips(self):

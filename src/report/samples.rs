@@ -111,6 +111,7 @@ fn pull(from: Option<&str>, client: Client, outcome: PullOutcome, blob_bytes: u6
             gap_bytes: 90_000,
             ..Cost::default()
         },
+        config_bytes: 0,
         layers: Vec::new(),
     }
 }

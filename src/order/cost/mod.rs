@@ -162,7 +162,7 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// All blob bodies.
+    /// Bodies of the layers' blobs.
     pub const fn blob_bytes(&self) -> u64 {
         self.index_bytes + self.data_bytes + self.gap_bytes
     }
@@ -199,14 +199,19 @@ pub struct Pull {
     pub client: Client,
     pub registry: RegistryProfile,
     pub outcome: PullOutcome,
-    /// With the config, which is a request and its bytes among `data_bytes`. What a failed layer moved is not in it:
-    /// nobody knows how far the others came.
+    pub config_bytes: u64,
+    /// Of the layers, and the request for the config. What a failed layer moved is not in it.
     pub cost: Cost,
     /// Bottom first, with those that the client has.
     pub layers: Vec<LayerPull>,
 }
 
 impl Pull {
+    /// All blob bodies.
+    pub const fn blob_bytes(&self) -> u64 {
+        self.cost.blob_bytes() + self.config_bytes
+    }
+
     /// The first layer that can't be pulled, and why.
     pub fn failure(&self) -> Option<(usize, Why)> {
         self.layers.iter().enumerate().find_map(|(index, layer)| {
@@ -227,8 +232,8 @@ pub fn pull(
     from: Option<String>,
 ) -> Pull {
     let layers: Vec<LayerPull> = layers.iter().map(|layer| replay::layer(layer, has, client, registry)).collect();
-    let mut cost = Cost { requests: 1, data_bytes: config_size, ..Cost::default() };
+    let mut cost = Cost { requests: 1, ..Cost::default() };
     layers.iter().filter(|layer| layer.outcome != PullOutcome::Failed).for_each(|layer| cost.add(&layer.cost));
     let outcome = layers.iter().map(|layer| layer.outcome).max().unwrap_or(PullOutcome::Reused);
-    Pull { from, client, registry, outcome, cost, layers }
+    Pull { from, client, registry, outcome, config_bytes: config_size, cost, layers }
 }

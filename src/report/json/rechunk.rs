@@ -201,6 +201,6 @@ fn pull(pull: &Pull) -> PullFields<'_> {
         index_bytes: pull.cost.index_bytes,
         data_bytes: pull.cost.data_bytes,
         gap_bytes: pull.cost.gap_bytes,
-        blob_bytes: pull.cost.blob_bytes(),
+        blob_bytes: pull.blob_bytes(),
     }
 }

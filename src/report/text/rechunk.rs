@@ -108,7 +108,7 @@ fn pulls(pulls: &[Pull]) -> String {
             Client::Plain => "plain client".to_owned(),
             Client::Podman | Client::PodmanReflink | Client::Composefs => format!("podman, {}", pull.registry.name()),
         };
-        let _ = writeln!(out, "  {client:<22}{:>8}  {}", size(pull.cost.blob_bytes()), how(pull));
+        let _ = writeln!(out, "  {client:<22}{:>8}  {}", size(pull.blob_bytes()), how(pull));
     }
     out
 }
