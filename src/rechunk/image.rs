@@ -8,7 +8,7 @@ use crate::digest::{DiffId, FileDigest};
 use crate::error::Error;
 use crate::inventory::Frames;
 use crate::oci::{Descriptor, Transport};
-use crate::order::cost::{Client, Has, Pull, PullLayer, RegistryProfile, pull};
+use crate::order::cost::{Client, Has, Pull, PullLayer, pull};
 use crate::order::layers::{Label, Labels, Prune, Unpurged, plan, unpurged};
 use crate::order::{Entry, Plan, Previous, Reason, State, broken_entry, tree};
 use crate::progress::Progress;
@@ -251,8 +251,8 @@ impl Job<'_> {
         let clients = self.old.clients.iter().map(|(reference, has)| (Some(reference.clone()), has.as_slice()));
         let pulls = |(from, has): (Option<String>, &[Arc<PullLayer>])| {
             let has = Has::of(has.iter().map(Arc::as_ref));
-            [Client::Plain, Client::Podman]
-                .map(|client| pull(layers, config_size, &has, client, RegistryProfile::MultiRange, from.clone()))
+            let pull = |(client, registry)| pull(layers, config_size, &has, client, registry, from.clone());
+            Client::cases().map(pull).collect::<Vec<_>>()
         };
         clients.chain([(None, [].as_slice())]).flat_map(pulls).collect()
     }

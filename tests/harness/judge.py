@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
-"""judge.py WHAT FIRST UPDATE [MULTI_FIRST MULTI_UPDATE]: PASS and FAIL lines for a first pull and the update pull after it, each
-given as a file with pull.sh's JSON line. For an S3-like registry the same two pulls on a multi-range registry are the measure.
+"""judge.py WHAT FIRST UPDATE [--oracle CLIENT REPORT REPORT] [MULTI_FIRST MULTI_UPDATE]: PASS and FAIL lines for a first pull and the
+update pull after it, each given as a file with pull.sh's JSON line. For an S3-like registry the same two pulls on a multi-range
+registry are the measure. With the reports of both versions, what they foretell for CLIENT is held against the pulls: outcome, requests
+and ranges exactly, blob bytes within a thousandth, beside the over-read of an S3-like registry.
 
 What is asked of a partial pull:
   - refuse-501 fails and says so: when a client learns to fall back, this test must say it. Everywhere else pulls succeed.
@@ -50,8 +52,27 @@ def load(name):
         return json.load(f)
 
 
-def main(what, first, update, *multi):
+def oracle(what, pull, report, client, is_update):
+    client = client if pull["partial"] else "plain"
+    registry = pull["registry"] if pull["partial"] else "multi-range"
+    told, = [p for p in report["pulls"] if p["client"] == client and p["registry"] == registry and bool(p["from"]) == is_update]
+    if told["outcome"] == "failed" or not pull["ok"]:
+        verdict(told["outcome"] == "failed" and not pull["ok"], f"{what}: foretold {told['outcome']}, {'pulled' if pull['ok'] else 'failed'}")
+        return
+    read = pull["blob_bytes"] - pull["over_read"]
+    off = abs(read - told["blob_bytes"]) / told["blob_bytes"]
+    verdict(off <= 0.001, f"{what}: foretold {told['blob_bytes']} blob bytes for {client}, read {read}")
+    seen = pull["requests"], pull["data_ranges"]
+    verdict(seen == (told["requests"], told["ranges"]), f"{what}: foretold {told['requests']} requests and {told['ranges']} data ranges, seen {seen}")
+
+
+def main(what, first, update, *rest):
     first, update = load(first), load(update)
+    if rest[:1] == ("--oracle",):
+        client, *reports = rest[1:4]
+        for pull, report, name in (first, reports[0], "first"), (update, reports[1], "update"):
+            oracle(f"{what} {name} pull", pull, load(report), client, name == "update")
+    multi = rest[4:] if rest[:1] == ("--oracle",) else rest
     multi = [load(m) for m in multi] or [None, None]
     judge(f"{what} first pull", first, 2, multi[0])
     judge(f"{what} update pull", update, 1, multi[1])

@@ -136,7 +136,11 @@ pulls() {
   tee -a "$work/pulls.jsonl" <"$work/pulls" | split -l 1 - "$work/pull."
   [ "$profile$kind" != multi-rangepartial ] || { cp "$work/pull.aa" "$work/multi.$client.aa"; cp "$work/pull.ab" "$work/multi.$client.ab"; }
   [ "$profile" != whole-200 ] || [ "$partial" = false ] || multi=("$work/multi.$client.aa" "$work/multi.$client.ab")
-  tally < <(python3 "$harness/judge.py" "$what" "$work/pull.aa" "$work/pull.ab" "${multi[@]}")
+  # podman 5.4 reuses chunks on any store, 5.8 where there are reflinks.
+  local oracle=()
+  if [ "$client$fs" = sidext4 ]; then oracle=(podman); else oracle=(podman-reflink); fi
+  if [ "$tool" = restrata ]; then oracle=(--oracle "${oracle[@]}" "$work/$seq-v1.json" "$work/$seq-v2.json"); else oracle=(); fi
+  tally < <(python3 "$harness/judge.py" "$what" "$work/pull.aa" "$work/pull.ab" "${oracle[@]}" "${multi[@]}")
   for v in $6; do
     before=
     [ "$v" = 1 ] || before=$bed/images/$seq/v1.list

@@ -42,6 +42,15 @@ pub enum Client {
 impl Client {
     pub const ALL: [Self; 4] = [Self::Plain, Self::Podman, Self::PodmanReflink, Self::Composefs];
 
+    /// With every registry that makes a difference to it: a plain client asks for no ranges.
+    pub fn cases() -> impl Iterator<Item = (Self, RegistryProfile)> {
+        let registries = |client: Self| match client {
+            Self::Plain => &RegistryProfile::ALL[..1],
+            Self::Podman | Self::PodmanReflink | Self::Composefs => &RegistryProfile::ALL,
+        };
+        Self::ALL.into_iter().flat_map(move |client| registries(client).iter().map(move |registry| (client, *registry)))
+    }
+
     /// As reports and options have it.
     pub const fn name(self) -> &'static str {
         match self {

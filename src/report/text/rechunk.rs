@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::order::State;
-use crate::order::cost::{Client, Pull, PullOutcome};
+use crate::order::cost::{Client, Pull, PullOutcome, RegistryProfile};
 use crate::rechunk::{ImageOutcome, LayerOutcome, Outcome, PlannedLayer};
 use crate::report::facts::waste;
 use crate::report::table::{Align, Table};
@@ -95,7 +95,9 @@ fn changes(image: &ImageOutcome) -> String {
 fn pulls(pulls: &[Pull]) -> String {
     let mut out = String::new();
     let mut group: Option<&Option<String>> = None;
-    for pull in pulls {
+    // The others are for programs that read the JSON.
+    let is_shown = |pull: &&Pull| pull.client == Client::Plain || pull.client == Client::Podman;
+    for pull in pulls.iter().filter(is_shown).filter(|pull| pull.registry == RegistryProfile::MultiRange) {
         if group != Some(&pull.from) {
             let title = match &pull.from {
                 Some(from) => format!("update from {}", printable(from)),
