@@ -56,7 +56,8 @@ pub struct Layers {
     /// Leave the former content of this path in no layer; repeat for more
     ///
     /// A file that was removed or replaced is only hidden while its layer is kept: whoever has the layer can read it.
-    /// Every layer that holds former content of PATH, or of what is below it, is written anew without it.
+    /// Every layer that holds former content of PATH, or of what is below it, is written anew without it. Content of files
+    /// is meant: names and the targets of symbolic links may stay in the layers that are kept.
     #[arg(long, value_name = "PATH", value_parser = OsStringValueParser::new().try_map(values::path))]
     pub purge: Vec<TarPath>,
 

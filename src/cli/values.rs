@@ -107,18 +107,19 @@ fn without_value(message: &str, value: &str) -> String {
     message.trim_start_matches(&format!("{value:?}: ")).to_owned()
 }
 
+/// An empty shell variable must not stand for all of the image.
 pub fn path(path: OsString) -> Result<TarPath, String> {
-    TarPath::new(path.as_bytes()).map_err(|error| error.to_string())
+    let path = TarPath::new(path.as_bytes()).map_err(|error| error.to_string())?;
+    match path.is_root() {
+        true => Err("expected a path below the root, which is all of the image".to_owned()),
+        false => Ok(path),
+    }
 }
 
 /// With a slash at the end the directory itself stays.
 pub fn prune(path: OsString) -> Result<Prune, String> {
     let keep_dir = path.as_bytes().ends_with(b"/");
-    let path = self::path(path)?;
-    if path.is_root() {
-        return Err("expected a path below the root, which is all of the image".to_owned());
-    }
-    Ok(Prune { path, keep_dir })
+    Ok(Prune { path: self::path(path)?, keep_dir })
 }
 
 #[cfg(test)]

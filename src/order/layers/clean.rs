@@ -33,9 +33,9 @@ pub(super) struct Usage {
 }
 
 impl Usage {
-    /// False when no byte of it is to be seen.
-    pub fn is_shown(&self) -> bool {
-        self.live > 0 || self.dead == 0
+    /// It has content, and none is to be seen.
+    pub fn is_dead(&self) -> bool {
+        self.live == 0 && self.dead > 0
     }
 }
 
@@ -64,13 +64,16 @@ pub(super) fn decide(
     new: &NewTree<'_>,
     segments: &[Segment],
     claims: &mut Claims,
+    in_use: &[bool],
     forced: &BTreeMap<usize, Reason>,
     options: &Options,
 ) -> Vec<Fate> {
     let usage = usage(new, segments, claims);
-    let is_tight = segments.len() + FRESH_LAYERS > options.max_layers;
-    let mut fates: Vec<Fate> =
-        (0..segments.len()).map(|n| first_fate(n, segments, &usage[n], forced, is_tight)).collect();
+    let first_fate = |n: usize| match in_use[n] {
+        true => first_fate(&segments[n], &usage[n], forced.get(&n)),
+        false => Fate::Drop,
+    };
+    let mut fates: Vec<Fate> = (0..segments.len()).map(first_fate).collect();
     let purged = purged(new, segments, options);
     for (number, fate) in fates.iter_mut().enumerate().filter(|(n, _)| !segments[*n].is_base) {
         if *fate == Fate::Keep && holds(&segments[number], &purged).is_some() {
@@ -89,32 +92,48 @@ pub(super) fn decide(
             false => Fate::Clean(Reason::Waste),
         };
     }
-    for (number, fate) in fates.iter().enumerate() {
-        if *fate == Fate::Drop {
-            claims.give_up_segment(number);
+    drop_idle(segments, &usage, &mut fates);
+    give_up(claims, &fates);
+    fates
+}
+
+fn give_up(claims: &mut Claims, fates: &[Fate]) {
+    let dropped = fates.iter().enumerate().filter(|(_, fate)| **fate == Fate::Drop);
+    dropped.for_each(|(number, _)| claims.give_up_segment(number));
+}
+
+/// Drops what is dead as a whole and would not spare clients to move more live bytes than it has itself.
+fn drop_idle(segments: &[Segment], usage: &[Usage], fates: &mut [Fate]) {
+    let broken = fates.iter().position(|fate| *fate != Fate::Keep).unwrap_or(fates.len());
+    let mut above = 0;
+    for number in (0..fates.len()).rev().filter(|&number| !segments[number].is_base) {
+        if number >= broken || !usage[number].is_dead() {
+            above += if number < broken { usage[number].live } else { 0 };
+        }
+        if fates[number] == Fate::Keep && usage[number].is_dead() && above <= usage[number].dead {
+            fates[number] = Fate::Drop;
+            above = 0;
         }
     }
-    fates
+}
+
+/// Drops all that is dead as a whole. True when there was something.
+pub(super) fn drop_dead(segments: &[Segment], usage: &[Usage], claims: &mut Claims, fates: &mut [Fate]) -> bool {
+    let is_dead = |n: usize, fate: Fate| fate == Fate::Keep && usage[n].is_dead() && !segments[n].is_base;
+    let dead: Vec<usize> = (0..fates.len()).filter(|&n| is_dead(n, fates[n])).collect();
+    dead.iter().for_each(|&n| fates[n] = Fate::Drop);
+    give_up(claims, fates);
+    !dead.is_empty()
 }
 
 /// A segment of a quarter of the image.
 const LARGE_SHARE: u64 = 4;
 
-/// Layers that an update may need for itself: what is dead as a whole makes room for them.
-const FRESH_LAYERS: usize = 8;
-
-fn first_fate(
-    number: usize,
-    segments: &[Segment],
-    usage: &Usage,
-    forced: &BTreeMap<usize, Reason>,
-    is_tight: bool,
-) -> Fate {
-    let is_dead = usage.live == 0 && usage.dead > 0;
-    match forced.get(&number) {
-        _ if segments[number].is_base => Fate::Keep,
+fn first_fate(segment: &Segment, usage: &Usage, forced: Option<&Reason>) -> Fate {
+    match forced {
+        _ if segment.is_base => Fate::Keep,
         _ if usage.shown == 0 && usage.dead == 0 => Fate::Drop,
-        reason if is_dead && (is_tight || reason.is_some()) => Fate::Drop,
+        Some(_) if usage.is_dead() => Fate::Drop,
         Some(reason) => Fate::Clean(*reason),
         None => Fate::Keep,
     }
@@ -130,7 +149,7 @@ fn worst(segments: &[Segment], usage: &[Usage], fates: &[Fate], fresh: u64, opti
     let is_over = u128::from(dead) * 10_000 > u128::from(size) * u128::from(options.max_waste.0);
     let strict = options.max_waste.0 == 0;
     let dirty = kept().filter(|&n| !segments[n].is_base && (usage[n].dead > 0 || strict && usage[n].hidden > 0));
-    let chain = Chain::new(fates.iter().zip(segments).map(|(fate, segment)| (*fate == Fate::Keep, segment.size)));
+    let chain = Chain::new(fates.iter().zip(usage).map(|(fate, usage)| (*fate == Fate::Keep, usage.live)));
     // Most dead bytes for a byte of the update, as products of integers.
     let price = |n: usize| usage[n].live + chain.price(n) + 1;
     let less = |a: &usize, b: &usize| {

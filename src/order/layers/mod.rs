@@ -29,7 +29,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::paths::Paths;
+use super::paths::{PathId, Paths};
 use super::plan::{LayerPlan, Plan, Reason, State};
 use super::{Below, Entry, Previous};
 use crate::digest::FileDigest;
@@ -229,29 +229,44 @@ impl Planner<'_> {
         }
         mending.fresh.extend(found.wrong);
         mending.on_top |= !found.extra.is_empty();
-        for (path, segment) in found.unhideable {
-            if self.segments[segment].is_base {
+        self.mend_unhideable(&found.unhideable, mending)?;
+        Ok(None)
+    }
+
+    /// Every segment that has such a path must lose it, not the one alone that shows it now.
+    fn mend_unhideable(&self, paths: &BTreeSet<PathId>, mending: &mut Mending) -> Result<(), PlanError> {
+        for (number, ids) in self.log.ids.iter().enumerate().filter(|_| !paths.is_empty()) {
+            let Some(path) = ids.iter().find(|id| paths.contains(id)) else { continue };
+            if self.segments[number].is_base {
+                let path = self.log.paths.name(*path).clone();
                 return Err(match can_hide(&path) {
                     true => PlanError::BaseImplied { path },
                     false => PlanError::Base { path },
                 });
             }
-            mending.clean.insert(segment, Reason::CannotHide);
+            mending.clean.insert(number, Reason::CannotHide);
         }
-        Ok(None)
+        Ok(())
     }
 
     fn decide(&self, in_use: &[bool], mending: &Mending) -> Decided {
         let (new, segments) = (self.new, self.segments);
         let mut claims = Claims::new(new, self.log, in_use, self.options.mtime);
         mending.fresh.iter().for_each(|&first| claims.give_up(first));
-        let fates = clean::decide(new, segments, &mut claims, &mending.clean, self.options);
-        let usage = clean::usage(new, segments, &claims);
+        let mut fates = clean::decide(new, segments, &mut claims, in_use, &mending.clean, self.options);
+        let mut usage = clean::usage(new, segments, &claims);
+        let mut groups = self.groups(&claims, &usage);
+        let kept = fates.iter().filter(|fate| **fate != Fate::Drop).count();
+        if kept + groups.len() > self.options.max_layers && clean::drop_dead(segments, &usage, &mut claims, &mut fates)
+        {
+            usage = clean::usage(new, segments, &claims);
+            groups = self.groups(&claims, &usage);
+        }
         let live = live_files(new, &claims, segments.len());
         let hot: Vec<bool> = live.iter().map(|files| self.is_hot(files)).collect();
         let odd: Vec<bool> =
             live.iter().map(|files| files.iter().any(|&first| is_odd(new, first, self.labels))).collect();
-        let mut slots = slots(segments, &fates, &usage, &hot, &odd, self.groups(&claims, &usage));
+        let mut slots = slots(segments, &fates, &usage, &hot, &odd, groups);
         if mending.on_top && slots.last().is_none_or(|slot| slot.kept) {
             slots.push(Slot::fresh(Group { hot: true, ..Group::default() }));
         }
@@ -343,7 +358,7 @@ impl Planner<'_> {
     fn why(&self, slot: &Slot, fates: &[Fate], usage: &[Usage]) -> (State, Reason) {
         match (slot.segments.as_slice(), slot.groups.as_slice()) {
             ([one], []) if slot.kept && self.segments[*one].is_base => (State::Kept, Reason::Base),
-            ([one], []) if slot.kept && !usage[*one].is_shown() => (State::Kept, Reason::StoodOn),
+            ([one], []) if slot.kept && usage[*one].is_dead() => (State::Kept, Reason::StoodOn),
             ([_], []) if slot.kept => (State::Kept, Reason::Live),
             ([one], []) => match fates[*one] {
                 Fate::Clean(reason) => (State::Cleaned, reason),

@@ -99,7 +99,7 @@ fn a_new_time_alone_is_no_change() {
     let (old, new) = ([at(5, file("a", 1, 10))], [at(9, file("a", 1, 10))]);
     assert_eq!(shape_of(&new, &[segment(&old)], &lax()), ["kept [0]"]);
     let keep = Options { mtime: Mtime::Keep, ..lax() };
-    assert_eq!(shape_of(&new, &[segment(&old)], &keep), ["kept [0]", "fresh [] /a"]);
+    assert_eq!(shape_of(&new, &[segment(&old)], &keep), ["fresh [] /a"]);
     let clamp = Options { mtime: Mtime::Clamp(Time { secs: 5, nanos: 0 }), ..lax() };
     assert_eq!(shape_of(&new, &[segment(&old)], &clamp), ["kept [0]"]);
 }
@@ -140,8 +140,11 @@ fn a_segment_of_which_all_is_dead_goes() {
     // While there is room for it, what stands on it need not move.
     let plan = planned(&new, &segments, &lax());
     assert_eq!(plan.layers[0].reason, Reason::StoodOn);
-    let plan = planned(&new, &segments, &Options { max_layers: 9, ..lax() });
+    let plan = planned(&new, &segments, &Options { max_layers: 1, ..lax() });
     assert_eq!(plan.dropped, [0]);
+    // Nothing stands on it.
+    let plan = planned(&new, &[segment(&new), segment(&[file("a", 1, 10)])], &lax());
+    assert_eq!((shape(&new, &plan), plan.dropped), (vec!["kept [0]".to_owned()], vec![1]));
 }
 
 #[test]
@@ -228,4 +231,15 @@ fn a_directory_of_the_base_needs_an_entry() {
     let old = base(&[entry("d", Dir, None), file("d/a", 1, 10)]);
     let error = planned_with(&[file("d/a", 1, 10)], &[Label::default()], &[old], &lax()).unwrap_err();
     assert_eq!(error, PlanError::BaseImplied { path: path("d") });
+}
+
+/// More of them than there are rounds of mending.
+#[test]
+fn a_path_in_many_segments_that_nothing_can_hide() {
+    let old: Vec<Segment> =
+        (0..20).map(|n| segment(&[entry("", Dir, None), file(&format!("f{n}"), n + 1, 10)])).collect();
+    let new = [file("k", 99, 900), file("f3", 4, 10)];
+    let plan = planned(&new, &old, &lax());
+    assert_eq!(shape(&new, &plan).last().unwrap(), "fresh [] /k");
+    assert_eq!(plan.dropped.len() + plan.layers.len(), 21);
 }

@@ -1,12 +1,13 @@
 //! What clients will see of the planned layers, held against the new image.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::claims::Claims;
 use super::log::Log;
 use super::new::{FileId, NewTree, can_hide};
 use super::slots::Slot;
 use super::write::Draft;
+use crate::order::paths::PathId;
 use crate::order::tree::Stack;
 use crate::tar::{EntryKind, TarPath};
 
@@ -15,8 +16,8 @@ use crate::tar::{EntryKind, TarPath};
 pub(super) struct Faults {
     /// Paths that must be hidden: highest ones only.
     pub extra: Vec<TarPath>,
-    /// Paths that must go but can't be hidden, and a segment that shows each.
-    pub unhideable: Vec<(TarPath, usize)>,
+    /// Paths that must go but can't be hidden.
+    pub unhideable: BTreeSet<PathId>,
     /// Files, by their first paths, that another layer shows than was planned.
     pub wrong: Vec<FileId>,
 }
@@ -43,7 +44,8 @@ pub(super) fn faults(
         }
         let layer = node.at.0;
         let Some((id, file)) = files.next_if(|(_, file)| file.path == path) else {
-            let path = log.paths.name(path);
+            let id = path;
+            let path = log.paths.name(id);
             if hidden.is_some_and(|dir| path.is_below(dir)) {
                 continue;
             }
@@ -51,7 +53,7 @@ pub(super) fn faults(
                 hidden = Some(path);
                 faults.extra.push(path.clone());
             } else {
-                faults.unhideable.extend(slots[layer as usize].segments.first().map(|&n| (path.clone(), n)));
+                faults.unhideable.insert(id);
             }
             continue;
         };

@@ -16,7 +16,7 @@ const WIDTH: usize = 76;
 /// Layers for one row each, bottom first. Those that are kept need nobody's attention: many of them share a row.
 pub(super) fn rows<T>(layers: &[T], planned: impl Fn(&T) -> &PlannedLayer) -> Vec<Vec<&T>> {
     let mut rows: Vec<Vec<&T>> = Vec::new();
-    for reason in [Reason::Base, Reason::Live] {
+    for reason in [Reason::Base, Reason::Live, Reason::StoodOn] {
         let is_alike = |layer: &&T| planned(layer).state == State::Kept && planned(layer).reason == reason;
         let kept: Vec<&T> = layers.iter().filter(is_alike).collect();
         match kept.len() > FEW {
@@ -41,9 +41,13 @@ pub(super) fn changes(layers: &[&PlannedLayer], dropped: &[OldBlob]) -> String {
         let number = layers.iter().filter(alike).count() as u64;
         let _ = writeln!(out, "Layers {}: {} ({}).", layer.state.name(), count(number), why(layer.reason));
     }
+    let idle = layers.iter().filter(|layer| layer.reason == Reason::StoodOn).count() as u64;
+    if idle > 0 {
+        let _ = writeln!(out, "Layers kept without use: {} ({}).", count(idle), why(Reason::StoodOn));
+    }
     if !dropped.is_empty() {
         let bytes = size(dropped.iter().map(|blob| blob.size).sum());
-        let _ = writeln!(out, "Layers dropped: {} of {bytes} (nothing left to show).", count(dropped.len() as u64));
+        let _ = writeln!(out, "Layers dropped: {} of {bytes} (dead, or laid out anew).", count(dropped.len() as u64));
     }
     out
 }
