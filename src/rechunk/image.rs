@@ -196,7 +196,7 @@ impl Job<'_> {
         } else if is_cause(Reason::Purge) {
             "they hold content that is to be purged".to_owned()
         } else if is_cause(Reason::CannotHide) {
-            "they show files whose names are too long to be hidden by a layer above".to_owned()
+            "they show paths that no layer above can hide".to_owned()
         } else {
             "too much in them changed or is hidden".to_owned()
         };

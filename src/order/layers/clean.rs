@@ -77,7 +77,7 @@ pub(super) fn decide(
     let purged = purged(new, segments, options);
     for (number, fate) in fates.iter_mut().enumerate().filter(|(n, _)| !segments[*n].is_base) {
         if *fate == Fate::Keep && holds(&segments[number], &purged).is_some() {
-            *fate = Fate::Clean(Reason::Purge);
+            *fate = if usage[number].is_dead() { Fate::Drop } else { Fate::Clean(Reason::Purge) };
         }
     }
     let fresh: u64 = {
@@ -107,8 +107,8 @@ fn drop_idle(segments: &[Segment], usage: &[Usage], fates: &mut [Fate]) {
     let broken = fates.iter().position(|fate| *fate != Fate::Keep).unwrap_or(fates.len());
     let mut above = 0;
     for number in (0..fates.len()).rev().filter(|&number| !segments[number].is_base) {
-        if number >= broken || !usage[number].is_dead() {
-            above += if number < broken { usage[number].live } else { 0 };
+        if number < broken {
+            above += usage[number].live;
         }
         if fates[number] == Fate::Keep && usage[number].is_dead() && above <= usage[number].dead {
             fates[number] = Fate::Drop;

@@ -243,3 +243,12 @@ fn a_path_in_many_segments_that_nothing_can_hide() {
     assert_eq!(shape(&new, &plan).last().unwrap(), "fresh [] /k");
     assert_eq!(plan.dropped.len() + plan.layers.len(), 21);
 }
+
+#[test]
+fn a_dead_segment_that_holds_purged_content_leaves_no_empty_layer() {
+    let (old, kept) = (segment(&[file("a", 1, 10)]), segment(&[file("k", 9, 900)]));
+    let options = Options { purge: vec![path("a")], ..lax() };
+    let new = [file("k", 9, 900)];
+    let plan = planned(&new, &[old, kept], &options);
+    assert_eq!((shape(&new, &plan), plan.dropped), (vec!["kept [1]".to_owned()], vec![0]));
+}
