@@ -22,6 +22,8 @@ use std::sync::Arc;
 use crate::digest::{BlobDigest, ChunkDigest, FileDigest};
 use crate::span::Span;
 
+use replay::Wanted;
+
 pub use local::Has;
 pub use ranges::{BRIDGED_GAP, MAX_RANGES, merge};
 pub use registry::{HEADER_LIMIT, RegistryProfile};
@@ -42,13 +44,12 @@ pub enum Client {
 impl Client {
     pub const ALL: [Self; 4] = [Self::Plain, Self::Podman, Self::PodmanReflink, Self::Composefs];
 
-    /// With every registry that makes a difference to it: a plain client asks for no ranges.
-    pub fn cases() -> impl Iterator<Item = (Self, RegistryProfile)> {
-        let registries = |client: Self| match client {
+    /// Every registry that makes a difference to it: a plain client asks for no ranges.
+    pub fn registries(self) -> &'static [RegistryProfile] {
+        match self {
             Self::Plain => &RegistryProfile::ALL[..1],
             Self::Podman | Self::PodmanReflink | Self::Composefs => &RegistryProfile::ALL,
-        };
-        Self::ALL.into_iter().flat_map(move |client| registries(client).iter().map(move |registry| (client, *registry)))
+        }
     }
 
     /// As reports and options have it.
@@ -240,7 +241,33 @@ pub fn pull(
     registry: RegistryProfile,
     from: Option<String>,
 ) -> Pull {
-    let layers: Vec<LayerPull> = layers.iter().map(|layer| replay::layer(layer, has, client, registry)).collect();
+    replayed(layers, &wanted(layers, has, client), config_size, client, registry, from)
+}
+
+/// What [`pull`] says for each client and registry that makes a difference to it. What a client lacks is looked up once for all registries.
+pub fn pulls(layers: &[Arc<PullLayer>], config_size: u64, has: &Has<'_>, from: Option<&str>) -> Vec<Pull> {
+    let of_client = |client: Client| {
+        let wanted = wanted(layers, has, client);
+        let pull = |&registry| replayed(layers, &wanted, config_size, client, registry, from.map(str::to_owned));
+        client.registries().iter().map(pull).collect::<Vec<_>>()
+    };
+    Client::ALL.into_iter().flat_map(of_client).collect()
+}
+
+fn wanted(layers: &[Arc<PullLayer>], has: &Has<'_>, client: Client) -> Vec<Wanted> {
+    layers.iter().map(|layer| Wanted::of(layer, has, client)).collect()
+}
+
+fn replayed(
+    layers: &[Arc<PullLayer>],
+    wanted: &[Wanted],
+    config_size: u64,
+    client: Client,
+    registry: RegistryProfile,
+    from: Option<String>,
+) -> Pull {
+    let layers: Vec<LayerPull> =
+        layers.iter().zip(wanted).map(|(layer, wanted)| replay::layer(layer, wanted, registry)).collect();
     let mut cost = Cost { requests: 1, ..Cost::default() };
     layers.iter().filter(|layer| layer.outcome != PullOutcome::Failed).for_each(|layer| cost.add(&layer.cost));
     let outcome = layers.iter().map(|layer| layer.outcome).max().unwrap_or(PullOutcome::Reused);

@@ -11,29 +11,53 @@ use crate::span::Span;
 /// podman's `maxTocSize`, in bytes, compressed or not.
 const MAX_TOC: u64 = 150 << 20;
 
-pub(super) fn layer(layer: &PullLayer, has: &Has<'_>, client: Client, registry: RegistryProfile) -> LayerPull {
-    if has.has_layer(layer, client) {
-        return pulled(layer, PullOutcome::Reused, None, Cost::default(), Vec::new());
-    }
-    let index = match (client, &layer.index) {
-        (Client::Plain, _) => return whole(layer, Why::PlainClient, Cost::default()),
-        (_, None) => return whole(layer, Why::NoIndex, Cost::default()),
-        (_, Some(index)) if index.toc.len().max(index.toc_size) > MAX_TOC => {
-            return whole(layer, Why::BigIndex, Cost::default());
+/// What a client does about a layer, before it knows how the registry answers.
+pub(super) enum Wanted {
+    Nothing,
+    Whole(Why),
+    Parts {
+        index: [Span; 2],
+        /// Bytes of content that the client lacks.
+        data: u64,
+        /// In which it asks for them.
+        ranges: Vec<Span>,
+    },
+}
+
+impl Wanted {
+    pub fn of(layer: &PullLayer, has: &Has<'_>, client: Client) -> Self {
+        if has.has_layer(layer, client) {
+            return Self::Nothing;
         }
-        (_, Some(index)) => index,
+        match (client, &layer.index) {
+            (Client::Plain, _) => Self::Whole(Why::PlainClient),
+            (_, None) => Self::Whole(Why::NoIndex),
+            (_, Some(index)) if index.toc.len().max(index.toc_size) > MAX_TOC => Self::Whole(Why::BigIndex),
+            (_, Some(index)) => {
+                let missing = missing(index, has, client);
+                let data = missing.iter().map(|span| span.len()).sum();
+                Self::Parts { index: [index.toc, index.tar_split], data, ranges: merge(&missing, MAX_RANGES) }
+            }
+        }
+    }
+}
+
+pub(super) fn layer(layer: &PullLayer, wanted: &Wanted, registry: RegistryProfile) -> LayerPull {
+    let (index, missing, ranges) = match wanted {
+        Wanted::Nothing => return pulled(layer, PullOutcome::Reused, None, Cost::default(), Vec::new()),
+        Wanted::Whole(why) => return whole(layer, *why, Cost::default()),
+        Wanted::Parts { index, data, ranges } => (index, *data, ranges),
     };
-    let wanted = [index.toc, index.tar_split];
-    let mut cost = Cost { range_header_bytes: header_bytes(&wanted), ..Cost::default() };
-    match request(layer, &wanted, registry, &mut cost) {
+    let mut cost = Cost { range_header_bytes: header_bytes(index), ..Cost::default() };
+    match request(layer, index, registry, &mut cost) {
         Ok(skipped) => {
-            cost.index_bytes += index.bytes();
+            cost.index_bytes += index.iter().map(|span| span.len()).sum::<u64>();
             cost.gap_bytes += skipped;
         }
         Err(Why::GivesUp { status: 400, .. }) => return whole(layer, Why::FallsBack(400), cost),
         Err(why) => return pulled(layer, PullOutcome::Failed, Some(why), cost, Vec::new()),
     }
-    match data(layer, &missing(index, has, client), registry, &mut cost) {
+    match data(layer, missing, ranges, registry, &mut cost) {
         Ok(fetched) => pulled(layer, PullOutcome::Partial, None, cost, fetched),
         Err(why) => pulled(layer, PullOutcome::Failed, Some(why), cost, Vec::new()),
     }
@@ -62,10 +86,15 @@ fn missing(index: &PullIndex, has: &Has<'_>, client: Client) -> Vec<Span> {
     missing
 }
 
-/// Asks for content, with half as many ranges after each 400.
-fn data(layer: &PullLayer, missing: &[Span], registry: RegistryProfile, cost: &mut Cost) -> Result<Vec<Span>, Why> {
-    let wanted: u64 = missing.iter().map(|span| span.len()).sum();
-    let mut ranges = merge(missing, MAX_RANGES);
+/// Asks for `wanted` bytes of content, with half as many ranges after each 400.
+fn data(
+    layer: &PullLayer,
+    wanted: u64,
+    ranges: &[Span],
+    registry: RegistryProfile,
+    cost: &mut Cost,
+) -> Result<Vec<Span>, Why> {
+    let mut ranges = ranges.to_vec();
     if ranges.is_empty() {
         return Ok(ranges);
     }
