@@ -11,12 +11,14 @@
 //! - [`chunking`]: which files are cut into chunks.
 //! - [`cost`]: what a pull moves.
 //! - [`changes`]: what is new to clients that have an older image, and what they pull for nothing.
+//! - [`layouts`]: what other layouts of a sequence of images would cost.
 
 mod broken;
 pub mod changes;
 pub mod chunking;
 pub mod cost;
 pub mod layers;
+pub mod layouts;
 mod normalise;
 mod paths;
 mod plan;

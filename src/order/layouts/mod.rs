@@ -1,0 +1,107 @@
+//! What other layouts of a sequence of images would cost: layers as they would be written, from entries alone.
+//!
+//! | file | decides |
+//! | --- | --- |
+//! | `layer` | a layer's bytes: content as it is stored, and an estimate of what stands beside it |
+//! | `flat` | one layer for all, or one for each owner |
+//! | `planned` | restrata's own layers, each version planned against the one before |
+//! | `tally` | what the updates of a sequence cost, and what a registry stores |
+//!
+//! How good the estimates are: docs/history.md.
+
+mod flat;
+mod layer;
+mod planned;
+mod tally;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::cost::PullLayer;
+use super::layers::{Label, Options, PlanError};
+use super::{Content, Entry};
+use crate::digest::FileDigest;
+
+pub use tally::{Cell, Tally, View};
+
+use planned::Planned;
+
+/// How an image's files are shared out to layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Layout {
+    OneLayer,
+    /// The 63 largest owners have a layer each, and all others one together, as chunkah does it: a file of 1 MiB or more
+    /// that nobody owns is an owner by itself.
+    Owners,
+    /// restrata's, with its default options.
+    Planned,
+}
+
+impl Layout {
+    pub const ALL: [Self; 3] = [Self::OneLayer, Self::Owners, Self::Planned];
+
+    /// As reports have it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::OneLayer => "one-layer",
+            Self::Owners => "owners",
+            Self::Planned => "restrata",
+        }
+    }
+}
+
+/// An image of a sequence.
+#[derive(Clone, Copy)]
+pub struct Version<'a> {
+    /// Entries, bottom first.
+    pub layers: &'a [&'a [Entry]],
+    /// Of every entry of every layer. Owners' numbers mean something within this version alone.
+    pub labels: &'a [Vec<Label>],
+}
+
+/// The versions of a sequence in one layout, oldest first.
+pub struct Sequence {
+    stock: Stock,
+    kind: Kind,
+}
+
+enum Kind {
+    OneLayer,
+    Owners,
+    Planned(Planned),
+}
+
+impl Sequence {
+    pub fn new(layout: Layout) -> Self {
+        let kind = match layout {
+            Layout::OneLayer => Kind::OneLayer,
+            Layout::Owners => Kind::Owners,
+            Layout::Planned => Kind::Planned(Planned::new(Options::default())),
+        };
+        Self { stock: Stock::default(), kind }
+    }
+
+    /// The next version's layers, bottom first. One that a version before had, too, has the same digest; which digest
+    /// that is means nothing.
+    pub fn layers(&mut self, version: Version<'_>) -> Result<Vec<Arc<PullLayer>>, PlanError> {
+        match &mut self.kind {
+            Kind::OneLayer => Ok(flat::one_layer(version, &mut self.stock)),
+            Kind::Owners => Ok(flat::owners(version, &mut self.stock)),
+            Kind::Planned(planned) => planned.layers(version, &mut self.stock),
+        }
+    }
+}
+
+/// Compressed bytes of each content where it was first seen. Versions may have been compressed at several levels, and of a
+/// layer without a TOC nobody knows which file compressed how well: unchanged content must not seem to change with that.
+#[derive(Default)]
+struct Stock(HashMap<FileDigest, u64>);
+
+impl Stock {
+    fn stored(&mut self, content: &Content) -> u64 {
+        *self.0.entry(content.digest).or_insert(content.stored)
+    }
+}

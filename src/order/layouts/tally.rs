@@ -1,0 +1,57 @@
+//! What the versions of a sequence cost, one after the other.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::digest::BlobDigest;
+use crate::order::cost::{Client, Has, Pull, PullLayer, PullOutcome, RegistryProfile, pull};
+
+/// Whose costs are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct View {
+    pub client: Client,
+    pub registry: RegistryProfile,
+}
+
+/// What one pull moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cell {
+    pub outcome: PullOutcome,
+    pub requests: u64,
+    pub ranges: u64,
+    /// All blob bodies. A pull that fails has those of the layers that it got.
+    pub blob_bytes: u64,
+}
+
+impl From<&Pull> for Cell {
+    fn from(pull: &Pull) -> Self {
+        let (requests, ranges) = (pull.cost.requests, pull.cost.ranges);
+        Self { outcome: pull.outcome, requests, ranges, blob_bytes: pull.blob_bytes() }
+    }
+}
+
+impl View {
+    /// The pull of an image by a client that has `has`.
+    pub fn pull(self, layers: &[Arc<PullLayer>], config_bytes: u64, has: &Has<'_>) -> Cell {
+        Cell::from(&pull(layers, config_bytes, has, self.client, self.registry, None))
+    }
+}
+
+/// Pulls every version in turn, and counts what a registry stores.
+#[derive(Default)]
+pub struct Tally {
+    has: Vec<Arc<PullLayer>>,
+    stored: HashSet<BlobDigest>,
+}
+
+impl Tally {
+    /// What each of `views` pays for the next version who has the one before, the first time for all of it; and the bytes of
+    /// the layers that no version before had.
+    pub fn add(&mut self, layers: Vec<Arc<PullLayer>>, config_bytes: u64, views: &[View]) -> (Vec<Cell>, u64) {
+        let has = Has::of(self.has.iter().map(Arc::as_ref));
+        let cells = views.iter().map(|view| view.pull(&layers, config_bytes, &has)).collect();
+        let added = layers.iter().filter(|layer| self.stored.insert(layer.digest)).map(|layer| layer.size).sum();
+        self.has = layers;
+        (cells, added)
+    }
+}
