@@ -9,13 +9,13 @@ use crate::digest::BlobDigest;
 use crate::error::Error;
 use crate::job::JobOptions;
 use crate::oci::{Platform, Reference};
-use crate::order::changes::{Changes, FileShare, OwnerShare, Side, changes};
-use crate::order::cost::{Client, Has, Pull, PullIndex, RegistryProfile, pulls};
+use crate::order::changes::{Changes, FileShare, OwnerShare, changes};
+use crate::order::cost::{Client, Has, Pull, RegistryProfile, pulls};
 use crate::owner::Owners;
 use crate::progress::Progress;
-use crate::source::{Image, Source, SourceError};
+use crate::source::{Source, SourceError};
 use crate::span::Span;
-use crate::survey::{Roll, SurveyedImage, SurveyedLayer, Surveyor, is_for, other_platform, pick, position};
+use crate::survey::{Roll, SurveyedImage, SurveyedLayer, Surveyor, common, other_platform};
 
 pub use gate::Choice;
 
@@ -102,8 +102,8 @@ pub fn diff(request: &Request, progress: &Progress) -> Result<Outcome, Error> {
     let new = Source::open(&request.new)?;
     let olds = request.olds.iter().map(Source::open).collect::<Result<Vec<_>, _>>()?;
     let platform = request.platform.as_ref();
-    let old_images = olds.iter().map(|old| old.images(platform)).collect::<Result<Vec<_>, _>>()?;
-    let (image, old_images) = choose(request, new.images(platform)?, old_images)?;
+    let old_images = olds.iter().map(|old| Ok((old, old.images(platform)?))).collect::<Result<_, SourceError>>()?;
+    let (image, old_images) = common(new.images(platform)?, old_images)?;
     let mut surveyor = Surveyor::new(&request.resources, progress);
     let surveyed = surveyor.image(&new, &image, true)?;
     let owners = surveyed.owners(&new, &image, &mut surveyor.notes)?;
@@ -128,36 +128,9 @@ pub fn diff(request: &Request, progress: &Progress) -> Result<Outcome, Error> {
     })
 }
 
-/// The first image of the new reference that all old ones have for its platform, and theirs.
-fn choose(request: &Request, mut images: Vec<Image>, olds: Vec<Vec<Image>>) -> Result<(Image, Vec<Image>), Error> {
-    let has = |old: &[Image], image: &Image| {
-        image.platform.as_ref().is_some_and(|platform| old.iter().any(|other| is_for(other, platform)))
-    };
-    let serves = |old: &[Image], image: &Image| position(old, image.platform.as_ref()).is_some();
-    let first = |fits: &dyn Fn(&[Image], &Image) -> bool| {
-        images.iter().position(|image| olds.iter().all(|old| fits(old, image)))
-    };
-    let Some(at) = first(&has).or_else(|| first(&serves)) else {
-        let lacks = |old: &Vec<Image>| !images.iter().any(|image| serves(old, image));
-        let at = olds.iter().position(lacks).unwrap_or_default();
-        let reference = request.olds.get(at).map(ToString::to_string).unwrap_or_default();
-        let names = |images: &[Image]| {
-            let names = images.iter().filter_map(|image| image.platform.as_ref());
-            names.map(ToString::to_string).collect::<Vec<_>>()
-        };
-        let available = olds.get(at).map(|old| names(old)).unwrap_or_default();
-        let wanted = names(&images).join(" or ");
-        return Err(SourceError::NoPlatform { reference, wanted, available }.into());
-    };
-    let image = images.swap_remove(at);
-    let old = |old| pick(old, image.platform.as_ref()).ok_or(Error::Internal("an image that was there is gone"));
-    let olds = olds.into_iter().map(old).collect::<Result<_, _>>()?;
-    Ok((image, olds))
-}
-
 fn compared(old: SurveyedImage, new: &SurveyedImage, owners: &Owners) -> Diff {
     let mut roll = Roll::default();
-    let (was, is) = (sides(&old), sides(new));
+    let (was, is) = (old.sides(), new.sides());
     let mut changes = changes(&was, &is, |path| owners.owner_of(path).map(|owner| roll.number(owner)));
     let owner_names = roll.names;
     let name = |share: &OwnerShare| share.owner.map(|owner| owner_names[owner as usize].as_str());
@@ -165,22 +138,10 @@ fn compared(old: SurveyedImage, new: &SurveyedImage, owners: &Owners) -> Diff {
         let key = |share: &OwnerShare| (Reverse(share.changed_bytes), Reverse(share.avoidable_bytes));
         key(a).cmp(&key(b)).then_with(|| name(a).cmp(&name(b)))
     });
-    let layers = |image: &SurveyedImage| image.layers.iter().map(|layer| Arc::clone(&layer.pull)).collect::<Vec<_>>();
-    let (had, wanted) = (layers(&old), layers(new));
+    let (had, wanted) = (old.pull_layers(), new.pull_layers());
     let has = Has::of(had.iter().map(Arc::as_ref));
     let pulls = pulls(&wanted, new.config_size, &has, Some(&old.reference));
     Diff { old: old.reference, old_digest: old.digest, pulls, changes, owner_names }
-}
-
-fn sides(image: &SurveyedImage) -> Vec<Side<'_>> {
-    let sides = image.layers.iter().map(|layer| Side {
-        digest: layer.pull.digest,
-        diff_id: layer.diff_id,
-        size: layer.pull.size,
-        index_bytes: layer.pull.index.as_ref().map_or(0, PullIndex::bytes),
-        entries: &layer.entries,
-    });
-    sides.collect()
 }
 
 fn new_layer(layer: &SurveyedLayer) -> NewLayer {

@@ -6,8 +6,10 @@
 //! | `choose` | which image of a reference is meant |
 //! | `read` | a layer's entries, from its TOC or from its tar |
 //! | `owners` | the package databases that an image shows, and whose each file is |
+//! | `labels` | whose an entry is and how often it will change, as the planner takes it |
 
 mod choose;
+mod labels;
 mod owners;
 mod read;
 
@@ -21,13 +23,15 @@ use crate::inventory::toc_entries;
 use crate::job::JobOptions;
 use crate::oci::Platform;
 use crate::order::Entry;
-use crate::order::cost::PullLayer;
+use crate::order::changes::Side;
+use crate::order::cost::{PullIndex, PullLayer};
 use crate::owner::Hint;
 use crate::progress::Progress;
 use crate::source::{Image, Layer, Source};
 use crate::toc::{Toc, TocEntry};
 
-pub use choose::{is_for, other_platform, pick, position};
+pub use choose::{common, other_platform, pick};
+pub use labels::label;
 pub use owners::{Roll, shown};
 pub use read::{Index, pull_layer, share_out, tar_inventories, tar_inventory, toc};
 
@@ -55,6 +59,24 @@ pub struct SurveyedLayer {
     evidence: Vec<(usize, Evidence)>,
     /// What entries say of their owner themselves.
     hints: Vec<(usize, Hint)>,
+}
+
+impl SurveyedImage {
+    pub fn pull_layers(&self) -> Vec<Arc<PullLayer>> {
+        self.layers.iter().map(|layer| Arc::clone(&layer.pull)).collect()
+    }
+
+    /// As images are compared.
+    pub fn sides(&self) -> Vec<Side<'_>> {
+        let sides = self.layers.iter().map(|layer| Side {
+            digest: layer.pull.digest,
+            diff_id: layer.diff_id,
+            size: layer.pull.size,
+            index_bytes: layer.pull.index.as_ref().map_or(0, PullIndex::bytes),
+            entries: &layer.entries,
+        });
+        sides.collect()
+    }
 }
 
 /// Reads images one after the other, and a layer that several have once.
@@ -101,6 +123,12 @@ impl<'a> Surveyor<'a> {
             config_size: image.manifest.config().size,
             layers: digests.iter().map(layer).collect::<Result<_, _>>()?,
         })
+    }
+
+    /// Forgets all layers but this image's: in a sequence it is with those that the next one has most in common.
+    pub fn forget_others(&mut self, image: &SurveyedImage) {
+        let own: HashSet<BlobDigest> = image.layers.iter().map(|layer| layer.pull.digest).collect();
+        self.seen.retain(|digest, _| own.contains(digest));
     }
 
     fn see(&mut self, digest: BlobDigest, layer: SurveyedLayer) {
