@@ -29,6 +29,7 @@ pub mod compression;
 pub mod diff;
 pub mod digest;
 pub mod error;
+pub mod history;
 pub mod inspect;
 pub mod inventory;
 pub mod job;

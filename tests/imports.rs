@@ -20,7 +20,7 @@ const RANKS: &[(&str, &[&str])] = &[
     ("4.7", &["job"]),
     // What jobs read of images before they decide.
     ("4.8", &["survey"]),
-    ("5", &["rechunk", "verify", "check", "inspect", "diff"]),
+    ("5", &["rechunk", "verify", "check", "inspect", "diff", "history"]),
     // Shows what the jobs found; no job knows how it is shown.
     ("5.5", &["report"]),
     ("6", &["lib"]),

@@ -14,6 +14,7 @@ use restrata::spool;
 use restrata::verify::Ignore;
 
 use super::diff::Diff;
+use super::history::History;
 use super::layers::{Edits, Layers};
 use super::{exit, help, values};
 
@@ -52,6 +53,9 @@ pub enum Command {
     /// Tell what an update costs each client to pull, and why
     #[command(long_about = help::DIFF, after_help = help::DIFF_EXAMPLES)]
     Diff(Diff),
+    /// Tell what a sequence of versions cost, and would have cost in other layouts
+    #[command(long_about = help::HISTORY, after_help = help::HISTORY_EXAMPLES)]
+    History(History),
     /// Check that an image's zstd:chunked layers are sound
     #[command(long_about = help::CHECK, after_help = help::CHECK_EXAMPLES)]
     Check(Check),

@@ -17,6 +17,7 @@ Examples:
   restrata rechunk docker-archive:new.tar oci:images:v2 --previous oci:images:v1
   restrata verify docker-archive:new.tar oci:images:v2
   restrata diff oci:images:v1 oci:images:v2
+  restrata history oci:images:v1 oci:images:v2 oci:images:v3
   restrata check oci:images:v2
   restrata inspect oci:images:v2
 "
@@ -120,6 +121,23 @@ Examples:
   What a published image's next version would cost:
     skopeo copy --preserve-digests docker://registry.example/app:v1 oci:images:v1
     restrata diff oci:images:v1 oci:images:v2 --format json | jq .changed_bytes";
+
+pub const HISTORY: &str = "\
+Tell what a sequence of versions cost, and would have cost in other layouts\n\n\
+Takes versions of one image, oldest first. Says what a pull of each one costs clients that have an earlier one, also who \
+skipped some; whose files change how often; what each version adds to the registry; and what the same versions would have \
+cost with one layer, with a layer for each package, and with restrata's. Nothing is written: the sizes of layers that \
+are not there are estimates. docs/history.md defines each number.";
+
+pub const HISTORY_EXAMPLES: &str = "\
+Examples:
+  What the updates of an image cost, and whether another layout would pay:
+    restrata history docker-archive:v1.tar docker-archive:v2.tar docker-archive:v3.tar
+  The same for podman with partial pulls, from an S3-like registry:
+    restrata history oci:images:v1 oci:images:v2 oci:images:v3 --client podman --registry whole-200
+  Which packages changed in more than half of the updates:
+    restrata history oci:images:v1 oci:images:v2 oci:images:v3 --format json \\
+      | jq '(.versions | length - 1) as $n | .owners[] | select(.updates * 2 > $n) | .owner'";
 
 pub const CHECK: &str = "\
 Check that an image's zstd:chunked layers are sound\n\n\

@@ -11,6 +11,7 @@ use restrata::cache::Cache;
 use restrata::check::check;
 use restrata::diff::diff;
 use restrata::error::Error;
+use restrata::history::history;
 use restrata::inspect::inspect;
 use restrata::progress::{Interrupted, Progress};
 use restrata::rechunk::{Request, plan, rechunk};
@@ -20,6 +21,7 @@ use rustix::fs::{Access, AtFlags, CWD, accessat};
 
 use super::args::{Arguments, Check, Command, Format, Inspect, Rechunk, Verify};
 use super::diff::{Diff, DiffFormat};
+use super::history::History;
 use super::meter::{Job, Meter};
 use super::{exit, manual, signals};
 
@@ -30,6 +32,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<u8> {
         Command::Rechunk(arguments) => run_rechunk(*arguments, quiet),
         Command::Verify(arguments) => run_verify(&arguments, quiet),
         Command::Diff(arguments) => run_diff(arguments, quiet),
+        Command::History(arguments) => run_history(arguments, quiet),
         Command::Check(arguments) => run_check(&arguments, quiet),
         Command::Inspect(arguments) => run_inspect(&arguments),
         Command::Completions { shell } => print(&manual::completions(shell)?).map(|()| exit::DONE),
@@ -139,6 +142,19 @@ fn run_diff(arguments: Diff, quiet: bool) -> anyhow::Result<u8> {
         }
         None => exit::DONE,
     })
+}
+
+fn run_history(arguments: History, quiet: bool) -> anyhow::Result<u8> {
+    let format = arguments.format;
+    let request = arguments.request();
+    let outcome = beside(quiet, Job::Reads, |progress| history(&request, progress))?;
+    note(quiet, &outcome.notes);
+    print(&match format {
+        DiffFormat::Text => text::history(&outcome),
+        DiffFormat::Json => json::history(&outcome),
+        DiffFormat::Markdown => markdown::history(&outcome),
+    })?;
+    Ok(exit::DONE)
 }
 
 fn run_check(arguments: &Check, quiet: bool) -> anyhow::Result<u8> {

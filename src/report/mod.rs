@@ -9,6 +9,7 @@ pub mod markdown;
 mod table;
 pub mod text;
 mod units;
+mod versions;
 
 #[cfg(test)]
 mod samples;

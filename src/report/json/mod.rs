@@ -1,10 +1,12 @@
 //! One object for each job. The fields that DESIGN section 8 names are fixed; more may come to stand beside them.
 
 mod diff;
+mod history;
 mod pulls;
 mod rechunk;
 
 pub use diff::diff;
+pub use history::history;
 pub use rechunk::{plan, rechunk};
 
 use serde::Serialize;

@@ -2,6 +2,7 @@
 
 mod check;
 mod diff;
+mod history;
 mod inspect;
 mod layers;
 mod plan;
@@ -10,6 +11,7 @@ mod verify;
 
 pub use check::check;
 pub use diff::{diff, over};
+pub use history::history;
 pub use inspect::inspect;
 pub use plan::plan;
 pub use rechunk::rechunk;

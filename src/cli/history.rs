@@ -1,0 +1,66 @@
+//! The options of `history`.
+
+use clap::Args;
+use restrata::history::Request;
+use restrata::oci::{Platform, Reference};
+use restrata::order::cost::{Client, RegistryProfile};
+use restrata::order::layouts::View;
+
+use super::args::Resources;
+use super::diff::DiffFormat;
+use super::values;
+
+#[derive(Debug, Args)]
+pub struct History {
+    /// Versions of one image, oldest first
+    #[arg(required = true, num_args = 2.., value_name = "REF", value_parser = values::reference)]
+    pub references: Vec<Reference>,
+
+    /// Tell the costs of this client; repeat for more [default: plain and podman]
+    #[arg(long, value_name = "CLIENT", value_parser = values::client())]
+    pub client: Vec<Client>,
+
+    /// Tell the costs on this kind of registry; repeat for more [default: multi-range]
+    ///
+    /// They differ in how they answer a request for several ranges (see restrata help diff). A plain client asks for none.
+    #[arg(long, value_name = "REGISTRY", value_parser = values::registry())]
+    pub registry: Vec<RegistryProfile>,
+
+    /// Take the images for this platform, such as linux/arm64 [default: the newest version's first that all have]
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]", value_parser = values::platform)]
+    pub platform: Option<Platform>,
+
+    #[command(flatten)]
+    pub resources: Resources,
+
+    /// Print the report as text for people, as one JSON object, or as Markdown
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = DiffFormat::Text)]
+    pub format: DiffFormat,
+}
+
+impl History {
+    pub fn request(self) -> Request {
+        Request {
+            references: self.references,
+            platform: self.platform,
+            views: views(&self.client, &self.registry),
+            resources: self.resources.options(),
+        }
+    }
+}
+
+/// Each client on each registry that makes a difference to it.
+fn views(clients: &[Client], registries: &[RegistryProfile]) -> Vec<View> {
+    let clients = if clients.is_empty() { &[Client::Plain, Client::Podman] } else { clients };
+    let registries = if registries.is_empty() { &[RegistryProfile::MultiRange] } else { registries };
+    let mut views: Vec<View> = Vec::new();
+    for &client in clients {
+        for &registry in if client == Client::Plain { &client.registries()[..1] } else { registries } {
+            let view = View { client, registry };
+            if !views.contains(&view) {
+                views.push(view);
+            }
+        }
+    }
+    views
+}

@@ -1,0 +1,128 @@
+//! What a sequence of versions cost.
+
+use std::fmt::Write as _;
+
+use crate::history::{Outcome, Version};
+use crate::report::table::{Align, Table};
+use crate::report::units::{count, plural, printable, size};
+use crate::report::versions::{layout, names, pulled, updates, view};
+
+use super::{bold, heading};
+
+/// Owners that are listed.
+const MOST: usize = 10;
+
+/// So many versions behind are told of.
+const BEHIND: [&str; 5] = ["1 behind", "2 behind", "3 behind", "4 behind", "5 behind"];
+
+/// Columns for a version's name.
+const NAME: usize = 16;
+
+pub fn history(outcome: &Outcome) -> String {
+    let (common, names) = names(&outcome.versions);
+    let names: Vec<String> = names.iter().map(|name| cut(name)).collect();
+    let mut out = heading(outcome.platform.as_ref(), None);
+    if !common.is_empty() {
+        let _ = writeln!(out, "versions of {common}");
+    }
+    let _ = write!(out, "\n{}\n{}", summary(outcome), versions(outcome, &names));
+    for number in 0..outcome.views.len() {
+        let _ = write!(out, "\n{}\n{}", pulls(outcome, &names, number), layouts(outcome, number));
+    }
+    if !outcome.owners.is_empty() {
+        let _ = write!(out, "\n{}", owners(outcome));
+    }
+    out
+}
+
+/// What differs stands at a name's end.
+fn cut(name: &str) -> String {
+    let chars = name.chars().count();
+    match chars > NAME {
+        true => "\u{2026}".chars().chain(name.chars().skip(chars + 1 - NAME)).collect(),
+        false => name.to_owned(),
+    }
+}
+
+fn summary(outcome: &Outcome) -> String {
+    let changes = outcome.versions.len().saturating_sub(1) as u64;
+    let stored = outcome.layouts.first().map_or(0, |published| published.stored_bytes());
+    format!(
+        "{} changed {} of compressed content.\nA registry stores {} of layers for all {}.\n",
+        plural(changes, "update", "updates"),
+        size(outcome.changed_bytes()),
+        size(stored),
+        plural(outcome.versions.len() as u64, "version", "versions"),
+    )
+}
+
+fn versions(outcome: &Outcome, names: &[String]) -> String {
+    let mut table = Table::new([
+        ("version", Align::Left),
+        ("layers", Align::Right),
+        ("size", Align::Right),
+        ("new in registry", Align::Right),
+        ("changed content", Align::Right),
+    ]);
+    for (version, name) in outcome.versions.iter().zip(names) {
+        let changed = version.changed_bytes.map_or("-".to_owned(), size);
+        let layers = count(version.layers as u64);
+        table.row([name.clone(), layers, size(version.size), size(version.added_bytes), changed]);
+    }
+    table.render()
+}
+
+/// What a pull of each version costs clients with an earlier one.
+fn pulls(outcome: &Outcome, names: &[String], number: usize) -> String {
+    let behind = BEHIND.map(|head| (head, Align::Right));
+    let [one, two, three, four, five] = behind;
+    let mut table = Table::new([("version", Align::Left), ("first pull", Align::Right), one, two, three, four, five]);
+    let cell = |version: &Version, behind: usize| {
+        let from = version.updates.len().checked_sub(behind);
+        from.map_or(String::new(), |from| pulled(&version.updates[from][number]))
+    };
+    for (version, name) in outcome.versions.iter().zip(names) {
+        let first = pulled(&version.first_pull[number]);
+        let [one, two, three, four, five] = [1, 2, 3, 4, 5].map(|behind| cell(version, behind));
+        table.row([name.clone(), first, one, two, three, four, five]);
+    }
+    format!("{}\n{}", bold(&format!("{}: bytes pulled by clients", view(outcome.views[number]))), table.render())
+}
+
+fn layouts(outcome: &Outcome, number: usize) -> String {
+    let mut table = Table::new([
+        ("layout", Align::Left),
+        ("layers", Align::Right),
+        ("first pull", Align::Right),
+        ("all updates", Align::Right),
+        ("of changed", Align::Right),
+        ("in registry", Align::Right),
+    ]);
+    for history in &outcome.layouts {
+        let (bytes, times) = updates(history, number, outcome.changed_bytes());
+        let layers = history.versions.last().map_or(0, |version| version.layers as u64);
+        let first = history.versions.first().map_or(String::new(), |version| pulled(&version.cells[number]));
+        table.row([layout(history).to_owned(), count(layers), first, bytes, times, size(history.stored_bytes())]);
+    }
+    table.render()
+}
+
+fn owners(outcome: &Outcome) -> String {
+    let changes = outcome.versions.len().saturating_sub(1);
+    let mut table = Table::new([
+        ("changed", Align::Right),
+        ("new files", Align::Right),
+        ("updates", Align::Right),
+        ("owner", Align::Left),
+    ]);
+    for owner in outcome.owners.iter().take(MOST) {
+        let name = owner.owner.as_deref().map_or("(nobody)".to_owned(), printable);
+        let updates = format!("{} of {changes}", owner.updates);
+        table.row([size(owner.changed_bytes), count(owner.changed_files), updates, name]);
+    }
+    let left = match outcome.owners.len().saturating_sub(MOST) as u64 {
+        0 => String::new(),
+        left => format!("and {}\n", plural(left, "more owner", "more owners")),
+    };
+    table.render() + &left
+}
