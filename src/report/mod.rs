@@ -14,6 +14,8 @@ mod versions;
 #[cfg(test)]
 mod diff_tests;
 #[cfg(test)]
+mod history_tests;
+#[cfg(test)]
 mod samples;
 #[cfg(test)]
 mod tests;

@@ -4,9 +4,11 @@ use crate::check::{CheckReport, CheckedImage, CheckedLayer};
 use crate::compression::Compression;
 use crate::diff::{self, Choice, Diff, NewLayer};
 use crate::digest::{BlobDigest, DiffId};
+use crate::history::{self, LayoutHistory, LayoutVersion, OwnerHistory};
 use crate::inspect::{BigFile, InspectedImage, InspectedLayer, Inspection};
 use crate::order::changes::{Changes, Counts, FileShare, FileState, OwnerShare, Parts, Same};
 use crate::order::cost::{Client, Cost, LayerPull, Pull, PullOutcome, RegistryProfile, Why};
+use crate::order::layouts::{Cell, Layout, View};
 use crate::order::{Reason, State};
 use crate::rechunk::{ImageOutcome, LayerOutcome, OldBlob, Outcome, Planned, PlannedImage, PlannedLayer};
 use crate::span::Span;
@@ -185,6 +187,51 @@ pub fn diff() -> diff::Outcome {
         layers: vec![layer(10, 30_400_000), layer(11, bytes)],
         diffs: vec![Diff { old, old_digest: Some(digest(1)), pulls, changes, owner_names }],
         choice: Choice::default(),
+        notes: vec!["a note".to_owned()],
+    }
+}
+
+/// So many versions, of which a plain client pulls 20 MB for each one that it is behind; podman can't pull the last one.
+pub fn history(count: usize) -> history::Outcome {
+    let cell = |outcome, blob_bytes| Cell { outcome, requests: 3, ranges: 1, blob_bytes };
+    let plain = |bytes| cell(PullOutcome::Whole, bytes);
+    let podman = |to: usize, bytes| match to + 1 == count {
+        true => cell(PullOutcome::Failed, 0),
+        false => cell(PullOutcome::Partial, bytes),
+    };
+    let version = |to: usize| history::Version {
+        reference: format!("oci:images:a-rather-long-tag-1.2.{to}"),
+        digest: Some(digest(to as u8)),
+        layers: 64,
+        size: 138_900_000,
+        config_bytes: 7_432,
+        added_bytes: 20_000_000,
+        changed_bytes: (to > 0).then_some(16_000_000),
+        first_pull: vec![plain(138_907_432), podman(to, 138_910_000)],
+        updates: (0..to).map(|from| vec![plain(20_000_000 * (to - from) as u64), podman(to, 17_000_000)]).collect(),
+    };
+    let versions: Vec<history::Version> = (0..count).map(version).collect();
+    let of_layout = |version: &history::Version| LayoutVersion {
+        layers: version.layers,
+        size: version.size,
+        added_bytes: version.added_bytes,
+        cells: version.updates.last().unwrap_or(&version.first_pull).clone(),
+    };
+    let layout = |layout| LayoutHistory { layout, versions: versions.iter().map(of_layout).collect() };
+    let owner = |owner: Option<&str>, updates, changed_bytes| OwnerHistory {
+        owner: owner.map(str::to_owned),
+        updates,
+        changed_files: 1_234,
+        changed_bytes,
+    };
+    history::Outcome {
+        platform: Some("linux/amd64".parse().unwrap()),
+        views: [Client::Plain, Client::Podman]
+            .map(|client| View { client, registry: RegistryProfile::MultiRange })
+            .into(),
+        layouts: [None].into_iter().chain(Layout::ALL.map(Some)).map(layout).collect(),
+        versions,
+        owners: vec![owner(Some("dpkg:perl"), 2, 12_300_000), owner(None, 1, 41), owner(Some("npm:a|`b\u{1b}"), 1, 7)],
         notes: vec!["a note".to_owned()],
     }
 }

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::{code, err, images, out, restrata};
 
 /// Two versions of a small image: `v1` and `v2`, which was written against it.
-fn versions(dir: &TempDir) -> (String, String) {
+pub fn versions(dir: &TempDir) -> (String, String) {
     let (root, v1) = images(dir.path());
     let v2 = v1.replace(":v1", ":v2");
     assert_eq!(code(&restrata(&["rechunk", "-q", &root, &v1])), 0);

@@ -2,6 +2,7 @@
 #![cfg(feature = "cli")]
 
 mod diff;
+mod history;
 mod options;
 
 use std::fs;
@@ -13,8 +14,8 @@ use restrata::oci::Reference;
 use serde_json::Value;
 use tempfile::TempDir;
 
-const COMMANDS: [&str; 7] = ["rechunk", "verify", "diff", "check", "inspect", "completions", "man"];
-const JOBS: [&str; 5] = ["rechunk", "verify", "diff", "check", "inspect"];
+const COMMANDS: [&str; 8] = ["rechunk", "verify", "diff", "history", "check", "inspect", "completions", "man"];
+const JOBS: [&str; 6] = ["rechunk", "verify", "diff", "history", "check", "inspect"];
 
 fn restrata(arguments: &[&str]) -> Output {
     Command::cargo_bin("restrata")
@@ -73,6 +74,8 @@ fn wrong_usage_is_64() {
         &["diff", "oci:a", "oci:b", "--registry", "ghcr.io"],
         &["diff", "oci:a", "oci:b", "--fail-above", "much"],
         &["diff", "oci:a", "oci:b", "--format", "html"],
+        &["history", "oci:a"],
+        &["history", "oci:a", "oci:b", "--client", "docker"],
         &["inspect", "oci:a", "--platform", "linux"],
         &["check", "oci:a", "--no-such-option"],
         &["completions", "tcsh"],

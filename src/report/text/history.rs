@@ -16,7 +16,7 @@ const MOST: usize = 10;
 const BEHIND: [&str; 5] = ["1 behind", "2 behind", "3 behind", "4 behind", "5 behind"];
 
 /// Columns for a version's name.
-const NAME: usize = 16;
+const NAME: usize = 18;
 
 pub fn history(outcome: &Outcome) -> String {
     let (common, names) = names(&outcome.versions);
@@ -86,7 +86,7 @@ fn pulls(outcome: &Outcome, names: &[String], number: usize) -> String {
         let [one, two, three, four, five] = [1, 2, 3, 4, 5].map(|behind| cell(version, behind));
         table.row([name.clone(), first, one, two, three, four, five]);
     }
-    format!("{}\n{}", bold(&format!("{}: bytes pulled by clients", view(outcome.views[number]))), table.render())
+    format!("{}\n\n{}", bold(&view(outcome.views[number])), table.render())
 }
 
 fn layouts(outcome: &Outcome, number: usize) -> String {

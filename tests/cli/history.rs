@@ -1,0 +1,45 @@
+//! `history` as it is typed.
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::diff::versions;
+use super::{code, err, out, restrata};
+
+#[test]
+fn every_format_is_printed() {
+    let dir = TempDir::new().unwrap();
+    let (v1, v2) = versions(&dir);
+    let run = |options: &[&str]| restrata(&[&["history", &v1, &v2, &v1], options].concat());
+    let text = run(&[]);
+    assert_eq!(code(&text), 0, "{}", err(&text));
+    assert!(out(&text).contains("2 updates changed ") && !out(&text).contains('\u{1b}'), "{}", out(&text));
+    assert_eq!(out(&run(&["-q"])), out(&text));
+    let json = run(&["--format", "json"]);
+    let report: Value = serde_json::from_slice(&json.stdout).unwrap();
+    let names: Vec<_> = report["versions"].as_array().unwrap().iter().map(|version| &version["reference"]).collect();
+    assert_eq!(names, [&v1, &v2, &v1]);
+    // What was there before costs a registry nothing.
+    assert_eq!((&report["versions"][2]["added_bytes"], report["matrix"].as_array().unwrap().len()), (&0.into(), 6));
+    let markdown = run(&["--format", "markdown"]);
+    assert!(code(&markdown) == 0 && out(&markdown).starts_with("### 2 updates changed "), "{}", out(&markdown));
+}
+
+#[test]
+fn clients_and_registries_are_chosen() {
+    let dir = TempDir::new().unwrap();
+    let (v1, v2) = versions(&dir);
+    let shown = |options: &[&str]| {
+        let json = restrata(&[&["history", &v1, &v2, "--format", "json"], options].concat());
+        let report: Value = serde_json::from_slice(&json.stdout).unwrap();
+        let pulls = report["matrix"][2]["pulls"].as_array().unwrap().clone();
+        let name =
+            |pull: &Value| [&pull["client"], &pull["registry"]].map(|name| name.as_str().unwrap().to_owned()).join(" ");
+        pulls.iter().map(name).collect::<Vec<_>>()
+    };
+    assert_eq!(shown(&[]), ["plain multi-range", "podman multi-range"]);
+    assert_eq!(shown(&["--registry", "whole-200"]), ["plain multi-range", "podman whole-200"]);
+    let composefs =
+        ["--client", "composefs", "--registry", "ranges-16", "--registry", "whole-200", "--registry", "ranges-16"];
+    assert_eq!(shown(&composefs), ["composefs ranges-16", "composefs whole-200"]);
+}
