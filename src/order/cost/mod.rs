@@ -23,6 +23,7 @@ use crate::digest::{BlobDigest, ChunkDigest, FileDigest};
 use crate::span::Span;
 
 pub use local::Has;
+use local::Lookup;
 pub use ranges::{BRIDGED_GAP, MAX_RANGES, merge};
 pub use registry::{HEADER_LIMIT, RegistryProfile};
 
@@ -158,6 +159,9 @@ pub struct Cost {
     pub index_bytes: u64,
     /// Content that the client lacks; for a whole layer, the blob.
     pub data_bytes: u64,
+    /// Of `data_bytes`: content that layers below bring, too. podman pulls up to six layers at once and takes it from those
+    /// that are in its store by then, so it reads this much less at best.
+    pub shared_bytes: u64,
     /// Bytes that the client reads and throws away: gaps between ranges, and what comes before them when a registry
     /// sends the whole layer.
     pub gap_bytes: u64,
@@ -181,6 +185,7 @@ impl Cost {
         self.ranges += other.ranges;
         self.index_bytes += other.index_bytes;
         self.data_bytes += other.data_bytes;
+        self.shared_bytes += other.shared_bytes;
         self.gap_bytes += other.gap_bytes;
         self.hang_up_bytes += other.hang_up_bytes;
         self.multipart_bytes += other.multipart_bytes;
@@ -231,7 +236,7 @@ impl Pull {
 
 /// The cost of an image with a config of `config_size` bytes for a client that has `has`.
 ///
-/// A layer does not help another one of the same pull: podman pulls up to six at once.
+/// No layer is taken to help another one of the same pull; [`Cost::shared_bytes`] says how much it could.
 pub fn pull(
     layers: &[Arc<PullLayer>],
     config_size: u64,
@@ -240,7 +245,16 @@ pub fn pull(
     registry: RegistryProfile,
     from: Option<String>,
 ) -> Pull {
-    let layers: Vec<LayerPull> = layers.iter().map(|layer| replay::layer(layer, has, client, registry)).collect();
+    let mut arriving = Has::default();
+    let replayed = layers.iter().map(|layer| {
+        let lookup = Lookup { client, has, arriving: Some(&arriving) };
+        let pulled = replay::layer(layer, lookup, registry);
+        if pulled.outcome == PullOutcome::Partial {
+            arriving.add(layer);
+        }
+        pulled
+    });
+    let layers: Vec<LayerPull> = replayed.collect();
     let mut cost = Cost { requests: 1, ..Cost::default() };
     layers.iter().filter(|layer| layer.outcome != PullOutcome::Failed).for_each(|layer| cost.add(&layer.cost));
     let outcome = layers.iter().map(|layer| layer.outcome).max().unwrap_or(PullOutcome::Reused);

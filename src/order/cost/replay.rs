@@ -3,16 +3,18 @@
 
 use std::collections::HashSet;
 
+use super::local::Lookup;
 use super::ranges::{header_bytes, multipart_bytes};
 use super::registry::Answer;
-use super::{Client, Cost, Has, LayerPull, MAX_RANGES, PullIndex, PullLayer, PullOutcome, RegistryProfile, Why, merge};
+use super::{Client, Cost, LayerPull, MAX_RANGES, PullIndex, PullLayer, PullOutcome, RegistryProfile, Why, merge};
 use crate::span::Span;
 
 /// podman's `maxTocSize`, in bytes, compressed or not.
 const MAX_TOC: u64 = 150 << 20;
 
-pub(super) fn layer(layer: &PullLayer, has: &Has<'_>, client: Client, registry: RegistryProfile) -> LayerPull {
-    if has.has_layer(layer, client) {
+pub(super) fn layer(layer: &PullLayer, lookup: Lookup<'_>, registry: RegistryProfile) -> LayerPull {
+    let client = lookup.client;
+    if lookup.has.has_layer(layer, client) {
         return pulled(layer, PullOutcome::Reused, None, Cost::default(), Vec::new());
     }
     let index = match (client, &layer.index) {
@@ -33,8 +35,12 @@ pub(super) fn layer(layer: &PullLayer, has: &Has<'_>, client: Client, registry: 
         Err(Why::GivesUp { status: 400, .. }) => return whole(layer, Why::FallsBack(400), cost),
         Err(why) => return pulled(layer, PullOutcome::Failed, Some(why), cost, Vec::new()),
     }
-    match data(layer, &missing(index, has, client), registry, &mut cost) {
-        Ok(fetched) => pulled(layer, PullOutcome::Partial, None, cost, fetched),
+    let lacks = missing(index, Lookup { arriving: None, ..lookup });
+    match data(layer, &lacks, registry, &mut cost) {
+        Ok(fetched) => {
+            cost.shared_bytes = bytes(&lacks) - bytes(&missing(index, lookup));
+            pulled(layer, PullOutcome::Partial, None, cost, fetched)
+        }
         Err(why) => pulled(layer, PullOutcome::Failed, Some(why), cost, Vec::new()),
     }
 }
@@ -50,21 +56,25 @@ fn whole(layer: &PullLayer, why: Why, tried: Cost) -> LayerPull {
 }
 
 /// What the client lacks, in the order of the TOC.
-fn missing(index: &PullIndex, has: &Has<'_>, client: Client) -> Vec<Span> {
+fn missing(index: &PullIndex, lookup: Lookup<'_>) -> Vec<Span> {
     let mut missing = Vec::new();
     // A store in composefs' form keeps each content once (`makeEntriesFlat`).
     let mut seen = HashSet::new();
     for file in &index.files {
-        if client != Client::Composefs || seen.insert(&file.digest) {
-            has.missing(file, client, &mut missing);
+        if lookup.client != Client::Composefs || seen.insert(&file.digest) {
+            lookup.missing(file, &mut missing);
         }
     }
     missing
 }
 
+fn bytes(spans: &[Span]) -> u64 {
+    spans.iter().map(|span| span.len()).sum()
+}
+
 /// Asks for content, with half as many ranges after each 400.
 fn data(layer: &PullLayer, missing: &[Span], registry: RegistryProfile, cost: &mut Cost) -> Result<Vec<Span>, Why> {
-    let wanted: u64 = missing.iter().map(|span| span.len()).sum();
+    let wanted = bytes(missing);
     let mut ranges = merge(missing, MAX_RANGES);
     if ranges.is_empty() {
         return Ok(ranges);
@@ -73,7 +83,7 @@ fn data(layer: &PullLayer, missing: &[Span], registry: RegistryProfile, cost: &m
         cost.range_header_bytes = cost.range_header_bytes.max(header_bytes(&ranges));
         match request(layer, &ranges, registry, cost) {
             Ok(skipped) => {
-                let fetched: u64 = ranges.iter().map(|span| span.len()).sum();
+                let fetched = bytes(&ranges);
                 cost.ranges += ranges.len() as u64;
                 cost.data_bytes += wanted;
                 cost.gap_bytes += fetched - wanted + skipped;
@@ -101,7 +111,7 @@ fn request(layer: &PullLayer, ranges: &[Span], registry: RegistryProfile, cost: 
             }
             let end = ranges.last().map_or(0, |last| last.end());
             cost.hang_up_bytes += layer.size.saturating_sub(end);
-            Ok(end - ranges.iter().map(|span| span.len()).sum::<u64>())
+            Ok(end - bytes(ranges))
         }
         Answer::Refused(status) => Err(Why::GivesUp { status, ranges: ranges.len() as u64 }),
     }

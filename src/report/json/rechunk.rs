@@ -107,6 +107,7 @@ struct PullFields<'a> {
     index_bytes: u64,
     data_bytes: u64,
     gap_bytes: u64,
+    shared_bytes: u64,
     blob_bytes: u64,
 }
 
@@ -201,6 +202,7 @@ fn pull(pull: &Pull) -> PullFields<'_> {
         index_bytes: pull.cost.index_bytes,
         data_bytes: pull.cost.data_bytes,
         gap_bytes: pull.cost.gap_bytes,
+        shared_bytes: pull.cost.shared_bytes,
         blob_bytes: pull.blob_bytes(),
     }
 }
