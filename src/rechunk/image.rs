@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::codec::Level;
 use crate::digest::{DiffId, FileDigest};
 use crate::error::Error;
 use crate::inventory::Frames;
@@ -142,7 +143,7 @@ impl Job<'_> {
             }
         };
         let options = unpack::Options {
-            level: Some(self.request.effort.first()),
+            level: Some(self.first_level()),
             known: &self.old.known,
             expect_known,
             threads: self.request.resources.threads,
@@ -152,6 +153,11 @@ impl Job<'_> {
             let reference = self.source.reference().to_string();
             Error::Unpack { reference, layer: self.layer_name(indexes[at]), source }
         })
+    }
+
+    /// The level of content that was compressed before the plan was made.
+    pub fn first_level(&self) -> Level {
+        self.request.effort.first(!self.old.blobs.is_empty())
     }
 
     fn layer_name(&self, index: usize) -> String {

@@ -92,7 +92,7 @@ impl Job<'_> {
     }
 
     fn compress(&self, files: &[File], unpacked: &mut [UnpackedLayer], level: Level) -> Result<(), Error> {
-        let is_done = |file: &&File| file.cutting == Cutting::Whole && level == self.request.effort.first();
+        let is_done = |file: &&File| file.cutting == Cutting::Whole && level == self.first_level();
         let files: Vec<&File> = files.iter().filter(|file| !is_done(file)).collect();
         let frames = self.each(&files, level, |reframer, file| {
             let payload = payload(unpacked, file.place).ok_or(PackError::Internal("a file lost its content"))?;
