@@ -30,6 +30,10 @@ pub enum Error {
     Reframe { source: PackError },
     #[error("{reference}: layer {layer}: {reason}")]
     Index { reference: String, layer: String, reason: String },
+    #[error(
+        "{reference}: expected an image with layers (oci, oci-archive or docker-archive), found a root file system"
+    )]
+    NoLayers { reference: String },
     #[error("base image {reference}: {reason}")]
     Base { reference: String, reason: String },
     #[error(

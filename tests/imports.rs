@@ -18,6 +18,8 @@ const RANKS: &[(&str, &[&str])] = &[
     ("4.5", &["error"]),
     // The options that jobs share.
     ("4.7", &["job"]),
+    // What jobs read of images before they decide.
+    ("4.8", &["survey"]),
     ("5", &["rechunk", "verify", "check", "inspect", "diff"]),
     // Shows what the jobs found; no job knows how it is shown.
     ("5.5", &["report"]),

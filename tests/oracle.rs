@@ -145,7 +145,7 @@ proptest! {
                 prop_assert_eq!(&layers, &expected, "{:?} {:?}", client, registry);
                 prop_assert_eq!(found.blob_bytes(), 77 + expected.iter().map(|layer| layer.3).sum::<u64>());
                 for (at, layer) in found.layers.iter().enumerate().filter(|(_, layer)| layer.outcome == PullOutcome::Partial) {
-                    let below = new[..at].iter().zip(&found.layers).filter(|(_, pull)| pull.outcome == PullOutcome::Partial);
+                    let below = new[..at].iter().zip(&found.layers).filter(|(layer, pull)| layer.index.is_some() && pull.outcome != PullOutcome::Reused);
                     let with_below: Vec<_> = old.iter().chain(below.map(|(layer, _)| layer)).cloned().collect();
                     let count = |has: &[Arc<PullLayer>]| {
                         wanted(new[at].index.as_ref().unwrap(), has, client).iter().filter(|wanted| **wanted).count() as u64

@@ -13,6 +13,7 @@ use restrata::rechunk::Effort;
 use restrata::spool;
 use restrata::verify::Ignore;
 
+use super::diff::Diff;
 use super::layers::{Edits, Layers};
 use super::{exit, help, values};
 
@@ -48,6 +49,9 @@ pub enum Command {
     /// Compare the files of two images
     #[command(long_about = help::VERIFY, after_help = help::VERIFY_EXAMPLES)]
     Verify(Verify),
+    /// Tell what an update costs each client to pull, and why
+    #[command(long_about = help::DIFF, after_help = help::DIFF_EXAMPLES)]
+    Diff(Diff),
     /// Check that an image's zstd:chunked layers are sound
     #[command(long_about = help::CHECK, after_help = help::CHECK_EXAMPLES)]
     Check(Check),

@@ -16,6 +16,7 @@ macro_rules! examples {
 Examples:
   restrata rechunk docker-archive:new.tar oci:images:v2 --previous oci:images:v1
   restrata verify docker-archive:new.tar oci:images:v2
+  restrata diff oci:images:v1 oci:images:v2
   restrata check oci:images:v2
   restrata inspect oci:images:v2
 "
@@ -41,7 +42,7 @@ Exit codes:
   0    done
   1    failed
   2    image not found
-  3    verify or check says no
+  3    verify, check or diff --fail-above says no
   64   wrong usage
   130  interrupted; temporary files are removed and nothing is written"
 );
@@ -96,6 +97,29 @@ Examples:
     restrata verify docker-archive:v2.tar oci:images:v2 --ignore mtime
   After rechunk --prune /var/cache/:
     restrata verify docker-archive:new.tar oci:images:v2 --prune /var/cache/";
+
+pub const DIFF: &str = "\
+Tell what an update costs each client to pull, and why\n\n\
+Replays what docker, containerd and podman do when they have OLD and pull NEW, on registries of every kind: bytes, \
+requests, ranges. Then it says which packages and files cost it, and what of it was avoidable: files that did not \
+change in layers that did, files of which only the time changed, layers that were only compressed again. Any image \
+will do, whoever made it and however it is compressed. docs/cost.md defines each number.";
+
+pub const DIFF_EXAMPLES: &str = "\
+Examples:
+  What an update costs, for whom and why:
+    restrata diff oci:images:v1 oci:images:v2
+  For clients that are one and two versions behind:
+    restrata diff oci:images:v2 oci:images:v1 oci:images:v3
+  In CI, no update of more than 200 MB:
+    restrata diff -q oci:images:v1 oci:images:v2 --fail-above 200MB
+  The same for podman with partial pulls, from Docker Hub:
+    restrata diff -q oci:images:v1 oci:images:v2 --client podman --registry ranges-299 --fail-above 200MB
+  A comment on a pull request:
+    restrata diff oci:images:v1 oci:images:v2 --format markdown > comment.md
+  What a published image's next version would cost:
+    skopeo copy --preserve-digests docker://registry.example/app:v1 oci:images:v1
+    restrata diff oci:images:v1 oci:images:v2 --format json | jq .changed_bytes";
 
 pub const CHECK: &str = "\
 Check that an image's zstd:chunked layers are sound\n\n\

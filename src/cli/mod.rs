@@ -9,6 +9,7 @@
 //! | `manual` | completions and manual pages |
 
 mod args;
+mod diff;
 mod failure;
 mod help;
 mod layers;
@@ -26,7 +27,7 @@ pub use run::run;
 mod exit {
     pub const DONE: u8 = 0;
     pub const FAILED: u8 = 1;
-    /// `verify` or `check` says no.
+    /// `verify`, `check` or `diff --fail-above` says no.
     pub const NO: u8 = 3;
     /// EX_USAGE of sysexits.h: clap's own 2 means "image not found" here.
     pub const USAGE: u8 = 64;

@@ -9,15 +9,17 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use restrata::cache::Cache;
 use restrata::check::check;
+use restrata::diff::diff;
 use restrata::error::Error;
 use restrata::inspect::inspect;
 use restrata::progress::{Interrupted, Progress};
 use restrata::rechunk::{Request, plan, rechunk};
-use restrata::report::{json, printable, text};
+use restrata::report::{json, markdown, printable, text};
 use restrata::verify::{Ignore, verify};
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 
 use super::args::{Arguments, Check, Command, Format, Inspect, Rechunk, Verify};
+use super::diff::{Diff, DiffFormat};
 use super::meter::{Job, Meter};
 use super::{exit, manual, signals};
 
@@ -27,6 +29,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<u8> {
     match arguments.command {
         Command::Rechunk(arguments) => run_rechunk(*arguments, quiet),
         Command::Verify(arguments) => run_verify(&arguments, quiet),
+        Command::Diff(arguments) => run_diff(arguments, quiet),
         Command::Check(arguments) => run_check(&arguments, quiet),
         Command::Inspect(arguments) => run_inspect(&arguments),
         Command::Completions { shell } => print(&manual::completions(shell)?).map(|()| exit::DONE),
@@ -114,6 +117,28 @@ fn run_verify(arguments: &Verify, quiet: bool) -> anyhow::Result<u8> {
     let text = || text::verify(&verdict);
     answer(arguments.output.format, quiet, text, || json::verify(&verdict))?;
     Ok(if verdict.is_same() { exit::DONE } else { exit::NO })
+}
+
+/// Quiet leaves out the notes, and the report unless it goes to a program; the exit code tells.
+fn run_diff(arguments: Diff, quiet: bool) -> anyhow::Result<u8> {
+    let (format, limit) = (arguments.format, arguments.fail_above);
+    let request = arguments.request();
+    let outcome = beside(quiet, Job::Reads, |progress| diff(&request, progress))?;
+    note(quiet, &outcome.notes);
+    match format {
+        DiffFormat::Json => print(&json::diff(&outcome))?,
+        DiffFormat::Markdown => print(&markdown::diff(&outcome))?,
+        DiffFormat::Text if quiet => {}
+        DiffFormat::Text => print(&text::diff(&outcome))?,
+    }
+    let over = limit.and_then(|limit| Some((limit, outcome.over(limit)?)));
+    Ok(match over {
+        Some((limit, (diff, pull))) => {
+            say(format_args!("restrata: {}", text::over(diff, pull, limit)));
+            exit::NO
+        }
+        None => exit::DONE,
+    })
 }
 
 fn run_check(arguments: &Check, quiet: bool) -> anyhow::Result<u8> {

@@ -3,9 +3,11 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use restrata::codec::Level;
 use restrata::limits;
 use restrata::oci::{Platform, Reference, ReferenceError, Transport};
+use restrata::order::cost::{Client, RegistryProfile};
 use restrata::order::layers::{Mtime, Prune, Share};
 use restrata::rechunk::Effort;
 use restrata::tar::{TarPath, Time};
@@ -69,6 +71,48 @@ pub fn share(text: &str) -> Result<Share, String> {
     share
         .filter(|share| *share <= Share(10_000))
         .ok_or_else(|| "expected 0 to 100 percent, such as 10% or 2.5%".to_owned())
+}
+
+/// Bytes, with a decimal unit as reports print it or a binary one.
+pub fn size(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, u64); 10] = [
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+        ("TiB", 1 << 40),
+        ("kB", 1_000),
+        ("KB", 1_000),
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+        ("TB", 1_000_000_000_000),
+        ("B", 1),
+    ];
+    let unit = UNITS.into_iter().find_map(|(name, bytes)| Some((text.strip_suffix(name)?, bytes)));
+    let (number, unit) = unit.map_or((text, 1), |(number, bytes)| (number.trim_end(), bytes));
+    let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
+    let digits = |text: &str| {
+        let are_digits = (1..=18).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+        are_digits.then(|| text.parse::<u128>().ok()).flatten()
+    };
+    let bytes = digits(whole).zip(digits(part)).and_then(|(whole, fraction)| {
+        let scale = 10_u128.pow(part.len() as u32);
+        u64::try_from(whole * u128::from(unit) + fraction * u128::from(unit) / scale).ok()
+    });
+    bytes.ok_or_else(|| "expected a number of bytes, such as 200MB, 1.5GiB or 4096".to_owned())
+}
+
+/// Its names stand in the help and in completions.
+pub fn client() -> impl TypedValueParser<Value = Client> {
+    PossibleValuesParser::new(Client::ALL.map(Client::name)).try_map(|name| {
+        Client::ALL.into_iter().find(|client| client.name() == name).ok_or_else(|| "expected a client".to_owned())
+    })
+}
+
+pub fn registry() -> impl TypedValueParser<Value = RegistryProfile> {
+    let all = RegistryProfile::ALL;
+    PossibleValuesParser::new(all.map(RegistryProfile::name)).try_map(move |name| {
+        all.into_iter().find(|kind| kind.name() == name).ok_or_else(|| "expected a kind of registry".to_owned())
+    })
 }
 
 pub fn layers(text: &str) -> Result<usize, String> {
@@ -145,6 +189,25 @@ mod tests {
         }
         for text in ["", "%", "-1", "100.01", "101", "1.", ".5", "1.234", "1,5", "+1", "10%%", "9999"] {
             assert!(share(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("4096", 4096),
+            ("200MB", 200_000_000),
+            ("200 MB", 200_000_000),
+            ("1.5GiB", 3 << 29),
+            ("0.25kB", 250),
+            ("1.9999B", 1),
+            ("7B", 7),
+        ] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "MB", "1.", ".5MB", "-1", "+1", "1,5MB", "1e3", "1mb", "1 M", "99999999999TB", "1.2.3"] {
+            assert!(size(text).is_err(), "{text}");
         }
     }
 

@@ -10,8 +10,10 @@
 //! - [`Plan`]: what is kept and what is written; the value between unpack and pack.
 //! - [`chunking`]: which files are cut into chunks.
 //! - [`cost`]: what a pull moves.
+//! - [`changes`]: what is new to clients that have an older image, and what they pull for nothing.
 
 mod broken;
+pub mod changes;
 pub mod chunking;
 pub mod cost;
 pub mod layers;

@@ -9,7 +9,7 @@ use crate::digest::{DiffId, FileDigest};
 use crate::error::Error;
 use crate::inventory::Frames;
 use crate::oci::{Descriptor, Transport};
-use crate::order::cost::{Client, Has, Pull, PullLayer, pull};
+use crate::order::cost::{Has, Pull, PullLayer, pulls};
 use crate::order::layers::{Label, Labels, Prune, Unpurged, plan, unpurged};
 use crate::order::{Entry, Plan, Previous, Reason, State, broken_entry, tree};
 use crate::progress::Progress;
@@ -255,12 +255,11 @@ impl Job<'_> {
 
     fn pulls(&self, layers: &[Arc<PullLayer>], config_size: u64) -> Vec<Pull> {
         let clients = self.old.clients.iter().map(|(reference, has)| (Some(reference.clone()), has.as_slice()));
-        let pulls = |(from, has): (Option<String>, &[Arc<PullLayer>])| {
+        let of_client = |(from, has): (Option<String>, &[Arc<PullLayer>])| {
             let has = Has::of(has.iter().map(Arc::as_ref));
-            let pull = |(client, registry)| pull(layers, config_size, &has, client, registry, from.clone());
-            Client::cases().map(pull).collect::<Vec<_>>()
+            pulls(layers, config_size, &has, from.as_deref())
         };
-        clients.chain([(None, [].as_slice())]).flat_map(pulls).collect()
+        clients.chain([(None, [].as_slice())]).flat_map(of_client).collect()
     }
 }
 

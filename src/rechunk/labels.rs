@@ -1,12 +1,9 @@
 //! Whose each entry is, and how often it will change.
 
-use std::collections::{BTreeMap, HashMap};
-
 use super::history::History;
 use crate::order::layers::{Change, Label};
-use crate::order::tree::{Whiteout, whiteout};
-use crate::owner::{Heat, Owner, Owners, heat};
-use crate::tar::TarPath;
+use crate::owner::{Heat, Owners, heat};
+use crate::survey::{Roll, shown};
 use crate::unpack::UnpackedLayer;
 
 /// A label for every entry, by layer, and the owners' names by their numbers.
@@ -20,24 +17,22 @@ const HOT_DAYS: u32 = 1;
 
 /// A package database that can't be read is worth a note.
 pub(super) fn labelled(layers: &[UnpackedLayer], history: &History, notes: &mut Vec<String>) -> Labelled {
-    let (mut owners, warnings) = Owners::read(evidence(layers));
+    let evidence = layers.iter().map(|UnpackedLayer { inventory, .. }| {
+        let files = inventory.evidence.iter().map(|(index, content)| (*index, content.as_slice()));
+        (inventory.entries.as_slice(), files)
+    });
+    let (mut owners, warnings) = Owners::read(shown(evidence));
     notes.extend(warnings.iter().map(ToString::to_string));
     for layer in layers {
         for (index, hint) in &layer.inventory.hints {
             owners.hint(&layer.inventory.entries[*index].path, hint.clone());
         }
     }
-    let mut numbers: HashMap<Owner<'_>, u32> = HashMap::new();
-    let mut names = Vec::new();
+    let mut roll = Roll::default();
     let mut label = |path, often| {
         let owner = owners.owner_of(path);
         let is_hot = owner.as_ref().and_then(|owner| owners.interval(owner)).is_some_and(|days| days.get() <= HOT_DAYS);
-        let owner = owner.map(|owner| {
-            *numbers.entry(owner).or_insert_with_key(|owner| {
-                names.push(owner.to_string());
-                names.len() as u32 - 1
-            })
-        });
+        let owner = owner.map(|owner| roll.number(owner));
         let change = match heat(path) {
             Heat::Database | Heat::Cache => Change::Always,
             // What belongs together changes together: taken apart by history, a Python application's updates cost 3 % of
@@ -54,23 +49,5 @@ pub(super) fn labelled(layers: &[UnpackedLayer], history: &History, notes: &mut 
         layer.inventory.odd.iter().for_each(|&index| of_layer[index].odd = true);
         labels.push(of_layer);
     }
-    Labelled { labels, names }
-}
-
-/// The package databases that the image shows.
-fn evidence(layers: &[UnpackedLayer]) -> impl Iterator<Item = (&TarPath, &[u8])> {
-    let mut shown: BTreeMap<&TarPath, &[u8]> = BTreeMap::new();
-    for layer in layers.iter().map(|layer| &layer.inventory) {
-        if !shown.is_empty() {
-            for entry in &layer.entries {
-                match whiteout(&entry.path) {
-                    Some(Whiteout::Path(gone)) => shown.retain(|path, _| **path != gone && !path.is_below(&gone)),
-                    Some(Whiteout::Opaque(dir)) => shown.retain(|path, _| !path.is_below(&dir)),
-                    Some(Whiteout::Reserved) | None => {}
-                }
-            }
-        }
-        shown.extend(layer.evidence.iter().map(|(index, content)| (&layer.entries[*index].path, content.as_slice())));
-    }
-    shown.into_iter()
+    Labelled { labels, names: roll.names }
 }

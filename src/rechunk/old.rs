@@ -7,21 +7,19 @@ use std::sync::Arc;
 
 use crate::digest::{BlobDigest, ChunkDigest, DiffId};
 use crate::error::Error;
-use crate::inventory::{Frames, Known, Stored, pull_files, pull_index, toc_entries, toc_frames};
+use crate::inventory::{Frames, Known, Stored, toc_entries, toc_frames};
 use crate::oci::Descriptor;
 use crate::order::Entry;
 use crate::order::cost::PullLayer;
 use crate::order::layers::Segment;
 use crate::progress::Progress;
-use crate::source::{BlobError, Image, IndexError, Layer, Source, SourceError};
+use crate::source::{BlobError, Image, Layer, Source, SourceError};
 use crate::span::Span;
-use crate::spool::Spool;
-use crate::toc::{ChunkedAnnotations, Toc};
-use crate::unpack::LayerInput;
+use crate::survey::{Index, pull_layer, share_out, tar_inventories, toc};
+use crate::toc::Toc;
 
 use super::Request;
 use super::history::History;
-use super::proof::tar_inventory;
 
 /// A layer that can be used again as it is.
 pub(super) struct OldLayer {
@@ -69,9 +67,6 @@ struct Seen {
     contents: Vec<(u64, u64)>,
 }
 
-/// A layer's index, as far as it is of use.
-type Index = (ChunkedAnnotations, Toc);
-
 impl<'a> Loader<'a> {
     pub fn new(request: &'a Request, progress: &'a Progress, notes: &'a mut Vec<String>) -> Self {
         Self { request, progress, notes, old: Old::default(), seen: HashMap::new() }
@@ -85,7 +80,7 @@ impl<'a> Loader<'a> {
             return Err(Error::Base { reference: source.reference().to_string(), reason });
         }
         for (index, layer) in image.layers.iter().enumerate() {
-            let toc = self.toc(source, index, layer)?;
+            let toc = toc(source, index, layer, self.notes)?;
             if !self.add_segment(source, index, layer, toc.as_ref(), None)? {
                 let reason = "its layers are no blobs that could stay as they are".to_owned();
                 return Err(Error::Base { reference: source.reference().to_string(), reason });
@@ -112,7 +107,7 @@ impl<'a> Loader<'a> {
                 has.extend(layer.descriptor.as_ref().map(|descriptor| Arc::new(pull_layer(descriptor, None))));
                 continue;
             }
-            let toc = self.toc(source, index, layer)?;
+            let toc = toc(source, index, layer, self.notes)?;
             without_toc += usize::from(toc.is_none());
             let pull = layer.descriptor.as_ref().map(|descriptor| Arc::new(pull_layer(descriptor, toc.as_ref())));
             if let (Some(pull), Some(toc)) = (&pull, &toc) {
@@ -151,19 +146,6 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// A fault in the index is another tool's, and must not keep anybody from the next version.
-    fn toc(&mut self, source: &Source, index: usize, layer: &Layer) -> Result<Option<Index>, Error> {
-        match source.toc(layer) {
-            Ok(toc) => Ok(toc),
-            Err(IndexError::Source(error)) => Err(error.into()),
-            Err(error) => {
-                let reference = source.reference();
-                self.notes.push(format!("{reference}: layer {index} is taken for one without a TOC: {error}"));
-                Ok(None)
-            }
-        }
-    }
-
     /// False for a layer that has no blob, or one of a previous image that can't be read. Clients have `pull`, but not the
     /// base's layers.
     fn add_segment(
@@ -192,7 +174,7 @@ impl<'a> Loader<'a> {
                 let name = format!("{}: layer {index}", source.reference());
                 (toc_entries(toc), Some(self.add_frames(toc, clone(&place)?, name)))
             }
-            None => match self.read(source, layer, descriptor) {
+            None => match self.read(source, layer, descriptor.size) {
                 Err(Error::Unpack { source: fault, .. }) if !is_base && fault.is_damage() => {
                     self.notes.push(format!("{}: layer {index} is not used: {fault}", source.reference()));
                     return Ok(false);
@@ -227,28 +209,12 @@ impl<'a> Loader<'a> {
         blob
     }
 
-    /// The entries of a layer without a TOC. Its compressed bytes are shared out by size.
-    fn read(&self, source: &Source, layer: &Layer, descriptor: &Descriptor) -> Result<Vec<Entry>, Error> {
-        let input = LayerInput {
-            open: Box::new(move || source.open_layer(layer).map_err(SourceError::into_io)),
-            verified: Some(descriptor.digest),
-            diff_id: layer.diff_id,
-        };
-        let spool = Spool::new(&self.request.resources.spool_dir)?;
-        let inventory =
-            tar_inventory(input, &spool, self.request.resources.threads, self.progress).map_err(|source_error| {
-                Error::Unpack {
-                    reference: source.reference().to_string(),
-                    layer: descriptor.digest.to_string(),
-                    source: source_error,
-                }
-            })?;
-        let mut entries = inventory.entries;
-        for content in entries.iter_mut().filter_map(|entry| entry.content.as_mut()) {
-            let share = u128::from(content.size) * u128::from(descriptor.size) / u128::from(inventory.content_bytes);
-            content.stored = u64::try_from(share).unwrap_or(u64::MAX);
-        }
-        Ok(entries)
+    /// The entries of a layer without a TOC.
+    fn read(&self, source: &Source, layer: &Layer, size: u64) -> Result<Vec<Entry>, Error> {
+        let found = tar_inventories(source, &[layer], &self.request.resources, self.progress)?;
+        let mut inventory = found.into_iter().next().unwrap_or_default();
+        share_out(&mut inventory, size);
+        Ok(inventory.entries)
     }
 }
 
@@ -264,11 +230,6 @@ fn fault(source: &Source, layer: &Layer) -> Result<Option<String>, Error> {
 fn clone(place: &(File, Span)) -> Result<(File, Span), Error> {
     let file = place.0.try_clone().map_err(|_| Error::Internal("a file can't be opened twice"))?;
     Ok((file, place.1))
-}
-
-fn pull_layer(descriptor: &Descriptor, toc: Option<&Index>) -> PullLayer {
-    let index = toc.map(|(annotations, toc)| pull_index(annotations, pull_files(toc)));
-    PullLayer { digest: descriptor.digest, size: descriptor.size, index }
 }
 
 impl Old {

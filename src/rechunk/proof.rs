@@ -5,13 +5,13 @@ use std::io::Read;
 
 use crate::cache::{Cache, Proof, Stamp};
 use crate::digest::BlobDigest;
-use crate::inventory::{Inventory, Known};
 use crate::order::Entry;
 use crate::progress::Progress;
 use crate::source::blob_reader;
 use crate::spool::Spool;
+use crate::survey::tar_inventory;
 use crate::toc::TOC_DIGEST;
-use crate::unpack::{self, LayerInput, UnpackError, unpack};
+use crate::unpack::LayerInput;
 
 use super::old::OldLayer;
 
@@ -66,16 +66,4 @@ fn is_same((tar, toc): (&Entry, &Entry)) -> bool {
     (&tar.path, tar.kind, &tar.target, tar.traits, tar.mtime)
         == (&toc.path, toc.kind, &toc.target, toc.traits, toc.mtime)
         && content(tar) == content(toc)
-}
-
-/// A layer's entries as its tar has them.
-pub(super) fn tar_inventory(
-    input: LayerInput<'_>,
-    spool: &Spool,
-    threads: usize,
-    progress: &Progress,
-) -> Result<Inventory, UnpackError> {
-    let options = unpack::Options { level: None, known: &Known::default(), expect_known: false, threads };
-    let unpacked = unpack(vec![input], spool, options, progress).map_err(|(_, error)| error)?;
-    Ok(unpacked.into_iter().map(|layer| layer.inventory).next().unwrap_or_default())
 }

@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::oci::{Platform, Reference, Transport};
 use crate::progress::Progress;
 use crate::source::{Image, Source};
+use crate::survey::{other_platform, pick};
 
 use super::old::{Loader, Old};
 use super::{Request, absolute};
@@ -94,22 +95,4 @@ impl Identity {
 fn no_platform(reference: &Reference, platform: Option<&Platform>) -> Error {
     let platform = platform.map_or_else(|| "this image".to_owned(), ToString::to_string);
     Error::Base { reference: reference.to_string(), reason: format!("nothing there for {platform}") }
-}
-
-/// The image for the platform; a lone image serves for any.
-fn pick(mut images: Vec<Image>, platform: Option<&Platform>) -> Option<Image> {
-    let same = platform.and_then(|platform| {
-        images.iter().position(|image| image.platform.as_ref().is_some_and(|other| other.is_same(platform)))
-    });
-    match same {
-        Some(at) => Some(images.swap_remove(at)),
-        None if images.len() == 1 => images.pop(),
-        None => None,
-    }
-}
-
-/// Laying out against it is harmless, but seldom what was meant.
-fn other_platform(image: &Image, platform: Option<&Platform>) -> Option<String> {
-    let (found, wanted) = (image.config.platform().or_else(|| image.platform.clone())?, platform?);
-    (!found.is_same_family(wanted)).then(|| format!("expected an image for {wanted}, found one for {found}"))
 }

@@ -2,8 +2,10 @@
 //!
 //! Text carries ANSI styles; whoever prints it strips them where they are not wanted.
 
+mod cost;
 mod facts;
 pub mod json;
+pub mod markdown;
 mod table;
 pub mod text;
 mod units;

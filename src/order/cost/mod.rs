@@ -22,8 +22,10 @@ use std::sync::Arc;
 use crate::digest::{BlobDigest, ChunkDigest, FileDigest};
 use crate::span::Span;
 
-pub use local::Has;
 use local::Lookup;
+use replay::Wanted;
+
+pub use local::Has;
 pub use ranges::{BRIDGED_GAP, MAX_RANGES, merge};
 pub use registry::{HEADER_LIMIT, RegistryProfile};
 
@@ -43,13 +45,12 @@ pub enum Client {
 impl Client {
     pub const ALL: [Self; 4] = [Self::Plain, Self::Podman, Self::PodmanReflink, Self::Composefs];
 
-    /// With every registry that makes a difference to it: a plain client asks for no ranges.
-    pub fn cases() -> impl Iterator<Item = (Self, RegistryProfile)> {
-        let registries = |client: Self| match client {
+    /// Every registry that makes a difference to it: a plain client asks for no ranges.
+    pub fn registries(self) -> &'static [RegistryProfile] {
+        match self {
             Self::Plain => &RegistryProfile::ALL[..1],
             Self::Podman | Self::PodmanReflink | Self::Composefs => &RegistryProfile::ALL,
-        };
-        Self::ALL.into_iter().flat_map(move |client| registries(client).iter().map(move |registry| (client, *registry)))
+        }
     }
 
     /// As reports and options have it.
@@ -245,16 +246,41 @@ pub fn pull(
     registry: RegistryProfile,
     from: Option<String>,
 ) -> Pull {
+    replayed(layers, &wanted(layers, has, client), config_size, client, registry, from)
+}
+
+/// What [`pull`] says for each client and registry that makes a difference to it. What a client lacks is looked up once for all registries.
+pub fn pulls(layers: &[Arc<PullLayer>], config_size: u64, has: &Has<'_>, from: Option<&str>) -> Vec<Pull> {
+    let of_client = |client: Client| {
+        let wanted = wanted(layers, has, client);
+        let pull = |&registry| replayed(layers, &wanted, config_size, client, registry, from.map(str::to_owned));
+        client.registries().iter().map(pull).collect::<Vec<_>>()
+    };
+    Client::ALL.into_iter().flat_map(of_client).collect()
+}
+
+fn wanted(layers: &[Arc<PullLayer>], has: &Has<'_>, client: Client) -> Vec<Wanted> {
     let mut arriving = Has::default();
-    let replayed = layers.iter().map(|layer| {
-        let lookup = Lookup { client, has, arriving: Some(&arriving) };
-        let pulled = replay::layer(layer, lookup, registry);
-        if pulled.outcome == PullOutcome::Partial {
+    let wanted = layers.iter().map(|layer| {
+        let wanted = Wanted::of(layer, Lookup { client, has, arriving: Some(&arriving) });
+        if matches!(wanted, Wanted::Parts { .. }) {
             arriving.add(layer);
         }
-        pulled
+        wanted
     });
-    let layers: Vec<LayerPull> = replayed.collect();
+    wanted.collect()
+}
+
+fn replayed(
+    layers: &[Arc<PullLayer>],
+    wanted: &[Wanted],
+    config_size: u64,
+    client: Client,
+    registry: RegistryProfile,
+    from: Option<String>,
+) -> Pull {
+    let layers: Vec<LayerPull> =
+        layers.iter().zip(wanted).map(|(layer, wanted)| replay::layer(layer, wanted, registry)).collect();
     let mut cost = Cost { requests: 1, ..Cost::default() };
     layers.iter().filter(|layer| layer.outcome != PullOutcome::Failed).for_each(|layer| cost.add(&layer.cost));
     let outcome = layers.iter().map(|layer| layer.outcome).max().unwrap_or(PullOutcome::Reused);

@@ -12,33 +12,58 @@ use crate::span::Span;
 /// podman's `maxTocSize`, in bytes, compressed or not.
 const MAX_TOC: u64 = 150 << 20;
 
-pub(super) fn layer(layer: &PullLayer, lookup: Lookup<'_>, registry: RegistryProfile) -> LayerPull {
-    let client = lookup.client;
-    if lookup.has.has_layer(layer, client) {
-        return pulled(layer, PullOutcome::Reused, None, Cost::default(), Vec::new());
-    }
-    let index = match (client, &layer.index) {
-        (Client::Plain, _) => return whole(layer, Why::PlainClient, Cost::default()),
-        (_, None) => return whole(layer, Why::NoIndex, Cost::default()),
-        (_, Some(index)) if index.toc.len().max(index.toc_size) > MAX_TOC => {
-            return whole(layer, Why::BigIndex, Cost::default());
+/// What a client does about a layer, before it knows how the registry answers.
+pub(super) enum Wanted {
+    Nothing,
+    Whole(Why),
+    Parts {
+        index: [Span; 2],
+        /// Bytes of content that the client lacks.
+        data: u64,
+        /// Of these: content that layers below bring, too.
+        shared: u64,
+        /// In which it asks for them.
+        ranges: Vec<Span>,
+    },
+}
+
+impl Wanted {
+    pub fn of(layer: &PullLayer, lookup: Lookup<'_>) -> Self {
+        if lookup.has.has_layer(layer, lookup.client) {
+            return Self::Nothing;
         }
-        (_, Some(index)) => index,
+        match (lookup.client, &layer.index) {
+            (Client::Plain, _) => Self::Whole(Why::PlainClient),
+            (_, None) => Self::Whole(Why::NoIndex),
+            (_, Some(index)) if index.toc.len().max(index.toc_size) > MAX_TOC => Self::Whole(Why::BigIndex),
+            (_, Some(index)) => {
+                let lacks = missing(index, Lookup { arriving: None, ..lookup });
+                let data = bytes(&lacks);
+                let shared = data - bytes(&missing(index, lookup));
+                Self::Parts { index: [index.toc, index.tar_split], data, shared, ranges: merge(&lacks, MAX_RANGES) }
+            }
+        }
+    }
+}
+
+pub(super) fn layer(layer: &PullLayer, wanted: &Wanted, registry: RegistryProfile) -> LayerPull {
+    let (index, missing, shared, ranges) = match wanted {
+        Wanted::Nothing => return pulled(layer, PullOutcome::Reused, None, Cost::default(), Vec::new()),
+        Wanted::Whole(why) => return whole(layer, *why, Cost::default()),
+        Wanted::Parts { index, data, shared, ranges } => (index, *data, *shared, ranges),
     };
-    let wanted = [index.toc, index.tar_split];
-    let mut cost = Cost { range_header_bytes: header_bytes(&wanted), ..Cost::default() };
-    match request(layer, &wanted, registry, &mut cost) {
+    let mut cost = Cost { range_header_bytes: header_bytes(index), ..Cost::default() };
+    match request(layer, index, registry, &mut cost) {
         Ok(skipped) => {
-            cost.index_bytes += index.bytes();
+            cost.index_bytes += bytes(index);
             cost.gap_bytes += skipped;
         }
         Err(Why::GivesUp { status: 400, .. }) => return whole(layer, Why::FallsBack(400), cost),
         Err(why) => return pulled(layer, PullOutcome::Failed, Some(why), cost, Vec::new()),
     }
-    let lacks = missing(index, Lookup { arriving: None, ..lookup });
-    match data(layer, &lacks, registry, &mut cost) {
+    match data(layer, missing, ranges, registry, &mut cost) {
         Ok(fetched) => {
-            cost.shared_bytes = bytes(&lacks) - bytes(&missing(index, lookup));
+            cost.shared_bytes = shared;
             pulled(layer, PullOutcome::Partial, None, cost, fetched)
         }
         Err(why) => pulled(layer, PullOutcome::Failed, Some(why), cost, Vec::new()),
@@ -72,10 +97,15 @@ fn bytes(spans: &[Span]) -> u64 {
     spans.iter().map(|span| span.len()).sum()
 }
 
-/// Asks for content, with half as many ranges after each 400.
-fn data(layer: &PullLayer, missing: &[Span], registry: RegistryProfile, cost: &mut Cost) -> Result<Vec<Span>, Why> {
-    let wanted = bytes(missing);
-    let mut ranges = merge(missing, MAX_RANGES);
+/// Asks for `wanted` bytes of content, with half as many ranges after each 400.
+fn data(
+    layer: &PullLayer,
+    wanted: u64,
+    ranges: &[Span],
+    registry: RegistryProfile,
+    cost: &mut Cost,
+) -> Result<Vec<Span>, Why> {
+    let mut ranges = ranges.to_vec();
     if ranges.is_empty() {
         return Ok(ranges);
     }

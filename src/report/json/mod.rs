@@ -1,7 +1,10 @@
 //! One object for each job. The fields that DESIGN section 8 names are fixed; more may come to stand beside them.
 
+mod diff;
+mod pulls;
 mod rechunk;
 
+pub use diff::diff;
 pub use rechunk::{plan, rechunk};
 
 use serde::Serialize;

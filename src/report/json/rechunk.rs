@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use crate::order::cost::Pull;
 use crate::rechunk::{ImageOutcome, LayerOutcome, OldBlob, Outcome, Planned, PlannedImage, PlannedLayer};
 use crate::report::facts::{planned_waste, waste};
 
+use super::pulls::{PullFields, pull};
 use super::{platform, print};
 
 #[derive(Serialize)]
@@ -96,21 +96,6 @@ struct Old {
     size: u64,
 }
 
-#[derive(Serialize)]
-struct PullFields<'a> {
-    from: Option<&'a str>,
-    client: &'static str,
-    registry: &'static str,
-    outcome: &'static str,
-    requests: u64,
-    ranges: u64,
-    index_bytes: u64,
-    data_bytes: u64,
-    gap_bytes: u64,
-    shared_bytes: u64,
-    blob_bytes: u64,
-}
-
 pub fn rechunk(outcome: &Outcome) -> String {
     let images = match outcome.images.as_slice() {
         [_] => Vec::new(),
@@ -189,20 +174,4 @@ fn layer_fields(layer: &PlannedLayer) -> LayerFields<'_> {
 
 fn old(blob: &OldBlob) -> Old {
     Old { digest: blob.digest.to_string(), size: blob.size }
-}
-
-fn pull(pull: &Pull) -> PullFields<'_> {
-    PullFields {
-        from: pull.from.as_deref(),
-        client: pull.client.name(),
-        registry: pull.registry.name(),
-        outcome: pull.outcome.name(),
-        requests: pull.cost.requests,
-        ranges: pull.cost.ranges,
-        index_bytes: pull.cost.index_bytes,
-        data_bytes: pull.cost.data_bytes,
-        gap_bytes: pull.cost.gap_bytes,
-        shared_bytes: pull.cost.shared_bytes,
-        blob_bytes: pull.blob_bytes(),
-    }
 }

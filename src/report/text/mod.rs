@@ -1,6 +1,7 @@
 //! Text for people, for 80 columns.
 
 mod check;
+mod diff;
 mod inspect;
 mod layers;
 mod plan;
@@ -8,6 +9,7 @@ mod rechunk;
 mod verify;
 
 pub use check::check;
+pub use diff::{diff, over};
 pub use inspect::inspect;
 pub use plan::plan;
 pub use rechunk::rechunk;

@@ -1,0 +1,194 @@
+//! What an update costs: what each client pulls, which packages and files cost it, and what of it was avoidable.
+
+mod gate;
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use crate::digest::BlobDigest;
+use crate::error::Error;
+use crate::job::JobOptions;
+use crate::oci::{Platform, Reference};
+use crate::order::changes::{Changes, FileShare, OwnerShare, Side, changes};
+use crate::order::cost::{Client, Has, Pull, PullIndex, RegistryProfile, pulls};
+use crate::owner::Owners;
+use crate::progress::Progress;
+use crate::source::{Image, Source, SourceError};
+use crate::span::Span;
+use crate::survey::{Roll, SurveyedImage, SurveyedLayer, Surveyor, is_for, other_platform, pick, position};
+
+pub use gate::Choice;
+
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// What clients have.
+    pub olds: Vec<Reference>,
+    pub new: Reference,
+    /// `None`: the first one of the new image that all old ones have.
+    pub platform: Option<Platform>,
+    pub choice: Choice,
+    pub resources: JobOptions,
+}
+
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    pub new: String,
+    /// Of the manifest; `None` for an image that came without one.
+    pub new_digest: Option<BlobDigest>,
+    pub platform: Option<Platform>,
+    /// Bytes of the new image's config, which every client pulls.
+    pub config_bytes: u64,
+    /// Of the new image, bottom first.
+    pub layers: Vec<NewLayer>,
+    /// One for each old image, in the order in which they were named.
+    pub diffs: Vec<Diff>,
+    /// What the user wants to hear of; the pulls are there for all.
+    pub choice: Choice,
+    pub notes: Vec<String>,
+}
+
+/// A layer of the new image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewLayer {
+    /// The DiffID for a layer that came without a blob of its own.
+    pub digest: BlobDigest,
+    /// Bytes of the blob.
+    pub size: u64,
+    pub media_type: String,
+    pub entries: u64,
+    /// Where TOC and tar-split stand in the blob.
+    pub index: Option<[Span; 2]>,
+}
+
+impl NewLayer {
+    /// Bytes of TOC and tar-split.
+    pub fn index_bytes(&self) -> u64 {
+        self.index.iter().flatten().map(|span| span.len()).sum()
+    }
+}
+
+/// The update from one old image.
+#[derive(Debug, Clone)]
+pub struct Diff {
+    pub old: String,
+    pub old_digest: Option<BlobDigest>,
+    /// For every client and registry that makes a difference to it. Each has the layers of [`Outcome::layers`].
+    pub pulls: Vec<Pull>,
+    /// Its owners are numbers of `owner_names`; those that cost most stand first.
+    pub changes: Changes,
+    pub owner_names: Vec<String>,
+}
+
+impl Diff {
+    /// `None` for what nobody owns.
+    pub fn owner_name(&self, owner: Option<u32>) -> Option<&str> {
+        self.owner_names.get(owner? as usize).map(String::as_str)
+    }
+
+    /// Files of an owner with new content, most bytes first.
+    pub fn files_of(&self, owner: &OwnerShare) -> impl Iterator<Item = &FileShare> {
+        let owner = owner.owner;
+        self.changes.files.iter().filter(move |file| file.owner == owner)
+    }
+
+    /// The pull of a client from a registry.
+    pub fn pull(&self, client: Client, registry: RegistryProfile) -> Option<&Pull> {
+        self.pulls.iter().find(|pull| pull.client == client && pull.registry == registry)
+    }
+}
+
+/// What an update from each of `request.olds` to `request.new` costs.
+pub fn diff(request: &Request, progress: &Progress) -> Result<Outcome, Error> {
+    let new = Source::open(&request.new)?;
+    let olds = request.olds.iter().map(Source::open).collect::<Result<Vec<_>, _>>()?;
+    let platform = request.platform.as_ref();
+    let old_images = olds.iter().map(|old| old.images(platform)).collect::<Result<Vec<_>, _>>()?;
+    let (image, old_images) = choose(request, new.images(platform)?, old_images)?;
+    let mut surveyor = Surveyor::new(&request.resources, progress);
+    let surveyed = surveyor.image(&new, &image, true)?;
+    let owners = surveyed.owners(&new, &image, &mut surveyor.notes)?;
+    let mut diffs = Vec::with_capacity(olds.len());
+    for (source, old) in olds.iter().zip(&old_images) {
+        let other = other_platform(old, image.platform.as_ref());
+        surveyor.notes.extend(other.map(|other| format!("{}: {other}", source.reference())));
+        let old = surveyor.image(source, old, false)?;
+        progress.check()?;
+        diffs.push(compared(old, &surveyed, &owners));
+    }
+    let notes = olds.iter().chain([&new]).flat_map(Source::take_notes).chain(surveyor.notes).collect();
+    Ok(Outcome {
+        new: surveyed.reference,
+        new_digest: surveyed.digest,
+        platform: surveyed.platform,
+        config_bytes: surveyed.config_size,
+        layers: surveyed.layers.iter().map(|layer| new_layer(layer)).collect(),
+        diffs,
+        choice: request.choice.clone(),
+        notes,
+    })
+}
+
+/// The first image of the new reference that all old ones have for its platform, and theirs.
+fn choose(request: &Request, mut images: Vec<Image>, olds: Vec<Vec<Image>>) -> Result<(Image, Vec<Image>), Error> {
+    let has = |old: &[Image], image: &Image| {
+        image.platform.as_ref().is_some_and(|platform| old.iter().any(|other| is_for(other, platform)))
+    };
+    let serves = |old: &[Image], image: &Image| position(old, image.platform.as_ref()).is_some();
+    let first = |fits: &dyn Fn(&[Image], &Image) -> bool| {
+        images.iter().position(|image| olds.iter().all(|old| fits(old, image)))
+    };
+    let Some(at) = first(&has).or_else(|| first(&serves)) else {
+        let lacks = |old: &Vec<Image>| !images.iter().any(|image| serves(old, image));
+        let at = olds.iter().position(lacks).unwrap_or_default();
+        let reference = request.olds.get(at).map(ToString::to_string).unwrap_or_default();
+        let names = |images: &[Image]| {
+            let names = images.iter().filter_map(|image| image.platform.as_ref());
+            names.map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let available = olds.get(at).map(|old| names(old)).unwrap_or_default();
+        let wanted = names(&images).join(" or ");
+        return Err(SourceError::NoPlatform { reference, wanted, available }.into());
+    };
+    let image = images.swap_remove(at);
+    let old = |old| pick(old, image.platform.as_ref()).ok_or(Error::Internal("an image that was there is gone"));
+    let olds = olds.into_iter().map(old).collect::<Result<_, _>>()?;
+    Ok((image, olds))
+}
+
+fn compared(old: SurveyedImage, new: &SurveyedImage, owners: &Owners) -> Diff {
+    let mut roll = Roll::default();
+    let (was, is) = (sides(&old), sides(new));
+    let mut changes = changes(&was, &is, |path| owners.owner_of(path).map(|owner| roll.number(owner)));
+    let owner_names = roll.names;
+    let name = |share: &OwnerShare| share.owner.map(|owner| owner_names[owner as usize].as_str());
+    changes.owners.sort_by(|a, b| {
+        let key = |share: &OwnerShare| (Reverse(share.changed_bytes), Reverse(share.avoidable_bytes));
+        key(a).cmp(&key(b)).then_with(|| name(a).cmp(&name(b)))
+    });
+    let layers = |image: &SurveyedImage| image.layers.iter().map(|layer| Arc::clone(&layer.pull)).collect::<Vec<_>>();
+    let (had, wanted) = (layers(&old), layers(new));
+    let has = Has::of(had.iter().map(Arc::as_ref));
+    let pulls = pulls(&wanted, new.config_size, &has, Some(&old.reference));
+    Diff { old: old.reference, old_digest: old.digest, pulls, changes, owner_names }
+}
+
+fn sides(image: &SurveyedImage) -> Vec<Side<'_>> {
+    let sides = image.layers.iter().map(|layer| Side {
+        digest: layer.pull.digest,
+        diff_id: layer.diff_id,
+        size: layer.pull.size,
+        index_bytes: layer.pull.index.as_ref().map_or(0, PullIndex::bytes),
+        entries: &layer.entries,
+    });
+    sides.collect()
+}
+
+fn new_layer(layer: &SurveyedLayer) -> NewLayer {
+    NewLayer {
+        digest: layer.pull.digest,
+        size: layer.pull.size,
+        media_type: layer.media_type.clone(),
+        entries: layer.entries.len() as u64,
+        index: layer.pull.index.as_ref().map(|index| [index.toc, index.tar_split]),
+    }
+}

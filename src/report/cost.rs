@@ -1,0 +1,93 @@
+//! What an update costs, as text and Markdown have it: one row for all registries that cost a client the same, and what a
+//! plain client's bytes are.
+
+use crate::diff::{Choice, Diff};
+use crate::order::changes::Parts;
+use crate::order::cost::{Client, Pull, PullOutcome, RegistryProfile};
+
+use super::units::size;
+
+/// Registries that a row names one by one.
+const NAMED: usize = 3;
+
+pub(super) struct Row<'a> {
+    pub pull: &'a Pull,
+    /// Which registries it holds for, in words.
+    pub registries: String,
+}
+
+impl Row<'_> {
+    /// Bytes, or that there is no pull.
+    pub fn pulled(&self) -> String {
+        match self.pull.outcome {
+            PullOutcome::Failed => "fails".to_owned(),
+            _ => size(self.pull.blob_bytes()),
+        }
+    }
+
+    pub fn requests(&self) -> String {
+        self.unless_failed(self.pull.cost.requests)
+    }
+
+    pub fn ranges(&self) -> String {
+        match self.pull.client {
+            Client::Plain => "-".to_owned(),
+            _ => self.unless_failed(self.pull.cost.ranges),
+        }
+    }
+
+    fn unless_failed(&self, number: u64) -> String {
+        match self.pull.outcome {
+            PullOutcome::Failed => "-".to_owned(),
+            _ => super::count(number),
+        }
+    }
+}
+
+/// The pulls that were asked for, client by client.
+pub(super) fn rows<'a>(diff: &'a Diff, choice: &Choice) -> Vec<Row<'a>> {
+    let shown: Vec<&Pull> = diff.pulls.iter().filter(|pull| choice.shows(pull)).collect();
+    let mut rows = Vec::new();
+    for of_client in shown.chunk_by(|a, b| a.client == b.client) {
+        let mut left = of_client.to_vec();
+        while let Some(&first) = left.first() {
+            let (alike, others): (Vec<&Pull>, Vec<&Pull>) = left.iter().partition(|pull| is_alike(first, pull));
+            let outside: Vec<&Pull> = of_client.iter().filter(|pull| !is_alike(first, pull)).copied().collect();
+            rows.push(Row { pull: first, registries: registries(&alike, &outside, choice) });
+            left = others;
+        }
+    }
+    rows
+}
+
+fn is_alike(a: &Pull, b: &Pull) -> bool {
+    let cost = |pull: &Pull| (pull.cost.requests, pull.cost.ranges, pull.blob_bytes());
+    a.outcome == b.outcome && (a.outcome == PullOutcome::Failed || cost(a) == cost(b))
+}
+
+fn registries(alike: &[&Pull], outside: &[&Pull], choice: &Choice) -> String {
+    let names = |pulls: &[&Pull]| pulls.iter().map(|pull| pull.registry.name()).collect::<Vec<_>>().join(", ");
+    let is_plain = alike.iter().any(|pull| pull.client == Client::Plain);
+    match outside.is_empty() {
+        true if is_plain || alike.len() == RegistryProfile::ALL.len() => "any".to_owned(),
+        _ if alike.len() <= NAMED => names(alike),
+        true => "all that were chosen".to_owned(),
+        false if choice.registries.is_empty() => format!("all but {}", names(outside)),
+        false => names(alike),
+    }
+}
+
+/// What a plain client's bytes are, in words. Kinds of which there are none are left out.
+pub(super) fn parts(parts: &Parts) -> impl Iterator<Item = (u64, &'static str)> {
+    let told = [
+        (parts.new, "content that clients lack"),
+        (parts.same.unchanged, "avoidable: files that did not change, in layers that did"),
+        (parts.same.times, "avoidable: files of which only the time changed"),
+        (parts.same.other, "avoidable: content that clients have elsewhere"),
+        (parts.repeated, "avoidable: new content that comes more than once"),
+        (parts.recompressed, "avoidable: layers that were only compressed again"),
+        (parts.index, "indexes (TOC and tar-split)"),
+        (parts.rest, "headers and padding"),
+    ];
+    told.into_iter().filter(|(bytes, _)| *bytes > 0)
+}

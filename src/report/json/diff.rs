@@ -1,0 +1,176 @@
+//! What an update costs. With several old images the first one's fields stand at the top, and all of them in `diffs`.
+
+use serde::Serialize;
+
+use crate::diff::{Choice, Diff, NewLayer, Outcome};
+use crate::order::changes::{Counts, FileShare, OwnerShare, Parts};
+
+use super::pulls::{PullFields, pull};
+use super::{platform, print};
+
+/// Files that are listed; the images of a large update have a hundred thousand.
+const FILES: usize = 100;
+
+#[derive(Serialize)]
+struct Report<'a> {
+    new: &'a str,
+    new_digest: Option<String>,
+    platform: Option<String>,
+    #[serde(flatten)]
+    first: Option<DiffFields<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    diffs: Vec<DiffFields<'a>>,
+    notes: &'a [String],
+}
+
+#[derive(Serialize)]
+struct DiffFields<'a> {
+    old: &'a str,
+    old_digest: Option<String>,
+    changed_bytes: u64,
+    pulls: Vec<PullFields<'a>>,
+    entries: EntryFields,
+    /// Of the layers that a plain client pulls.
+    plain: PartFields,
+    layers: Vec<LayerFields<'a>>,
+    owners: Vec<OwnerFields<'a>>,
+    /// Files with new content; the biggest of them are listed.
+    changed_files: usize,
+    files: Vec<FileFields<'a>>,
+}
+
+#[derive(Serialize)]
+struct EntryFields {
+    added: u64,
+    removed: u64,
+    changed: u64,
+    metadata_only: u64,
+    times_only: u64,
+    same: u64,
+}
+
+#[derive(Serialize)]
+struct PartFields {
+    bytes: u64,
+    new_bytes: u64,
+    avoidable_bytes: u64,
+    recompressed_bytes: u64,
+    repeated_bytes: u64,
+    same_content_bytes: u64,
+    /// Two parts of `same_content_bytes`.
+    unchanged_bytes: u64,
+    times_only_bytes: u64,
+    index_bytes: u64,
+    rest_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct LayerFields<'a> {
+    digest: String,
+    size: u64,
+    media_type: &'a str,
+    index_bytes: u64,
+    /// `None` for a layer that clients have.
+    plain: Option<PartFields>,
+}
+
+#[derive(Serialize)]
+struct OwnerFields<'a> {
+    /// `None`: files that nobody owns.
+    owner: Option<&'a str>,
+    changed_files: u64,
+    changed_bytes: u64,
+    avoidable_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct FileFields<'a> {
+    path: String,
+    owner: Option<&'a str>,
+    layer: usize,
+    state: &'static str,
+    size: u64,
+    changed_bytes: u64,
+}
+
+pub fn diff(outcome: &Outcome) -> String {
+    let fields = |diff| diff_fields(diff, &outcome.layers, &outcome.choice);
+    let diffs = match outcome.diffs.as_slice() {
+        [_] => Vec::new(),
+        several => several.iter().map(fields).collect(),
+    };
+    print(&Report {
+        new: &outcome.new,
+        new_digest: outcome.new_digest.map(|digest| digest.to_string()),
+        platform: platform(outcome.platform.as_ref()),
+        first: outcome.diffs.first().map(fields),
+        diffs,
+        notes: &outcome.notes,
+    })
+}
+
+fn diff_fields<'a>(diff: &'a Diff, layers: &'a [NewLayer], choice: &Choice) -> DiffFields<'a> {
+    let changes = &diff.changes;
+    let owner = |share: &OwnerShare| OwnerFields {
+        owner: diff.owner_name(share.owner),
+        changed_files: share.changed_files,
+        changed_bytes: share.changed_bytes,
+        avoidable_bytes: share.avoidable_bytes,
+    };
+    let file = |file: &FileShare| FileFields {
+        path: file.path.to_string(),
+        owner: diff.owner_name(file.owner),
+        layer: file.layer,
+        state: file.state.name(),
+        size: file.size,
+        changed_bytes: file.changed_bytes,
+    };
+    DiffFields {
+        old: &diff.old,
+        old_digest: diff.old_digest.map(|digest| digest.to_string()),
+        changed_bytes: changes.changed_bytes,
+        pulls: diff.pulls.iter().filter(|pull| choice.shows(pull)).map(pull).collect(),
+        entries: entries(&changes.counts),
+        plain: parts(&changes.parts),
+        layers: layers.iter().zip(&changes.layers).map(|(layer, parts)| layer_fields(layer, parts.as_ref())).collect(),
+        owners: changes.owners.iter().map(owner).collect(),
+        changed_files: changes.files.len(),
+        files: changes.files.iter().take(FILES).map(file).collect(),
+    }
+}
+
+fn entries(counts: &Counts) -> EntryFields {
+    EntryFields {
+        added: counts.added,
+        removed: counts.removed,
+        changed: counts.changed,
+        metadata_only: counts.metadata,
+        times_only: counts.times,
+        same: counts.same,
+    }
+}
+
+fn parts(parts: &Parts) -> PartFields {
+    PartFields {
+        bytes: parts.bytes(),
+        new_bytes: parts.new,
+        avoidable_bytes: parts.avoidable(),
+        recompressed_bytes: parts.recompressed,
+        repeated_bytes: parts.repeated,
+        same_content_bytes: parts.same.bytes(),
+        unchanged_bytes: parts.same.unchanged,
+        times_only_bytes: parts.same.times,
+        index_bytes: parts.index,
+        rest_bytes: parts.rest,
+    }
+}
+
+fn layer_fields<'a>(layer: &'a NewLayer, fetched: Option<&Parts>) -> LayerFields<'a> {
+    LayerFields {
+        digest: layer.digest.to_string(),
+        size: layer.size,
+        media_type: &layer.media_type,
+        index_bytes: layer.index_bytes(),
+        plain: fetched.map(parts),
+    }
+}

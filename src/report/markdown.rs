@@ -1,0 +1,141 @@
+//! Markdown as GitHub shows it: for a comment on a pull request, and for release notes.
+
+use std::fmt::Write as _;
+
+use crate::diff::{Diff, Outcome};
+use crate::order::cost::{Client, RegistryProfile};
+
+use super::cost::{parts, rows};
+use super::units::{count, percent, plural, size};
+
+/// Owners that have a row.
+const OWNERS: usize = 10;
+/// Files in the part that is folded: a comment on GitHub has 65,536 characters at most.
+const FILES: usize = 50;
+
+pub fn diff(outcome: &Outcome) -> String {
+    let diffs: Vec<String> = outcome.diffs.iter().map(|diff| one(outcome, diff)).collect();
+    diffs.join("\n---\n\n")
+}
+
+fn one(outcome: &Outcome, diff: &Diff) -> String {
+    let mut out = format!("### {}\n\n", headline(diff));
+    let platform = outcome.platform.as_ref().map(|platform| format!(", {}", code(&platform.to_string())));
+    let _ = writeln!(out, "{} from {}{}\n", code(&outcome.new), code(&diff.old), platform.unwrap_or_default());
+    out.push_str(&pulls(outcome, diff));
+    let _ = write!(out, "\n{}", plain(diff));
+    if !diff.changes.owners.is_empty() {
+        let _ = write!(out, "\n{}", owners(diff));
+    }
+    if !diff.changes.files.is_empty() {
+        let _ = write!(out, "\n{}", files(diff));
+    }
+    out
+}
+
+fn headline(diff: &Diff) -> String {
+    let (changes, parts) = (&diff.changes, &diff.changes.parts);
+    if parts.bytes() == 0 {
+        return "This update costs nothing: clients have every layer".to_owned();
+    }
+    let podman = diff.pull(Client::Podman, RegistryProfile::MultiRange).filter(|pull| pull.failure().is_none());
+    let podman = podman.map(|pull| format!(", podman with partial pulls {}", size(pull.blob_bytes())));
+    let plain = diff.pull(Client::Plain, RegistryProfile::MultiRange).map_or(parts.bytes(), |pull| pull.blob_bytes());
+    format!(
+        "This update changes {} and costs {}{}",
+        size(changes.changed_bytes),
+        size(plain),
+        podman.unwrap_or_default()
+    )
+}
+
+fn pulls(outcome: &Outcome, diff: &Diff) -> String {
+    let mut out = "| client | registry | pulled | requests | ranges |\n| --- | --- | ---: | ---: | ---: |\n".to_owned();
+    for row in rows(diff, &outcome.choice) {
+        let client = row.pull.client.name();
+        let (pulled, requests, ranges) = (row.pulled(), row.requests(), row.ranges());
+        let _ = writeln!(out, "| {client} | {} | {pulled} | {requests} | {ranges} |", row.registries);
+    }
+    out
+}
+
+/// What a plain client's bytes are.
+fn plain(diff: &Diff) -> String {
+    let parts_of = &diff.changes.parts;
+    if parts_of.bytes() == 0 {
+        return "A plain client pulls no layer.\n".to_owned();
+    }
+    let share = parts_of.avoidable() as f64 / parts_of.bytes() as f64;
+    let mut out = format!(
+        "Of the {} of layers that a plain client pulls, **{} ({}) could be avoided**:\n\n",
+        size(parts_of.bytes()),
+        size(parts_of.avoidable()),
+        percent(share)
+    );
+    for (bytes, what) in parts(parts_of) {
+        let _ = writeln!(out, "- {}: {what}", size(bytes));
+    }
+    out
+}
+
+fn owners(diff: &Diff) -> String {
+    let all = &diff.changes.owners;
+    let mut out = "| package | new | avoidable | new files |\n| --- | ---: | ---: | ---: |\n".to_owned();
+    for share in all.iter().take(OWNERS) {
+        let name = diff.owner_name(share.owner).map_or("*nobody's*".to_owned(), code);
+        let (new, avoidable) = (size(share.changed_bytes), size(share.avoidable_bytes));
+        let _ = writeln!(out, "| {name} | {new} | {avoidable} | {} |", count(share.changed_files));
+    }
+    if all.len() > OWNERS {
+        let more = plural((all.len() - OWNERS) as u64, "other package", "other packages");
+        let _ = writeln!(out, "\nand {more}.");
+    }
+    out
+}
+
+fn files(diff: &Diff) -> String {
+    let all = &diff.changes.files;
+    let mut out = format!("<details>\n<summary>{}</summary>\n\n", plural(all.len() as u64, "new file", "new files"));
+    out.push_str("| file | state | new | package |\n| --- | --- | ---: | --- |\n");
+    for file in all.iter().take(FILES) {
+        let (path, new) = (code(&file.path.to_string()), size(file.changed_bytes));
+        let owner = diff.owner_name(file.owner).map_or(String::new(), code);
+        let _ = writeln!(out, "| {path} | {} | {new} | {owner} |", file.state.name());
+    }
+    if all.len() > FILES {
+        let _ = writeln!(out, "\nand {}.", plural((all.len() - FILES) as u64, "smaller one", "smaller ones"));
+    }
+    out.push_str("\n</details>\n");
+    out
+}
+
+/// Text from an image as code in a cell of a table: whatever it is, it ends neither the code nor the cell nor the line.
+///
+/// A run of backticks ends code that was begun by as many, and blanks at both ends are not shown (CommonMark 0.31, 6.1).
+/// A bar ends a cell also inside of code, unless a backslash stands before it (GitHub Flavored Markdown, 4.10).
+fn code(text: &str) -> String {
+    let text = super::printable(text).replace('|', "\\|");
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
+    let fence = "`".repeat(longest + 1);
+    let blank = if text.starts_with(['`', ' ']) || text.ends_with(['`', ' ']) || text.is_empty() { " " } else { "" };
+    format!("{fence}{blank}{text}{blank}{fence}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::code;
+
+    #[test]
+    fn names_end_neither_code_nor_cell_nor_line() {
+        for (name, shown) in [
+            ("/usr/bin/x", "`/usr/bin/x`"),
+            ("/a|b", "`/a\\|b`"),
+            ("/a`b", "``/a`b``"),
+            ("`/a``b`", "``` `/a``b` ```"),
+            ("/a\nb", "`/a\\nb`"),
+            ("/<b>", "`/<b>`"),
+        ] {
+            assert_eq!(code(name), shown);
+        }
+    }
+}

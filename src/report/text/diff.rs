@@ -1,0 +1,133 @@
+//! What an update costs.
+
+use std::fmt::Write as _;
+
+use crate::diff::{Diff, Outcome};
+use crate::order::changes::{Changes, Counts};
+use crate::order::cost::{Client, Pull};
+use crate::report::cost::{parts, rows};
+use crate::report::table::{Align, Table};
+use crate::report::units::{count, percent, plural, printable, size};
+
+use super::{bold, heading};
+
+/// Owners and files that are listed.
+const MOST: usize = 10;
+
+pub fn diff(outcome: &Outcome) -> String {
+    let diffs: Vec<String> = outcome.diffs.iter().map(|diff| diff_text(outcome, diff)).collect();
+    diffs.join("\n")
+}
+
+/// Says which pull costs more than the limit of so many bytes.
+pub fn over(diff: &Diff, pull: &Pull, limit: u64) -> String {
+    let found = match pull.failure() {
+        Some((layer, why)) => format!("a pull that fails at layer {layer}: {why}"),
+        None => size(pull.blob_bytes()),
+    };
+    let client = match pull.client {
+        Client::Plain => "a plain client".to_owned(),
+        client => format!("{} on {}", client.name(), pull.registry.name()),
+    };
+    format!("expected at most {} for {client} that has {}, found {found}", size(limit), printable(&diff.old))
+}
+
+fn diff_text(outcome: &Outcome, diff: &Diff) -> String {
+    let mut out = format!("{}\nan update from {}\n", bold(&printable(&outcome.new)), printable(&diff.old));
+    out.push_str(&heading(outcome.platform.as_ref(), None));
+    let _ = write!(out, "\n{}\n{}\n{}", summary(&diff.changes), pulls(outcome, diff), plain(&diff.changes));
+    if !diff.changes.owners.is_empty() {
+        let _ = write!(out, "\n{}", owners(diff));
+    }
+    if !diff.changes.files.is_empty() {
+        let _ = write!(out, "\n{}", files(&diff.changes));
+    }
+    out
+}
+
+fn summary(changes: &Changes) -> String {
+    let files = plural(changes.files.len() as u64, "file", "files");
+    let (pulled, avoidable) = (changes.parts.bytes(), changes.parts.avoidable());
+    let share = if pulled == 0 { 0.0 } else { avoidable as f64 / pulled as f64 };
+    format!(
+        "New to clients: {files}, {} compressed.\nAvoidable: {} of the {} that a plain client pulls ({}).\n{}\n",
+        size(changes.changed_bytes),
+        size(avoidable),
+        size(pulled),
+        percent(share),
+        entries(&changes.counts),
+    )
+}
+
+fn entries(counts: &Counts) -> String {
+    let told = [
+        (counts.added, "added"),
+        (counts.removed, "removed"),
+        (counts.changed, "changed"),
+        (counts.metadata, "mode or owner"),
+        (counts.times, "only times"),
+        (counts.same, "same"),
+    ];
+    let told: Vec<String> =
+        told.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", count(n))).collect();
+    format!("Paths: {}.", if told.is_empty() { "none".to_owned() } else { told.join(", ") })
+}
+
+fn pulls(outcome: &Outcome, diff: &Diff) -> String {
+    let mut table = Table::new([
+        ("client", Align::Left),
+        ("pulled", Align::Right),
+        ("requests", Align::Right),
+        ("ranges", Align::Right),
+        ("registries", Align::Left),
+    ]);
+    for row in rows(diff, &outcome.choice) {
+        let (pulled, requests, ranges) = (row.pulled(), row.requests(), row.ranges());
+        table.row([row.pull.client.name().to_owned(), pulled, requests, ranges, row.registries]);
+    }
+    table.render()
+}
+
+/// What a plain client's bytes are.
+fn plain(changes: &Changes) -> String {
+    let mut table = Table::new([("plain", Align::Right), ("what it is", Align::Left)]);
+    parts(&changes.parts).for_each(|(bytes, what)| table.row([size(bytes), what.to_owned()]));
+    table.row([size(changes.parts.bytes()), "in all, without the config".to_owned()]);
+    table.render()
+}
+
+fn owners(diff: &Diff) -> String {
+    let mut table = Table::new([
+        ("new", Align::Right),
+        ("avoidable", Align::Right),
+        ("new files", Align::Right),
+        ("owner", Align::Left),
+    ]);
+    let all = &diff.changes.owners;
+    for share in all.iter().take(MOST) {
+        let name = diff.owner_name(share.owner).map_or("(nobody)".to_owned(), printable);
+        table.row([size(share.changed_bytes), size(share.avoidable_bytes), count(share.changed_files), name]);
+    }
+    table.render() + &more(all.len(), "owner", "owners")
+}
+
+fn files(changes: &Changes) -> String {
+    let mut table = Table::new([
+        ("new", Align::Right),
+        ("content", Align::Right),
+        ("state", Align::Left),
+        ("biggest new files", Align::Left),
+    ]);
+    for file in changes.files.iter().take(MOST) {
+        let path = printable(&file.path.to_string());
+        table.row([size(file.changed_bytes), size(file.size), file.state.name().to_owned(), path]);
+    }
+    table.render() + &more(changes.files.len(), "file", "files")
+}
+
+fn more(all: usize, one: &str, many: &str) -> String {
+    match all.saturating_sub(MOST) as u64 {
+        0 => String::new(),
+        left => format!("and {}\n", plural(left, &format!("more {one}"), &format!("more {many}"))),
+    }
+}

@@ -1,0 +1,198 @@
+//! An image as the decisions see it: of each layer the entries, and what a client has to know to pull it. Nothing is
+//! decided here.
+//!
+//! | file | does |
+//! | --- | --- |
+//! | `choose` | which image of a reference is meant |
+//! | `read` | a layer's entries, from its TOC or from its tar |
+//! | `owners` | the package databases that an image shows, and whose each file is |
+
+mod choose;
+mod owners;
+mod read;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::compression::Compression;
+use crate::digest::{BlobDigest, DiffId};
+use crate::error::Error;
+use crate::inventory::toc_entries;
+use crate::job::JobOptions;
+use crate::oci::Platform;
+use crate::order::Entry;
+use crate::order::cost::PullLayer;
+use crate::owner::Hint;
+use crate::progress::Progress;
+use crate::source::{Image, Layer, Source};
+use crate::toc::{Toc, TocEntry};
+
+pub use choose::{is_for, other_platform, pick, position};
+pub use owners::{Roll, shown};
+pub use read::{Index, pull_layer, share_out, tar_inventories, tar_inventory, toc};
+
+use owners::Evidence;
+
+/// One image for one platform.
+pub struct SurveyedImage {
+    pub reference: String,
+    pub platform: Option<Platform>,
+    /// Of the manifest; `None` for an image that came without one.
+    pub digest: Option<BlobDigest>,
+    pub config_size: u64,
+    /// Bottom first. Images that have a layer in common share it.
+    pub layers: Vec<Arc<SurveyedLayer>>,
+}
+
+pub struct SurveyedLayer {
+    /// Its digest is the DiffID for a layer that came without a blob of its own.
+    pub pull: Arc<PullLayer>,
+    pub diff_id: DiffId,
+    /// For a layer that came without one, what it would have.
+    pub media_type: String,
+    pub compression: Compression,
+    pub entries: Vec<Entry>,
+    evidence: Vec<(usize, Evidence)>,
+    /// What entries say of their owner themselves.
+    hints: Vec<(usize, Hint)>,
+}
+
+/// Reads images one after the other, and a layer that several have once.
+pub struct Surveyor<'a> {
+    resources: &'a JobOptions,
+    progress: &'a Progress,
+    seen: HashMap<BlobDigest, Arc<SurveyedLayer>>,
+    pub notes: Vec<String>,
+}
+
+impl<'a> Surveyor<'a> {
+    pub fn new(resources: &'a JobOptions, progress: &'a Progress) -> Self {
+        Self { resources, progress, seen: HashMap::new(), notes: Vec::new() }
+    }
+
+    /// The layers and entries of an image. Package databases of layers without a TOC are kept only when the image's
+    /// `owners` will be asked for: they can have hundreds of megabytes.
+    pub fn image(&mut self, source: &Source, image: &Image, owners: bool) -> Result<SurveyedImage, Error> {
+        let reference = source.reference().to_string();
+        if image.layers.iter().any(|layer| layer.descriptor.is_none() && layer.diff_id.is_some()) {
+            self.notes.push(format!(
+                "{reference}: its layers are plain tars and go by their DiffIDs; a registry would serve compressed ones"
+            ));
+        }
+        let digests = image.layers.iter().map(|layer| digest(source, layer)).collect::<Result<Vec<_>, _>>()?;
+        let mut tars = Vec::new();
+        let mut taken = HashSet::new();
+        for (index, (layer, digest)) in image.layers.iter().zip(&digests).enumerate() {
+            self.progress.check()?;
+            if self.seen.contains_key(digest) || !taken.insert(*digest) {
+                continue;
+            }
+            match self.index(source, index, layer)? {
+                Some(found) => self.see(*digest, indexed(layer, &found)?),
+                None => tars.push(index),
+            }
+        }
+        self.unpack(source, image, &tars, &digests, owners)?;
+        let layer = |digest| self.seen.get(digest).cloned().ok_or(Error::Internal("a layer was not read"));
+        Ok(SurveyedImage {
+            reference,
+            platform: image.platform.clone(),
+            digest: image.manifest_digest,
+            config_size: image.manifest.config().size,
+            layers: digests.iter().map(layer).collect::<Result<_, _>>()?,
+        })
+    }
+
+    fn see(&mut self, digest: BlobDigest, layer: SurveyedLayer) {
+        self.seen.insert(digest, Arc::new(layer));
+    }
+
+    /// A TOC whose content lies outside the blob is none: the sums of what it says would not be the layer's.
+    fn index(&mut self, source: &Source, number: usize, layer: &Layer) -> Result<Option<Index>, Error> {
+        let Some(index) = toc(source, number, layer, &mut self.notes)? else { return Ok(None) };
+        let size = layer.descriptor.as_ref().map_or(0, |descriptor| descriptor.size);
+        let outside = ends(&index.1).find(|end| *end > size);
+        match outside {
+            Some(end) => {
+                self.notes.push(format!(
+                    "{}: layer {number} is taken for one without a TOC: content ends at byte {end}, the blob at {size}",
+                    source.reference()
+                ));
+                Ok(None)
+            }
+            None => Ok(Some(index)),
+        }
+    }
+
+    fn unpack(
+        &mut self,
+        source: &Source,
+        image: &Image,
+        tars: &[usize],
+        digests: &[BlobDigest],
+        owners: bool,
+    ) -> Result<(), Error> {
+        self.progress.add_layers(tars.len() as u64);
+        let layers: Vec<&Layer> = tars.iter().map(|&index| &image.layers[index]).collect();
+        let inventories = tar_inventories(source, &layers, self.resources, self.progress)?;
+        for (&index, mut inventory) in tars.iter().zip(inventories) {
+            let layer = &image.layers[index];
+            let pull = plain_pull(source, layer, digests[index])?;
+            share_out(&mut inventory, pull.size);
+            let evidence = inventory.evidence.into_iter().map(|(entry, content)| (entry, Evidence::Content(content)));
+            let surveyed = SurveyedLayer {
+                pull: Arc::new(pull),
+                diff_id: layer.diff_id.ok_or(Error::Internal("a layer without a DiffID"))?,
+                media_type: media_type(layer),
+                compression: layer.compression,
+                entries: inventory.entries,
+                evidence: if owners { evidence.collect() } else { Vec::new() },
+                hints: inventory.hints,
+            };
+            self.see(digests[index], surveyed);
+        }
+        Ok(())
+    }
+}
+
+/// What a layer goes by: the digest of its blob, else that of its tar.
+fn digest(source: &Source, layer: &Layer) -> Result<BlobDigest, Error> {
+    let diff_id = layer.diff_id.map(|diff_id| BlobDigest::from_bytes(*diff_id.as_bytes()));
+    let digest = layer.descriptor.as_ref().map(|descriptor| descriptor.digest).or(diff_id);
+    digest.ok_or_else(|| Error::NoLayers { reference: source.reference().to_string() })
+}
+
+fn media_type(layer: &Layer) -> String {
+    let own = layer.descriptor.as_ref().map(|descriptor| descriptor.media_type.as_str());
+    own.unwrap_or(layer.compression.media_type()).to_owned()
+}
+
+/// A layer that clients pull whole.
+fn plain_pull(source: &Source, layer: &Layer, digest: BlobDigest) -> Result<PullLayer, Error> {
+    match &layer.descriptor {
+        Some(descriptor) => Ok(pull_layer(descriptor, None)),
+        None => {
+            let size = source.layer_file(layer)?.map_or(0, |(_, span)| span.len());
+            Ok(PullLayer { digest, size, index: None })
+        }
+    }
+}
+
+fn indexed(layer: &Layer, index: &Index) -> Result<SurveyedLayer, Error> {
+    const UNNAMED: Error = Error::Internal("a layer with a TOC has a descriptor and a DiffID");
+    let entries = toc_entries(&index.1);
+    let hint = |entry: &TocEntry| Hint::parse(&entry.header.xattrs).ok().flatten();
+    Ok(SurveyedLayer {
+        pull: Arc::new(pull_layer(layer.descriptor.as_ref().ok_or(UNNAMED)?, Some(index))),
+        diff_id: layer.diff_id.ok_or(UNNAMED)?,
+        media_type: media_type(layer),
+        compression: layer.compression,
+        evidence: owners::in_frames(&index.1, &entries),
+        hints: (0..).zip(&index.1.entries).filter_map(|(at, entry)| Some((at, hint(entry)?))).collect(),
+        entries,
+    })
+}
+
+fn ends(toc: &Toc) -> impl Iterator<Item = u64> {
+    toc.entries.iter().filter_map(|entry| entry.payload.as_ref()).map(|payload| payload.end_offset)
+}

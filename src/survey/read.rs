@@ -1,0 +1,86 @@
+//! A layer's entries.
+
+use crate::error::Error;
+use crate::inventory::{Inventory, Known, pull_files, pull_index};
+use crate::job::JobOptions;
+use crate::oci::Descriptor;
+use crate::order::cost::PullLayer;
+use crate::progress::Progress;
+use crate::source::{IndexError, Layer, Source, SourceError};
+use crate::spool::Spool;
+use crate::toc::{ChunkedAnnotations, Toc};
+use crate::unpack::{self, LayerInput, UnpackError, UnpackedLayer, unpack};
+
+/// A layer's index, as far as it is of use.
+pub type Index = (ChunkedAnnotations, Toc);
+
+/// The index of layer `number` of its image. A fault in it is another tool's, and must not keep anybody from the next
+/// version: a note says that the layer is taken for one without.
+pub fn toc(source: &Source, number: usize, layer: &Layer, notes: &mut Vec<String>) -> Result<Option<Index>, Error> {
+    match source.toc(layer) {
+        Ok(toc) => Ok(toc),
+        Err(IndexError::Source(error)) => Err(error.into()),
+        Err(error) => {
+            let reference = source.reference();
+            notes.push(format!("{reference}: layer {number} is taken for one without a TOC: {error}"));
+            Ok(None)
+        }
+    }
+}
+
+/// A layer as a client sees it before it pulls.
+pub fn pull_layer(descriptor: &Descriptor, toc: Option<&Index>) -> PullLayer {
+    let index = toc.map(|(annotations, toc)| pull_index(annotations, pull_files(toc)));
+    PullLayer { digest: descriptor.digest, size: descriptor.size, index }
+}
+
+/// Layers' entries as their tars have them.
+pub fn tar_inventories(
+    source: &Source,
+    layers: &[&Layer],
+    resources: &JobOptions,
+    progress: &Progress,
+) -> Result<Vec<Inventory>, Error> {
+    let spool = Spool::new(&resources.spool_dir)?;
+    let inputs = layers.iter().map(|&layer| LayerInput {
+        open: Box::new(move || source.open_layer(layer).map_err(SourceError::into_io)),
+        verified: layer.descriptor.as_ref().map(|descriptor| descriptor.digest),
+        diff_id: layer.diff_id,
+    });
+    inventories(inputs.collect(), &spool, resources.threads, progress).map_err(|(at, error)| {
+        let name = |descriptor: &Descriptor| descriptor.digest.to_string();
+        let layer = layers[at].descriptor.as_ref().map(name);
+        let layer = layer.or_else(|| layers[at].diff_id.map(|diff_id| diff_id.to_string())).unwrap_or_default();
+        Error::Unpack { reference: source.reference().to_string(), layer, source: error }
+    })
+}
+
+/// One layer's entries as its tar has them.
+pub fn tar_inventory(
+    input: LayerInput<'_>,
+    spool: &Spool,
+    threads: usize,
+    progress: &Progress,
+) -> Result<Inventory, UnpackError> {
+    let found = inventories(vec![input], spool, threads, progress).map_err(|(_, error)| error)?;
+    Ok(found.into_iter().next().unwrap_or_default())
+}
+
+fn inventories(
+    inputs: Vec<LayerInput<'_>>,
+    spool: &Spool,
+    threads: usize,
+    progress: &Progress,
+) -> Result<Vec<Inventory>, (usize, UnpackError)> {
+    let options = unpack::Options { level: None, known: &Known::default(), expect_known: false, threads };
+    let unpacked = unpack(inputs, spool, options, progress)?;
+    Ok(unpacked.into_iter().map(|UnpackedLayer { inventory, .. }| inventory).collect())
+}
+
+/// Shares out the blob's `size` bytes by the files' sizes: nothing tells which file compressed how well.
+pub fn share_out(inventory: &mut Inventory, size: u64) {
+    for content in inventory.entries.iter_mut().filter_map(|entry| entry.content.as_mut()) {
+        let share = u128::from(content.size) * u128::from(size) / u128::from(inventory.content_bytes);
+        content.stored = u64::try_from(share).unwrap_or(u64::MAX);
+    }
+}
