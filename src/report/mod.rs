@@ -1,4 +1,4 @@
-//! What a job found, as text for people and as JSON for programs. Pure: an outcome in, a string out.
+//! What a job found, as text for people and as JSON for programs; what an update costs as Markdown, too. Pure: an outcome in, a string out.
 //!
 //! Text carries ANSI styles; whoever prints it strips them where they are not wanted.
 
@@ -10,6 +10,8 @@ mod table;
 pub mod text;
 mod units;
 
+#[cfg(test)]
+mod diff_tests;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]
