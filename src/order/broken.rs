@@ -4,7 +4,8 @@
 //! A link that stands before its target is none of them: the new order mends it.
 
 use std::cell::LazyCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 
 use super::normalise::{Live, Role, Scratch, normalise};
 use super::paths::Paths;
@@ -34,29 +35,36 @@ pub fn broken_entry(layers: &[&[Entry]]) -> Option<(usize, BrokenEntry)> {
 
 /// Asked in the order of the tar: what comes later does not help a client that has stopped.
 fn below_file(entries: &[Entry]) -> Option<BrokenEntry> {
-    let mut kinds: HashMap<&TarPath, EntryKind> = HashMap::with_capacity(entries.len());
-    // Those whose own ancestors were looked at as well, and all that ever held something.
-    let (mut dirs, mut held): (HashSet<TarPath>, HashSet<TarPath>) = Default::default();
+    // Sorted, so that what is below a directory is a run.
+    let mut kinds: BTreeMap<TarPath, EntryKind> = BTreeMap::new();
+    // Those that hold something now, and whose own ancestors do: all of them were looked at.
+    let mut ways: BTreeMap<TarPath, ()> = BTreeMap::new();
     for entry in entries {
         for dir in ancestors(&entry.path) {
+            if ways.contains_key(&dir) {
+                break;
+            }
             // Clients go through symbolic links.
             let is_way = kinds.get(&dir).is_none_or(|kind| matches!(kind, EntryKind::Dir | EntryKind::Symlink));
             if !is_way {
                 return Some(BrokenEntry::BelowFile { path: entry.path.clone(), parent: dir });
             }
-            held.insert(dir.clone());
-            if !dirs.insert(dir) {
-                break;
-            }
+            ways.insert(dir, ());
         }
-        if entry.kind != EntryKind::Dir && held.contains(&entry.path) {
+        if entry.kind != EntryKind::Dir && ways.remove(&entry.path).is_some() {
             // A directory gives way, with all that is in it.
-            dirs.clear();
-            kinds.retain(|path, _| !path.is_below(&entry.path));
+            remove_below(&mut ways, &entry.path);
+            remove_below(&mut kinds, &entry.path);
         }
-        kinds.insert(&entry.path, entry.kind);
+        kinds.insert(entry.path.clone(), entry.kind);
     }
     None
+}
+
+fn remove_below<T>(paths: &mut BTreeMap<TarPath, T>, dir: &TarPath) {
+    let behind = paths.range::<TarPath, _>((Bound::Excluded(dir), Bound::Unbounded));
+    let below: Vec<TarPath> = behind.map(|(path, _)| path).take_while(|path| path.is_below(dir)).cloned().collect();
+    below.iter().for_each(|path| drop(paths.remove(path)));
 }
 
 /// Asked of what is left in the end: a link that was replaced harms nobody.
@@ -71,9 +79,9 @@ fn broken_link(entries: &[Entry], below: &[&[Entry]]) -> Option<BrokenEntry> {
     let kind = |path: &TarPath| {
         let here = written.get(path).map(|entry| entry.kind);
         here.or_else(|| {
-            let at = lower.binary_search_by(|(other, _)| (*other).cmp(path)).ok()?;
-            let (layer, entry) = lower[at].1.inode;
-            Some(below[layer as usize][entry as usize].kind)
+            let at = lower.binary_search_by(|(other, _)| other.cmp(path)).ok()?;
+            let inode = lower[at].1.entry().map(|node| node.inode);
+            Some(inode.map_or(EntryKind::Dir, |(layer, entry)| below[layer as usize][entry as usize].kind))
         })
     };
     let mut passed = HashMap::new();

@@ -22,7 +22,7 @@ impl Plan {
         let place = |written: &Written| match written {
             Written::Entry { at, role: Role::Itself, .. } => Some(*at),
             Written::Entry { role: Role::Heir(inode), .. } => Some(*inode),
-            Written::Entry { role: Role::LinkTo(_), .. } | Written::Whiteout(_) => None,
+            Written::Entry { role: Role::LinkTo(_), .. } | Written::Implied { .. } | Written::Whiteout(_) => None,
         };
         for layer in &mut self.layers {
             layer.entries[layer.fresh_run.clone()].sort_by_key(|written| place(written).is_some_and(&is_partial));
@@ -121,6 +121,8 @@ pub enum Written {
         /// Instead of the entry's own.
         mtime: Option<Time>,
     },
+    /// A directory of which the new image has no entry.
+    Implied { path: TarPath, mtime: Time },
     /// Hides this path of lower layers.
     Whiteout(TarPath),
 }

@@ -2,6 +2,7 @@
 
 mod check;
 mod image;
+mod implied;
 mod inspect;
 mod options;
 mod previous;
