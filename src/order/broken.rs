@@ -138,6 +138,9 @@ fn ancestors(path: &TarPath) -> impl Iterator<Item = TarPath> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
     use super::*;
     use crate::order::tree::tests::entry;
 
@@ -163,6 +166,49 @@ mod tests {
             ("d/f/a", File, ""),
         ];
         assert_eq!(found(&[entries]), "");
+    }
+
+    /// A look at all entries for each one took a minute for ten times as many.
+    #[test]
+    fn directories_give_way_by_the_thousand() {
+        let dirs = (0..10_000).flat_map(|n| [format!("d/{n}/x"), format!("d/{n}")]);
+        let entries: Vec<Entry> = dirs.map(|path| entry(&path, File, "")).collect();
+        assert_eq!(broken_entry(&[&entries]), None);
+        let again = entry("d/7/y", File, "");
+        let entries = [entries, vec![again]].concat();
+        assert!(matches!(broken_entry(&[&entries]), Some((0, BrokenEntry::BelowFile { .. }))));
+    }
+
+    /// The rule in its plain words: a client stops below what is no directory when it comes to it.
+    fn naive(entries: &[Entry]) -> Option<TarPath> {
+        let mut kinds: Vec<(&TarPath, EntryKind)> = Vec::new();
+        for entry in entries {
+            let is_wall =
+                |(path, kind): &(&TarPath, EntryKind)| entry.path.is_below(path) && !matches!(kind, Dir | Symlink);
+            if kinds.iter().any(is_wall) {
+                return Some(entry.path.clone());
+            }
+            let gives_way = entry.kind != Dir;
+            kinds.retain(|(path, _)| **path != entry.path && !(gives_way && path.is_below(&entry.path)));
+            kinds.push((&entry.path, entry.kind));
+        }
+        None
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_stands_below_a_file_is_found_where_a_client_stops(
+            entries in proptest::collection::vec(("[ab](/[ab]){0,3}", select(vec![File, Dir, Dir, Symlink])), 0..24)
+        ) {
+            let entries: Vec<Entry> = entries.iter().map(|(path, kind)| entry(path, *kind, "")).collect();
+            let found = below_file(&entries).map(|broken| match broken {
+                BrokenEntry::BelowFile { path, .. } => path,
+                other => panic!("{other}"),
+            });
+            prop_assert_eq!(found, naive(&entries));
+        }
     }
 
     #[test]
