@@ -19,6 +19,8 @@ pub enum BrokenEntry {
     LinkToItself { path: TarPath },
     #[error("entry {path}: expected the target of the hard link in this layer or below, found nothing at {target}")]
     LinkToNothing { path: TarPath, target: TarPath },
+    #[error("entry {path}: expected the target of the hard link in the same layer, found nothing at {target}")]
+    LinkElsewhere { path: TarPath, target: TarPath },
     #[error("entry {path}: expected a hard link to a file, found a directory at {target}")]
     LinkToDir { path: TarPath, target: TarPath },
     #[error("entry {path}: expected a directory at {parent}, found an earlier entry of this layer that is none")]
@@ -27,9 +29,21 @@ pub enum BrokenEntry {
 
 /// The first entry that can't be extracted, and its layer; bottom first.
 pub fn broken_entry(layers: &[&[Entry]]) -> Option<(usize, BrokenEntry)> {
-    layers.iter().enumerate().find_map(|(layer, entries)| {
-        let broken = below_file(entries).or_else(|| broken_link(entries, &layers[..layer]));
-        broken.map(|broken| (layer, broken))
+    let mut layers = layers.iter().enumerate().map(|(layer, entries)| (layer, broken_above(entries, &layers[..layer])));
+    layers.find_map(|(layer, broken)| Some((layer, broken?)))
+}
+
+/// The first entry of a layer that can't be extracted where these stand below.
+pub fn broken_above(entries: &[Entry], below: &[&[Entry]]) -> Option<BrokenEntry> {
+    below_file(entries).or_else(|| broken_link(entries, below))
+}
+
+/// The first entry of a layer that can't be extracted wherever the layer stands: what is below it now may go. podman
+/// looks for the targets of hard links in the layer alone (container-libs `storage/pkg/archive/archive.go`, `extractDir`).
+pub fn broken_alone(entries: &[Entry]) -> Option<BrokenEntry> {
+    Some(match broken_above(entries, &[])? {
+        BrokenEntry::LinkToNothing { path, target } => BrokenEntry::LinkElsewhere { path, target },
+        other => other,
     })
 }
 
@@ -221,6 +235,19 @@ mod tests {
         // What a lower layer hides is not there.
         let base: &[Spec] = &[("f", File, "")];
         assert!(found(&[base, &[(".wh.f", File, "")], &[("a", Link, "f")]]).starts_with("2: "));
+    }
+
+    #[test]
+    fn a_layer_alone_has_the_targets_of_its_links() {
+        let alone = |entries: &[Spec]| {
+            let entries: Vec<Entry> = entries.iter().map(|(path, kind, target)| entry(path, *kind, target)).collect();
+            broken_alone(&entries).map_or_else(String::new, |broken| broken.to_string())
+        };
+        assert_eq!(alone(&[("f", File, ""), ("a", Link, "f"), ("d/.wh.g", File, "")]), "");
+        assert!(
+            alone(&[("a", Link, "f")]).contains("entry /a: expected the target of the hard link in the same layer")
+        );
+        assert!(alone(&[("a", File, ""), ("a/b", File, "")]).contains("expected a directory at /a"));
     }
 
     #[test]

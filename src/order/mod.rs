@@ -21,7 +21,7 @@ mod plan;
 mod sequence;
 pub mod tree;
 
-pub use broken::{BrokenEntry, broken_entry};
+pub use broken::{BrokenEntry, broken_above, broken_alone, broken_entry};
 pub use plan::{LayerPlan, Place, Plan, Reason, Role, State, Written};
 pub use sequence::Previous;
 

@@ -92,6 +92,8 @@ pub enum Reason {
     Purge,
     /// A client could not be told in a layer above that some of its entries are gone.
     CannotHide,
+    /// Clients can't extract it.
+    Broken,
     /// There were more layers than allowed.
     Limit,
 }
@@ -107,6 +109,7 @@ impl Reason {
             Self::Waste => "waste",
             Self::Purge => "purge",
             Self::CannotHide => "cannot-hide",
+            Self::Broken => "broken",
             Self::Limit => "limit",
         }
     }

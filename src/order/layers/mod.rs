@@ -54,6 +54,8 @@ pub struct Segment {
     pub size: u64,
     /// It stays whatever is dead in it.
     pub is_base: bool,
+    /// Clients can't extract it, so it must not stay as it is.
+    pub is_broken: bool,
 }
 
 /// A share in hundredths of a percent.
@@ -172,7 +174,8 @@ pub fn plan(
     if let Some(path) = purge::purged_in_base(&new, segments, options) {
         return Err(PlanError::Purge { path });
     }
-    let mut mending = Mending::default();
+    let broken = (0..segments.len()).filter(|&n| segments[n].is_broken);
+    let mut mending = Mending { clean: broken.map(|n| (n, Reason::Broken)).collect(), ..Mending::default() };
     for round in 0..=ROUNDS {
         let in_use: Vec<bool> = segments.iter().map(|segment| round < ROUNDS || segment.is_base).collect();
         let planner = Planner { new: &new, labels, log: &log, segments, previous, options };

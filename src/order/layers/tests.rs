@@ -30,7 +30,7 @@ fn at(secs: i64, entry: Entry) -> Entry {
 
 fn segment(entries: &[Entry]) -> Segment {
     let stored: u64 = entries.iter().filter_map(|entry| entry.content).map(|content| content.stored).sum();
-    Segment { entries: entries.to_vec(), size: stored + 100, is_base: false }
+    Segment { entries: entries.to_vec(), size: stored + 100, ..Segment::default() }
 }
 
 fn base(entries: &[Entry]) -> Segment {
@@ -187,6 +187,16 @@ fn what_the_base_shows_and_nothing_can_hide_is_an_error() {
     assert_eq!(error, PlanError::Base { path: path(&long) });
     let plan = planned(&new, &[segment(&old)], &lax());
     assert_eq!((shape(&new, &plan), plan.layers[0].reason), (vec!["cleaned [0] /k".to_owned()], Reason::CannotHide));
+}
+
+#[test]
+fn what_clients_cannot_extract_does_not_stay() {
+    let broken = |entries: &[Entry]| Segment { is_broken: true, ..segment(entries) };
+    let (below, above) = ([file("a", 1, 10)], [file("b", 2, 10)]);
+    let plan = planned(&[below.clone(), above.clone()].concat(), &[broken(&below), segment(&above)], &lax());
+    assert_eq!((plan.layers[0].state, plan.layers[0].reason), (State::Cleaned, Reason::Broken));
+    let plan = planned(&above, &[broken(&below), segment(&above)], &lax());
+    assert_eq!((shape(&above, &plan), plan.dropped), (vec!["kept [1]".to_owned()], vec![0]));
 }
 
 #[test]
