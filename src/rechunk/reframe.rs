@@ -149,7 +149,9 @@ fn new_files(unpacked: &[UnpackedLayer], plan: &Plan) -> Vec<File> {
             let place = match written {
                 Written::Entry { at, role: Role::Itself, .. } => *at,
                 Written::Entry { role: Role::Heir(inode), .. } => *inode,
-                Written::Entry { role: Role::LinkTo(_), .. } | Written::Whiteout(_) => continue,
+                Written::Entry { role: Role::LinkTo(_), .. } | Written::Implied { .. } | Written::Whiteout(_) => {
+                    continue;
+                }
             };
             let in_spool = |stored: &Stored| !matches!(stored, Stored::Blob(..));
             let is_new =

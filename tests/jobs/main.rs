@@ -3,6 +3,7 @@
 mod check;
 mod diff;
 mod image;
+mod implied;
 mod inspect;
 mod options;
 mod previous;
