@@ -44,7 +44,7 @@ fn peak() -> String {
 }
 
 fn main() {
-    let segment = |n| Segment { entries: layer(n, 0), size: EACH * 1500, is_base: false };
+    let segment = |n| Segment { entries: layer(n, 0), size: EACH * 1500, ..Segment::default() };
     let segments: Vec<Segment> = (0..LAYERS).map(segment).collect();
     // As when layers are read: paths that the previous image has are shared with it.
     let shared = |(new, old): (Entry, &Entry)| Entry { path: old.path.clone(), ..new };

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::inventory::toc_entries;
 use crate::oci::{Platform, Reference};
 use crate::order::Entry;
-use crate::order::tree::merge;
+use crate::order::tree::{Shown, merge};
 use crate::source::{Image, IndexError, Layer, Source};
 use crate::tar::TarPath;
 use crate::toc::{ChunkedAnnotations, FOOTER_FRAME, Toc, TocEntry};
@@ -139,7 +139,8 @@ fn biggest(tocs: &[Toc]) -> Vec<BigFile> {
     let mut seen = HashSet::new();
     let mut files = Vec::new();
     let layers: Vec<&[Entry]> = entries.iter().map(Vec::as_slice).collect();
-    for (path, node) in merge(&layers) {
+    for (path, shown) in merge(&layers) {
+        let Shown::Entry(node) = shown else { continue };
         let layer = node.inode.0 as usize;
         let entry = tocs.get(layer).and_then(|toc| toc.entries.get(node.inode.1 as usize));
         let Some((entry, payload)) = entry.and_then(|entry| Some((entry, entry.payload.as_ref()?))) else { continue };
@@ -149,7 +150,7 @@ fn biggest(tocs: &[Toc]) -> Vec<BigFile> {
     }
     files.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
     files.truncate(BIGGEST);
-    let file = |(Reverse(size), path, layer, compressed): (_, &TarPath, _, _)| BigFile {
+    let file = |(Reverse(size), path, layer, compressed): (_, TarPath, _, _)| BigFile {
         path: path.to_string(),
         layer,
         size,

@@ -282,8 +282,23 @@ fn entry(header: &Header) -> Result<Entry, PathError> {
     })
 }
 
+/// A directory without an entry as clients make it when they unpack what is below: docker with mode 0755 (moby go-archive
+/// `ImpliedDirectoryMode`), podman with 0777 less its umask (container-libs `archive.Unpack`). podman's root alone is 0555.
+pub fn implied_dir(path: &TarPath) -> Header {
+    let name = if path.is_root() { b"./".to_vec() } else { [path.as_bytes(), b"/"].concat() };
+    Header { mode: 0o755, ..Header::new(name, EntryKind::Dir) }
+}
+
+fn looks_implied(header: &Header) -> bool {
+    let is_plain = header.kind == EntryKind::Dir && header.xattrs.is_empty();
+    is_plain && (header.mode & 0o7777, header.uid, header.gid) == (0o755, 0, 0)
+}
+
 /// Everything that a client shows of an entry but its times and content.
 fn traits(header: &Header) -> Traits {
+    if looks_implied(header) {
+        return Traits::IMPLIED;
+    }
     let mut hash = Sha256::new();
     let mut number = |value: i64| hash.update(value.to_le_bytes());
     // Linux gives every symlink the mode 0777, whatever the tar says.

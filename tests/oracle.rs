@@ -148,6 +148,14 @@ proptest! {
                 let layers: Vec<Naive> = found.layers.iter().map(one).collect();
                 prop_assert_eq!(&layers, &expected, "{:?} {:?}", client, registry);
                 prop_assert_eq!(found.blob_bytes(), 77 + expected.iter().map(|layer| layer.3).sum::<u64>());
+                for (at, layer) in found.layers.iter().enumerate().filter(|(_, layer)| layer.outcome == PullOutcome::Partial) {
+                    let below = new[..at].iter().zip(&found.layers).filter(|(layer, pull)| layer.index.is_some() && pull.outcome != PullOutcome::Reused);
+                    let with_below: Vec<_> = old.iter().chain(below.map(|(layer, _)| layer)).cloned().collect();
+                    let count = |has: &[Arc<PullLayer>]| {
+                        wanted(new[at].index.as_ref().unwrap(), has, client).iter().filter(|wanted| **wanted).count() as u64
+                    };
+                    prop_assert_eq!(layer.cost.shared_bytes, count(&old) - count(&with_below));
+                }
                 prop_assert_eq!(found.cost.requests, 1 + expected.iter().map(|layer| layer.1).sum::<u64>());
             }
         }

@@ -25,7 +25,7 @@ mod plan;
 mod sequence;
 pub mod tree;
 
-pub use broken::{BrokenEntry, broken_entry};
+pub use broken::{BrokenEntry, broken_above, broken_alone, broken_entry};
 pub use plan::{LayerPlan, Place, Plan, Reason, Role, State, Written};
 pub use sequence::Previous;
 
@@ -64,6 +64,9 @@ pub struct Content {
 pub struct Traits([u8; 16]);
 
 impl Traits {
+    /// Of a directory without an entry, as clients make it, and of one with an entry that says the same.
+    pub const IMPLIED: Self = Self([0; 16]);
+
     /// Half of a SHA-256 over everything that is to be compared: no two looks share it by chance.
     pub fn from_digest(digest: [u8; 32]) -> Self {
         let mut half = [0; 16];

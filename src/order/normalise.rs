@@ -47,7 +47,7 @@ pub(super) struct Scratch {
 }
 
 impl Scratch {
-    pub fn new(paths: &Paths<'_>) -> Self {
+    pub fn new(paths: &Paths) -> Self {
         Self { at: vec![None; paths.len()], marks: Marks::new(paths) }
     }
 
@@ -61,7 +61,7 @@ impl Scratch {
 }
 
 /// The live entries, in the order of the input.
-pub(super) fn normalise(paths: &Paths<'_>, steps: &[Step], scratch: &mut Scratch) -> Vec<Live> {
+pub(super) fn normalise(paths: &Paths, steps: &[Step], scratch: &mut Scratch) -> Vec<Live> {
     let mut live = vec![true; steps.len()];
     // The entry whose inode each entry is: itself, or what a hard link's target was at that moment.
     let mut inode: Vec<usize> = (0..steps.len()).collect();

@@ -35,27 +35,57 @@ pub(super) struct Step {
     pub target: Option<PathId>,
 }
 
-/// Every path that some layers have entries for, once.
+/// Every path that some layers have entries for, and the directories above, which need have none; each once.
 #[derive(Debug)]
-pub(super) struct Paths<'a> {
-    sorted: Vec<&'a TarPath>,
+pub(super) struct Paths {
+    sorted: Vec<TarPath>,
     parents: Vec<Option<PathId>>,
 }
 
-impl<'a> Paths<'a> {
+impl Paths {
     /// The table, and the path of each entry of each layer.
-    pub fn new(layers: impl IntoIterator<Item = &'a [Entry]>) -> (Self, Vec<Vec<PathId>>) {
+    pub fn new<'a>(layers: impl IntoIterator<Item = &'a [Entry]>) -> (Self, Vec<Vec<PathId>>) {
         let (seen, mut numbers) = first_seen(layers);
         let mut order: Vec<usize> = (0..seen.len()).collect();
         order.sort_by(|&a, &b| seen[a].cmp(seen[b]));
-        let mut ranks = vec![PathId::new(0); seen.len()];
-        for (at, &number) in order.iter().enumerate() {
-            ranks[number] = PathId::new(at);
-        }
+        let room = seen.len() + 1;
+        let mut table = Self { sorted: Vec::with_capacity(room), parents: Vec::with_capacity(room) };
+        let mut above = vec![table.push(TarPath::root(), None)];
+        let mut ranks = vec![Self::ROOT; seen.len()];
+        order.into_iter().for_each(|number| ranks[number] = table.add(seen[number], &mut above));
         numbers.iter_mut().flatten().for_each(|number| *number = ranks[number.at()]);
-        let sorted: Vec<&TarPath> = order.into_iter().map(|number| seen[number]).collect();
-        let parents = parents(&sorted);
-        (Self { sorted, parents }, numbers)
+        (table, numbers)
+    }
+
+    pub const ROOT: PathId = PathId(NonZeroU32::MIN);
+
+    /// Adds the next path in order, and before it the directories above that no entry names. `above` are the last path
+    /// and those that it is below.
+    fn add(&mut self, path: &TarPath, above: &mut Vec<PathId>) -> PathId {
+        if path.is_root() {
+            return Self::ROOT;
+        }
+        while above.len() > 1 && above.last().is_some_and(|dir| !path.is_below(self.name(*dir))) {
+            above.pop();
+        }
+        let known = above.last().map_or(0, |dir| self.name(*dir).as_bytes().len());
+        let mut implied = Vec::new();
+        // Asked first, since almost every directory has an entry.
+        if path.as_bytes()[known + 1..].contains(&b'/') {
+            let dirs = std::iter::successors(path.parent(), TarPath::parent);
+            implied.extend(dirs.take_while(|dir| dir.as_bytes().len() > known));
+        }
+        for path in implied.into_iter().rev().chain([path.clone()]) {
+            let id = self.push(path, above.last().copied());
+            above.push(id);
+        }
+        PathId::new(self.len() - 1)
+    }
+
+    fn push(&mut self, path: TarPath, parent: Option<PathId>) -> PathId {
+        self.sorted.push(path);
+        self.parents.push(parent);
+        PathId::new(self.len() - 1)
     }
 
     pub fn len(&self) -> usize {
@@ -66,22 +96,22 @@ impl<'a> Paths<'a> {
         (0..self.len()).map(PathId::new)
     }
 
-    pub fn name(&self, id: PathId) -> &'a TarPath {
-        self.sorted[id.at()]
+    pub fn name(&self, id: PathId) -> &TarPath {
+        &self.sorted[id.at()]
     }
 
-    /// The nearest path above that is in the table.
+    /// `None` for the root.
     pub fn parent(&self, id: PathId) -> Option<PathId> {
         self.parents[id.at()]
     }
 
     pub fn find(&self, path: &TarPath) -> Option<PathId> {
-        self.sorted.binary_search_by(|other| (*other).cmp(path)).ok().map(PathId::new)
+        self.sorted.binary_search(path).ok().map(PathId::new)
     }
 
     /// Everything below a directory, which need not be in the table itself.
     pub fn below(&self, dir: &TarPath) -> impl Iterator<Item = PathId> {
-        let from = self.sorted.partition_point(|path| *path <= dir);
+        let from = self.sorted.partition_point(|path| path <= dir);
         let run = self.sorted[from..].iter().take_while(|path| path.is_below(dir)).count();
         (from..from + run).map(PathId::new)
     }
@@ -123,19 +153,6 @@ fn first_seen<'a>(layers: impl IntoIterator<Item = &'a [Entry]>) -> (Vec<&'a Tar
     (seen, numbers)
 }
 
-fn parents(sorted: &[&TarPath]) -> Vec<Option<PathId>> {
-    let mut above: Vec<PathId> = Vec::new();
-    let mut parents = Vec::with_capacity(sorted.len());
-    for (at, path) in sorted.iter().enumerate() {
-        while above.last().is_some_and(|dir| !path.is_below(sorted[dir.at()])) {
-            above.pop();
-        }
-        parents.push(above.last().copied());
-        above.push(PathId::new(at));
-    }
-    parents
-}
-
 /// Paths that were marked since the last time that all were cleared.
 #[derive(Debug)]
 pub(super) struct Marks {
@@ -144,7 +161,7 @@ pub(super) struct Marks {
 }
 
 impl Marks {
-    pub fn new(paths: &Paths<'_>) -> Self {
+    pub fn new(paths: &Paths) -> Self {
         Self { is_marked: vec![false; paths.len()], marked: Vec::new() }
     }
 

@@ -22,7 +22,7 @@ impl Plan {
         let place = |written: &Written| match written {
             Written::Entry { at, role: Role::Itself, .. } => Some(*at),
             Written::Entry { role: Role::Heir(inode), .. } => Some(*inode),
-            Written::Entry { role: Role::LinkTo(_), .. } | Written::Whiteout(_) => None,
+            Written::Entry { role: Role::LinkTo(_), .. } | Written::Implied { .. } | Written::Whiteout(_) => None,
         };
         for layer in &mut self.layers {
             layer.entries[layer.fresh_run.clone()].sort_by_key(|written| place(written).is_some_and(&is_partial));
@@ -92,6 +92,8 @@ pub enum Reason {
     Purge,
     /// A client could not be told in a layer above that some of its entries are gone.
     CannotHide,
+    /// Clients can't extract it.
+    Broken,
     /// There were more layers than allowed.
     Limit,
 }
@@ -107,6 +109,7 @@ impl Reason {
             Self::Waste => "waste",
             Self::Purge => "purge",
             Self::CannotHide => "cannot-hide",
+            Self::Broken => "broken",
             Self::Limit => "limit",
         }
     }
@@ -121,6 +124,8 @@ pub enum Written {
         /// Instead of the entry's own.
         mtime: Option<Time>,
     },
+    /// A directory of which the new image has no entry.
+    Implied { path: TarPath, mtime: Time },
     /// Hides this path of lower layers.
     Whiteout(TarPath),
 }

@@ -47,54 +47,87 @@ pub struct Node {
     pub is_dir: bool,
 }
 
+/// What stands at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    Entry(Node),
+    /// A directory that the names below it alone tell of, or told of before a layer hid them: clients make it when they
+    /// unpack those. The root is one at least.
+    Implied,
+}
+
+impl Shown {
+    pub fn entry(self) -> Option<Node> {
+        match self {
+            Self::Entry(node) => Some(node),
+            Self::Implied => None,
+        }
+    }
+
+    pub fn is_dir(self) -> bool {
+        self.entry().is_none_or(|node| node.is_dir)
+    }
+}
+
 /// Depth first, byte-sorted.
-pub type Tree<'a> = Vec<(&'a TarPath, Node)>;
+pub type Tree = Vec<(TarPath, Shown)>;
 
 /// Merges the layers, bottom first.
-pub fn merge<'a>(layers: &[&'a [Entry]]) -> Tree<'a> {
+pub fn merge(layers: &[&[Entry]]) -> Tree {
     let (paths, ids) = Paths::new(layers.iter().copied());
     let mut stack = Stack::new(&paths);
     for (entries, ids) in layers.iter().zip(&ids) {
         stack.add(&paths.steps(entries, ids));
     }
-    stack.nodes().map(|(path, node)| (paths.name(path), node)).collect()
+    stack.all().map(|(path, shown)| (paths.name(path).clone(), shown)).collect()
 }
 
 /// The file system that the layers show which were put on it.
-pub(super) struct Stack<'p, 'a> {
-    paths: &'p Paths<'a>,
-    nodes: Vec<Option<Node>>,
+pub(super) struct Stack<'p> {
+    paths: &'p Paths,
+    nodes: Vec<Option<Shown>>,
     scratch: Scratch,
     layers: u32,
 }
 
-impl<'p, 'a> Stack<'p, 'a> {
-    pub fn new(paths: &'p Paths<'a>) -> Self {
-        Self { paths, nodes: vec![None; paths.len()], scratch: Scratch::new(paths), layers: 0 }
+impl<'p> Stack<'p> {
+    pub fn new(paths: &'p Paths) -> Self {
+        let mut nodes = vec![None; paths.len()];
+        nodes[Paths::ROOT.at()] = Some(Shown::Implied);
+        Self { paths, nodes, scratch: Scratch::new(paths), layers: 0 }
     }
 
-    pub fn get(&self, path: PathId) -> Option<&Node> {
-        self.nodes[path.at()].as_ref()
+    /// The entry that is shown there.
+    pub fn get(&self, path: PathId) -> Option<Node> {
+        self.nodes[path.at()]?.entry()
     }
 
     /// In the order of the paths.
+    pub fn all(&self) -> impl Iterator<Item = (PathId, Shown)> {
+        self.paths.ids().zip(&self.nodes).filter_map(|(path, shown)| Some((path, (*shown)?)))
+    }
+
+    /// Those that have an entry.
     pub fn nodes(&self) -> impl Iterator<Item = (PathId, Node)> {
-        self.paths.ids().zip(&self.nodes).filter_map(|(path, node)| Some((path, (*node)?)))
+        self.all().filter_map(|(path, shown)| Some((path, shown.entry()?)))
     }
 
     /// Puts a layer on top.
     pub fn add(&mut self, steps: &[Step]) {
         let mut live = normalise(self.paths, steps, &mut self.scratch);
+        let mut whiteouts = Vec::new();
         // Whiteouts hide lower layers only, wherever in the layer they stand.
         live.retain(|live| match whiteout(self.paths.name(steps[live.index].path)) {
+            Some(Whiteout::Reserved) => false,
             Some(whiteout) => {
                 self.hide(&whiteout);
+                whiteouts.push(steps[live.index].path);
                 false
             }
             None => true,
         });
         let written: Vec<Step> = live.iter().map(|live| live.as_written(steps)).collect();
-        self.make_way(&written);
+        self.make_way(written.iter().map(|step| step.path).chain(whiteouts));
         let layer = self.layers;
         self.layers += 1;
         let mut links = Vec::new();
@@ -130,14 +163,16 @@ impl<'p, 'a> Stack<'p, 'a> {
     }
 
     /// A layer is unpacked into a directory of its own: where it has something below a path that it has no entry for,
-    /// that path becomes a directory, and hides what is no directory below, symbolic links too.
+    /// that path becomes a directory, and hides what is no directory below, symbolic links too. A whiteout is such a
+    /// something.
     ///
     /// `written` are those that are left when the layer was unpacked.
-    fn make_way(&mut self, written: &[Step]) {
-        for step in written {
-            let mut dir = self.paths.parent(step.path);
+    fn make_way(&mut self, written: impl Iterator<Item = PathId>) {
+        for path in written {
+            let mut dir = self.paths.parent(path);
             while let Some(path) = dir.filter(|path| self.scratch.marks.mark(*path)) {
-                self.nodes[path.at()] = self.nodes[path.at()].filter(|node| node.is_dir);
+                let shown = &mut self.nodes[path.at()];
+                *shown = shown.filter(|shown| shown.is_dir()).or(Some(Shown::Implied));
                 dir = self.paths.parent(path);
             }
         }
@@ -148,7 +183,7 @@ impl<'p, 'a> Stack<'p, 'a> {
         if !node.is_dir {
             self.paths.below_id(path).for_each(|path| self.nodes[path.at()] = None);
         }
-        self.nodes[path.at()] = Some(node);
+        self.nodes[path.at()] = Some(Shown::Entry(node));
     }
 }
 
@@ -181,7 +216,19 @@ pub(super) mod tests {
         let entries = |layer: &&[Spec]| layer.iter().map(|(path, kind, target)| entry(path, *kind, target)).collect();
         let layers: Vec<Vec<Entry>> = layers.iter().map(entries).collect();
         let layers: Vec<&[Entry]> = layers.iter().map(Vec::as_slice).collect();
-        merge(&layers).into_iter().map(|(path, node)| (path.to_string(), node.at.0, node.inode)).collect()
+        let entry = |(path, shown): (TarPath, Shown)| {
+            let node = shown.entry()?;
+            Some((path.to_string(), node.at.0, node.inode))
+        };
+        merge(&layers).into_iter().filter_map(entry).collect()
+    }
+
+    fn implied(layers: &[&[Spec]]) -> String {
+        let entries = |layer: &&[Spec]| layer.iter().map(|(path, kind, target)| entry(path, *kind, target)).collect();
+        let layers: Vec<Vec<Entry>> = layers.iter().map(entries).collect();
+        let layers: Vec<&[Entry]> = layers.iter().map(Vec::as_slice).collect();
+        let implied = merge(&layers).into_iter().filter(|(_, shown)| *shown == Shown::Implied);
+        implied.map(|(path, _)| path.to_string()).collect::<Vec<_>>().join(" ")
     }
 
     fn paths(layers: &[&[Spec]]) -> String {
@@ -217,6 +264,21 @@ pub(super) mod tests {
         // What was in a directory that gave way is not there in the end.
         let gave_way: &[Spec] = &[("d/f/x", File, ""), ("d", File, ""), ("d", Dir, "")];
         assert_eq!(paths(&[&[("d/f", File, "")], gave_way]), "/d@1 /d/f@0");
+    }
+
+    #[test]
+    fn names_below_tell_of_directories() {
+        assert_eq!(implied(&[&[]]), "/");
+        assert_eq!(implied(&[&[("", Dir, ""), ("a/b/c/f", File, ""), ("a/b", Dir, "")]]), "/a /a/b/c");
+        // What was in them goes, they stay.
+        let base: &[Spec] = &[("a/b/f", File, ""), ("g", File, "")];
+        assert_eq!(implied(&[base, &[("a/b/.wh.f", File, "")]]), "/ /a /a/b");
+        assert_eq!(implied(&[base, &[("a/.wh.b", File, "")]]), "/ /a");
+        assert_eq!(implied(&[base, &[("a", File, "")]]), "/");
+        assert_eq!(implied(&[base, &[("a/b", Dir, "")]]), "/ /a");
+        // A whiteout stands in a directory, too, but for those that mean nothing.
+        assert_eq!(implied(&[base, &[("x/.wh.y", File, ""), ("g/.wh..wh..opq", File, "")]]), "/ /a /a/b /g /x");
+        assert_eq!(implied(&[base, &[(".wh..wh.plnk/x/.wh..wh.y", File, "")]]), "/ /a /a/b");
     }
 
     #[test]

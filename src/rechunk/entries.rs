@@ -1,6 +1,6 @@
 //! From planned entries to what pack writes: whose header, under which name and with which time.
 
-use crate::inventory::Body;
+use crate::inventory::{Body, implied_dir};
 use crate::order::{Place, Role, Written};
 use crate::pack::{PackError, Placed, read_header};
 use crate::span::Span;
@@ -19,6 +19,10 @@ pub(super) fn placed<'a>(
             let header = edited(*at, *role, *mtime, unpacked, spool)?;
             let header = header.map(|header| spool.append(&encode(&header))).transpose()?;
             Ok(as_planned(*at, *role, header, unpacked))
+        }
+        Written::Implied { path, mtime } => {
+            let header = spool.append(&encode(&Header { mtime: *mtime, ..implied_dir(path) }))?;
+            Ok(Placed { path, kind: EntryKind::Dir, header, payload: None })
         }
         Written::Whiteout(path) => {
             // Clients look at its name alone.

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::codec::Level;
 use crate::digest::{DiffId, FileDigest};
 use crate::error::Error;
 use crate::inventory::Frames;
@@ -19,6 +20,7 @@ use crate::tar::TarPath;
 use crate::toc::TOC_DIGEST;
 use crate::unpack::{self, LayerInput, UnpackedLayer, unpack};
 
+use super::faults::{Fault, Faults};
 use super::labels::{Labelled, labelled};
 use super::layers::Written;
 use super::old::Old;
@@ -89,30 +91,30 @@ impl Job<'_> {
         }));
     }
 
-    /// Reads the new image's layers and checks, beside it, the old ones: the numbers of those that lie.
-    pub fn read(&self) -> Result<(Vec<UnpackedLayer>, Vec<usize>), Error> {
-        let liars = Mutex::new(Vec::new());
+    /// Reads the new image's layers and checks, beside it, the old ones.
+    pub fn read(&self) -> Result<(Vec<UnpackedLayer>, Faults), Error> {
+        let faults = Mutex::new(Faults::new());
         let next = AtomicUsize::new(0);
         let check = || {
-            while let Some((number, layer, segment)) = {
+            while let Some((number, layer)) = {
                 let number = next.fetch_add(1, Ordering::Relaxed);
-                self.old.layers.get(number).map(|layer| (number, layer, &self.old.segments[number]))
+                self.old.layers.get(number).map(|layer| (number, layer))
             } {
                 if self.progress.check().is_err() {
                     break;
                 }
-                if !layer.is_sound(&segment.entries, &self.request.cache, self.spool) {
-                    liars.lock().unwrap_or_else(PoisonError::into_inner).push(number);
-                }
+                let fault = match layer.is_sound(&self.old.segments[number].entries, &self.request.cache, self.spool) {
+                    true => self.old.broken(number).map(Fault::Broken),
+                    false => Some(Fault::Lies),
+                };
+                fault.map(|fault| faults.lock().unwrap_or_else(PoisonError::into_inner).insert(number, fault));
             }
         };
         let unpacked = std::thread::scope(|scope| {
             (0..self.request.resources.threads).for_each(|_| drop(scope.spawn(check)));
             self.unpack()
         });
-        let mut liars = liars.into_inner().unwrap_or_else(PoisonError::into_inner);
-        liars.sort_unstable();
-        Ok((unpacked?, liars))
+        Ok((unpacked?, faults.into_inner().unwrap_or_else(PoisonError::into_inner)))
     }
 
     /// Reads the new image's layers.
@@ -142,7 +144,7 @@ impl Job<'_> {
             }
         };
         let options = unpack::Options {
-            level: Some(self.request.effort.first()),
+            level: Some(self.first_level()),
             known: &self.old.known,
             expect_known,
             threads: self.request.resources.threads,
@@ -152,6 +154,11 @@ impl Job<'_> {
             let reference = self.source.reference().to_string();
             Error::Unpack { reference, layer: self.layer_name(indexes[at]), source }
         })
+    }
+
+    /// The level of content that was compressed before the plan was made.
+    pub fn first_level(&self) -> Level {
+        self.request.effort.first(!self.old.blobs.is_empty())
     }
 
     fn layer_name(&self, index: usize) -> String {
@@ -195,6 +202,8 @@ impl Job<'_> {
             format!("to keep to --max-layers {} they are merged", self.request.layers.max_layers)
         } else if is_cause(Reason::Purge) {
             "they hold content that is to be purged".to_owned()
+        } else if is_cause(Reason::Broken) {
+            "clients can't extract them".to_owned()
         } else if is_cause(Reason::CannotHide) {
             "they show paths that no layer above can hide".to_owned()
         } else {

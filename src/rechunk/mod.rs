@@ -2,6 +2,7 @@
 
 mod effort;
 mod entries;
+mod faults;
 mod history;
 mod image;
 mod labels;
@@ -141,9 +142,9 @@ impl<'a> Inputs<'a> {
             let spool = Spool::new(&request.resources.spool_dir)?;
             let old = self.old.load(image.platform.as_ref(), progress, notes)?;
             let mut job = Job { request, source, image, old, spool: &spool, progress };
-            let (mut unpacked, liars) = job.read()?;
-            if !liars.is_empty() {
-                job.old.refuse(&liars, notes)?;
+            let (mut unpacked, faults) = job.read()?;
+            job.old.mark_broken(&faults, notes)?;
+            if job.old.refuse(&faults, notes)? {
                 unpacked = job.unpack()?;
             }
             let lies = job.lies(&unpacked)?;

@@ -31,7 +31,7 @@ pub(super) struct OldLayer {
     pub pull: Arc<PullLayer>,
     pub place: (File, Span),
     /// Its number among the blobs whose frames can be copied.
-    blob: Option<u32>,
+    pub blob: Option<u32>,
 }
 
 /// Everything that the planned image can be laid out against.
@@ -192,7 +192,7 @@ impl<'a> Loader<'a> {
             place,
             blob,
         });
-        self.old.segments.push(Segment { entries, size: descriptor.size, is_base });
+        self.old.segments.push(Segment { entries, size: descriptor.size, is_base, is_broken: false });
         Ok(true)
     }
 
@@ -233,25 +233,6 @@ fn clone(place: &(File, Span)) -> Result<(File, Span), Error> {
 }
 
 impl Old {
-    /// Leaves out the segments with these numbers, whose content is not what their digests promise.
-    pub fn refuse(&mut self, numbers: &[usize], notes: &mut Vec<String>) -> Result<(), Error> {
-        for &number in numbers {
-            let (layer, index) = (&self.layers[number].reference, self.layers[number].index);
-            let reason = "its content is not what its digest, its DiffID or its TOC says";
-            if self.segments[number].is_base {
-                return Err(Error::Base { reference: layer.clone(), reason: format!("layer {index}: {reason}") });
-            }
-            notes.push(format!("{layer}: layer {index} is not used: {reason}"));
-        }
-        // Their frames may lie as well.
-        self.known.forget(&numbers.iter().filter_map(|&number| self.layers[number].blob).collect());
-        let mut at = 0..;
-        self.segments.retain(|_| at.next().is_none_or(|number| !numbers.contains(&number)));
-        let mut at = 0..;
-        self.layers.retain(|_| at.next().is_none_or(|number| !numbers.contains(&number)));
-        Ok(())
-    }
-
     /// True for a frame that no layer's proof covers: one of an older image, whose layers nobody else reads.
     pub fn is_unproven(&self, frames: &Frames) -> bool {
         let is_proven = |blob: u32| self.layers.iter().any(|layer| layer.blob == Some(blob));

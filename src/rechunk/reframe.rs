@@ -92,7 +92,7 @@ impl Job<'_> {
     }
 
     fn compress(&self, files: &[File], unpacked: &mut [UnpackedLayer], level: Level) -> Result<(), Error> {
-        let is_done = |file: &&File| file.cutting == Cutting::Whole && level == self.request.effort.first();
+        let is_done = |file: &&File| file.cutting == Cutting::Whole && level == self.first_level();
         let files: Vec<&File> = files.iter().filter(|file| !is_done(file)).collect();
         let frames = self.each(&files, level, |reframer, file| {
             let payload = payload(unpacked, file.place).ok_or(PackError::Internal("a file lost its content"))?;
@@ -149,7 +149,9 @@ fn new_files(unpacked: &[UnpackedLayer], plan: &Plan) -> Vec<File> {
             let place = match written {
                 Written::Entry { at, role: Role::Itself, .. } => *at,
                 Written::Entry { role: Role::Heir(inode), .. } => *inode,
-                Written::Entry { role: Role::LinkTo(_), .. } | Written::Whiteout(_) => continue,
+                Written::Entry { role: Role::LinkTo(_), .. } | Written::Implied { .. } | Written::Whiteout(_) => {
+                    continue;
+                }
             };
             let in_spool = |stored: &Stored| !matches!(stored, Stored::Blob(..));
             let is_new =

@@ -52,6 +52,7 @@ pub(super) const fn why(reason: Reason) -> &'static str {
         Reason::Waste => "too much is hidden",
         Reason::Purge => "holds purged content",
         Reason::CannotHide => "can't hide what is gone",
+        Reason::Broken => "can't be extracted",
         Reason::Limit => "too many layers",
     }
 }

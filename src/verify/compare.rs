@@ -4,7 +4,7 @@ use super::side::{Merged, Seen};
 use super::{ABSENT, Difference, Ignore, MTIME};
 use crate::error::Error;
 use crate::inventory::Payload;
-use crate::order::tree::Node;
+use crate::order::tree::Shown;
 use crate::progress::Progress;
 use crate::tar::{EntryKind, Header, TarPath, Time, Xattr};
 
@@ -22,15 +22,15 @@ pub(super) fn compare(
         progress.check()?;
         let path = match (left.peek(), right.peek()) {
             (None, None) => return Ok(entries),
-            (Some((path, _)), None) | (None, Some((path, _))) => *path,
-            (Some((one, _)), Some((other, _))) => (*one).min(*other),
+            (Some((path, _)), None) | (None, Some((path, _))) => path,
+            (Some((one, _)), Some((other, _))) => one.min(other),
         };
         entries += 1;
         let mut found = At { path, ignore, out };
-        match (left.next_if(|(at, _)| *at == path), right.next_if(|(at, _)| *at == path)) {
-            (Some((_, one)), Some((_, other))) => found.both((a, one), (b, other))?,
-            (Some((_, one)), None) => found.push("only in A", described(&a.seen(one)?), ABSENT.to_owned()),
-            (None, Some((_, other))) => found.push("only in B", ABSENT.to_owned(), described(&b.seen(other)?)),
+        match (left.next_if(|(at, _)| at == path), right.next_if(|(at, _)| at == path)) {
+            (Some((_, one)), Some((_, other))) => found.both((a, *one), (b, *other))?,
+            (Some((_, one)), None) => found.push("only in A", described(&a.seen(path, *one)?), ABSENT.to_owned()),
+            (None, Some((_, other))) => found.push("only in B", ABSENT.to_owned(), described(&b.seen(path, *other)?)),
             (None, None) => return Err(Error::Internal("a path of neither tree")),
         }
     }
@@ -54,11 +54,14 @@ impl At<'_> {
         }
     }
 
-    fn both(&mut self, a: (&Merged<'_>, &Node), b: (&Merged<'_>, &Node)) -> Result<(), Error> {
-        let (one, other) = (a.0.seen(a.1)?, b.0.seen(b.1)?);
+    fn both(&mut self, a: (&Merged<'_>, Shown), b: (&Merged<'_>, Shown)) -> Result<(), Error> {
+        let (one, mut other) = (a.0.seen(self.path, a.1)?, b.0.seen(self.path, b.1)?);
         if one.header.kind != other.header.kind {
             self.push("type", described(&one), described(&other));
             return Ok(());
+        }
+        if one.is_implied || other.is_implied {
+            other.header.mtime = one.header.mtime;
         }
         self.metadata(&one.header, &other.header);
         self.content(one.payload, other.payload);

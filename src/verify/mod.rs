@@ -1,7 +1,8 @@
 //! Are the merged file systems of two images the same?
 //!
 //! Both sides are unpacked without being compressed: contents are hashed, headers go to a spool and are read back
-//! path by path. A directory that stands in no tar, only in the names of what it holds, is no entry on either side.
+//! path by path. A directory without an entry is as clients make it, with mode 0755 and root as owner, and has no time of
+//! its own: it is the same as one with an entry that says so, whatever the entry's time.
 
 mod compare;
 mod side;
@@ -12,8 +13,10 @@ use crate::error::Error;
 use crate::job::JobOptions;
 use crate::oci::{Platform, Reference, Transport};
 use crate::order::layers::Prune;
+use crate::order::tree::Shown;
 use crate::progress::Progress;
 use crate::source::{Image, Source};
+use crate::tar::TarPath;
 
 use side::{Merged, Side};
 
@@ -87,8 +90,8 @@ pub fn verify(
         let side_a = Side::load(&source_a, image_a, &options, progress)?;
         let side_b = Side::load(&source_b, image_b, &options, progress)?;
         let (mut side_a, mut side_b) = (side_a.merged(ignore), side_b.merged(ignore));
-        forget_root(a, &mut side_a, &side_b);
-        forget_root(b, &mut side_b, &side_a);
+        forget_root(a, &mut side_a, &mut side_b);
+        forget_root(b, &mut side_b, &mut side_a);
         let first = verdict.differences.len();
         verdict.entries += compare::compare(&side_a, &side_b, ignore, &mut verdict.differences, progress)?;
         if several {
@@ -99,11 +102,12 @@ pub fn verify(
 }
 
 /// A tree on disk always has a root; many images say nothing of theirs, which is no difference.
-fn forget_root(reference: &Reference, side: &mut Merged<'_>, other: &Merged<'_>) {
+fn forget_root(reference: &Reference, side: &mut Merged<'_>, other: &mut Merged<'_>) {
     // The root comes first.
-    let has_root = |side: &Merged<'_>| side.tree.first().is_some_and(|(path, _)| path.is_root());
-    if reference.transport() == Transport::Dir && has_root(side) && !has_root(other) {
+    let is_implied = |(path, shown): &(TarPath, Shown)| path.is_root() && *shown == Shown::Implied;
+    if reference.transport() == Transport::Dir && other.tree.first().is_some_and(is_implied) {
         side.tree.remove(0);
+        other.tree.remove(0);
     }
 }
 

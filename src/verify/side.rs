@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use super::Ignore;
 use crate::error::Error;
-use crate::inventory::{Known, Payload};
+use crate::inventory::{Known, Payload, implied_dir};
 use crate::job::JobOptions;
-use crate::order::tree::{Node, Tree, merge};
+use crate::order::tree::{Shown, Tree, merge};
 use crate::order::{Entry, Place};
 use crate::pack::read_header;
 use crate::progress::Progress;
@@ -23,15 +23,17 @@ pub(super) struct Side {
 /// What a client would see.
 pub(super) struct Merged<'a> {
     side: &'a Side,
-    pub tree: Tree<'a>,
+    pub tree: Tree,
     /// The first path of each file that has several.
-    linked: HashMap<Place, &'a TarPath>,
+    linked: HashMap<Place, TarPath>,
 }
 
 /// What a client would see at a path.
 pub(super) struct Seen<'a> {
     pub header: Header,
     pub payload: Option<&'a Payload>,
+    /// The time is none that the image says.
+    pub is_implied: bool,
 }
 
 impl Side {
@@ -63,35 +65,39 @@ impl Side {
 
 impl<'a> Merged<'a> {
     /// A hard link shows its file's metadata; one that leads nowhere shows itself.
-    pub fn seen(&self, node: &Node) -> Result<Seen<'a>, Error> {
+    pub fn seen(&self, path: &TarPath, shown: Shown) -> Result<Seen<'a>, Error> {
+        let Shown::Entry(node) = shown else {
+            return Ok(Seen { header: implied_dir(path), payload: None, is_implied: true });
+        };
         let (layer, entry) = (node.inode.0 as usize, node.inode.1 as usize);
         let body = self.side.layers.get(layer).and_then(|layer| layer.inventory.bodies.get(entry));
         let body = body.ok_or(Error::Internal("an entry of the merged tree is in no layer"))?;
         let header = read_header(&self.side.spool, body.header).map_err(|source| Error::Pack { layer, source })?;
-        Ok(Seen { header, payload: body.payload.as_ref() })
+        Ok(Seen { header, payload: body.payload.as_ref(), is_implied: false })
     }
 
     /// The first of the paths that are one file with this one; `None` for a file with one path.
-    pub fn first_link(&self, node: &Node) -> Option<&TarPath> {
-        self.linked.get(&node.inode).copied()
+    pub fn first_link(&self, shown: Shown) -> Option<&TarPath> {
+        self.linked.get(&shown.entry()?.inode)
     }
 }
 
-fn linked<'a>(tree: &[(&'a TarPath, Node)]) -> HashMap<Place, &'a TarPath> {
+fn linked(tree: &[(TarPath, Shown)]) -> HashMap<Place, TarPath> {
     let mut paths: HashMap<Place, u32> = HashMap::new();
+    let nodes = || tree.iter().filter_map(|(path, shown)| Some((path, shown.entry()?)));
     // Only a path that is not its own inode can be one of several, which spares a map over all files.
-    tree.iter().map(|(_, node)| node).filter(|node| node.at != node.inode).for_each(|node| {
+    nodes().filter(|(_, node)| node.at != node.inode).for_each(|(_, node)| {
         paths.insert(node.inode, 0);
     });
-    for (_, node) in tree {
+    for (_, node) in nodes() {
         if let Some(count) = paths.get_mut(&node.inode) {
             *count += 1;
         }
     }
     let mut linked = HashMap::new();
-    for (path, node) in tree {
+    for (path, node) in nodes() {
         if paths.get(&node.inode).is_some_and(|&count| count > 1) {
-            linked.entry(node.inode).or_insert(*path);
+            linked.entry(node.inode).or_insert_with(|| path.clone());
         }
     }
     linked

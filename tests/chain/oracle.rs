@@ -79,7 +79,7 @@ fn time(new: &Nodes, group: &[Vec<u8>], old: &Nodes, policy: Mtime) -> i128 {
                 (node.meta.mtime, node.first_name) = (0, Vec::new());
                 node
             };
-            let mut before = group.iter().filter_map(|path| old.get(path));
+            let mut before = group.iter().filter_map(|path| old.get(path)).filter(|old| !old.is_implied);
             before.find(|old| bare(old) == bare(node)).map_or(own, |old| old.meta.mtime)
         }
     }
@@ -102,6 +102,8 @@ pub struct Promise<'a> {
     pub outcome: &'a ImageOutcome,
     pub options: &'a Options,
     pub old: &'a View<'a>,
+    /// What is shown.
+    pub expected: &'a Nodes,
     /// Layers of the base image.
     pub base: &'a [Layer],
 }
@@ -195,7 +197,11 @@ impl Promise<'_> {
         let own: BTreeMap<&[u8], &Seen> = layer.iter().map(|seen| (seen.path.as_slice(), seen)).collect();
         let needed: BTreeSet<&[u8]> = layer.iter().flat_map(|seen| ancestors(&seen.path)).collect();
         for dir in needed {
-            let Some(inode) = self.out.mounted.paths.get(dir) else { continue };
+            // Clients make it as it is to be.
+            if self.expected[dir].is_implied && !own.contains_key(dir) {
+                continue;
+            }
+            let inode = &self.out.mounted.paths[dir];
             let seen =
                 own.get(dir).unwrap_or_else(|| panic!("layer {number} lacks {:?}", String::from_utf8_lossy(dir)));
             assert_eq!(seen.meta, self.out.mounted.inodes[*inode].meta);

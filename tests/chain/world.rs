@@ -15,7 +15,7 @@ pub struct File {
     pub content: Content,
 }
 
-/// Paths, and the files behind them by number. Directories that only the names below them tell of have none.
+/// Paths, and the files behind them by number. Directories that only the names below them tell of are not there.
 #[derive(Debug, Clone, Default)]
 pub struct World {
     pub paths: BTreeMap<Vec<u8>, usize>,

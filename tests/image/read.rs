@@ -56,7 +56,7 @@ fn one(header: &tar::Header, kind: EntryType, mut pax: BTreeMap<Vec<u8>, Vec<u8>
     let xattrs = pax.into_iter().map(xattr).collect();
     let meta = Meta { mode: header.mode().unwrap().into(), uid, gid, owner, mtime, device, xattrs };
     let link = if kind == EntryKind::HardLink { clean(&link) } else { link };
-    Seen { path: clean(&path), link, kind, meta, content: Content(content.into()) }
+    Seen { path: clean(&path), link, kind, meta, content: Content(content.into()), is_implied: false }
 }
 
 /// Octal, or base-256, which the `tar` crate reads in other fields only.

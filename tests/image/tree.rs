@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use restrata::tar::EntryKind;
+use restrata::tar::{EntryKind, Header};
 
 use super::{Content, Entry, sha256};
 
@@ -16,6 +16,17 @@ pub struct Seen {
     pub kind: EntryKind,
     pub meta: Meta,
     pub content: Content,
+    /// No entry at all, but a directory that a client makes for what is below.
+    pub is_implied: bool,
+}
+
+impl Seen {
+    /// As docker and podman make it.
+    fn implied(path: &[u8]) -> Self {
+        let entry =
+            Entry { header: Header { mode: 0o755, ..Header::new(path, EntryKind::Dir) }, content: Content::new(0, 0) };
+        Self { is_implied: true, ..Self::from(&entry) }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +58,7 @@ impl From<&Entry> for Seen {
                 xattrs: header.xattrs.iter().map(|xattr| (xattr.name.clone(), xattr.value.clone())).collect(),
             },
             content: content.clone(),
+            is_implied: false,
         }
     }
 }
@@ -73,6 +85,10 @@ impl Unpacking {
 
     pub fn add(&mut self, entry: Seen) {
         assert!(self.has_room_for(&entry.path), "{:?} stands below something that is no directory", entry.path);
+        for dir in ancestors(&entry.path).filter(|dir| !self.paths.contains_key(*dir)).collect::<Vec<_>>() {
+            self.paths.insert(dir.to_vec(), self.inodes.len());
+            self.inodes.push(Seen::implied(dir));
+        }
         let inode = match entry.kind {
             EntryKind::HardLink => *self.paths.get(&entry.link).unwrap_or_else(|| panic!("{entry:?} links to nothing")),
             _ => self.inodes.len(),
@@ -88,7 +104,7 @@ impl Unpacking {
 }
 
 /// What one path of the merged file system is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Node {
     pub kind: EntryKind,
     pub symlink: Vec<u8>,
@@ -97,6 +113,20 @@ pub struct Node {
     pub digest: String,
     /// The first of the paths that share the inode.
     pub first_name: Vec<u8>,
+    /// A directory that no entry tells of: its time is the client's.
+    pub is_implied: bool,
+}
+
+impl PartialEq for Node {
+    fn eq(&self, other: &Self) -> bool {
+        let is_timeless = self.is_implied || other.is_implied;
+        let bare = |node: &Self| {
+            let mut meta = node.meta.clone();
+            meta.mtime = if is_timeless { 0 } else { meta.mtime };
+            (node.kind, node.symlink.clone(), meta, node.size, node.digest.clone(), node.first_name.clone())
+        };
+        bare(self) == bare(other)
+    }
 }
 
 /// The merged file system of layers, and where each part of it comes from.
@@ -129,9 +159,10 @@ impl Mounted {
             first_names.entry(*inode).or_insert_with(|| path.clone());
         }
         let node = |(path, inode): (&Vec<u8>, &usize)| {
-            let Seen { kind, link, meta, content, .. } = self.inodes[*inode].clone();
+            let Seen { kind, link, meta, content, is_implied, .. } = self.inodes[*inode].clone();
             let (size, digest) = (content.0.len(), sha256(&content.0));
-            let node = Node { kind, symlink: link, meta, size, digest, first_name: first_names[inode].clone() };
+            let first_name = first_names[inode].clone();
+            let node = Node { kind, symlink: link, meta, size, digest, first_name, is_implied };
             (path.clone(), node)
         };
         self.paths.iter().map(node).collect()
@@ -157,12 +188,11 @@ fn mount(tree: &mut Paths, layer: &Paths, inodes: &[Seen]) {
         }
     }
     for (path, inode) in layer.iter().filter(|(path, _)| whiteout(path).is_none()) {
-        for dir in ancestors(path) {
-            if tree.get(dir).is_some_and(|at| inodes[*at].kind != EntryKind::Dir) {
-                remove(tree, dir);
-            }
+        let was_dir = tree.get(path).is_some_and(|at| inodes[*at].kind == EntryKind::Dir);
+        if inodes[*inode].is_implied && was_dir {
+            continue;
         }
-        if inodes[*inode].kind != EntryKind::Dir {
+        if inodes[*inode].kind != EntryKind::Dir || !was_dir {
             remove(tree, path);
         }
         tree.insert(path.clone(), *inode);

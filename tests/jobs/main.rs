@@ -4,6 +4,7 @@ mod check;
 mod diff;
 mod history;
 mod image;
+mod implied;
 mod inspect;
 mod options;
 mod previous;

@@ -3,19 +3,22 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use restrata::check::check;
 use restrata::codec::{Level, Sha256Stream};
 use restrata::digest::BlobDigest;
 use restrata::error::Error;
 use restrata::oci::Reference;
+use restrata::order::Reason;
 use restrata::order::cost::Client;
 use restrata::progress::Progress;
 use restrata::rechunk::{Effort, Outcome, Request, rechunk};
+use restrata::tar::EntryKind::HardLink;
 use restrata::tar::TarPath;
 use restrata::verify::verify;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::image::{Entry, file, noise, options, plain};
+use super::image::{Entry, file, link, noise, options, plain};
 
 /// An image of two layers: one for `data`, and one above it for `text`.
 struct Bench {
@@ -203,6 +206,38 @@ fn a_foreign_layer_that_is_damaged_is_noted() {
     });
     let notes = outcome.unwrap().notes;
     assert!(notes.iter().any(|note| note.contains("layer 0 is not used: the blob is corrupt")), "{notes:?}");
+}
+
+/// Layers of other tools, under digests that are right.
+#[test]
+fn a_layer_that_clients_cannot_extract_does_not_stay() {
+    let bench = Bench::new();
+    let data = || file("data", &noise(300_000));
+    let new = bench.image("d", &[data(), file("a", b"a"), file("text", &text())]);
+    for (broken, says) in [
+        (vec![file("a", b"a"), file("a/b", b"b"), file("text", &text())], "entry /a/b: expected a directory at /a"),
+        (vec![link("z", HardLink, "data"), file("text", &text())], "entry /z: expected the target of the hard link in"),
+    ] {
+        let old = plain(bench.dir.path(), "foreign", &[vec![data()], broken]);
+        let run = |change: &dyn Fn(&mut Request)| {
+            bench.run(&new, "out", "v2", |request| {
+                change(request);
+                request.keep_foreign = true;
+            })
+        };
+        let outcome = run(&|request| request.previous.push(old.parse().unwrap())).unwrap();
+        let states: Vec<_> = outcome.images[0].layers.iter().map(|layer| layer.planned.reason).collect();
+        assert_eq!(states[..2], [Reason::Live, Reason::Broken], "{says}");
+        let note = format!("{old}: layer 1 does not stay as it is: {says}");
+        assert!(outcome.notes.iter().any(|found| found.starts_with(&note)), "{:?}", outcome.notes);
+        let out = bench.layout("out").0;
+        let out = format!("oci:{}:v2", out.display()).parse().unwrap();
+        assert!(verify(&new.parse().unwrap(), &out, None, &[], options(), &Progress::new()).unwrap().is_same());
+        assert!(check(&out, None, options(), &Progress::new()).unwrap().is_clean());
+    }
+    let old = plain(bench.dir.path(), "base", &[vec![data()], vec![file("a", b"a"), file("a/b", b"b")]]);
+    let error = bench.run(&new, "out", "v3", |request| request.base = Some(old.parse().unwrap())).unwrap_err();
+    assert!(error.to_string().contains("base image") && error.to_string().contains("layer 1: entry /a/b"), "{error}");
 }
 
 /// Frames are copied from older images, too, whose layers nobody else reads.

@@ -20,15 +20,17 @@ impl<'a> Has<'a> {
     /// Who pulled these layers.
     pub fn of(layers: impl IntoIterator<Item = &'a PullLayer>) -> Self {
         let mut has = Self::default();
-        for layer in layers {
-            has.layers.insert(layer.digest);
-            let Some(index) = &layer.index else { continue };
-            has.tocs.insert(index.toc_digest);
-            has.files.extend(index.files.iter().map(|file| &file.digest));
-            let chunks = index.files.iter().flat_map(|file| &file.chunks).filter(|chunk| !chunk.is_hole);
-            has.chunks.extend(chunks.map(|chunk| &chunk.digest));
-        }
+        layers.into_iter().for_each(|layer| has.add(layer));
         has
+    }
+
+    pub(super) fn add(&mut self, layer: &'a PullLayer) {
+        self.layers.insert(layer.digest);
+        let Some(index) = &layer.index else { return };
+        self.tocs.insert(index.toc_digest);
+        self.files.extend(index.files.iter().map(|file| &file.digest));
+        let chunks = index.files.iter().flat_map(|file| &file.chunks).filter(|chunk| !chunk.is_hole);
+        self.chunks.extend(chunks.map(|chunk| &chunk.digest));
     }
 
     /// Is the layer there already? A client with partial pulls also takes one with the same TOC for it (container-libs
@@ -42,10 +44,29 @@ impl<'a> Has<'a> {
         self.files.contains(digest)
     }
 
+    fn has_chunk(&self, digest: &ChunkDigest) -> bool {
+        self.chunks.contains(digest)
+    }
+}
+
+/// Where a client looks for content, and how.
+#[derive(Clone, Copy)]
+pub(super) struct Lookup<'a> {
+    pub client: Client,
+    pub has: &'a Has<'a>,
+    /// Layers that are on their way, too.
+    pub arriving: Option<&'a Has<'a>>,
+}
+
+impl Lookup<'_> {
+    fn all(&self) -> impl Iterator<Item = &Has<'_>> {
+        [Some(self.has), self.arriving].into_iter().flatten()
+    }
+
     /// Adds the parts of the blob that the client must fetch for a file, in ascending order. Neighbours in one file are one
     /// part (`mergeMissingChunks`, its first loop).
-    pub(super) fn missing(&self, file: &PullFile, client: Client, out: &mut Vec<Span>) {
-        if self.has_file(&file.digest) {
+    pub fn missing(&self, file: &PullFile, out: &mut Vec<Span>) {
+        if self.all().any(|has| has.has_file(&file.digest)) {
             return;
         }
         if file.chunks.is_empty() {
@@ -55,7 +76,7 @@ impl<'a> Has<'a> {
         let ends = file.chunks.iter().skip(1).map(|next| next.start).chain([file.span.end()]);
         let mut open: Option<Span> = None;
         for (chunk, end) in file.chunks.iter().zip(ends) {
-            let is_local = client == Client::PodmanReflink && self.chunks.contains(&chunk.digest);
+            let is_local = self.client == Client::PodmanReflink && self.all().any(|has| has.has_chunk(&chunk.digest));
             if chunk.is_hole || is_local {
                 out.extend(open.take());
                 continue;

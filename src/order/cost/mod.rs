@@ -22,6 +22,7 @@ use std::sync::Arc;
 use crate::digest::{BlobDigest, ChunkDigest, FileDigest};
 use crate::span::Span;
 
+use local::Lookup;
 use replay::Wanted;
 
 pub use local::Has;
@@ -159,6 +160,9 @@ pub struct Cost {
     pub index_bytes: u64,
     /// Content that the client lacks; for a whole layer, the blob.
     pub data_bytes: u64,
+    /// Of `data_bytes`: content that layers below bring, too. podman pulls up to six layers at once and takes it from those
+    /// that are in its store by then, so it reads this much less at best.
+    pub shared_bytes: u64,
     /// Bytes that the client reads and throws away: gaps between ranges, and what comes before them when a registry
     /// sends the whole layer.
     pub gap_bytes: u64,
@@ -182,6 +186,7 @@ impl Cost {
         self.ranges += other.ranges;
         self.index_bytes += other.index_bytes;
         self.data_bytes += other.data_bytes;
+        self.shared_bytes += other.shared_bytes;
         self.gap_bytes += other.gap_bytes;
         self.hang_up_bytes += other.hang_up_bytes;
         self.multipart_bytes += other.multipart_bytes;
@@ -232,7 +237,7 @@ impl Pull {
 
 /// The cost of an image with a config of `config_size` bytes for a client that has `has`.
 ///
-/// A layer does not help another one of the same pull: podman pulls up to six at once.
+/// No layer is taken to help another one of the same pull; [`Cost::shared_bytes`] says how much it could.
 pub fn pull(
     layers: &[Arc<PullLayer>],
     config_size: u64,
@@ -255,7 +260,15 @@ pub fn pulls(layers: &[Arc<PullLayer>], config_size: u64, has: &Has<'_>, from: O
 }
 
 fn wanted(layers: &[Arc<PullLayer>], has: &Has<'_>, client: Client) -> Vec<Wanted> {
-    layers.iter().map(|layer| Wanted::of(layer, has, client)).collect()
+    let mut arriving = Has::default();
+    let wanted = layers.iter().map(|layer| {
+        let wanted = Wanted::of(layer, Lookup { client, has, arriving: Some(&arriving) });
+        if matches!(wanted, Wanted::Parts { .. }) {
+            arriving.add(layer);
+        }
+        wanted
+    });
+    wanted.collect()
 }
 
 fn replayed(

@@ -3,9 +3,10 @@
 
 use std::collections::HashSet;
 
+use super::local::Lookup;
 use super::ranges::{header_bytes, multipart_bytes};
 use super::registry::Answer;
-use super::{Client, Cost, Has, LayerPull, MAX_RANGES, PullIndex, PullLayer, PullOutcome, RegistryProfile, Why, merge};
+use super::{Client, Cost, LayerPull, MAX_RANGES, PullIndex, PullLayer, PullOutcome, RegistryProfile, Why, merge};
 use crate::span::Span;
 
 /// podman's `maxTocSize`, in bytes, compressed or not.
@@ -19,46 +20,52 @@ pub(super) enum Wanted {
         index: [Span; 2],
         /// Bytes of content that the client lacks.
         data: u64,
+        /// Of these: content that layers below bring, too.
+        shared: u64,
         /// In which it asks for them.
         ranges: Vec<Span>,
     },
 }
 
 impl Wanted {
-    pub fn of(layer: &PullLayer, has: &Has<'_>, client: Client) -> Self {
-        if has.has_layer(layer, client) {
+    pub fn of(layer: &PullLayer, lookup: Lookup<'_>) -> Self {
+        if lookup.has.has_layer(layer, lookup.client) {
             return Self::Nothing;
         }
-        match (client, &layer.index) {
+        match (lookup.client, &layer.index) {
             (Client::Plain, _) => Self::Whole(Why::PlainClient),
             (_, None) => Self::Whole(Why::NoIndex),
             (_, Some(index)) if index.toc.len().max(index.toc_size) > MAX_TOC => Self::Whole(Why::BigIndex),
             (_, Some(index)) => {
-                let missing = missing(index, has, client);
-                let data = missing.iter().map(|span| span.len()).sum();
-                Self::Parts { index: [index.toc, index.tar_split], data, ranges: merge(&missing, MAX_RANGES) }
+                let lacks = missing(index, Lookup { arriving: None, ..lookup });
+                let data = bytes(&lacks);
+                let shared = data - bytes(&missing(index, lookup));
+                Self::Parts { index: [index.toc, index.tar_split], data, shared, ranges: merge(&lacks, MAX_RANGES) }
             }
         }
     }
 }
 
 pub(super) fn layer(layer: &PullLayer, wanted: &Wanted, registry: RegistryProfile) -> LayerPull {
-    let (index, missing, ranges) = match wanted {
+    let (index, missing, shared, ranges) = match wanted {
         Wanted::Nothing => return pulled(layer, PullOutcome::Reused, None, Cost::default(), Vec::new()),
         Wanted::Whole(why) => return whole(layer, *why, Cost::default()),
-        Wanted::Parts { index, data, ranges } => (index, *data, ranges),
+        Wanted::Parts { index, data, shared, ranges } => (index, *data, *shared, ranges),
     };
     let mut cost = Cost { range_header_bytes: header_bytes(index), ..Cost::default() };
     match request(layer, index, registry, &mut cost) {
         Ok(skipped) => {
-            cost.index_bytes += index.iter().map(|span| span.len()).sum::<u64>();
+            cost.index_bytes += bytes(index);
             cost.gap_bytes += skipped;
         }
         Err(Why::GivesUp { status: 400, .. }) => return whole(layer, Why::FallsBack(400), cost),
         Err(why) => return pulled(layer, PullOutcome::Failed, Some(why), cost, Vec::new()),
     }
     match data(layer, missing, ranges, registry, &mut cost) {
-        Ok(fetched) => pulled(layer, PullOutcome::Partial, None, cost, fetched),
+        Ok(fetched) => {
+            cost.shared_bytes = shared;
+            pulled(layer, PullOutcome::Partial, None, cost, fetched)
+        }
         Err(why) => pulled(layer, PullOutcome::Failed, Some(why), cost, Vec::new()),
     }
 }
@@ -74,16 +81,20 @@ fn whole(layer: &PullLayer, why: Why, tried: Cost) -> LayerPull {
 }
 
 /// What the client lacks, in the order of the TOC.
-fn missing(index: &PullIndex, has: &Has<'_>, client: Client) -> Vec<Span> {
+fn missing(index: &PullIndex, lookup: Lookup<'_>) -> Vec<Span> {
     let mut missing = Vec::new();
     // A store in composefs' form keeps each content once (`makeEntriesFlat`).
     let mut seen = HashSet::new();
     for file in &index.files {
-        if client != Client::Composefs || seen.insert(&file.digest) {
-            has.missing(file, client, &mut missing);
+        if lookup.client != Client::Composefs || seen.insert(&file.digest) {
+            lookup.missing(file, &mut missing);
         }
     }
     missing
+}
+
+fn bytes(spans: &[Span]) -> u64 {
+    spans.iter().map(|span| span.len()).sum()
 }
 
 /// Asks for `wanted` bytes of content, with half as many ranges after each 400.
@@ -102,7 +113,7 @@ fn data(
         cost.range_header_bytes = cost.range_header_bytes.max(header_bytes(&ranges));
         match request(layer, &ranges, registry, cost) {
             Ok(skipped) => {
-                let fetched: u64 = ranges.iter().map(|span| span.len()).sum();
+                let fetched = bytes(&ranges);
                 cost.ranges += ranges.len() as u64;
                 cost.data_bytes += wanted;
                 cost.gap_bytes += fetched - wanted + skipped;
@@ -130,7 +141,7 @@ fn request(layer: &PullLayer, ranges: &[Span], registry: RegistryProfile, cost: 
             }
             let end = ranges.last().map_or(0, |last| last.end());
             cost.hang_up_bytes += layer.size.saturating_sub(end);
-            Ok(end - ranges.iter().map(|span| span.len()).sum::<u64>())
+            Ok(end - bytes(ranges))
         }
         Answer::Refused(status) => Err(Why::GivesUp { status, ranges: ranges.len() as u64 }),
     }

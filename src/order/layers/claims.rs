@@ -64,7 +64,7 @@ impl Claims {
 
 /// What some of the segments show together.
 struct Old<'a> {
-    shown: Stack<'a, 'a>,
+    shown: Stack<'a>,
     log: &'a Log<'a>,
     /// The segment behind each layer of `shown`.
     numbers: Vec<usize>,
@@ -78,7 +78,7 @@ impl<'a> Old<'a> {
         Self { shown, log, numbers }
     }
 
-    fn get(&self, path: PathId) -> Option<(&Node, &'a Entry)> {
+    fn get(&self, path: PathId) -> Option<(Node, &'a Entry)> {
         let node = self.shown.get(path)?;
         let (layer, entry) = node.inode;
         Some((node, &self.log.segments[self.numbers[layer as usize]].entries[entry as usize]))

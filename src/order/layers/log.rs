@@ -4,7 +4,7 @@ use super::Segment;
 use crate::order::paths::{PathId, Paths, Step};
 
 pub(super) struct Log<'a> {
-    pub paths: &'a Paths<'a>,
+    pub paths: &'a Paths,
     pub segments: &'a [Segment],
     /// The paths of the segments' entries.
     pub ids: Vec<Vec<PathId>>,

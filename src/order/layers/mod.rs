@@ -40,10 +40,10 @@ pub use purge::{Unpurged, unpurged};
 use claims::Claims;
 use clean::{Fate, Usage};
 use log::Log;
-use new::{FileId, NewTree, can_hide};
+use new::{FileId, NewTree};
 use slots::{Slot, limit, slots};
 use split::{Grain, Group, is_odd, split};
-use view::{faults, live_files};
+use view::{Viewer, live_files};
 use write::{Draft, Ordered, whiteouts};
 
 /// A layer that clients of the previous image have, or one of the base image.
@@ -54,6 +54,8 @@ pub struct Segment {
     pub size: u64,
     /// It stays whatever is dead in it.
     pub is_base: bool,
+    /// Clients can't extract it, so it must not stay as it is.
+    pub is_broken: bool,
 }
 
 /// A share in hundredths of a percent.
@@ -150,10 +152,6 @@ pub enum PlanError {
         "{path} is in the base image and not in the new one, and its name is too long to be hidden by a layer above"
     )]
     Base { path: TarPath },
-    #[error(
-        "{path} has an entry in the base image, and the new one only has entries below it: expected one for the path"
-    )]
-    BaseImplied { path: TarPath },
     #[error("{path} is to be purged, and the base image, whose layers stay as they are, holds its former content")]
     Purge { path: TarPath },
     #[error("internal error: the planned layers would show something else than the new image")]
@@ -171,18 +169,20 @@ pub fn plan(
     let old = segments.iter().map(|segment| segment.entries.as_slice());
     let (paths, mut ids) = Paths::new(layers.iter().copied().chain(old));
     let log = Log { paths: &paths, segments, ids: ids.split_off(layers.len()) };
-    let new = NewTree::new(&paths, layers, &ids, &options.prune);
+    let mut new = NewTree::new(&paths, layers, &ids, &options.prune);
     drop(ids);
     if let Some(path) = purge::purged_in_base(&new, segments, options) {
         return Err(PlanError::Purge { path });
     }
-    let planner = Planner { new: &new, labels, log: &log, segments, previous, options };
-    let mut mending = Mending::default();
+    let broken = (0..segments.len()).filter(|&n| segments[n].is_broken);
+    let mut mending = Mending { clean: broken.map(|n| (n, Reason::Broken)).collect(), ..Mending::default() };
     for round in 0..=ROUNDS {
         let in_use: Vec<bool> = segments.iter().map(|segment| round < ROUNDS || segment.is_base).collect();
+        let planner = Planner { new: &new, labels, log: &log, segments, previous, options };
         if let Some(plan) = planner.attempt(&in_use, &mut mending)? {
             return Ok(plan);
         }
+        mending.implied.drain(..).for_each(|id| new.spell_out(id));
     }
     Err(PlanError::Internal)
 }
@@ -193,6 +193,8 @@ struct Mending {
     /// Files that no segment may show.
     fresh: BTreeSet<FileId>,
     clean: BTreeMap<usize, Reason>,
+    /// Directories without an entry that need one.
+    implied: Vec<FileId>,
     /// Whiteouts need a written layer above all others.
     on_top: bool,
 }
@@ -220,29 +222,27 @@ impl Planner<'_> {
     fn attempt(&self, in_use: &[bool], mending: &mut Mending) -> Result<Option<Plan>, PlanError> {
         let decided = self.decide(in_use, mending);
         let drafts = self.drafts(&decided, &[]);
-        let found = faults(self.new, &decided.claims, self.log, &decided.slots, &drafts);
+        let found = Viewer { new: self.new, log: self.log, mtime: self.options.mtime }.faults(&decided, &drafts);
         let bare_top = decided.slots.last().is_none_or(|slot| slot.kept);
-        if found.wrong.is_empty() && found.unhideable.is_empty() && (found.extra.is_empty() || !bare_top) {
+        if found.are_none_but_extra() && (found.extra.is_empty() || !bare_top) {
             let hidden = whiteouts(found.extra);
             let drafts = if hidden.is_empty() { drafts } else { self.drafts(&decided, &hidden) };
             return Ok(Some(self.plan(&decided, drafts)));
         }
         mending.fresh.extend(found.wrong);
+        mending.implied = found.implied;
         mending.on_top |= !found.extra.is_empty();
         self.mend_unhideable(&found.unhideable, mending)?;
         Ok(None)
     }
 
-    /// Every segment that has such a path must lose it, not the one alone that shows it now.
+    /// Every segment that has such a path, or something below, must lose it, not the one alone that shows it now.
     fn mend_unhideable(&self, paths: &BTreeSet<PathId>, mending: &mut Mending) -> Result<(), PlanError> {
+        let above = |id: PathId| std::iter::successors(Some(id), |&id| self.log.paths.parent(id));
         for (number, ids) in self.log.ids.iter().enumerate().filter(|_| !paths.is_empty()) {
-            let Some(path) = ids.iter().find(|id| paths.contains(id)) else { continue };
+            let Some(path) = ids.iter().find_map(|&id| above(id).find(|id| paths.contains(id))) else { continue };
             if self.segments[number].is_base {
-                let path = self.log.paths.name(*path).clone();
-                return Err(match can_hide(&path) {
-                    true => PlanError::BaseImplied { path },
-                    false => PlanError::Base { path },
-                });
+                return Err(PlanError::Base { path: self.log.paths.name(path).clone() });
             }
             mending.clean.insert(number, Reason::CannotHide);
         }
@@ -293,8 +293,7 @@ impl Planner<'_> {
     }
 
     fn label(&self, first: FileId) -> Label {
-        let (layer, entry) = self.new.file(first).at;
-        self.labels.0[layer as usize][entry as usize]
+        split::label(self.new, first, self.labels)
     }
 
     /// Does most of it change with every version?

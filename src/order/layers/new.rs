@@ -1,53 +1,57 @@
 //! The new image's merged tree as a list, and which of its paths are one file.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::Prune;
 use crate::order::paths::{PathId, Paths};
-use crate::order::tree::{self, Stack, Whiteout};
-use crate::order::{Content, Entry, Place};
-use crate::tar::{EntryKind, TarPath};
+use crate::order::tree::{self, Node, Stack, Whiteout};
+use crate::order::{Content, Entry, Place, Traits};
+use crate::tar::{EntryKind, TarPath, Time};
 
 /// A path of the new image, by its place in the depth-first list.
 pub(super) type FileId = u32;
 
 pub(super) struct NewFile {
     pub path: PathId,
-    pub at: Place,
-    /// The entry that carries type, metadata and content.
-    pub inode: Place,
+    /// Where type, metadata and content are; `None` for a directory that is implied.
+    pub node: Option<Node>,
     /// The first of the paths that are one file with this one.
     pub first: FileId,
-    /// The nearest directory above that has an entry; the file itself where there is none.
+    /// The nearest directory above; the file itself where there is none.
     above: FileId,
 }
 
 pub(super) struct NewTree<'a> {
-    paths: &'a Paths<'a>,
+    paths: &'a Paths,
     layers: &'a [&'a [Entry]],
     /// Depth first, byte-sorted.
     pub files: Vec<NewFile>,
     /// All paths of a file that has several, by the first.
     links: HashMap<FileId, Vec<FileId>>,
+    /// Stands for the entry of every directory that is implied.
+    implied: Entry,
+    /// Those of them that are written all the same.
+    spelled_out: BTreeSet<FileId>,
 }
 
 impl<'a> NewTree<'a> {
     /// `ids` are the paths of the layers' entries.
-    pub fn new(paths: &'a Paths<'a>, layers: &'a [&'a [Entry]], ids: &[Vec<PathId>], pruned: &[Prune]) -> Self {
+    pub fn new(paths: &'a Paths, layers: &'a [&'a [Entry]], ids: &[Vec<PathId>], pruned: &[Prune]) -> Self {
         let mut stack = Stack::new(paths);
         layers.iter().zip(ids).for_each(|(entries, ids)| stack.add(&paths.steps(entries, ids)));
-        let mut files: Vec<NewFile> = Vec::with_capacity(stack.nodes().count());
+        let mut files: Vec<NewFile> = Vec::with_capacity(stack.all().count());
         let mut firsts: HashMap<Place, FileId> = HashMap::new();
         let mut links: HashMap<FileId, Vec<FileId>> = HashMap::new();
         let mut above: Vec<FileId> = Vec::new();
         let is_pruned = |path: &TarPath| pruned.iter().any(|prune| prune.takes(path));
         let shared = shared_inodes(&stack);
-        for (path, node) in stack.nodes().filter(|(path, _)| !is_pruned(paths.name(*path))) {
+        for (path, shown) in stack.all().filter(|(path, _)| !is_pruned(paths.name(*path))) {
             let id = files.len() as FileId;
-            let is_dir = layers[node.inode.0 as usize][node.inode.1 as usize].kind == EntryKind::Dir;
-            let first = match shared.contains(&node.inode) && !is_dir {
-                true => *firsts.entry(node.inode).or_insert(id),
-                false => id,
+            let node = shown.entry();
+            let is_dir = node.is_none_or(|Node { inode, .. }| kind(layers, inode) == EntryKind::Dir);
+            let first = match node.filter(|node| shared.contains(&node.inode) && !is_dir) {
+                Some(node) => *firsts.entry(node.inode).or_insert(id),
+                None => id,
             };
             if first != id {
                 links.entry(first).or_insert_with(|| vec![first]).push(id);
@@ -60,9 +64,19 @@ impl<'a> NewTree<'a> {
             if is_dir {
                 above.push(id);
             }
-            files.push(NewFile { path, at: node.at, inode: node.inode, first, above: dir });
+            files.push(NewFile { path, node, first, above: dir });
         }
-        Self { paths, layers, files, links }
+        Self { paths, layers, files, links, implied: implied(), spelled_out: BTreeSet::new() }
+    }
+
+    /// From now on a directory that is implied is one of the files that are to be shown by an entry.
+    pub fn spell_out(&mut self, id: FileId) {
+        self.spelled_out.insert(id);
+    }
+
+    /// False for a directory that is implied, and needs no entry.
+    pub fn has_entry(&self, id: FileId) -> bool {
+        self.file(id).node.is_some() || self.spelled_out.contains(&id)
     }
 
     pub fn file(&self, id: FileId) -> &NewFile {
@@ -73,18 +87,17 @@ impl<'a> NewTree<'a> {
         self.paths.name(self.file(id).path)
     }
 
-    /// The nearest directory above that has an entry.
+    /// The nearest directory above.
     pub fn parent(&self, id: FileId) -> Option<FileId> {
         Some(self.file(id).above).filter(|above| *above != id)
     }
 
     /// The entry that carries a file's metadata and content.
-    pub fn carrier(&self, id: FileId) -> &'a Entry {
-        self.entry(self.file(id).inode)
-    }
-
-    pub fn entry(&self, place: Place) -> &'a Entry {
-        &self.layers[place.0 as usize][place.1 as usize]
+    pub fn carrier(&self, id: FileId) -> &Entry {
+        match self.file(id).node {
+            Some(Node { inode: (layer, entry), .. }) => &self.layers[layer as usize][entry as usize],
+            None => &self.implied,
+        }
     }
 
     pub fn content(&self, id: FileId) -> Option<Content> {
@@ -96,9 +109,9 @@ impl<'a> NewTree<'a> {
         self.content(id).map_or(0, |content| content.stored)
     }
 
-    /// The first path of every file.
+    /// The first path of every file that is to be shown by an entry.
     pub fn firsts(&self) -> impl Iterator<Item = FileId> + '_ {
-        (0..self.files.len() as FileId).filter(|&id| self.file(id).first == id)
+        (0..self.files.len() as FileId).filter(|&id| self.file(id).first == id && self.has_entry(id))
     }
 
     /// All paths of a file, the first one first.
@@ -114,16 +127,26 @@ impl<'a> NewTree<'a> {
         let path = self.paths.find(path)?;
         self.files.binary_search_by_key(&path, |file| file.path).ok().map(|at| at as FileId)
     }
+}
 
-    /// True for a directory that only the names below it tell of.
-    pub fn is_implied(&self, path: &TarPath) -> bool {
-        let at = self.files.partition_point(|file| self.paths.name(file.path) <= path);
-        self.files.get(at).is_some_and(|file| self.paths.name(file.path).is_below(path))
+fn kind(layers: &[&[Entry]], (layer, entry): Place) -> EntryKind {
+    layers[layer as usize][entry as usize].kind
+}
+
+/// Clients give it the time when they unpack it, so any will do.
+fn implied() -> Entry {
+    Entry {
+        path: TarPath::root(),
+        kind: EntryKind::Dir,
+        target: None,
+        content: None,
+        traits: Traits::IMPLIED,
+        mtime: Time::default(),
     }
 }
 
 /// The files that may have several paths: one that is not its own inode can be one of several.
-fn shared_inodes(stack: &Stack<'_, '_>) -> HashSet<Place> {
+fn shared_inodes(stack: &Stack<'_>) -> HashSet<Place> {
     stack.nodes().map(|(_, node)| node).filter(|node| node.at != node.inode).map(|node| node.inode).collect()
 }
 

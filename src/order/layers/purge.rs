@@ -30,7 +30,7 @@ pub fn unpurged(layers: &[&[Entry]], segments: &[Segment], options: &Options) ->
     let new = NewTree::new(&paths, layers, &ids, &options.prune);
     let mut shown: HashMap<FileDigest, &TarPath> = HashMap::new();
     for file in &new.files {
-        if let Some(content) = new.entry(file.inode).content {
+        if let Some(content) = new.content(file.first) {
             shown.entry(content.digest).or_insert(paths.name(file.path));
         }
     }
@@ -72,7 +72,10 @@ fn held<'a>(segment: &'a Segment, outs: &[TarPath]) -> Vec<(&'a TarPath, FileDig
     let content = |path: &'a TarPath, entry: &Entry| entry.content.map(|content| (path, content.digest));
     // A hard link has its content elsewhere in its layer.
     let merged = tree::merge(&[entries]).into_iter().filter(|(path, _)| is_out(path));
-    let merged = merged.filter_map(|(path, node)| content(path, &entries[node.inode.1 as usize]));
+    let merged = merged.filter_map(|(_, shown)| {
+        let node = shown.entry()?;
+        content(&entries[node.at.1 as usize].path, &entries[node.inode.1 as usize])
+    });
     // Of several entries for one path a tar holds all.
     let named = entries.iter().filter(|entry| is_out(&entry.path));
     merged.chain(named.filter_map(|entry| content(&entry.path, entry))).collect()

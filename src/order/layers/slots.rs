@@ -72,12 +72,77 @@ pub(super) fn limit(slots: &mut Vec<Slot>, options: &Options) {
 
 /// What can't stand in an index joins its like, and so does what changes with every version, as long as there is a
 /// choice; then bytes count.
+///
+/// A pair costs the sum of what its two slots cost, so the best one for a slot is with the cheapest of each kind below.
 fn cheapest(slots: &[Slot]) -> Option<(usize, usize)> {
     let chain = Chain::new(slots.iter().map(|slot| (slot.kept, slot.live)));
-    let pairs = (0..slots.len()).flat_map(|low| (low + 1..slots.len()).map(move |high| (low, high)));
-    let free = pairs.filter(|&(low, high)| !slots[low].is_base && !slots[high].is_base);
-    free.min_by_key(|&(low, high)| {
-        let (a, b) = (&slots[low], &slots[high]);
-        (a.odd != b.odd, a.hot != b.hot, a.price() + b.price() + chain.price(low), a.live + b.live, low, high)
-    })
+    // By odd and hot: the cheapest slot so far, and what it costs.
+    let mut lowest: [Option<(u64, u64, usize)>; 4] = [None; 4];
+    let mut best = None;
+    for (high, slot) in slots.iter().enumerate().filter(|(_, slot)| !slot.is_base) {
+        for (kind, (price, live, low)) in lowest.iter().enumerate().filter_map(|(kind, low)| Some((kind, (*low)?))) {
+            let (odd, hot) = (kind & 2 != 0, kind & 1 != 0);
+            let key = (odd != slot.odd, hot != slot.hot, price + slot.price(), live + slot.live, low, high);
+            if best.is_none_or(|best| key < best) {
+                best = Some(key);
+            }
+        }
+        let own = (slot.price() + chain.price(high), slot.live, high);
+        let lowest = &mut lowest[usize::from(slot.odd) * 2 + usize::from(slot.hot)];
+        *lowest = Some(lowest.map_or(own, |other| other.min(own)));
+    }
+    best.map(|(.., low, high)| (low, high))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Every pair, one after the other.
+    fn of_all_pairs(slots: &[Slot]) -> Option<(usize, usize)> {
+        let chain = Chain::new(slots.iter().map(|slot| (slot.kept, slot.live)));
+        let pairs = (0..slots.len()).flat_map(|low| (low + 1..slots.len()).map(move |high| (low, high)));
+        let free = pairs.filter(|&(low, high)| !slots[low].is_base && !slots[high].is_base);
+        free.min_by_key(|&(low, high)| {
+            let (a, b) = (&slots[low], &slots[high]);
+            (a.odd != b.odd, a.hot != b.hot, a.price() + b.price() + chain.price(low), a.live + b.live, low, high)
+        })
+    }
+
+    fn slot() -> impl Strategy<Value = Slot> {
+        let flag = proptest::bool::weighted;
+        // Few different sizes, so that many pairs cost the same.
+        (flag(0.8), flag(0.1), flag(0.2), flag(0.2), 0_u64..4).prop_map(|(kept, is_base, hot, odd, live)| Slot {
+            segments: Vec::new(),
+            groups: Vec::new(),
+            kept: kept || is_base,
+            is_base,
+            hot,
+            odd,
+            live: live * 64,
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn the_cheapest_pair_is_the_one_of_all_pairs(slots in vec(slot(), 0..12)) {
+            prop_assert_eq!(cheapest(&slots), of_all_pairs(&slots));
+        }
+    }
+
+    /// A look at all pairs for each merge took a minute.
+    #[test]
+    fn thousands_are_merged() {
+        let slot = |n| Slot { segments: vec![n], live: n as u64 % 97, kept: true, ..Slot::fresh(Group::default()) };
+        let mut slots: Vec<Slot> = (0..1000).map(slot).collect();
+        limit(&mut slots, &Options { max_layers: 8, ..Options::default() });
+        let mut merged: Vec<usize> = slots.iter().flat_map(|slot| &slot.segments).copied().collect();
+        merged.sort_unstable();
+        assert!(slots.len() == 8 && merged.into_iter().eq(0..1000));
+    }
 }

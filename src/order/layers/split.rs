@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::new::{FileId, NewTree};
-use super::{Change, Labels};
+use super::{Change, Label, Labels};
 use crate::order::Place;
 use crate::tar::TarPath;
 
@@ -77,8 +77,7 @@ pub(super) fn split(new: &NewTree<'_>, fresh: &[FileId], labels: &Labels<'_>, gr
 }
 
 fn key<'a>(new: &NewTree<'a>, first: FileId, labels: &Labels<'_>) -> Key<'a> {
-    let (layer, entry) = new.file(first).at;
-    let label = labels.0[layer as usize][entry as usize];
+    let label = label(new, first, labels);
     let big = new.stored(first) >= BIG;
     match (label.owner, label.change) {
         _ if is_odd(new, first, labels) => Key::Odd,
@@ -90,10 +89,24 @@ fn key<'a>(new: &NewTree<'a>, first: FileId, labels: &Labels<'_>) -> Key<'a> {
     }
 }
 
+/// Of a file's first path.
+pub(super) fn label(new: &NewTree<'_>, first: FileId, labels: &Labels<'_>) -> Label {
+    match new.file(first).node {
+        Some(node) => of(labels, node.at),
+        // All that there is to it is its name.
+        None => Label { odd: std::str::from_utf8(new.name(first).as_bytes()).is_err(), ..Label::default() },
+    }
+}
+
 /// One path that an index can't hold is enough: all paths of a file stand in one layer.
 pub(super) fn is_odd(new: &NewTree<'_>, first: FileId, labels: &Labels<'_>) -> bool {
-    let odd = |(layer, entry): Place| labels.0[layer as usize][entry as usize].odd;
-    odd(new.file(first).inode) || new.paths(first).iter().any(|&id| odd(new.file(id).at))
+    let is_odd =
+        |id: &FileId| new.file(*id).node.is_some_and(|node| of(labels, node.at).odd || of(labels, node.inode).odd);
+    label(new, first, labels).odd || new.paths(first).iter().any(is_odd)
+}
+
+fn of(labels: &Labels<'_>, (layer, entry): Place) -> Label {
+    labels.0[layer as usize][entry as usize]
 }
 
 /// A group of too many entries, in parts.

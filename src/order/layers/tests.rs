@@ -30,7 +30,7 @@ fn at(secs: i64, entry: Entry) -> Entry {
 
 fn segment(entries: &[Entry]) -> Segment {
     let stored: u64 = entries.iter().filter_map(|entry| entry.content).map(|content| content.stored).sum();
-    Segment { entries: entries.to_vec(), size: stored + 100, is_base: false }
+    Segment { entries: entries.to_vec(), size: stored + 100, ..Segment::default() }
 }
 
 fn base(entries: &[Entry]) -> Segment {
@@ -52,6 +52,7 @@ fn shape(new: &[Entry], plan: &Plan) -> Vec<String> {
     let name = |written: &Written| match written {
         Written::Entry { at, role: Role::LinkTo(_), .. } => format!("{}~", new[at.1 as usize].path),
         Written::Entry { at, .. } => new[at.1 as usize].path.to_string(),
+        Written::Implied { path, mtime } => format!("{path}({})", { mtime.secs }),
         Written::Whiteout(path) => path.to_string(),
     };
     let layer = |layer: &LayerPlan| {
@@ -189,6 +190,16 @@ fn what_the_base_shows_and_nothing_can_hide_is_an_error() {
 }
 
 #[test]
+fn what_clients_cannot_extract_does_not_stay() {
+    let broken = |entries: &[Entry]| Segment { is_broken: true, ..segment(entries) };
+    let (below, above) = ([file("a", 1, 10)], [file("b", 2, 10)]);
+    let plan = planned(&[below.clone(), above.clone()].concat(), &[broken(&below), segment(&above)], &lax());
+    assert_eq!((plan.layers[0].state, plan.layers[0].reason), (State::Cleaned, Reason::Broken));
+    let plan = planned(&above, &[broken(&below), segment(&above)], &lax());
+    assert_eq!((shape(&above, &plan), plan.dropped), (vec!["kept [1]".to_owned()], vec![0]));
+}
+
+#[test]
 fn odd_entries_stand_apart() {
     let odd = Label { odd: true, ..Label::default() };
     let new = [file("a", 1, 10), file("o", 2, 10), file("z", 3, 10)];
@@ -226,11 +237,84 @@ fn canonical_entries_stand_in_path_order_with_the_content_first() {
     assert_eq!(plan(true), ["fresh [] /a /b~ /c /z"]);
 }
 
+/// Other than clients make it when there is no entry.
+fn private(entry: Entry) -> Entry {
+    Entry { traits: Traits::from_digest([7; 32]), ..entry }
+}
+
 #[test]
-fn a_directory_of_the_base_needs_an_entry() {
-    let old = base(&[entry("d", Dir, None), file("d/a", 1, 10)]);
-    let error = planned_with(&[file("d/a", 1, 10)], &[Label::default()], &[old], &lax()).unwrap_err();
-    assert_eq!(error, PlanError::BaseImplied { path: path("d") });
+fn a_directory_without_an_entry_is_shown_by_one_that_says_the_same() {
+    let old = [at(5, entry("", Dir, None)), at(6, entry("d", Dir, None)), file("d/a", 1, 10), file("d/b", 2, 10)];
+    let new = [file("d/a", 1, 10), file("d/c", 3, 10)];
+    assert_eq!(shape_of(&new, &[segment(&old)], &lax()), ["kept [0]", "fresh [] /d/.wh.b /d/c"]);
+    assert_eq!(shape_of(&old[2..], &[segment(&old)], &waste(0)), ["kept [0]"]);
+    let clamp = |secs| Options { mtime: Mtime::Clamp(Time { secs, nanos: 0 }), ..lax() };
+    assert_eq!(shape_of(&old[2..], &[segment(&old)], &clamp(6)), ["kept [0]"]);
+    assert_eq!(shape_of(&old[2..], &[segment(&old)], &clamp(5)), ["kept [0]", "fresh [] /d(0)"]);
+    let older = [entry("", Dir, None), entry("d", Dir, None), at(-5, file("d/a", 1, 10))];
+    assert_eq!(shape_of(&older[2..], &[segment(&older)], &clamp(-5)), ["kept [0]", "fresh [] /(-5) /d(-5)"]);
+}
+
+#[test]
+fn a_directory_without_an_entry_gets_one_where_another_is_shown() {
+    let old =
+        [private(entry("", Dir, None)), private(entry("d", Dir, None)), file("d/a", 1, 10), entry("e", Dir, None)];
+    let new = [file("d/a", 1, 10), file("e/f", 2, 10)];
+    let found = ["kept [0]", "fresh [] /(0) /d(0) /e/f"];
+    assert_eq!(shape_of(&new, &[segment(&old)], &lax()), found);
+    assert_eq!(
+        planned_with(&new, &[Label::default(); 2], &[base(&old)], &lax()).map(|plan| shape(&new, &plan)),
+        Ok(found.map(str::to_owned).to_vec())
+    );
+    // The next time it is there.
+    let above = [entry("", Dir, None), entry("d", Dir, None), file("e/f", 2, 10)];
+    assert_eq!(shape_of(&new, &[segment(&old), segment(&above)], &lax()), ["kept [0]", "kept [1]"]);
+    // A file gives way to what is below it.
+    let (old, new) = ([file("d", 3, 10), file("k", 9, 90)], [file("d/a", 1, 10), file("k", 9, 90)]);
+    assert_eq!(shape_of(&new, &[segment(&old)], &lax()), ["kept [0]", "fresh [] /d/a"]);
+}
+
+#[test]
+fn an_empty_directory_without_an_entry_stays() {
+    let emptied = |segments: &[Segment]| {
+        let (below, above) = ([file("d/a", 1, 10), file("k", 9, 90)], [file("d/.wh.a", 0, 0)]);
+        let labels = [vec![Label::default(); 2], vec![Label::default()]];
+        let plan = plan(&[&below, &above], &Labels(&labels), segments, &Previous::default(), &lax()).unwrap();
+        shape(&below, &plan)
+    };
+    assert_eq!(emptied(&[]), ["fresh [] /d(0) /k"]);
+    let old = [at(3, entry("d", Dir, None)), file("k", 9, 90)];
+    assert_eq!(emptied(&[segment(&old)]), ["kept [0]"]);
+    assert_eq!(emptied(&[segment(&old[1..])]), ["kept [0]", "fresh [] /d(0)"]);
+    assert_eq!(emptied(&[segment(&[file("d/a", 1, 10), file("k", 9, 90)])]), ["kept [0]", "fresh [] /d/.wh.a"]);
+    // What is pruned leaves its directory.
+    let options = Options { prune: vec![Prune { path: path("d/a"), keep_dir: false }], ..lax() };
+    assert_eq!(shape_of(&[file("d/a", 1, 10), file("k", 9, 90)], &[], &options), ["fresh [] /d(0) /k"]);
+}
+
+#[test]
+fn a_directory_without_an_entry_goes_with_its_files() {
+    let (old, new) = ([file("d/e/a", 1, 10), file("k", 9, 90)], [file("k", 9, 90)]);
+    let hidden = vec!["kept [0]".to_owned(), "fresh [] /.wh.d".to_owned()];
+    assert_eq!(shape_of(&new, &[segment(&old)], &lax()), hidden);
+    assert_eq!(
+        planned_with(&new, &[Label::default()], &[base(&old)], &lax()).map(|plan| shape(&new, &plan)),
+        Ok(hidden)
+    );
+    // A layer that hides something in it has it, too.
+    let segments = [base(&old), segment(&[file("d/.wh.e", 0, 0), file("l", 3, 90)])];
+    let new = [file("k", 9, 90), file("l", 3, 90)];
+    let plan = planned_with(&new, &[Label::default(); 2], &segments, &lax()).unwrap();
+    assert_eq!(shape(&new, &plan), ["kept [0]", "kept [1]", "fresh [] /.wh.d"]);
+}
+
+#[test]
+fn a_directory_without_an_entry_that_nothing_can_hide() {
+    let long = format!("{}/a", "n".repeat(252));
+    let (old, new) = ([file(&long, 1, 1), file("k", 9, 90)], [file("k", 9, 90)]);
+    assert_eq!(shape_of(&new, &[segment(&old)], &lax()), ["cleaned [0] /k"]);
+    let error = planned_with(&new, &[Label::default()], &[base(&old)], &lax()).unwrap_err();
+    assert_eq!(error, PlanError::Base { path: path(&"n".repeat(252)) });
 }
 
 /// More of them than there are rounds of mending.

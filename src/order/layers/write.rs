@@ -7,6 +7,7 @@ use super::claims::Claims;
 use super::new::{FileId, NewTree, hide};
 use crate::digest::FileDigest;
 use crate::order::paths::Step;
+use crate::order::tree::Node;
 use crate::order::{Below, Previous, Role, View, Written, sequence};
 use crate::tar::{EntryKind, TarPath};
 
@@ -95,13 +96,18 @@ impl<'a> Draft<'a> {
         let Some(&(id, holder)) = self.files.get(index) else {
             return Written::Whiteout(self.whiteouts[index - self.files.len()].1.clone());
         };
-        let file = self.new.file(id);
-        let role = match (id == holder, file.at == file.inode) {
-            (false, _) => Role::LinkTo(self.new.file(holder).at),
-            (true, true) => Role::Itself,
-            (true, false) => Role::Heir(file.inode),
-        };
-        Written::Entry { at: file.at, role, mtime: self.claims.mtime(file.first) }
+        let mtime = self.claims.mtime(self.new.file(id).first);
+        match (self.new.file(id).node, self.new.file(holder).node) {
+            (Some(Node { at, inode, .. }), Some(held)) => {
+                let role = match (id == holder, at == inode) {
+                    (false, _) => Role::LinkTo(held.at),
+                    (true, true) => Role::Itself,
+                    (true, false) => Role::Heir(inode),
+                };
+                Written::Entry { at, role, mtime }
+            }
+            _ => Written::Implied { path: self.new.name(id).clone(), mtime: mtime.unwrap_or_default() },
+        }
     }
 }
 
@@ -115,7 +121,7 @@ pub(super) struct Ordered {
 }
 
 fn add_parents(new: &NewTree<'_>, mut dir: Option<FileId>, dirs: &mut BTreeSet<FileId>) {
-    while let Some(id) = dir.filter(|id| dirs.insert(*id)) {
+    while let Some(id) = dir.filter(|&id| !new.has_entry(id) || dirs.insert(id)) {
         dir = new.parent(id);
     }
 }
@@ -123,7 +129,7 @@ fn add_parents(new: &NewTree<'_>, mut dir: Option<FileId>, dirs: &mut BTreeSet<F
 /// The path that carries the content: where the input has it, if the image shows that. In path order no link may come
 /// before it.
 fn holder(new: &NewTree<'_>, paths: &[FileId], canonical: bool) -> FileId {
-    let as_read = paths.iter().find(|&&id| new.file(id).at == new.file(id).inode);
+    let as_read = paths.iter().find(|&&id| new.file(id).node.is_some_and(|node| node.at == node.inode));
     as_read.filter(|_| !canonical).copied().unwrap_or(paths[0])
 }
 

@@ -15,6 +15,7 @@ pub(super) struct PullFields<'a> {
     index_bytes: u64,
     data_bytes: u64,
     gap_bytes: u64,
+    shared_bytes: u64,
     blob_bytes: u64,
 }
 
@@ -29,6 +30,7 @@ pub(super) fn pull(pull: &Pull) -> PullFields<'_> {
         index_bytes: pull.cost.index_bytes,
         data_bytes: pull.cost.data_bytes,
         gap_bytes: pull.cost.gap_bytes,
+        shared_bytes: pull.cost.shared_bytes,
         blob_bytes: pull.blob_bytes(),
     }
 }

@@ -1,0 +1,106 @@
+//! Directories without an entry: only the names below tell of them.
+
+use restrata::order::{Reason, State};
+use restrata::progress::Progress;
+use restrata::rechunk::{Outcome, Request, rechunk};
+use restrata::tar::EntryKind::Dir;
+use restrata::verify::{Difference, verify};
+use tempfile::TempDir;
+
+use super::image::{Entry, entry, file, noise, options, plain};
+
+fn dest(dir: &TempDir, tag: &str) -> String {
+    format!("oci:{}:{tag}", dir.path().join("out").display())
+}
+
+fn run(dir: &TempDir, new: &str, tag: &str, change: impl FnOnce(&mut Request)) -> Outcome {
+    let mut request = Request::new(new.parse().unwrap(), dest(dir, tag).parse().unwrap(), options());
+    change(&mut request);
+    rechunk(&request, &Progress::new()).unwrap()
+}
+
+fn differences(a: &str, b: &str) -> Vec<Difference> {
+    verify(&a.parse().unwrap(), &b.parse().unwrap(), None, &[], options(), &Progress::new()).unwrap().differences
+}
+
+fn states(outcome: &Outcome) -> Vec<(State, Reason)> {
+    outcome.images[0].layers.iter().map(|layer| (layer.planned.state, layer.planned.reason)).collect()
+}
+
+/// An update of an image with entries for its directories by one without.
+fn update(dirs: &[Entry]) -> Vec<(State, Reason)> {
+    let dir = TempDir::new().unwrap();
+    let files = [file("etc/a", b"1"), file("etc/b", &noise(5000)), file("data", &noise(400_000))];
+    let old = plain(dir.path(), "old", &[[dirs, &files].concat()]);
+    let new = plain(dir.path(), "new", &[files.to_vec()]);
+    run(&dir, &old, "v1", |_| {});
+    let outcome = run(&dir, &new, "v2", |request| request.previous.push(dest(&dir, "v1").parse().unwrap()));
+    assert_eq!(differences(&new, &dest(&dir, "v2")), []);
+    // No layer was re-laid, so there is nothing to tell.
+    assert_eq!(outcome.notes, [""; 0]);
+    states(&outcome)
+}
+
+#[test]
+fn a_layer_stays_that_says_what_clients_make_of_them() {
+    assert_eq!(update(&[entry("./", Dir), entry("etc/", Dir)]), [(State::Kept, Reason::Live)]);
+}
+
+#[test]
+fn an_entry_goes_on_top_of_one_that_says_something_else() {
+    for name in ["./", "etc/"] {
+        let mut other = entry(name, Dir);
+        other.0.mode = 0o700;
+        assert_eq!(update(&[other]), [(State::Kept, Reason::Live), (State::Fresh, Reason::NotShown)], "{name}");
+    }
+}
+
+#[test]
+fn one_of_the_base_goes_with_its_files() {
+    let dir = TempDir::new().unwrap();
+    let base = plain(dir.path(), "base", &[vec![file("opt/app/a", b"1"), file("data", &noise(9000))]]);
+    let new = plain(dir.path(), "new", &[vec![file("data", &noise(9000))]]);
+    let outcome = run(&dir, &new, "v1", |request| request.base = Some(base.parse().unwrap()));
+    assert_eq!(states(&outcome), [(State::Kept, Reason::Base), (State::Fresh, Reason::NotShown)]);
+    assert_eq!(differences(&new, &dest(&dir, "v1")), []);
+}
+
+#[test]
+fn one_of_the_base_may_have_had_an_entry() {
+    let dir = TempDir::new().unwrap();
+    let mut private = entry("opt/", Dir);
+    private.0.mode = 0o700;
+    let base = plain(dir.path(), "base", &[vec![private, file("opt/a", b"1")]]);
+    let new = plain(dir.path(), "new", &[vec![file("opt/a", b"1")]]);
+    let outcome = run(&dir, &new, "v1", |request| request.base = Some(base.parse().unwrap()));
+    assert_eq!(states(&outcome), [(State::Kept, Reason::Base), (State::Fresh, Reason::NotShown)]);
+    assert_eq!(differences(&new, &dest(&dir, "v1")), []);
+}
+
+#[test]
+fn one_that_lost_its_files_is_written() {
+    let dir = TempDir::new().unwrap();
+    let new = plain(dir.path(), "new", &[vec![file("d/e/a", b"1"), file("k", b"2")], vec![file("d/e/.wh.a", b"")]]);
+    run(&dir, &new, "v1", |_| {});
+    assert_eq!(differences(&new, &dest(&dir, "v1")), []);
+    let none = plain(dir.path(), "none", &[vec![file("k", b"2")]]);
+    let found = differences(&new, &none).into_iter().map(|found| format!("{} {}", found.path, found.what));
+    assert_eq!(found.collect::<Vec<_>>(), ["/d only in A", "/d/e only in A"]);
+}
+
+#[test]
+fn they_are_compared_as_clients_make_them() {
+    let dir = TempDir::new().unwrap();
+    let implied = plain(dir.path(), "a", &[vec![file("d/f", b"1")]]);
+    let with = |tag: &str, mode, uid| {
+        let mut own = entry("d/", Dir);
+        (own.0.mode, own.0.uid) = (mode, uid);
+        let explicit = plain(dir.path(), tag, &[vec![own, file("d/f", b"1")]]);
+        let found = differences(&implied, &explicit).into_iter();
+        found.map(|d| format!("{} {} {} {}", d.path, d.what, d.a, d.b)).collect::<Vec<_>>()
+    };
+    assert_eq!(with("b", 0o755, 0), [""; 0]);
+    assert_eq!(with("c", 0o700, 7), ["/d mode 0755 0700", "/d uid 0 7"]);
+    let file_there = plain(dir.path(), "f", &[vec![file("d", b"1")]]);
+    assert_eq!(differences(&implied, &file_there)[0].what, "type");
+}
