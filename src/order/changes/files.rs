@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use super::Side;
 use crate::order::Entry;
-use crate::order::tree::{Node, Tree, merge};
+use crate::order::tree::{Node, merge};
 use crate::tar::{EntryKind, TarPath};
 
 /// Paths, by what became of them.
@@ -24,7 +24,8 @@ pub struct Counts {
 /// What an image shows.
 pub(super) struct Shown<'a> {
     layers: Vec<&'a [Entry]>,
-    tree: Tree<'a>,
+    /// Directories without an entry are left out.
+    tree: Vec<(TarPath, Node)>,
     /// By layer and entry: does any path show it?
     marks: Vec<Vec<bool>>,
 }
@@ -32,7 +33,8 @@ pub(super) struct Shown<'a> {
 impl<'a> Shown<'a> {
     pub fn of(sides: &[Side<'a>]) -> Self {
         let layers: Vec<&[Entry]> = sides.iter().map(|side| side.entries).collect();
-        let tree = merge(&layers);
+        let tree: Vec<(TarPath, Node)> =
+            merge(&layers).into_iter().filter_map(|(path, shown)| Some((path, shown.entry()?))).collect();
         let mut marks: Vec<Vec<bool>> = layers.iter().map(|entries| vec![false; entries.len()]).collect();
         for (_, node) in &tree {
             marks[node.inode.0 as usize][node.inode.1 as usize] = true;
@@ -46,7 +48,7 @@ impl<'a> Shown<'a> {
 
     /// What stands at a path: for a hard link the file.
     pub fn at(&self, path: &TarPath) -> Option<&'a Entry> {
-        let at = self.tree.binary_search_by(|(other, _)| (*other).cmp(path)).ok()?;
+        let at = self.tree.binary_search_by(|(other, _)| other.cmp(path)).ok()?;
         Some(self.entry(&self.tree[at].1))
     }
 

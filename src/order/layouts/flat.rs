@@ -39,9 +39,9 @@ pub(super) fn owners(version: Version<'_>, stock: &mut Stock) -> Vec<Arc<PullLay
     groups.map(|group| layer(&rows, with_parents(&rows, &group.rows), stock)).collect()
 }
 
-/// A path that the image shows.
+/// A path that the image has an entry for.
 struct Row<'a> {
-    path: &'a TarPath,
+    path: TarPath,
     at: Place,
     /// The entry that carries type, metadata and content.
     carrier: &'a Entry,
@@ -55,8 +55,9 @@ fn rows(version: Version<'_>) -> Vec<Row<'_>> {
     let mut firsts: HashMap<Place, usize> = HashMap::new();
     let mut open: Vec<usize> = Vec::new();
     let mut rows: Vec<Row<'_>> = Vec::new();
-    for (path, node) in merge(version.layers) {
-        while open.last().is_some_and(|&dir| !path.is_below(rows[dir].path)) {
+    for (path, shown) in merge(version.layers) {
+        let Some(node) = shown.entry() else { continue };
+        while open.last().is_some_and(|&dir| !path.is_below(&rows[dir].path)) {
             open.pop();
         }
         let (layer, entry) = node.inode;
@@ -84,12 +85,12 @@ struct Group {
 }
 
 /// All paths of a file go with the first one.
-fn key<'a>(rows: &[Row<'a>], row: &Row<'a>, version: Version<'_>, stock: &mut Stock) -> Key<'a> {
+fn key<'a>(rows: &'a [Row<'_>], row: &Row<'_>, version: Version<'_>, stock: &mut Stock) -> Key<'a> {
     let first = &rows[row.first];
     let (layer, entry) = first.at;
     match version.labels[layer as usize][entry as usize].owner {
         Some(owner) => Key::Owner(owner),
-        None if stored(first.carrier, stock) >= BIG => Key::Big(first.path),
+        None if stored(first.carrier, stock) >= BIG => Key::Big(&first.path),
         None => Key::Rest,
     }
 }
@@ -118,10 +119,10 @@ fn layer(rows: &[Row<'_>], of_layer: impl IntoIterator<Item = usize>, stock: &mu
     for at in of_layer {
         let row = &rows[at];
         let content = row.carrier.content;
-        (row.path, rows[row.first].path, row.carrier.kind, row.carrier.traits).hash(&mut hash);
+        (&row.path, &rows[row.first].path, row.carrier.kind, row.carrier.traits).hash(&mut hash);
         content.map(|content| content.digest).hash(&mut hash);
         let content = content.filter(|_| row.first == at).map(|content| (content.digest, stock.stored(&content)));
-        items.push(Item { path: row.path, content });
+        items.push(Item { path: &row.path, content });
     }
     Arc::new(pull_layer(numbered(hash.finish()), &items))
 }

@@ -7,7 +7,7 @@ use super::{Stock, Version};
 use crate::order::cost::PullLayer;
 use crate::order::layers::{Labels, Options, PlanError, Segment, plan};
 use crate::order::{Content, Entry, LayerPlan, Place, Previous, Role, State, Traits, Written};
-use crate::tar::{EntryKind, Time};
+use crate::tar::{EntryKind, TarPath, Time};
 
 pub(super) struct Planned {
     options: Options,
@@ -47,7 +47,7 @@ impl Planned {
         let items: Vec<Item<'_>> =
             entries.iter().map(|entry| Item { path: &entry.path, content: item(entry) }).collect();
         let pull = Arc::new(pull_layer(numbered(self.written), &items));
-        (Segment { size: pull.size, entries, is_base: false }, pull)
+        (Segment { size: pull.size, entries, is_base: false, is_broken: false }, pull)
     }
 }
 
@@ -69,15 +69,14 @@ fn entry(written: &Written, version: Version<'_>, stock: &mut Stock) -> Entry {
             };
             Entry { mtime: mtime.unwrap_or(entry.mtime), ..entry }
         }
-        Written::Whiteout(path) => Entry {
-            path: path.clone(),
-            kind: EntryKind::Regular,
-            target: None,
-            content: None,
-            traits: Traits::from_digest([0; 32]),
-            mtime: Time::default(),
-        },
+        Written::Implied { path, mtime } => Entry { mtime: *mtime, ..bare(path, EntryKind::Dir) },
+        Written::Whiteout(path) => bare(path, EntryKind::Regular),
     };
     entry.content = entry.content.map(|content| Content { stored: stock.stored(&content), ..content });
     entry
+}
+
+fn bare(path: &TarPath, kind: EntryKind) -> Entry {
+    let (traits, mtime) = (Traits::IMPLIED, Time::default());
+    Entry { path: path.clone(), kind, target: None, content: None, traits, mtime }
 }

@@ -164,7 +164,8 @@ proptest! {
                 let held: Vec<u8> = contents(layers).concat();
                 let shown: Vec<u8> = merge(&entries)
                     .into_iter()
-                    .map(|(_, node)| entries[node.inode.0 as usize][node.inode.1 as usize].content.unwrap())
+                    .filter_map(|(_, shown)| shown.entry())
+                    .map(|node| entries[node.inode.0 as usize][node.inode.1 as usize].content.unwrap())
                     .map(|content| content.digest.as_bytes()[0])
                     .collect();
                 prop_assert!(shown.iter().all(|content| held.contains(content)), "{layout:?}");
