@@ -14,7 +14,7 @@ use restrata::error::Error;
 use restrata::inspect::inspect;
 use restrata::progress::{Interrupted, Progress};
 use restrata::rechunk::{Request, plan, rechunk};
-use restrata::report::{json, markdown, printable, text};
+use restrata::report::{html, json, markdown, printable, text};
 use restrata::verify::{Ignore, verify};
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 
@@ -128,6 +128,7 @@ fn run_diff(arguments: Diff, quiet: bool) -> anyhow::Result<u8> {
     match format {
         DiffFormat::Json => print(&json::diff(&outcome))?,
         DiffFormat::Markdown => print(&markdown::diff(&outcome))?,
+        DiffFormat::Html => print(&html::diff(&outcome))?,
         DiffFormat::Text if quiet => {}
         DiffFormat::Text => print(&text::diff(&outcome))?,
     }

@@ -1,9 +1,10 @@
-//! What a job found, as text for people and as JSON for programs. Pure: an outcome in, a string out.
+//! What a job found, as text for people, as JSON for programs, and for a browser. Pure: an outcome in, a string out.
 //!
 //! Text carries ANSI styles; whoever prints it strips them where they are not wanted.
 
 mod cost;
 mod facts;
+pub mod html;
 pub mod json;
 pub mod markdown;
 mod table;

@@ -91,7 +91,7 @@ fn pulls(outcome: &Outcome, diff: &Diff) -> String {
 /// What a plain client's bytes are.
 fn plain(changes: &Changes) -> String {
     let mut table = Table::new([("plain", Align::Right), ("what it is", Align::Left)]);
-    parts(&changes.parts).for_each(|(bytes, what)| table.row([size(bytes), what.to_owned()]));
+    parts(&changes.parts).for_each(|part| table.row([size(part.bytes), part.what.to_owned()]));
     table.row([size(changes.parts.bytes()), "in all, without the config".to_owned()]);
     table.render()
 }
