@@ -16,9 +16,11 @@ const FIRST: usize = 12;
 /// What a drawing is divided into, across.
 const UNITS: u64 = 4_000;
 
-const LEAD: &str = "Where podman with partial pulls reads, on a registry that serves any number of ranges. \
-<span class=\"key\"><i class=\"index\"></i>index</span> <span class=\"key\"><i class=\"new\"></i>fetched</span> \
-<span class=\"key\"><i class=\"has\"></i>not fetched</span>";
+const LEAD: &str = "Where podman with partial pulls reads, on a registry that serves any number of ranges.";
+
+const KEYS: &str = "<p class=\"keys\"><span class=\"key\"><i class=\"index\"></i>index</span> <span class=\"key\"><i class=\"new\"></i>fetched</span> \
+<span class=\"key\"><i class=\"has\"></i>not fetched</span></p>
+";
 
 /// A layer, and what podman does about it.
 struct Shown<'a> {
@@ -45,6 +47,7 @@ pub(super) fn blobs(outcome: &Outcome, diff: &Diff, level: u8) -> String {
     let row = |shown: &&Shown<'_>| row(shown, scale, owners.get(&shown.number).copied());
     let (first, others) = fetched.split_at(fetched.len().min(FIRST));
     let content = [
+        KEYS.to_owned(),
         overview(&layers),
         list(first.iter().map(row)),
         match others {
@@ -99,11 +102,11 @@ fn row(shown: &Shown<'_>, scale: u64, owner: Option<&str>) -> String {
     let layer = shown.layer;
     let owner = owner.map(|owner| format!(" <small>mostly <bdi>{}</bdi></small>", Text(owner))).unwrap_or_default();
     format!(
-        "<li><span class=\"name\"><code title=\"{}\">{}</code>{owner}</span>{}<span class=\"about\">{}</span></li>\n",
+        "<li><span class=\"name\"><code title=\"{}\">{}</code>{owner}</span><span class=\"about\">{}</span>{}</li>\n",
         layer.digest,
         layer.digest.short(),
-        Drawing::of([shown].into_iter(), scale).svg(&format!("Layer {} to scale", shown.number)),
         about(shown),
+        Drawing::of([shown].into_iter(), scale).svg(&format!("Layer {} to scale", shown.number)),
     )
 }
 
@@ -111,10 +114,12 @@ fn about(shown: &Shown<'_>) -> String {
     let (all, pull) = (size(shown.layer.size), shown.pull);
     match (pull.outcome, pull.why) {
         (PullOutcome::Partial, _) => format!(
-            "<b>{}</b> of {all}: {}, index {}",
+            "<b>{}</b> of {all}: {}",
             size(pull.cost.blob_bytes()),
-            plural(pull.cost.ranges, "range", "ranges"),
-            size(pull.cost.index_bytes)
+            match pull.cost.ranges {
+                0 => "the index alone".to_owned(),
+                ranges => format!("{}, index {}", plural(ranges, "range", "ranges"), size(pull.cost.index_bytes)),
+            }
         ),
         (PullOutcome::Failed, Some(why)) => format!("fails: {}", Text(&why.to_string())),
         (_, Some(why)) => format!("<b>{all}</b>, whole: {}", Text(&why.to_string())),

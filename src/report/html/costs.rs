@@ -11,32 +11,39 @@ const LEAD: &str = "Registries that cost a client the same share a row.";
 pub(super) fn costs(outcome: &Outcome, diff: &Diff, level: u8) -> String {
     let rows = rows(diff, &outcome.choice);
     let most = rows.iter().map(bytes).max().unwrap_or_default();
-    let rows: String = rows.iter().map(|row| markup(row, most)).collect();
+    let clients: String = rows.chunk_by(|a, b| a.pull.client == b.pull.client).map(|rows| client(rows, most)).collect();
     let table = format!(
         "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Pull costs\"><table class=\"costs\">
-<thead><tr><th scope=\"col\">client</th><th scope=\"col\" class=\"num\">pulls</th><th class=\"bar\" aria-hidden=\"true\"></th>\
-<th scope=\"col\" class=\"num\">requests</th><th scope=\"col\" class=\"num\">ranges</th><th scope=\"col\">registries</th></tr></thead>
-<tbody>\n{rows}</tbody>\n</table></div>\n{LEGEND}"
+<thead><tr><th scope=\"col\">registries</th><th class=\"bar\" aria-hidden=\"true\"></th><th scope=\"col\" class=\"num\">pulled</th>\
+<th scope=\"col\" class=\"num\">requests</th><th scope=\"col\" class=\"num\">ranges</th></tr></thead>
+{clients}</table></div>\n{LEGEND}"
     );
     section(level, "What each client pulls", LEAD, &table)
 }
 
-fn markup(row: &Row<'_>, most: u64) -> String {
-    let pull = row.pull;
-    let why = pull
-        .failure()
-        .map(|(layer, why)| format!("<small>layer {layer}: {}</small>", Text(&why.to_string())))
-        .unwrap_or_default();
+fn client(rows: &[Row<'_>], most: u64) -> String {
+    let Some(first) = rows.first() else { return String::new() };
+    let client = first.pull.client;
+    let rows: String = rows.iter().map(|row| markup(row, most)).collect();
     format!(
-        "<tr><th scope=\"row\">{}<small>{}</small></th><td class=\"num\">{}</td><td class=\"bar\"><i style=\"width:{}\"></i></td>\
-<td class=\"num\">{}</td><td class=\"num\">{}</td><td>{}{why}</td></tr>\n",
-        pull.client.name(),
-        about(pull.client),
-        row.pulled(),
+        "<tbody>\n<tr class=\"group\"><th scope=\"rowgroup\" colspan=\"5\">{} <small>{}</small></th></tr>\n{rows}</tbody>\n",
+        client.name(),
+        about(client)
+    )
+}
+
+fn markup(row: &Row<'_>, most: u64) -> String {
+    let why =
+        row.pull.failure().map(|(layer, why)| format!(" <small>layer {layer}: {}</small>", Text(&why.to_string())));
+    format!(
+        "<tr><th scope=\"row\">{}{}</th><td class=\"bar\"><i style=\"width:{}\"></i></td>\
+<td class=\"num\">{}</td><td class=\"num\">{}</td><td class=\"num\">{}</td></tr>\n",
+        Text(&row.registries),
+        why.unwrap_or_default(),
         percent(bytes(row), most),
+        row.pulled(),
         row.requests(),
         row.ranges(),
-        Text(&row.registries),
     )
 }
 
@@ -51,8 +58,8 @@ const fn about(client: Client) -> &'static str {
     match client {
         Client::Plain => "docker, containerd, podman as it is installed",
         Client::Podman => "with partial pulls",
-        Client::PodmanReflink => "the same, on a store with reflinks",
-        Client::Composefs => "the same, on a store with use_composefs",
+        Client::PodmanReflink => "with partial pulls, on a store with reflinks",
+        Client::Composefs => "with partial pulls, on a store with use_composefs",
     }
 }
 

@@ -42,7 +42,7 @@ fn sentence(outcome: &Outcome, diff: &Diff) -> String {
     let costs = match told(outcome, diff).as_slice() {
         [] => "No pull was asked for".to_owned(),
         [(to, pull)] => cost(&[to], pull),
-        [(podman, a), (docker, b), ..] if bytes(a) == bytes(b) => cost(&[podman, docker], a),
+        [(podman, a), (docker, b), ..] if bytes(a).map(size) == bytes(b).map(size) => cost(&[podman, docker], a),
         [(podman, a), (docker, b), ..] => match (bytes(a), bytes(b)) {
             (Some(a), Some(b)) => format!(
                 "This update costs <b class=\"key\">{}</b> to {podman} and <b class=\"key\">{}</b> to {docker}",
@@ -52,7 +52,7 @@ fn sentence(outcome: &Outcome, diff: &Diff) -> String {
             _ => format!("{}; {}", cost(&[podman], a), cost(&[docker], b)),
         },
     };
-    format!("{costs}; {changed}")
+    format!("{costs}. {changed}")
 }
 
 /// The pulls of the sentence: podman's and a plain client's, unless others were asked for.

@@ -18,8 +18,10 @@ const FILES: usize = 12;
 
 const NOBODY: &str = "no package";
 
-const LEAD: &str = "Areas are the content in the layers that docker pulls, by the packages that own it. \
-<span class=\"key\"><i class=\"new\"></i>new to clients</span> <span class=\"key\"><i class=\"avoidable\"></i>avoidable</span>";
+const LEAD: &str = "Areas are the content in the layers that docker pulls, by the packages that own it.";
+
+const KEYS: &str = "<p class=\"keys\"><span class=\"key\"><i class=\"new\"></i>new to clients</span> <span class=\"key\"><i class=\"avoidable\"></i>avoidable</span></p>
+";
 
 pub(super) fn owners(diff: &Diff, level: u8) -> String {
     let shares = &diff.changes.owners;
@@ -37,7 +39,10 @@ pub(super) fn owners(diff: &Diff, level: u8) -> String {
     let row =
         |share: &OwnerShare| row(name(diff, share), share, files.get(&share.owner).map_or(&[], Vec::as_slice), most);
     let (first, others) = shares.split_at(shares.len().min(FIRST));
-    let content = treemap(shares.iter().map(owned)) + &table("Owners", first.iter().map(row)) + &more(others, row);
+    let content = KEYS.to_owned()
+        + &treemap(shares.iter().map(owned))
+        + &table("Owners", first.iter().map(row))
+        + &more(others, row);
     section(level, "Whose bytes they are", LEAD, &content)
 }
 

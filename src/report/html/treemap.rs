@@ -26,12 +26,12 @@ struct Drawing {
     class: &'static str,
     /// Width divided by height.
     aspect: f64,
-    /// What is smaller shares a tile.
-    tiles: usize,
+    /// What is less than this part of all bytes shares a tile: its own would be a few pixels wide.
+    least: u64,
 }
 
 const DRAWINGS: [Drawing; 2] =
-    [Drawing { class: "wide", aspect: 2.2, tiles: 48 }, Drawing { class: "narrow", aspect: 0.8, tiles: 20 }];
+    [Drawing { class: "wide", aspect: 2.2, least: 600 }, Drawing { class: "narrow", aspect: 0.8, least: 200 }];
 
 /// Two drawings, of which the page shows one.
 pub(super) fn treemap(owned: impl Iterator<Item = Owned>) -> String {
@@ -44,7 +44,8 @@ pub(super) fn treemap(owned: impl Iterator<Item = Owned>) -> String {
 }
 
 fn draw(drawing: &Drawing, owned: &[Owned]) -> String {
-    let (shown, others) = owned.split_at(owned.len().min(drawing.tiles));
+    let all: u64 = owned.iter().map(Owned::bytes).sum();
+    let (shown, others) = owned.split_at(owned.partition_point(|owned| owned.bytes() >= all / drawing.least));
     let rest = (!others.is_empty()).then(|| together(others));
     let mut tiles: Vec<&Owned> = shown.iter().chain(&rest).collect();
     tiles.sort_by_key(|owned| std::cmp::Reverse(owned.bytes()));
@@ -90,8 +91,9 @@ fn tile(owned: &Owned, rect: &Rect, aspect: f64) -> String {
 
 /// Two lines, of which the style sheet shows those that there is room for.
 fn label(owned: &Owned) -> String {
-    // The kind of package is in the title and in the table.
+    // The kind of package, and the folder that npm put it in, are in the title and in the table.
     let short = owned.name.split_once(':').map_or(owned.name.as_str(), |(_, name)| name);
+    let short = short.rsplit_once("node_modules/").map_or(short, |(_, name)| name);
     format!(
         "<span class=\"label\"><span class=\"line\"><b><bdi>{}</bdi></b></span><span class=\"line\"><span>{}</span></span></span>",
         Text(short),
