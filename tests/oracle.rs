@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use restrata::digest::{BlobDigest, ChunkDigest, FileDigest};
 use restrata::order::cost::{
-    Client, Has, PullChunk, PullFile, PullIndex, PullLayer, PullOutcome, RegistryProfile, merge, pull,
+    Client, Has, PullChunk, PullFile, PullIndex, PullLayer, PullOutcome, RegistryProfile, merge, pull, pulls,
 };
 use restrata::span::Span;
 
@@ -133,6 +133,10 @@ proptest! {
         let new: Vec<Arc<PullLayer>> = new.iter().map(built).collect();
         let old: Vec<Arc<PullLayer>> = old.iter().map(built).collect();
         let has = Has::of(old.iter().map(Arc::as_ref));
+        for together in pulls(&new, 77, &has, Some("old")) {
+            let alone = pull(&new, 77, &has, together.client, together.registry, Some("old".to_owned()));
+            prop_assert_eq!(together, alone);
+        }
         for client in Client::ALL {
             for registry in RegistryProfile::ALL {
                 let found = pull(&new, 77, &has, client, registry, None);

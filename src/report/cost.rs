@@ -60,8 +60,9 @@ pub(super) fn rows<'a>(diff: &'a Diff, choice: &Choice) -> Vec<Row<'a>> {
     rows
 }
 
+/// As far as a table shows it.
 fn is_alike(a: &Pull, b: &Pull) -> bool {
-    let cost = |pull: &Pull| (pull.cost.requests, pull.cost.ranges, pull.blob_bytes());
+    let cost = |pull: &Pull| (pull.cost.requests, pull.cost.ranges, size(pull.blob_bytes()));
     a.outcome == b.outcome && (a.outcome == PullOutcome::Failed || cost(a) == cost(b))
 }
 

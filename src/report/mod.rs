@@ -1,4 +1,5 @@
-//! What a job found, as text for people, as JSON for programs, and for a browser. Pure: an outcome in, a string out.
+//! What a job found, as text for people and as JSON for programs; what an update costs as Markdown and as a page for a browser, too.
+//! Pure: an outcome in, a string out.
 //!
 //! Text carries ANSI styles; whoever prints it strips them where they are not wanted.
 
@@ -11,6 +12,8 @@ mod table;
 pub mod text;
 mod units;
 
+#[cfg(test)]
+mod diff_tests;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]

@@ -2,11 +2,15 @@
 
 use crate::check::{CheckReport, CheckedImage, CheckedLayer};
 use crate::compression::Compression;
+use crate::diff::{self, Choice, Diff, NewLayer};
 use crate::digest::{BlobDigest, DiffId};
 use crate::inspect::{BigFile, InspectedImage, InspectedLayer, Inspection};
-use crate::order::cost::{Client, Cost, Pull, PullOutcome, RegistryProfile};
+use crate::order::changes::{Changes, Counts, FileShare, FileState, OwnerShare, Parts, Same};
+use crate::order::cost::{Client, Cost, LayerPull, Pull, PullOutcome, RegistryProfile, Why};
 use crate::order::{Reason, State};
 use crate::rechunk::{ImageOutcome, LayerOutcome, OldBlob, Outcome, Planned, PlannedImage, PlannedLayer};
+use crate::span::Span;
+use crate::tar::TarPath;
 use crate::verify::{Difference, Verdict};
 
 pub fn digest(fill: u8) -> BlobDigest {
@@ -107,12 +111,81 @@ fn pull(from: Option<&str>, client: Client, outcome: PullOutcome, blob_bytes: u6
             requests: 3,
             ranges: u64::from(from.is_none()) + 1,
             index_bytes: 610_000,
-            data_bytes: blob_bytes - 700_000,
+            data_bytes: blob_bytes.saturating_sub(700_000),
             gap_bytes: 90_000,
             ..Cost::default()
         },
         config_bytes: 0,
         layers: Vec::new(),
+    }
+}
+
+/// An update of one new layer over one that clients have.
+pub fn diff() -> diff::Outcome {
+    let layer = |fill, size| NewLayer {
+        digest: digest(fill),
+        size,
+        media_type: "application/vnd.oci.image.layer.v1.tar+zstd".to_owned(),
+        entries: 2_979,
+        index: Some([Span::between(8, 400_008), Span::between(400_144, 610_144)]),
+    };
+    let file = |path: &str, owner, state, changed_bytes| FileShare {
+        path: TarPath::new(path.as_bytes()).unwrap(),
+        layer: 1,
+        owner,
+        state,
+        size: changed_bytes * 3,
+        changed_bytes,
+    };
+    let share = |owner, changed_files, changed_bytes, avoidable_bytes| OwnerShare {
+        owner,
+        changed_files,
+        changed_bytes,
+        avoidable_bytes,
+    };
+    let same = Same { unchanged: 70_000_000, times: 20_000_000, other: 1_000 };
+    let (repeated, recompressed, index, rest) = (500_000, 0, 610_000, 999_000);
+    let parts = Parts { new: 27_100_000, repeated, same, recompressed, index, rest };
+    let changes = Changes {
+        changed_bytes: parts.new,
+        counts: Counts { added: 1_100, removed: 4, changed: 88, metadata: 1, times: 2_000, same: 30_000 },
+        parts,
+        layers: vec![None, Some(parts)],
+        owners: vec![
+            share(Some(1), 2, 27_000_000, 80_001_000),
+            share(None, 1, 100_000, 0),
+            share(Some(0), 0, 0, 10_500_000),
+        ],
+        files: vec![
+            file("usr/lib/x86_64-linux-gnu/libpython3.13.so.1.0", Some(1), FileState::Changed, 26_000_000),
+            file("usr/share/a|b`c\u{1b}[2J", Some(1), FileState::Added, 1_000_000),
+            file("var/log/apt.log", None, FileState::Hidden, 100_000),
+        ],
+    };
+    let from = Some("oci:img:v1");
+    let bytes = parts.bytes();
+    let mut pulls = vec![pull(from, Client::Plain, PullOutcome::Whole, bytes)];
+    for registry in RegistryProfile::ALL {
+        let (outcome, bytes) = match registry {
+            RegistryProfile::Refuse501 => (PullOutcome::Failed, 0),
+            RegistryProfile::Refuse400 => (PullOutcome::Whole, bytes),
+            _ => (PullOutcome::Partial, 28_000_000),
+        };
+        let why = (outcome == PullOutcome::Failed).then_some(Why::GivesUp { status: 501, ranges: 2 });
+        let layer = LayerPull { digest: digest(11), outcome, why, cost: Cost::default(), fetched: Vec::new() };
+        pulls.push(Pull { registry, layers: vec![layer], ..pull(from, Client::Podman, outcome, bytes) });
+    }
+    let old = "oci:img:v1".to_owned();
+    let owner_names = vec!["dpkg:perl".to_owned(), "dpkg:python3.13".to_owned()];
+    diff::Outcome {
+        new: "oci:img:v2".to_owned(),
+        new_digest: Some(digest(2)),
+        platform: Some("linux/amd64".parse().unwrap()),
+        config_bytes: 0,
+        layers: vec![layer(10, 30_400_000), layer(11, bytes)],
+        diffs: vec![Diff { old, old_digest: Some(digest(1)), pulls, changes, owner_names }],
+        choice: Choice::default(),
+        notes: vec!["a note".to_owned()],
     }
 }
 

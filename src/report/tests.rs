@@ -3,13 +3,13 @@ use serde_json::Value;
 use super::{json, samples, text};
 
 /// What is left where styles are stripped.
-fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     ["\u{1b}[0m", "\u{1b}[1m", "\u{1b}[31m", "\u{1b}[32m"]
         .iter()
         .fold(text.to_owned(), |text, style| text.replace(style, ""))
 }
 
-fn object(text: &str) -> Value {
+pub fn object(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
 

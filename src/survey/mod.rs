@@ -25,7 +25,7 @@ use crate::order::cost::PullLayer;
 use crate::owner::Hint;
 use crate::progress::Progress;
 use crate::source::{Image, Layer, Source};
-use crate::toc::{Toc, TocEntry};
+use crate::toc::{TOC_DIGEST, Toc, TocEntry};
 
 pub use choose::{is_for, other_platform, pick, position};
 pub use owners::{Roll, shown};
@@ -57,11 +57,14 @@ pub struct SurveyedLayer {
     hints: Vec<(usize, Hint)>,
 }
 
+/// A layer's digest, and whether its manifest says that it has a TOC: clients of an image that does not say so know of none.
+type Key = (BlobDigest, bool);
+
 /// Reads images one after the other, and a layer that several have once.
 pub struct Surveyor<'a> {
     resources: &'a JobOptions,
     progress: &'a Progress,
-    seen: HashMap<BlobDigest, Arc<SurveyedLayer>>,
+    seen: HashMap<Key, Arc<SurveyedLayer>>,
     pub notes: Vec<String>,
 }
 
@@ -75,36 +78,43 @@ impl<'a> Surveyor<'a> {
     pub fn image(&mut self, source: &Source, image: &Image, owners: bool) -> Result<SurveyedImage, Error> {
         let reference = source.reference().to_string();
         if image.layers.iter().any(|layer| layer.descriptor.is_none() && layer.diff_id.is_some()) {
-            self.notes.push(format!(
+            self.note(format!(
                 "{reference}: its layers are plain tars and go by their DiffIDs; a registry would serve compressed ones"
             ));
         }
-        let digests = image.layers.iter().map(|layer| digest(source, layer)).collect::<Result<Vec<_>, _>>()?;
+        let keys = image.layers.iter().map(|layer| key(source, layer)).collect::<Result<Vec<_>, _>>()?;
         let mut tars = Vec::new();
         let mut taken = HashSet::new();
-        for (index, (layer, digest)) in image.layers.iter().zip(&digests).enumerate() {
+        for (index, (layer, key)) in image.layers.iter().zip(&keys).enumerate() {
             self.progress.check()?;
-            if self.seen.contains_key(digest) || !taken.insert(*digest) {
+            if self.seen.contains_key(key) || !taken.insert(*key) {
                 continue;
             }
             match self.index(source, index, layer)? {
-                Some(found) => self.see(*digest, indexed(layer, &found)?),
+                Some(found) => self.see(*key, indexed(layer, &found)?),
                 None => tars.push(index),
             }
         }
-        self.unpack(source, image, &tars, &digests, owners)?;
-        let layer = |digest| self.seen.get(digest).cloned().ok_or(Error::Internal("a layer was not read"));
+        self.unpack(source, image, &tars, &keys, owners)?;
+        let layer = |key| self.seen.get(key).cloned().ok_or(Error::Internal("a layer was not read"));
         Ok(SurveyedImage {
             reference,
             platform: image.platform.clone(),
             digest: image.manifest_digest,
             config_size: image.manifest.config().size,
-            layers: digests.iter().map(layer).collect::<Result<_, _>>()?,
+            layers: keys.iter().map(layer).collect::<Result<_, _>>()?,
         })
     }
 
-    fn see(&mut self, digest: BlobDigest, layer: SurveyedLayer) {
-        self.seen.insert(digest, Arc::new(layer));
+    /// Old and new image may be one.
+    fn note(&mut self, note: String) {
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+
+    fn see(&mut self, key: Key, layer: SurveyedLayer) {
+        self.seen.insert(key, Arc::new(layer));
     }
 
     /// A TOC whose content lies outside the blob is none: the sums of what it says would not be the layer's.
@@ -129,7 +139,7 @@ impl<'a> Surveyor<'a> {
         source: &Source,
         image: &Image,
         tars: &[usize],
-        digests: &[BlobDigest],
+        keys: &[Key],
         owners: bool,
     ) -> Result<(), Error> {
         self.progress.add_layers(tars.len() as u64);
@@ -137,7 +147,7 @@ impl<'a> Surveyor<'a> {
         let inventories = tar_inventories(source, &layers, self.resources, self.progress)?;
         for (&index, mut inventory) in tars.iter().zip(inventories) {
             let layer = &image.layers[index];
-            let pull = plain_pull(source, layer, digests[index])?;
+            let pull = plain_pull(source, layer, keys[index].0)?;
             share_out(&mut inventory, pull.size);
             let evidence = inventory.evidence.into_iter().map(|(entry, content)| (entry, Evidence::Content(content)));
             let surveyed = SurveyedLayer {
@@ -149,17 +159,19 @@ impl<'a> Surveyor<'a> {
                 evidence: if owners { evidence.collect() } else { Vec::new() },
                 hints: inventory.hints,
             };
-            self.see(digests[index], surveyed);
+            self.see(keys[index], surveyed);
         }
         Ok(())
     }
 }
 
-/// What a layer goes by: the digest of its blob, else that of its tar.
-fn digest(source: &Source, layer: &Layer) -> Result<BlobDigest, Error> {
+/// A layer without a blob of its own goes by its tar.
+fn key(source: &Source, layer: &Layer) -> Result<Key, Error> {
+    let descriptor = layer.descriptor.as_ref();
     let diff_id = layer.diff_id.map(|diff_id| BlobDigest::from_bytes(*diff_id.as_bytes()));
-    let digest = layer.descriptor.as_ref().map(|descriptor| descriptor.digest).or(diff_id);
-    digest.ok_or_else(|| Error::NoLayers { reference: source.reference().to_string() })
+    let digest = descriptor.map(|descriptor| descriptor.digest).or(diff_id);
+    let digest = digest.ok_or_else(|| Error::NoLayers { reference: source.reference().to_string() })?;
+    Ok((digest, descriptor.is_some_and(|descriptor| descriptor.annotation(TOC_DIGEST).is_some())))
 }
 
 fn media_type(layer: &Layer) -> String {

@@ -1,6 +1,7 @@
 //! The command as it is typed.
 #![cfg(feature = "cli")]
 
+mod diff;
 mod options;
 
 use std::fs;
@@ -12,8 +13,8 @@ use restrata::oci::Reference;
 use serde_json::Value;
 use tempfile::TempDir;
 
-const COMMANDS: [&str; 6] = ["rechunk", "verify", "check", "inspect", "completions", "man"];
-const JOBS: [&str; 4] = ["rechunk", "verify", "check", "inspect"];
+const COMMANDS: [&str; 7] = ["rechunk", "verify", "diff", "check", "inspect", "completions", "man"];
+const JOBS: [&str; 5] = ["rechunk", "verify", "diff", "check", "inspect"];
 
 fn restrata(arguments: &[&str]) -> Output {
     Command::cargo_bin("restrata")
@@ -67,6 +68,11 @@ fn wrong_usage_is_64() {
         &["rechunk", "oci:a", "oci:b", "--annotation", "key-"],
         &["rechunk", "oci:a", "oci:b", "--dry-run", "--digestfile", "d"],
         &["verify", "oci:a", "oci:b", "--ignore", "mode"],
+        &["diff", "oci:a"],
+        &["diff", "oci:a", "oci:b", "--client", "docker"],
+        &["diff", "oci:a", "oci:b", "--registry", "ghcr.io"],
+        &["diff", "oci:a", "oci:b", "--fail-above", "much"],
+        &["diff", "oci:a", "oci:b", "--format", "html"],
         &["inspect", "oci:a", "--platform", "linux"],
         &["check", "oci:a", "--no-such-option"],
         &["completions", "tcsh"],
@@ -133,7 +139,15 @@ fn completions_know_every_command() {
     for shell in ["bash", "zsh", "fish"] {
         let output = restrata(&["completions", shell]);
         assert_eq!(code(&output), 0);
-        for word in COMMANDS.iter().chain(&["previous", "platform", "digestfile", "max-waste", "dry-run"]) {
+        for word in COMMANDS.iter().chain(&[
+            "previous",
+            "platform",
+            "digestfile",
+            "max-waste",
+            "dry-run",
+            "fail-above",
+            "ranges-299",
+        ]) {
             assert!(out(&output).contains(word), "{shell}: {word}");
         }
     }
@@ -165,6 +179,7 @@ fn a_missing_image_is_2() {
         &["inspect", &missing],
         &["check", &missing],
         &["verify", &root, &missing],
+        &["diff", &missing, &missing],
     ] {
         let output = restrata(arguments);
         assert_eq!(code(&output), 2, "{arguments:?}: {}", err(&output));

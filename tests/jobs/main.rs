@@ -1,6 +1,7 @@
 //! The jobs on images made here.
 
 mod check;
+mod diff;
 mod image;
 mod inspect;
 mod options;

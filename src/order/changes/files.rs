@@ -3,8 +3,8 @@
 use std::cmp::Ordering;
 
 use super::Side;
-use crate::order::tree::{Node, Tree, merge};
 use crate::order::Entry;
+use crate::order::tree::{Node, Tree, merge};
 use crate::tar::{EntryKind, TarPath};
 
 /// Paths, by what became of them.

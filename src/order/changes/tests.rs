@@ -130,11 +130,14 @@ fn a_toc_that_promises_too_much_does_not_overflow() {
     assert_eq!((found.parts.bytes(), found.changed_bytes), (200, 60));
 }
 
+/// As [`Spec`], with the number of a path.
+type File = (usize, u8, u64, u8, i64);
+
 fn layers() -> impl Strategy<Value = Vec<Layer>> {
     let file = (0_usize..6, 0_u8..8, 0_u64..50, 0_u8..2, 0_i64..2);
     let one = (0_u8..6, 0_u8..4, 0_u64..400, 0_u64..40, vec(file, 0..8));
     const NAMES: [&str; 6] = ["a", "b", "c", "d/x", "d/y", "x"];
-    let built = |(digest, diff_id, more, index, files): (u8, u8, u64, u64, Vec<(usize, u8, u64, u8, i64)>)| {
+    let built = |(digest, diff_id, more, index, files): (u8, u8, u64, u64, Vec<File>)| {
         let files: Vec<Spec<'_>> =
             files.into_iter().map(|(at, content, n, mode, time)| (NAMES[at], content, n + 1, mode, time)).collect();
         let stored: u64 = files.iter().map(|file| file.2).sum();

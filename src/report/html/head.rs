@@ -4,7 +4,7 @@ use crate::diff::{Diff, Outcome};
 use crate::digest::BlobDigest;
 use crate::order::changes::Counts;
 use crate::order::cost::{Client, Pull, PullOutcome};
-use crate::report::units::{count, plural, size};
+use crate::report::units::{count, percent, plural, size};
 
 use super::Text;
 
@@ -38,38 +38,29 @@ pub(super) fn several(outcome: &Outcome) -> String {
 }
 
 fn sentence(outcome: &Outcome, diff: &Diff) -> String {
-    let changed = format!("<span class=\"also\"><b>{}</b> changed.</span>", size(diff.changes.changed_bytes));
+    if diff.changes.parts.bytes() == 0 {
+        return "This update costs nothing: clients have every layer.".to_owned();
+    }
     let costs = match told(outcome, diff).as_slice() {
-        [] => "No pull was asked for".to_owned(),
-        [(to, pull)] => cost(&[to], pull),
-        [(podman, a), (docker, b), ..] if bytes(a).map(size) == bytes(b).map(size) => cost(&[podman, docker], a),
-        [(podman, a), (docker, b), ..] => match (bytes(a), bytes(b)) {
-            (Some(a), Some(b)) => format!(
-                "This update costs <b class=\"key\">{}</b> to {podman} and <b class=\"key\">{}</b> to {docker}",
-                size(a),
-                size(b)
-            ),
-            _ => format!("{}; {}", cost(&[podman], a), cost(&[docker], b)),
+        [(podman, a), (docker, b)] => match (bytes(a).map(size), bytes(b).map(size)) {
+            (Some(a), Some(b)) if a == b => costs(&a, "podman and to docker"),
+            (Some(a), Some(b)) => format!("{} and <b class=\"key\">{b}</b> to {docker}", costs(&a, podman)),
+            _ => format!("{}; {}", cost(podman, a), cost(docker, b)),
         },
+        told => told.iter().map(|(name, pull)| cost(name, pull)).collect(),
     };
-    format!("{costs}. {changed}")
+    format!("{costs}. <span class=\"also\"><b>{}</b> changed.</span>", size(diff.changes.changed_bytes))
 }
 
-/// The pulls of the sentence: podman's and a plain client's, unless others were asked for.
-fn told<'a>(outcome: &Outcome, diff: &'a Diff) -> Vec<(&'static str, &'a Pull)> {
-    let shown = |client: Client| diff.pulls.iter().find(|pull| pull.client == client && outcome.choice.shows(pull));
-    let named = [(Client::Podman, "podman"), (Client::Plain, "docker")];
-    let told: Vec<_> = named.into_iter().filter_map(|(client, name)| Some((name, shown(client)?))).collect();
-    match told.is_empty() {
-        true => diff
-            .pulls
-            .iter()
-            .find(|pull| outcome.choice.shows(pull))
-            .map(|pull| (pull.client.name(), pull))
-            .into_iter()
-            .collect(),
-        false => told,
+fn cost(to: &str, pull: &Pull) -> String {
+    match bytes(pull) {
+        Some(bytes) => costs(&size(bytes), to),
+        None => format!("This update <b class=\"key\">fails</b> for {to} on {}", pull.registry.name()),
     }
+}
+
+fn costs(bytes: &str, to: &str) -> String {
+    format!("This update costs <b class=\"key\">{bytes}</b> to {to}")
 }
 
 /// `None` for a pull that fails.
@@ -77,11 +68,14 @@ fn bytes(pull: &Pull) -> Option<u64> {
     (pull.outcome != PullOutcome::Failed).then(|| pull.blob_bytes())
 }
 
-fn cost(to: &[&str], pull: &Pull) -> String {
-    let to = to.join(" and to ");
-    match bytes(pull) {
-        Some(bytes) => format!("This update costs <b class=\"key\">{}</b> to {to}", size(bytes)),
-        None => format!("This update <b class=\"key\">fails</b> for {to} on {}", pull.registry.name()),
+/// The pulls of the sentence: podman's and a plain client's, unless others were asked for.
+fn told<'a>(outcome: &Outcome, diff: &'a Diff) -> Vec<(&'static str, &'a Pull)> {
+    let shown = || diff.pulls.iter().filter(|pull| outcome.choice.shows(pull));
+    let of = |(client, name)| Some((name, shown().find(|pull| pull.client == client)?));
+    let told: Vec<_> = [(Client::Podman, "podman"), (Client::Plain, "docker")].into_iter().filter_map(of).collect();
+    match told.is_empty() {
+        true => shown().take(1).map(|pull| (pull.client.name(), pull)).collect(),
+        false => told,
     }
 }
 
@@ -101,11 +95,11 @@ fn facts(diff: &Diff) -> String {
     let (pulled, avoidable) = (changes.parts.bytes(), changes.parts.avoidable());
     let share = if pulled == 0 { 0.0 } else { avoidable as f64 / pulled as f64 };
     let files = plural(changes.files.len() as u64, "file", "files");
-    let mut facts = vec![
+    let facts = [
         (size(changes.changed_bytes), format!("new to clients, in {files}")),
-        (size(avoidable), format!("avoidable: {} of what docker pulls", crate::report::units::percent(share))),
+        (size(avoidable), format!("avoidable: {} of what docker pulls", percent(share))),
+        (count(paths(&changes.counts)), entries(&changes.counts)),
     ];
-    facts.push((count(paths(&changes.counts)), entries(&changes.counts)));
     let facts: String =
         facts.into_iter().map(|(number, about)| format!("<li><b>{number}</b> <span>{about}</span></li>\n")).collect();
     format!("<ul class=\"facts\">\n{facts}</ul>\n")

@@ -6,11 +6,13 @@ use crate::report::units::{percent, size};
 
 use super::section;
 
-const LEAD: &str =
-    "Plain clients, such as docker, pull whole layers. This is what the layers that they lack are made of.";
+const LEAD: &str = "Plain clients pull whole layers. This is what those are made of that they lack.";
 
 pub(super) fn parts(changes: &Changes, level: u8) -> String {
     let all = changes.parts.bytes();
+    if all == 0 {
+        return String::new();
+    }
     let parts: Vec<Part> = cost::parts(&changes.parts).collect();
     let bar: String = parts.iter().map(piece).collect();
     let rows: String = parts.iter().map(|part| row(part, all)).collect();

@@ -60,17 +60,16 @@ fn summary(changes: &Changes) -> String {
 }
 
 fn entries(counts: &Counts) -> String {
-    let told = [
-        (counts.added, "added"),
-        (counts.removed, "removed"),
-        (counts.changed, "changed"),
-        (counts.metadata, "mode or owner"),
-        (counts.times, "only times"),
-        (counts.same, "same"),
-    ];
-    let told: Vec<String> =
-        told.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", count(n))).collect();
-    format!("Paths: {}.", if told.is_empty() { "none".to_owned() } else { told.join(", ") })
+    let Counts { added, removed, changed, metadata, times, same } = *counts;
+    let told = [(added, "added"), (removed, "removed"), (changed, "changed"), (same, "same")];
+    let told = told.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", count(n)));
+    let mut lines = vec![format!("Paths: {}.", told.collect::<Vec<_>>().join(", "))];
+    for (n, what) in [(metadata, "mode, owner or xattrs"), (times, "time")] {
+        if n > 0 {
+            lines.push(format!("Paths of which only the {what} changed: {}.", count(n)));
+        }
+    }
+    lines.join("\n")
 }
 
 fn pulls(outcome: &Outcome, diff: &Diff) -> String {
@@ -90,9 +89,9 @@ fn pulls(outcome: &Outcome, diff: &Diff) -> String {
 
 /// What a plain client's bytes are.
 fn plain(changes: &Changes) -> String {
-    let mut table = Table::new([("plain", Align::Right), ("what it is", Align::Left)]);
+    let mut table = Table::new([("bytes", Align::Right), ("of what a plain client pulls", Align::Left)]);
     parts(&changes.parts).for_each(|part| table.row([size(part.bytes), part.what.to_owned()]));
-    table.row([size(changes.parts.bytes()), "in all, without the config".to_owned()]);
+    table.row([size(changes.parts.bytes()), "layers in all".to_owned()]);
     table.render()
 }
 

@@ -1,0 +1,104 @@
+//! What an update costs, as each renderer has it.
+
+use crate::diff::Outcome;
+use crate::order::cost::{Client, RegistryProfile};
+
+use super::tests::{object, plain};
+use super::{json, markdown, samples, text};
+
+#[test]
+fn text_fits_in_80_columns_and_says_what_counts() {
+    let text = plain(&text::diff(&samples::diff()));
+    println!("{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80));
+    assert!(text.starts_with("oci:img:v2\nan update from oci:img:v1\nlinux/amd64\n\nNew to clients: 3 files, 27.1 MB"));
+    assert!(text.contains("Avoidable: 90.5 MB of the 119 MB that a plain client pulls (75.9 %).\n"));
+    assert!(text.contains("Paths: 1,100 added, 4 removed, 88 changed, 30,000 same.\n"));
+    assert!(text.contains("Paths of which only the time changed: 2,000.\n"));
+    assert!(text.contains("plain    119 MB         3       -  any\n"));
+    assert!(text.contains("podman  28.0 MB         3       1  all but refuse-400, refuse-501\n"));
+    assert!(text.contains("podman    fails         -       -  refuse-501\n"));
+    assert!(text.contains("27.0 MB    80.0 MB          2  dpkg:python3.13\n"));
+    assert!(text.contains("added    /usr/share/a|b`c\\u{1b}[2J\n"));
+    assert!(!text.contains("compressed again"), "a kind of which there is nothing");
+}
+
+#[test]
+fn a_choice_hides_the_others() {
+    let mut outcome = samples::diff();
+    outcome.choice.clients.push(Client::Podman);
+    outcome.choice.registries = vec![RegistryProfile::Whole200, RegistryProfile::Refuse501];
+    let rows =
+        |outcome: &Outcome| plain(&text::diff(outcome)).lines().filter(|line| line.starts_with("podman")).count();
+    assert_eq!(rows(&outcome), 2);
+    assert!(!plain(&text::diff(&outcome)).contains("\nplain "));
+    let report = object(&json::diff(&outcome));
+    assert_eq!(report["pulls"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn json_has_the_fixed_fields() {
+    let report = object(&json::diff(&samples::diff()));
+    assert_eq!((&report["old"], &report["new"]), (&"oci:img:v1".into(), &"oci:img:v2".into()));
+    assert_eq!((&report["changed_bytes"], report["pulls"].as_array().unwrap().len()), (&27_100_000.into(), 7));
+    let pull = &report["pulls"][1];
+    for field in ["client", "registry", "outcome"] {
+        assert!(pull[field].is_string(), "{field}");
+    }
+    for field in ["requests", "ranges", "index_bytes", "data_bytes", "gap_bytes", "blob_bytes"] {
+        assert!(pull[field].is_u64(), "{field}");
+    }
+    let parts = &report["plain"];
+    let part = |field: &str| parts[field].as_u64().unwrap();
+    let sum: u64 = ["new_bytes", "avoidable_bytes", "index_bytes", "rest_bytes"].map(part).iter().sum();
+    assert_eq!(sum, part("bytes"));
+    let avoidable = ["recompressed_bytes", "repeated_bytes", "same_content_bytes"].map(part);
+    assert_eq!(avoidable.iter().sum::<u64>(), part("avoidable_bytes"));
+    assert!(report["layers"][0]["plain"].is_null() && report["layers"][1]["plain"]["times_only_bytes"] == 20_000_000);
+    assert_eq!((&report["owners"][0]["owner"], &report["owners"][1]["owner"]), (&"dpkg:python3.13".into(), &().into()));
+    assert_eq!((&report["changed_files"], &report["files"][2]["state"]), (&3.into(), &"hidden".into()));
+    assert!(report.get("diffs").is_none());
+    let mut two = samples::diff();
+    two.diffs.push(two.diffs[0].clone());
+    two.diffs[1].old = "oci:img:v0".to_owned();
+    let report = object(&json::diff(&two));
+    assert_eq!((&report["old"], &report["diffs"][1]["old"]), (&"oci:img:v1".into(), &"oci:img:v0".into()));
+    let texts = (text::diff(&two), markdown::diff(&two));
+    assert!(texts.0.contains("an update from oci:img:v0") && texts.1.contains("`oci:img:v0`"));
+}
+
+#[test]
+fn markdown_holds_whatever_names_say() {
+    let text = markdown::diff(&samples::diff());
+    println!("{text}");
+    assert!(text.starts_with(
+        "### This update changes 27.1 MB and costs 119 MB, podman with partial pulls 28.0 MB\n\n\
+         `oci:img:v2` from `oci:img:v1`, `linux/amd64`\n\n| client |"
+    ));
+    assert!(text.contains("| podman | all but refuse-400, refuse-501 | 28.0 MB | 3 | 1 |\n"));
+    assert!(text.contains("**90.5 MB (75.9 %) could be avoided**"));
+    assert!(text.contains("| `dpkg:python3.13` | 27.0 MB | 80.0 MB | 2 |\n| *nobody's* | 100 kB | 0 B | 1 |\n"));
+    assert!(text.contains("| ``/usr/share/a\\|b`c\\u{1b}[2J`` | added | 1.00 MB | `dpkg:python3.13` |\n"));
+    assert!(text.contains("<summary>3 new files</summary>\n\n| file |") && text.ends_with("\n\n</details>\n"));
+    // A table has as many cells in each row as in its head.
+    for table in text.split("\n\n").filter(|block| block.starts_with("| ")) {
+        let cells = |line: &str| line.replace("\\|", "").matches('|').count();
+        assert!(table.lines().all(|line| cells(line) == cells(table.lines().next().unwrap())), "{table}");
+    }
+    let mut outcome = samples::diff();
+    outcome.diffs[0].changes = Default::default();
+    assert!(markdown::diff(&outcome).contains("### This update costs nothing: clients have every layer\n"));
+}
+
+#[test]
+fn what_is_over_a_limit_is_told_in_a_line() {
+    let outcome = samples::diff();
+    let diff = &outcome.diffs[0];
+    let over = |at: usize| text::over(diff, &diff.pulls[at], 100_000_000);
+    assert_eq!(over(0), "expected at most 100 MB for a plain client that has oci:img:v1, found 119 MB");
+    let failed = over(6);
+    assert!(
+        failed.contains("for podman on refuse-501 that has oci:img:v1, found a pull that fails at layer 0: "),
+        "{failed}"
+    );
+}

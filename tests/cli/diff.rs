@@ -1,0 +1,80 @@
+//! `diff` as it is typed.
+
+use std::fs;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{code, err, images, out, restrata};
+
+/// Two versions of a small image: `v1` and `v2`, which was written against it.
+fn versions(dir: &TempDir) -> (String, String) {
+    let (root, v1) = images(dir.path());
+    let v2 = v1.replace(":v1", ":v2");
+    assert_eq!(code(&restrata(&["rechunk", "-q", &root, &v1])), 0);
+    fs::write(dir.path().join("root/etc/hostname"), "another name\n").unwrap();
+    assert_eq!(code(&restrata(&["rechunk", "-q", &root, &v2, "--previous", &v1])), 0);
+    (v1, v2)
+}
+
+#[test]
+fn every_format_is_printed() {
+    let dir = TempDir::new().unwrap();
+    let (v1, v2) = versions(&dir);
+    let text = restrata(&["diff", &v1, &v2]);
+    assert_eq!(code(&text), 0, "{}", err(&text));
+    assert!(
+        out(&text).contains(&format!("an update from {v1}\n")) && out(&text).contains("/etc/hostname"),
+        "{}",
+        out(&text)
+    );
+    assert!(!out(&text).contains('\u{1b}'), "styles in a pipe");
+    let json = restrata(&["diff", "-q", &v1, &v2, "--format", "json"]);
+    let report: Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!((&report["old"], &report["new"]), (&v1.as_str().into(), &v2.as_str().into()));
+    assert_eq!(report["pulls"].as_array().unwrap().len(), 19);
+    assert_eq!(report["files"][0]["path"], "/etc/hostname");
+    let podman = ["--client", "podman", "--client", "composefs", "--registry", "whole-200"];
+    let json = restrata(&[&["diff", &v1, &v2, "--format", "json"], &podman[..]].concat());
+    let report: Value = serde_json::from_slice(&json.stdout).unwrap();
+    let shown: Vec<_> =
+        report["pulls"].as_array().unwrap().iter().map(|pull| (&pull["client"], &pull["registry"])).collect();
+    assert_eq!(shown, [(&"podman".into(), &"whole-200".into()), (&"composefs".into(), &"whole-200".into())]);
+    let markdown = restrata(&["diff", &v1, &v2, "--format", "markdown"]);
+    assert!(code(&markdown) == 0 && out(&markdown).starts_with("### This update changes "), "{}", out(&markdown));
+    assert!(restrata(&["diff", "-q", &v1, &v2]).stdout.is_empty());
+    let several = restrata(&["diff", &v2, &v1, &v2, "--format", "json"]);
+    let report: Value = serde_json::from_slice(&several.stdout).unwrap();
+    assert_eq!((&report["old"], &report["changed_bytes"]), (&v2.as_str().into(), &0.into()));
+    assert_eq!(report["diffs"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_limit_says_no_with_3() {
+    let dir = TempDir::new().unwrap();
+    let (v1, v2) = versions(&dir);
+    let run = |options: &[&str]| restrata(&[&["diff", "-q", &v1, &v2], options].concat());
+    assert_eq!(code(&run(&["--fail-above", "1MB"])), 0);
+    let over = run(&["--fail-above", "1kB"]);
+    assert_eq!(code(&over), 3);
+    let said = err(&over);
+    assert!(said.starts_with("restrata: expected at most 1.00 kB for a plain client that has oci:"), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(over.stdout.is_empty());
+    let fails = run(&["--fail-above", "1TB", "--client", "podman", "--registry", "refuse-501"]);
+    assert_eq!(code(&fails), 3);
+    assert!(err(&fails).contains("found a pull that fails at layer "), "{}", err(&fails));
+}
+
+#[test]
+fn a_root_file_system_has_no_layers() {
+    let dir = TempDir::new().unwrap();
+    let (v1, _) = versions(&dir);
+    let output = restrata(&["diff", &v1, &format!("dir:{}", dir.path().join("root").display())]);
+    assert_eq!(code(&output), 1);
+    assert!(
+        err(&output).contains("expected an image with layers (oci, oci-archive or docker-archive)"),
+        "{}",
+        err(&output)
+    );
+}
