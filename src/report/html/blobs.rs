@@ -75,20 +75,26 @@ fn main_owners(diff: &Diff) -> HashMap<usize, &str> {
     owners.into_iter().filter_map(|((layer, owner), _)| Some((layer, diff.owner_name(Some(owner))?))).collect()
 }
 
-/// All layers in one bar, the lowest first.
+/// All layers in one bar, the lowest first. An image of one layer has it below.
 fn overview(layers: &[Shown<'_>]) -> String {
-    let all: u64 = layers.iter().map(|shown| shown.layer.size).sum();
-    let reused: Vec<&Shown<'_>> = layers.iter().filter(|shown| !shown.is_fetched()).collect();
-    let reused_bytes = reused.iter().map(|shown| shown.layer.size).sum();
-    let drawing = Drawing::of(layers.iter(), all);
-    let clients_have = match reused.len() as u64 {
-        0 => "Clients have none of them as a whole".to_owned(),
-        number => format!("Clients have {} of them as a whole, {}", count(number), size(reused_bytes)),
+    if layers.len() < 2 {
+        return String::new();
+    }
+    let size_of = |layers: &[&Shown<'_>]| -> u64 { layers.iter().map(|shown| shown.layer.size).sum() };
+    let (fetched, reused): (Vec<&Shown<'_>>, Vec<&Shown<'_>>) = layers.iter().partition(|shown| shown.is_fetched());
+    let all = size_of(&fetched) + size_of(&reused);
+    let clients_have = match (fetched.len(), reused.len() as u64) {
+        (_, 0) => "Clients have none of them as a whole.".to_owned(),
+        (0, _) => "Clients have all of them.".to_owned(),
+        (_, number) => format!(
+            "Clients have {} of them as a whole, {}; the others follow, the biggest first and all to one scale.",
+            count(number),
+            size(size_of(&reused))
+        ),
     };
     format!(
-        "<figure class=\"image\">\n{}<figcaption>The image: {} of {}, the lowest on the left. {clients_have}. \
-The others follow, the biggest first, all to one scale.</figcaption>\n</figure>\n",
-        drawing.svg("All layers of the image to scale"),
+        "<figure class=\"image\">\n{}<figcaption>The image: {} of {}, the lowest on the left. {clients_have}</figcaption>\n</figure>\n",
+        Drawing::of(layers.iter(), all).svg("All layers of the image to scale"),
         plural(layers.len() as u64, "layer", "layers"),
         size(all),
     )

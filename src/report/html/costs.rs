@@ -1,7 +1,7 @@
 //! What each client pulls from each registry.
 
 use crate::diff::{Diff, Outcome};
-use crate::order::cost::{Client, PullOutcome};
+use crate::order::cost::{Client, PullOutcome, Why};
 use crate::report::cost::{Row, rows};
 
 use super::{Text, percent, section};
@@ -33,17 +33,18 @@ fn client(rows: &[Row<'_>], most: u64) -> String {
 }
 
 fn markup(row: &Row<'_>, most: u64) -> String {
-    let why =
-        row.pull.failure().map(|(layer, why)| format!(" <small>layer {layer}: {}</small>", Text(&why.to_string())));
+    let why = |(layer, why): (usize, Why)| {
+        format!("<tr><td colspan=\"5\"><small>layer {layer}: {}</small></td></tr>\n", Text(&why.to_string()))
+    };
     format!(
-        "<tr><th scope=\"row\">{}{}</th><td class=\"bar\"><i style=\"width:{}\"></i></td>\
-<td class=\"num\">{}</td><td class=\"num\">{}</td><td class=\"num\">{}</td></tr>\n",
+        "<tr><th scope=\"row\">{}</th><td class=\"bar\"><i style=\"width:{}\"></i></td>\
+<td class=\"num\">{}</td><td class=\"num\">{}</td><td class=\"num\">{}</td></tr>\n{}",
         Text(&row.registries),
-        why.unwrap_or_default(),
         percent(bytes(row), most),
         row.pulled(),
         row.requests(),
         row.ranges(),
+        row.pull.failure().map(why).unwrap_or_default(),
     )
 }
 

@@ -119,7 +119,7 @@ fn blobs_are_drawn_to_scale() {
     // 4,000 units are 119.21 MB: fetched is from 1 to 28 MB, the index up to 610,144.
     assert!(page.contains("<path class=\"new\" d=\"M33 0h906v10h-906z\"><title>fetched</title></path>"), "{page}");
     assert!(page.contains("<path class=\"index\" d=\"M0 0h20v10h-20z\"><title>index</title></path>"), "{page}");
-    assert!(page.contains("Clients have 1 of them as a whole, 30.4 MB."));
+    assert!(page.contains("Clients have 1 of them as a whole, 30.4 MB;"));
 }
 
 #[test]

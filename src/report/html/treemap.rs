@@ -100,3 +100,39 @@ fn label(owned: &Owned) -> String {
         size(owned.bytes())
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owned(name: &str, new: u64, avoidable: u64) -> Owned {
+        Owned { name: name.to_owned(), new, avoidable }
+    }
+
+    #[test]
+    fn what_is_too_small_shares_a_tile() {
+        let small = (0..50).map(|number| owned(&format!("small {number}"), 1, 0));
+        let map =
+            treemap(small.chain([owned("dpkg:big", 20_000, 0), owned("none", 0, 0), owned("dpkg:other", 1_000, 0)]));
+        let (wide, narrow) = map.split_at(map.find("treemap narrow").unwrap());
+        for drawing in [wide, narrow] {
+            assert_eq!(drawing.matches("class=\"tile").count(), 3, "{drawing}");
+            assert!(drawing.contains("title=\"50 other owners: 50 B new, 0 B avoidable\""), "{drawing}");
+        }
+        assert_eq!(treemap([owned("none", 0, 0)].into_iter()), "");
+    }
+
+    #[test]
+    fn a_tile_has_its_parts_side_by_side_and_its_name_in_the_bigger_one() {
+        let map = treemap([owned("npm:app/node_modules/@x/y", 1, 3)].into_iter());
+        let label = "<span class=\"label\"><span class=\"line\"><b><bdi>@x/y</bdi></b></span><span class=\"line\"><span>4 B</span></span></span>";
+        let parts = format!(
+            "<div class=\"new\" style=\"flex-grow:1\"></div><div class=\"avoidable\" style=\"flex-grow:3\">{label}</div>"
+        );
+        assert!(
+            map.contains("<div class=\"tile across\" style=\"left:0.000%;top:0.000%;width:100.000%;height:100.000%\""),
+            "{map}"
+        );
+        assert_eq!(map.matches(&parts).count(), 2, "{map}");
+    }
+}
