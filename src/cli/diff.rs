@@ -46,7 +46,8 @@ pub struct Diff {
     #[command(flatten)]
     pub resources: Resources,
 
-    /// Print the report as text for people, as one JSON object, or as Markdown for a comment or release notes
+    /// Print the report as text for people, as one JSON object, as Markdown for a comment or release notes, or as a page for a
+    /// browser
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = DiffFormat::Text)]
     pub format: DiffFormat,
 }
@@ -68,4 +69,5 @@ pub enum DiffFormat {
     Text,
     Json,
     Markdown,
+    Html,
 }

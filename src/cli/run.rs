@@ -15,7 +15,7 @@ use restrata::history::history;
 use restrata::inspect::inspect;
 use restrata::progress::{Interrupted, Progress};
 use restrata::rechunk::{Request, plan, rechunk};
-use restrata::report::{json, markdown, printable, text};
+use restrata::report::{html, json, markdown, printable, text};
 use restrata::verify::{Ignore, verify};
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 
@@ -131,6 +131,7 @@ fn run_diff(arguments: Diff, quiet: bool) -> anyhow::Result<u8> {
     match format {
         DiffFormat::Json => print(&json::diff(&outcome))?,
         DiffFormat::Markdown => print(&markdown::diff(&outcome))?,
+        DiffFormat::Html => print(&html::diff(&outcome))?,
         DiffFormat::Text if quiet => {}
         DiffFormat::Text => print(&text::diff(&outcome))?,
     }

@@ -1,4 +1,4 @@
-//! What an update costs, as text and Markdown have it: one row for all registries that cost a client the same, and what a
+//! What an update costs, as text, Markdown and the page have it: one row for all registries that cost a client the same, and what a
 //! plain client's bytes are.
 
 use crate::diff::{Choice, Diff};
@@ -78,17 +78,32 @@ fn registries(alike: &[&Pull], outside: &[&Pull], choice: &Choice) -> String {
     }
 }
 
-/// What a plain client's bytes are, in words. Kinds of which there are none are left out.
-pub(super) fn parts(parts: &Parts) -> impl Iterator<Item = (u64, &'static str)> {
+/// A part of a plain client's bytes.
+pub(super) struct Part {
+    pub bytes: u64,
+    pub kind: Kind,
+    pub what: &'static str,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    New,
+    Avoidable,
+    Index,
+    Rest,
+}
+
+/// What a plain client's bytes are, in words. Parts of which there are none are left out.
+pub(super) fn parts(parts: &Parts) -> impl Iterator<Item = Part> {
     let told = [
-        (parts.new, "content that clients lack"),
-        (parts.same.unchanged, "avoidable: files that did not change, in layers that did"),
-        (parts.same.times, "avoidable: files of which only the time changed"),
-        (parts.same.other, "avoidable: content that clients have elsewhere"),
-        (parts.repeated, "avoidable: new content that comes more than once"),
-        (parts.recompressed, "avoidable: layers that were only compressed again"),
-        (parts.index, "indexes (TOC and tar-split)"),
-        (parts.rest, "headers and padding"),
+        (parts.new, Kind::New, "content that clients lack"),
+        (parts.same.unchanged, Kind::Avoidable, "avoidable: files that did not change, in layers that did"),
+        (parts.same.times, Kind::Avoidable, "avoidable: files of which only the time changed"),
+        (parts.same.other, Kind::Avoidable, "avoidable: content that clients have elsewhere"),
+        (parts.repeated, Kind::Avoidable, "avoidable: new content that comes more than once"),
+        (parts.recompressed, Kind::Avoidable, "avoidable: layers that were only compressed again"),
+        (parts.index, Kind::Index, "indexes (TOC and tar-split)"),
+        (parts.rest, Kind::Rest, "headers and padding"),
     ];
-    told.into_iter().filter(|(bytes, _)| *bytes > 0)
+    told.into_iter().filter(|(bytes, ..)| *bytes > 0).map(|(bytes, kind, what)| Part { bytes, kind, what })
 }

@@ -1,9 +1,11 @@
-//! What a job found, as text for people and as JSON for programs; what an update costs as Markdown, too. Pure: an outcome in, a string out.
+//! What a job found, as text for people and as JSON for programs; what an update costs as Markdown and as a page for a browser, too.
+//! Pure: an outcome in, a string out.
 //!
 //! Text carries ANSI styles; whoever prints it strips them where they are not wanted.
 
 mod cost;
 mod facts;
+pub mod html;
 pub mod json;
 pub mod markdown;
 mod table;

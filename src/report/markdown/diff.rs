@@ -73,8 +73,8 @@ fn plain(diff: &Diff) -> String {
         size(parts_of.avoidable()),
         percent(share)
     );
-    for (bytes, what) in parts(parts_of) {
-        let _ = writeln!(out, "- {}: {what}", size(bytes));
+    for part in parts(parts_of) {
+        let _ = writeln!(out, "- {}: {}", size(part.bytes), part.what);
     }
     out
 }

@@ -90,7 +90,7 @@ fn pulls(outcome: &Outcome, diff: &Diff) -> String {
 /// What a plain client's bytes are.
 fn plain(changes: &Changes) -> String {
     let mut table = Table::new([("bytes", Align::Right), ("of what a plain client pulls", Align::Left)]);
-    parts(&changes.parts).for_each(|(bytes, what)| table.row([size(bytes), what.to_owned()]));
+    parts(&changes.parts).for_each(|part| table.row([size(part.bytes), part.what.to_owned()]));
     table.row([size(changes.parts.bytes()), "layers in all".to_owned()]);
     table.render()
 }

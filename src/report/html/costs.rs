@@ -1,0 +1,76 @@
+//! What each client pulls from each registry.
+
+use crate::diff::{Diff, Outcome};
+use crate::order::cost::{Client, PullOutcome, Why};
+use crate::report::cost::{Row, rows};
+
+use super::{Text, percent, section};
+
+const LEAD: &str = "Registries that cost a client the same share a row.";
+
+pub(super) fn costs(outcome: &Outcome, diff: &Diff, level: u8) -> String {
+    let rows = rows(diff, &outcome.choice);
+    let most = rows.iter().map(bytes).max().unwrap_or_default();
+    let clients: String = rows.chunk_by(|a, b| a.pull.client == b.pull.client).map(|rows| client(rows, most)).collect();
+    let table = format!(
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Pull costs\"><table class=\"costs\">
+<thead><tr><th scope=\"col\">registries</th><th class=\"bar\" aria-hidden=\"true\"></th><th scope=\"col\" class=\"num\">pulled</th>\
+<th scope=\"col\" class=\"num\">requests</th><th scope=\"col\" class=\"num\">ranges</th></tr></thead>
+{clients}</table></div>\n{LEGEND}"
+    );
+    section(level, "What each client pulls", LEAD, &table)
+}
+
+fn client(rows: &[Row<'_>], most: u64) -> String {
+    let Some(first) = rows.first() else { return String::new() };
+    let client = first.pull.client;
+    let rows: String = rows.iter().map(|row| markup(row, most)).collect();
+    format!(
+        "<tbody>\n<tr class=\"group\"><th scope=\"rowgroup\" colspan=\"5\">{} <small>{}</small></th></tr>\n{rows}</tbody>\n",
+        client.name(),
+        about(client)
+    )
+}
+
+fn markup(row: &Row<'_>, most: u64) -> String {
+    let why = |(layer, why): (usize, Why)| {
+        format!("<tr><td colspan=\"5\"><small>layer {layer}: {}</small></td></tr>\n", Text(&why.to_string()))
+    };
+    format!(
+        "<tr><th scope=\"row\">{}</th><td class=\"bar\"><i style=\"width:{}\"></i></td>\
+<td class=\"num\">{}</td><td class=\"num\">{}</td><td class=\"num\">{}</td></tr>\n{}",
+        Text(&row.registries),
+        percent(bytes(row), most),
+        row.pulled(),
+        row.requests(),
+        row.ranges(),
+        row.pull.failure().map(why).unwrap_or_default(),
+    )
+}
+
+fn bytes(row: &Row<'_>) -> u64 {
+    match row.pull.outcome {
+        PullOutcome::Failed => 0,
+        _ => row.pull.blob_bytes(),
+    }
+}
+
+const fn about(client: Client) -> &'static str {
+    match client {
+        Client::Plain => "docker, containerd, podman as it is installed",
+        Client::Podman => "with partial pulls",
+        Client::PodmanReflink => "with partial pulls, on a store with reflinks",
+        Client::Composefs => "with partial pulls, on a store with use_composefs",
+    }
+}
+
+const LEGEND: &str = "<details><summary>Which registry is which</summary>
+<dl class=\"legend\">
+<dt>multi-range</dt><dd>serves any number of ranges: distribution on a file system, quay.io</dd>
+<dt>ranges-299</dt><dd>serves up to 299 ranges, else the whole blob: Cloudflare, Docker Hub</dd>
+<dt>ranges-16</dt><dd>serves up to 16 ranges, else none: zot</dd>
+<dt>whole-200</dt><dd>sends the whole blob, and the client hangs up when it has enough: S3, MinIO, ECR</dd>
+<dt>refuse-400</dt><dd>answers 400, and the client pulls the whole layer: Google Artifact Registry</dd>
+<dt>refuse-501</dt><dd>answers 501, and a pull with ranges fails: ghcr.io</dd>
+</dl></details>
+";

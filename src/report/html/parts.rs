@@ -1,0 +1,59 @@
+//! What the bytes are that a plain client pulls.
+
+use crate::order::changes::Changes;
+use crate::report::cost::{self, Kind, Part};
+use crate::report::units::{percent, size};
+
+use super::section;
+
+const LEAD: &str = "Plain clients pull whole layers. This is what those are made of that they lack.";
+
+pub(super) fn parts(changes: &Changes, level: u8) -> String {
+    let all = changes.parts.bytes();
+    if all == 0 {
+        return String::new();
+    }
+    let parts: Vec<Part> = cost::parts(&changes.parts).collect();
+    let bar: String = parts.iter().map(piece).collect();
+    let rows: String = parts.iter().map(|part| row(part, all)).collect();
+    let content = format!(
+        "<div class=\"stack\" role=\"img\" aria-label=\"The parts of the table as lengths\">{bar}</div>
+<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"What docker pulls\"><table class=\"parts\">
+<thead><tr><th scope=\"col\">what it is</th><th scope=\"col\" class=\"num\">bytes</th><th scope=\"col\" class=\"num\">share</th></tr></thead>
+<tbody>\n{rows}</tbody>
+<tfoot><tr><th scope=\"row\">in all, without the config</th><td class=\"num\">{}</td><td></td></tr></tfoot>
+</table></div>\n",
+        size(all)
+    );
+    section(level, "What docker pulls", LEAD, &content)
+}
+
+fn piece(part: &Part) -> String {
+    format!(
+        "<i class=\"{}\" style=\"flex-grow:{}\" title=\"{}: {}\"></i>",
+        class(part.kind),
+        part.bytes,
+        size(part.bytes),
+        part.what
+    )
+}
+
+fn row(part: &Part, all: u64) -> String {
+    format!(
+        "<tr><th scope=\"row\"><span class=\"key\"><i class=\"{}\"></i>{}</span></th><td class=\"num\">{}</td><td class=\"num\">{}</td></tr>\n",
+        class(part.kind),
+        part.what,
+        size(part.bytes),
+        percent(part.bytes as f64 / all as f64)
+    )
+}
+
+/// How it looks.
+const fn class(kind: Kind) -> &'static str {
+    match kind {
+        Kind::New => "new",
+        Kind::Avoidable => "avoidable",
+        Kind::Index => "index",
+        Kind::Rest => "rest",
+    }
+}

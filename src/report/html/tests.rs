@@ -1,0 +1,145 @@
+use crate::diff::Outcome;
+use crate::order::changes::Changes;
+use crate::order::cost::{Client, LayerPull, PullOutcome, RegistryProfile};
+use crate::report::samples;
+use crate::span::Span;
+
+use super::diff;
+
+const HOSTILE: &str =
+    "</style></title><script>alert('1')</script><img src=x onerror=\"alert(2)\">\n\u{1b}[2J\u{202e}&amp;";
+
+/// Elements that have no end.
+const VOID: [&str; 2] = ["meta", "link"];
+
+/// The page, when every element ends where it must and every attribute is quoted.
+fn well_formed(outcome: &Outcome) -> String {
+    let page = diff(outcome);
+    let mut open = Vec::new();
+    let mut rest = page.strip_prefix("<!doctype html>\n").unwrap();
+    while let Some((_, tag)) = rest.split_once('<') {
+        let (tag, behind) = end_of_tag(tag);
+        let name = tag.split_whitespace().next().unwrap();
+        match name.strip_prefix('/') {
+            Some(name) => assert_eq!(open.pop(), Some(name), "before {behind:.80}"),
+            None if VOID.contains(&name) => {}
+            None => open.push(name),
+        }
+        rest = behind;
+    }
+    assert_eq!(open, Vec::<&str>::new());
+    page
+}
+
+fn end_of_tag(tag: &str) -> (&str, &str) {
+    let mut quoted = false;
+    let end = tag.find(|c| {
+        quoted ^= c == '"';
+        assert!(quoted || c != '<', "{tag:.80}");
+        !quoted && c == '>'
+    });
+    (&tag[..end.unwrap()], &tag[end.unwrap() + 1..])
+}
+
+/// The sample, of which podman fetches a part of the second layer.
+fn sample() -> Outcome {
+    let mut outcome = samples::diff();
+    let layer = |fill, outcome, fetched| LayerPull {
+        digest: samples::digest(fill),
+        outcome,
+        why: None,
+        cost: Default::default(),
+        fetched,
+    };
+    for pull in outcome.diffs[0].pulls.iter_mut().filter(|pull| pull.registry == RegistryProfile::MultiRange) {
+        let fetched = vec![Span::between(1_000_000, 28_000_000)];
+        pull.layers = vec![layer(10, PullOutcome::Reused, Vec::new()), layer(11, PullOutcome::Partial, fetched)];
+    }
+    outcome
+}
+
+#[test]
+fn the_answer_comes_first() {
+    let page = well_formed(&sample());
+    let key = |bytes: &str| format!("<b class=\"key\">{bytes}</b>");
+    let answer = format!("<h1>This update costs {} to podman and {} to docker.", key("28.0 MB"), key("119 MB"));
+    assert!(page.contains(&answer), "{page}");
+    assert!(page.contains("<b>27.1 MB</b> changed."));
+    assert!(page.contains("<title>What an update to oci:img:v2 costs</title>"));
+    for title in ["What each client pulls", "What docker pulls", "Whose bytes they are", "Where the bytes lie", "Notes"]
+    {
+        assert!(page.contains(&format!("<h2>{title}</h2>")), "{title}");
+    }
+}
+
+#[test]
+fn the_sentence_is_about_what_was_asked_for() {
+    let mut outcome = sample();
+    outcome.choice.clients = vec![Client::Podman];
+    outcome.choice.registries = vec![RegistryProfile::Refuse501];
+    let page = well_formed(&outcome);
+    assert!(page.contains("<h1>This update <b class=\"key\">fails</b> for podman on refuse-501. "), "{page}");
+    outcome.choice.registries = vec![RegistryProfile::Refuse400];
+    outcome.choice.clients.clear();
+    let page = well_formed(&outcome);
+    assert!(page.contains("<h1>This update costs <b class=\"key\">119 MB</b> to podman and to docker. "), "{page}");
+}
+
+#[test]
+fn names_are_no_markup() {
+    let mut outcome = sample();
+    outcome.new = HOSTILE.to_owned();
+    outcome.notes = vec![HOSTILE.to_owned()];
+    let diff = &mut outcome.diffs[0];
+    diff.old = HOSTILE.to_owned();
+    diff.owner_names.fill(format!("dpkg:{HOSTILE}"));
+    for file in &mut diff.changes.files {
+        file.path = crate::tar::TarPath::new(HOSTILE.as_bytes()).unwrap();
+    }
+    let page = well_formed(&outcome);
+    assert!(
+        !page.contains("<script") && !page.contains("<img") && !page.contains('\u{202e}') && !page.contains('\u{1b}')
+    );
+    assert_eq!(page.matches("</style>").count(), 1);
+    assert!(page.contains("&lt;script&gt;alert(&#39;1&#39;)"));
+}
+
+#[test]
+fn the_page_asks_for_nothing_and_runs_nothing() {
+    let page = well_formed(&sample());
+    for outside in ["http:", "https:", "url(", "@import", " src=", "<script", "javascript:"] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    assert!(page.contains("content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:;"));
+}
+
+#[test]
+fn blobs_are_drawn_to_scale() {
+    let page = well_formed(&sample());
+    // 4,000 units are 119.21 MB: fetched is from 1 to 28 MB, the index up to 610,144.
+    assert!(page.contains("<path class=\"new\" d=\"M33 0h906v10h-906z\"><title>fetched</title></path>"), "{page}");
+    assert!(page.contains("<path class=\"index\" d=\"M0 0h20v10h-20z\"><title>index</title></path>"), "{page}");
+    assert!(page.contains("Clients have 1 of them as a whole, 30.4 MB;"));
+}
+
+#[test]
+fn several_updates_have_an_article_each() {
+    let mut outcome = sample();
+    outcome.diffs.push(outcome.diffs[0].clone());
+    let page = well_formed(&outcome);
+    assert!(page.contains("<h1>2 updates to <bdi>oci:img:v2</bdi></h1>"));
+    assert_eq!((page.matches("<article").count(), page.matches("<h1").count()), (2, 1));
+    assert_eq!(page.matches("<h3>Where the bytes lie</h3>").count(), 2);
+    assert!(page.contains("href=\"#update-1\"") && page.contains("id=\"update-1\""));
+}
+
+#[test]
+fn an_update_of_nothing_is_said_to_be_one() {
+    let mut outcome = sample();
+    outcome.diffs[0].changes = Changes::default();
+    outcome.layers.clear();
+    outcome.diffs[0].pulls.iter_mut().for_each(|pull| pull.layers.clear());
+    let page = well_formed(&outcome);
+    assert!(page.contains("<h1>This update costs nothing: clients have every layer.</h1>"));
+    assert!(!page.contains("NaN") && !page.contains("treemap wide"), "{page}");
+}
