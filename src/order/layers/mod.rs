@@ -253,13 +253,11 @@ impl Planner<'_> {
         let (new, segments) = (self.new, self.segments);
         let mut claims = Claims::new(new, self.log, in_use, self.options.mtime);
         mending.fresh.iter().for_each(|&first| claims.give_up(first));
-        let mut fates = clean::decide(new, segments, &mut claims, in_use, &mending.clean, self.options);
-        let mut usage = clean::usage(new, segments, &claims);
+        let (mut fates, mut usage) = clean::decide(new, segments, &mut claims, in_use, &mending.clean, self.options);
         let mut groups = self.groups(&claims, &usage);
         let kept = fates.iter().filter(|fate| **fate != Fate::Drop).count();
-        if kept + groups.len() > self.options.max_layers && clean::drop_dead(segments, &usage, &mut claims, &mut fates)
-        {
-            usage = clean::usage(new, segments, &claims);
+        let is_over = kept + groups.len() > self.options.max_layers;
+        if is_over && clean::drop_dead(segments, &mut usage, &mut claims, &mut fates) {
             groups = self.groups(&claims, &usage);
         }
         let live = live_files(new, &claims, segments.len());
