@@ -316,7 +316,12 @@ impl Planner<'_> {
         let written: HashSet<&FileDigest> = drafts.iter().flatten().flat_map(Draft::contents).collect();
         let mut below = Below::default();
         let mut layers = Vec::with_capacity(slots.len());
-        for (number, (slot, draft)) in (0..).zip(slots.iter().zip(drafts)) {
+        // A layer for whiteouts alone stands above what was cleaned since, and there may be none any more.
+        let is_bare = |slot: &Slot, draft: &Option<Draft<'_>>| {
+            slot.segments.is_empty() && draft.as_ref().is_some_and(Draft::is_empty)
+        };
+        let slots = (0..).zip(slots.iter().zip(drafts)).filter(|(_, (slot, draft))| !is_bare(slot, draft));
+        for (number, (slot, draft)) in slots {
             let contents: Vec<&FileDigest> = match &draft {
                 Some(draft) => draft.contents().collect(),
                 None => kept_contents(&self.segments[slot.segments[0]]).filter(|it| written.contains(it)).collect(),
