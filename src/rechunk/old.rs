@@ -125,16 +125,18 @@ impl<'a> Loader<'a> {
                 self.add_frames(&toc.1, place, format!("{reference}: layer {index}"));
             }
         }
-        self.note_foreign(&reference, without_toc, image.layers.len());
+        self.note_foreign(&reference, without_toc, image);
         self.old.clients.push((reference, has));
         Ok(())
     }
 
-    fn note_foreign(&mut self, reference: &str, without_toc: usize, count: usize) {
+    fn note_foreign(&mut self, reference: &str, without_toc: usize, image: &Image) {
         if without_toc > 0 {
-            let kept = match self.request.keep_foreign {
-                true => "they stay where the image still shows enough of them",
-                false => "they are written anew (--keep-foreign keeps them)",
+            let count = image.layers.len();
+            let kept = match image.layers.iter().any(|layer| layer.descriptor.is_some()) {
+                true if self.request.keep_foreign => "they stay where the image still shows enough of them",
+                true => "they are written anew (--keep-foreign keeps them)",
+                false => "they are no blobs that could stay, so they are written anew",
             };
             self.notes.push(format!(
                 "{reference}: {without_toc} of {count} layers have no TOC, so clients can reuse no file of theirs; {kept}"
