@@ -50,6 +50,8 @@ pub(super) struct Old {
     /// Chunks in the segments.
     pub chunks: HashSet<ChunkDigest>,
     pub history: History,
+    /// The layers of the newest previous image, all of them.
+    pub newest: Vec<Descriptor>,
     /// The layers of each previous image; newest first.
     pub clients: Vec<(String, Vec<Arc<PullLayer>>)>,
 }
@@ -97,6 +99,9 @@ impl<'a> Loader<'a> {
     pub fn previous(&mut self, source: &Source, image: &Image) -> Result<(), Error> {
         let reference = source.reference().to_string();
         let is_newest = self.old.clients.is_empty();
+        if is_newest {
+            self.old.newest = image.layers.iter().filter_map(|layer| layer.descriptor.clone()).collect();
+        }
         self.old.history.begin();
         let mut has = Vec::with_capacity(image.layers.len());
         let mut without_toc = 0;
