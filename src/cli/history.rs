@@ -1,13 +1,12 @@
 //! The options of `history`.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use restrata::history::Request;
 use restrata::oci::{Platform, Reference};
 use restrata::order::cost::{Client, RegistryProfile};
 use restrata::order::layouts::View;
 
 use super::args::Resources;
-use super::diff::DiffFormat;
 use super::values;
 
 #[derive(Debug, Args)]
@@ -34,8 +33,8 @@ pub struct History {
     pub resources: Resources,
 
     /// Print the report as text for people, as one JSON object, or as Markdown
-    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = DiffFormat::Text)]
-    pub format: DiffFormat,
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = HistoryFormat::Text)]
+    pub format: HistoryFormat,
 }
 
 impl History {
@@ -47,6 +46,13 @@ impl History {
             resources: self.resources.options(),
         }
     }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum HistoryFormat {
+    Text,
+    Json,
+    Markdown,
 }
 
 /// Each client on each registry that makes a difference to it.

@@ -21,7 +21,7 @@ use rustix::fs::{Access, AtFlags, CWD, accessat};
 
 use super::args::{Arguments, Check, Command, Format, Inspect, Rechunk, Verify};
 use super::diff::{Diff, DiffFormat};
-use super::history::History;
+use super::history::{History, HistoryFormat};
 use super::meter::{Job, Meter};
 use super::{exit, manual, signals};
 
@@ -151,9 +151,9 @@ fn run_history(arguments: History, quiet: bool) -> anyhow::Result<u8> {
     let outcome = beside(quiet, Job::Reads, |progress| history(&request, progress))?;
     note(quiet, &outcome.notes);
     print(&match format {
-        DiffFormat::Text => text::history(&outcome),
-        DiffFormat::Json => json::history(&outcome),
-        DiffFormat::Markdown => markdown::history(&outcome),
+        HistoryFormat::Text => text::history(&outcome),
+        HistoryFormat::Json => json::history(&outcome),
+        HistoryFormat::Markdown => markdown::history(&outcome),
     })?;
     Ok(exit::DONE)
 }
