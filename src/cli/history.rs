@@ -37,13 +37,6 @@ pub struct History {
     pub format: HistoryFormat,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum HistoryFormat {
-    Text,
-    Json,
-    Markdown,
-}
-
 impl History {
     pub fn request(self) -> Request {
         Request {
@@ -53,6 +46,13 @@ impl History {
             resources: self.resources.options(),
         }
     }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum HistoryFormat {
+    Text,
+    Json,
+    Markdown,
 }
 
 /// Each client on each registry that makes a difference to it.

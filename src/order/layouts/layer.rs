@@ -12,7 +12,7 @@ pub(super) struct Item<'a> {
     pub content: Option<(FileDigest, u64)>,
 }
 
-/// What stands beside content in a blob, in compressed bytes: least squares over the layers of 6 Node and 10 Python images
+/// What stands beside content in a blob, in compressed bytes: least squares over the 59 layers of six Node images
 /// as restrata writes them (docs/history.md).
 mod beside {
     /// Of every index, TOC and tar-split together.
