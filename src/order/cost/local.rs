@@ -19,15 +19,16 @@ pub struct Has<'a> {
 impl<'a> Has<'a> {
     /// Who pulled these layers.
     pub fn of(layers: impl IntoIterator<Item = &'a PullLayer>) -> Self {
+        let layers: Vec<&PullLayer> = layers.into_iter().collect();
+        let indexes = || layers.iter().filter_map(|layer| layer.index.as_ref());
         let mut has = Self::default();
-        for layer in layers {
-            has.layers.insert(layer.digest);
-            let Some(index) = &layer.index else { continue };
-            has.tocs.insert(index.toc_digest);
-            has.files.extend(index.files.iter().map(|file| &file.digest));
-            let chunks = index.files.iter().flat_map(|file| &file.chunks).filter(|chunk| !chunk.is_hole);
-            has.chunks.extend(chunks.map(|chunk| &chunk.digest));
-        }
+        has.layers.extend(layers.iter().map(|layer| layer.digest));
+        has.tocs.extend(indexes().map(|index| index.toc_digest));
+        // A table that grows to a million files step by step takes twice the time.
+        has.files.reserve(indexes().map(|index| index.files.len()).sum());
+        has.files.extend(indexes().flat_map(|index| &index.files).map(|file| &file.digest));
+        let chunks = indexes().flat_map(|index| &index.files).flat_map(|file| &file.chunks);
+        has.chunks.extend(chunks.filter(|chunk| !chunk.is_hole).map(|chunk| &chunk.digest));
         has
     }
 
@@ -38,16 +39,16 @@ impl<'a> Has<'a> {
         self.layers.contains(&layer.digest) || (client != Client::Plain && has_toc())
     }
 
-    pub fn has_file(&self, digest: &FileDigest) -> bool {
-        self.files.contains(digest)
+    /// The layer's files that are in no local one, which is the same for all clients with partial pulls.
+    pub(super) fn lacked<'l>(&self, layer: &'l PullLayer) -> Vec<&'l PullFile> {
+        let index = layer.index.as_ref().filter(|_| !self.has_layer(layer, Client::Podman));
+        let files = index.into_iter().flat_map(|index| &index.files);
+        files.filter(|file| !self.files.contains(&file.digest)).collect()
     }
 
-    /// Adds the parts of the blob that the client must fetch for a file, in ascending order. Neighbours in one file are one
-    /// part (`mergeMissingChunks`, its first loop).
+    /// Adds the parts of the blob that the client must fetch for a file that it lacks, in ascending order. Neighbours in one
+    /// file are one part (`mergeMissingChunks`, its first loop).
     pub(super) fn missing(&self, file: &PullFile, client: Client, out: &mut Vec<Span>) {
-        if self.has_file(&file.digest) {
-            return;
-        }
         if file.chunks.is_empty() {
             out.push(file.span);
             return;

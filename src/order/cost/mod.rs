@@ -241,21 +241,27 @@ pub fn pull(
     registry: RegistryProfile,
     from: Option<String>,
 ) -> Pull {
-    replayed(layers, &wanted(layers, has, client), config_size, client, registry, from)
+    replayed(layers, &wanted(layers, &lacked(layers, has), has, client), config_size, client, registry, from)
 }
 
-/// What [`pull`] says for each client and registry that makes a difference to it. What a client lacks is looked up once for all registries.
+/// What [`pull`] says for each client and registry that makes a difference to it. Files are looked up once for all
+/// of them.
 pub fn pulls(layers: &[Arc<PullLayer>], config_size: u64, has: &Has<'_>, from: Option<&str>) -> Vec<Pull> {
+    let lacked = lacked(layers, has);
     let of_client = |client: Client| {
-        let wanted = wanted(layers, has, client);
+        let wanted = wanted(layers, &lacked, has, client);
         let pull = |&registry| replayed(layers, &wanted, config_size, client, registry, from.map(str::to_owned));
         client.registries().iter().map(pull).collect::<Vec<_>>()
     };
     Client::ALL.into_iter().flat_map(of_client).collect()
 }
 
-fn wanted(layers: &[Arc<PullLayer>], has: &Has<'_>, client: Client) -> Vec<Wanted> {
-    layers.iter().map(|layer| Wanted::of(layer, has, client)).collect()
+fn lacked<'l>(layers: &'l [Arc<PullLayer>], has: &Has<'_>) -> Vec<Vec<&'l PullFile>> {
+    layers.iter().map(|layer| has.lacked(layer)).collect()
+}
+
+fn wanted(layers: &[Arc<PullLayer>], lacked: &[Vec<&PullFile>], has: &Has<'_>, client: Client) -> Vec<Wanted> {
+    layers.iter().zip(lacked).map(|(layer, lacked)| Wanted::of(layer, lacked, has, client)).collect()
 }
 
 fn replayed(

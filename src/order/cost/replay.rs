@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use super::ranges::{header_bytes, multipart_bytes};
 use super::registry::Answer;
-use super::{Client, Cost, Has, LayerPull, MAX_RANGES, PullIndex, PullLayer, PullOutcome, RegistryProfile, Why, merge};
+use super::{Client, Cost, Has, LayerPull, MAX_RANGES, PullFile, PullLayer, PullOutcome, RegistryProfile, Why, merge};
 use crate::span::Span;
 
 /// podman's `maxTocSize`, in bytes, compressed or not.
@@ -25,7 +25,8 @@ pub(super) enum Wanted {
 }
 
 impl Wanted {
-    pub fn of(layer: &PullLayer, has: &Has<'_>, client: Client) -> Self {
+    /// `lacked` are the layer's files that [`Has::lacked`] tells.
+    pub fn of(layer: &PullLayer, lacked: &[&PullFile], has: &Has<'_>, client: Client) -> Self {
         if has.has_layer(layer, client) {
             return Self::Nothing;
         }
@@ -34,7 +35,7 @@ impl Wanted {
             (_, None) => Self::Whole(Why::NoIndex),
             (_, Some(index)) if index.toc.len().max(index.toc_size) > MAX_TOC => Self::Whole(Why::BigIndex),
             (_, Some(index)) => {
-                let missing = missing(index, has, client);
+                let missing = missing(lacked, has, client);
                 let data = missing.iter().map(|span| span.len()).sum();
                 Self::Parts { index: [index.toc, index.tar_split], data, ranges: merge(&missing, MAX_RANGES) }
             }
@@ -74,11 +75,11 @@ fn whole(layer: &PullLayer, why: Why, tried: Cost) -> LayerPull {
 }
 
 /// What the client lacks, in the order of the TOC.
-fn missing(index: &PullIndex, has: &Has<'_>, client: Client) -> Vec<Span> {
+fn missing(lacked: &[&PullFile], has: &Has<'_>, client: Client) -> Vec<Span> {
     let mut missing = Vec::new();
     // A store in composefs' form keeps each content once (`makeEntriesFlat`).
     let mut seen = HashSet::new();
-    for file in &index.files {
+    for file in lacked {
         if client != Client::Composefs || seen.insert(&file.digest) {
             has.missing(file, client, &mut missing);
         }
