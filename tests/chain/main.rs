@@ -232,15 +232,7 @@ impl Run {
         assert_eq!(image.manifest_digest, outcome.digest.to_string());
         let out = View::new(&image.layers);
         assert_same(&out.nodes(), &expected);
-        Promise {
-            out: &out,
-            outcome: &outcome.images[0],
-            options: &options,
-            old: &old,
-            expected: &expected,
-            base: &base,
-        }
-        .check();
+        Promise { out: &out, outcome: &outcome.images[0], options: &options, old: &old, base: &base }.check();
         self.outputs.push(output);
     }
 

@@ -102,8 +102,6 @@ pub struct Promise<'a> {
     pub outcome: &'a ImageOutcome,
     pub options: &'a Options,
     pub old: &'a View<'a>,
-    /// What is shown.
-    pub expected: &'a Nodes,
     /// Layers of the base image.
     pub base: &'a [Layer],
 }
@@ -197,11 +195,11 @@ impl Promise<'_> {
         let own: BTreeMap<&[u8], &Seen> = layer.iter().map(|seen| (seen.path.as_slice(), seen)).collect();
         let needed: BTreeSet<&[u8]> = layer.iter().flat_map(|seen| ancestors(&seen.path)).collect();
         for dir in needed {
+            let inode = &self.out.mounted.paths[dir];
             // Clients make it as it is to be.
-            if self.expected[dir].is_implied && !own.contains_key(dir) {
+            if self.out.mounted.inodes[*inode].is_implied {
                 continue;
             }
-            let inode = &self.out.mounted.paths[dir];
             let seen =
                 own.get(dir).unwrap_or_else(|| panic!("layer {number} lacks {:?}", String::from_utf8_lossy(dir)));
             assert_eq!(seen.meta, self.out.mounted.inodes[*inode].meta);

@@ -89,14 +89,19 @@ impl<'a> Old<'a> {
         let sources = if policy == Mtime::Previous { sources(new) } else { HashSet::new() };
         let time = |first: FileId| {
             let carrier = new.carrier(first);
+            let known = || {
+                let mut same = new.paths(first).iter().filter_map(|&id| self.get(new.file(id).path));
+                same.find(|(_, old)| is_same(carrier, old)).map(|(_, old)| old.mtime)
+            };
+            let is_implied = new.file(first).node.is_none();
             let time = match policy {
+                // It has no time of its own.
+                Mtime::Keep if is_implied => known(),
+                Mtime::Clamp(limit) if is_implied => Some(known().unwrap_or(carrier.mtime).min(limit)),
                 Mtime::Keep => None,
                 Mtime::Clamp(limit) => (carrier.mtime > limit).then_some(limit),
                 Mtime::Previous if sources.contains(&first) => None,
-                Mtime::Previous => {
-                    let mut same = new.paths(first).iter().filter_map(|&id| self.get(new.file(id).path));
-                    same.find(|(_, old)| is_same(carrier, old)).map(|(_, old)| old.mtime)
-                }
+                Mtime::Previous => known(),
             };
             time.filter(|time| *time != carrier.mtime).map(|time| (first, time))
         };

@@ -43,7 +43,7 @@ use log::Log;
 use new::{FileId, NewTree};
 use slots::{Slot, limit, slots};
 use split::{Grain, Group, is_odd, split};
-use view::{Viewer, live_files};
+use view::{faults, live_files};
 use write::{Draft, Ordered, whiteouts};
 
 /// A layer that clients of the previous image have, or one of the base image.
@@ -171,6 +171,7 @@ pub fn plan(
     let log = Log { paths: &paths, segments, ids: ids.split_off(layers.len()) };
     let mut new = NewTree::new(&paths, layers, &ids, &options.prune);
     drop(ids);
+    new.spell_out_all(&log.dirs());
     if let Some(path) = purge::purged_in_base(&new, segments, options) {
         return Err(PlanError::Purge { path });
     }
@@ -222,7 +223,7 @@ impl Planner<'_> {
     fn attempt(&self, in_use: &[bool], mending: &mut Mending) -> Result<Option<Plan>, PlanError> {
         let decided = self.decide(in_use, mending);
         let drafts = self.drafts(&decided, &[]);
-        let found = Viewer { new: self.new, log: self.log, mtime: self.options.mtime }.faults(&decided, &drafts);
+        let found = faults(self.new, &decided.claims, self.log, &decided.slots, &drafts);
         let bare_top = decided.slots.last().is_none_or(|slot| slot.kept);
         if found.are_none_but_extra() && (found.extra.is_empty() || !bare_top) {
             let hidden = whiteouts(found.extra);

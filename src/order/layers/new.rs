@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::Prune;
-use crate::order::paths::{PathId, Paths};
+use crate::order::paths::{Marks, PathId, Paths};
 use crate::order::tree::{self, Node, Stack, Whiteout};
 use crate::order::{Content, Entry, Place, Traits};
 use crate::tar::{EntryKind, TarPath, Time};
@@ -72,6 +72,13 @@ impl<'a> NewTree<'a> {
     /// From now on a directory that is implied is one of the files that are to be shown by an entry.
     pub fn spell_out(&mut self, id: FileId) {
         self.spelled_out.insert(id);
+    }
+
+    /// Does so with those that old layers have entries for: they may stay, or must be hidden, and each layer has the
+    /// directories above its entries as they are shown.
+    pub fn spell_out_all(&mut self, told: &Marks) {
+        let implied = (0..).zip(&self.files).filter(|(_, file)| file.node.is_none() && told.has(file.path));
+        self.spelled_out = implied.map(|(id, _)| id).collect();
     }
 
     /// False for a directory that is implied, and needs no entry.

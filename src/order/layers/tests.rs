@@ -254,11 +254,13 @@ fn private(entry: Entry) -> Entry {
 fn a_directory_without_an_entry_is_shown_by_one_that_says_the_same() {
     let old = [at(5, entry("", Dir, None)), at(6, entry("d", Dir, None)), file("d/a", 1, 10), file("d/b", 2, 10)];
     let new = [file("d/a", 1, 10), file("d/c", 3, 10)];
-    assert_eq!(shape_of(&new, &[segment(&old)], &lax()), ["kept [0]", "fresh [] /d/.wh.b /d/c"]);
+    assert_eq!(shape_of(&new, &[segment(&old)], &lax()), ["kept [0]", "fresh [] /(5) /d(6) /d/.wh.b /d/c"]);
     assert_eq!(shape_of(&old[2..], &[segment(&old)], &waste(0)), ["kept [0]"]);
     let clamp = |secs| Options { mtime: Mtime::Clamp(Time { secs, nanos: 0 }), ..lax() };
     assert_eq!(shape_of(&old[2..], &[segment(&old)], &clamp(6)), ["kept [0]"]);
-    assert_eq!(shape_of(&old[2..], &[segment(&old)], &clamp(5)), ["kept [0]", "fresh [] /d(0)"]);
+    assert_eq!(shape_of(&old[2..], &[segment(&old)], &clamp(5)), ["kept [0]", "fresh [] /(5) /d(5)"]);
+    let keep = Options { mtime: Mtime::Keep, ..lax() };
+    assert_eq!(shape_of(&old[2..], &[segment(&old)], &keep), ["kept [0]"]);
     let older = [entry("", Dir, None), entry("d", Dir, None), at(-5, file("d/a", 1, 10))];
     assert_eq!(shape_of(&older[2..], &[segment(&older)], &clamp(-5)), ["kept [0]", "fresh [] /(-5) /d(-5)"]);
 }
@@ -268,14 +270,14 @@ fn a_directory_without_an_entry_gets_one_where_another_is_shown() {
     let old =
         [private(entry("", Dir, None)), private(entry("d", Dir, None)), file("d/a", 1, 10), entry("e", Dir, None)];
     let new = [file("d/a", 1, 10), file("e/f", 2, 10)];
-    let found = ["kept [0]", "fresh [] /(0) /d(0) /e/f"];
+    let found = ["kept [0]", "fresh [] /(0) /d(0) /e(0) /e/f"];
     assert_eq!(shape_of(&new, &[segment(&old)], &lax()), found);
     assert_eq!(
         planned_with(&new, &[Label::default(); 2], &[base(&old)], &lax()).map(|plan| shape(&new, &plan)),
         Ok(found.map(str::to_owned).to_vec())
     );
     // The next time it is there.
-    let above = [entry("", Dir, None), entry("d", Dir, None), file("e/f", 2, 10)];
+    let above = [entry("", Dir, None), entry("d", Dir, None), entry("e", Dir, None), file("e/f", 2, 10)];
     assert_eq!(shape_of(&new, &[segment(&old), segment(&above)], &lax()), ["kept [0]", "kept [1]"]);
     // A file gives way to what is below it.
     let (old, new) = ([file("d", 3, 10), file("k", 9, 90)], [file("d/a", 1, 10), file("k", 9, 90)]);
@@ -328,8 +330,8 @@ fn a_directory_without_an_entry_that_nothing_can_hide() {
 /// More of them than there are rounds of mending.
 #[test]
 fn a_path_in_many_segments_that_nothing_can_hide() {
-    let old: Vec<Segment> =
-        (0..20).map(|n| segment(&[entry("", Dir, None), file(&format!("f{n}"), n + 1, 10)])).collect();
+    let long = entry(&"n".repeat(252), Dir, None);
+    let old: Vec<Segment> = (0..20).map(|n| segment(&[long.clone(), file(&format!("f{n}"), n + 1, 10)])).collect();
     let new = [file("k", 99, 900), file("f3", 4, 10)];
     let plan = planned(&new, &old, &lax());
     assert_eq!(shape(&new, &plan).last().unwrap(), "fresh [] /k");

@@ -7,8 +7,6 @@ use super::log::Log;
 use super::new::{FileId, NewTree, can_hide};
 use super::slots::Slot;
 use super::write::Draft;
-use super::{Decided, Mtime};
-use crate::order::Traits;
 use crate::order::paths::PathId;
 use crate::order::tree::{Node, Shown, Stack};
 use crate::tar::{EntryKind, TarPath};
@@ -22,7 +20,7 @@ pub(super) struct Faults {
     pub unhideable: BTreeSet<PathId>,
     /// Files, by their first paths, that another layer shows than was planned.
     pub wrong: Vec<FileId>,
-    /// Directories without an entry that clients would see otherwise than they make such ones, or not at all.
+    /// Directories without an entry that clients would not see, or see as something else.
     pub implied: Vec<FileId>,
 }
 
@@ -30,73 +28,55 @@ impl Faults {
     pub fn are_none_but_extra(&self) -> bool {
         self.unhideable.is_empty() && self.wrong.is_empty() && self.implied.is_empty()
     }
-}
 
-pub(super) struct Viewer<'a> {
-    pub new: &'a NewTree<'a>,
-    pub log: &'a Log<'a>,
-    pub mtime: Mtime,
-}
-
-impl Viewer<'_> {
-    /// `drafts` are the layers in the place of the slots, without whiteouts; `None` for one that is kept.
-    pub fn faults(&self, decided: &Decided, drafts: &[Option<Draft<'_>>]) -> Faults {
-        let Self { new, log, .. } = self;
-        let mut stack = Stack::new(log.paths);
-        for (slot, draft) in decided.slots.iter().zip(drafts) {
-            stack.add(&draft.as_ref().map_or_else(|| log.steps(slot.segments[0]), Draft::steps));
-        }
-        let expected = expected(new, &decided.claims, &decided.slots);
-        let is_right = |id: FileId, shown: Shown| match shown {
-            Shown::Implied => !new.has_entry(id),
-            Shown::Entry(_) if !new.has_entry(id) => self.looks_implied(shown, &decided.slots),
-            Shown::Entry(Node { at: (layer, _), .. }) => {
-                let is_dir = || new.carrier(id).kind == EntryKind::Dir;
-                expected[id as usize] == Some(layer) || (drafts[layer as usize].is_some() && is_dir())
-            }
-        };
-        let mut faults = Faults::default();
-        let mut hidden: Option<&TarPath> = None;
-        let mut files = (0..).zip(&new.files).peekable();
-        for (path, shown) in stack.all() {
-            while let Some((id, _)) = files.next_if(|(_, file)| file.path < path) {
-                faults.add_wrong(new, id);
-            }
-            match files.next_if(|(_, file)| file.path == path) {
-                Some((id, _)) if is_right(id, shown) => {}
-                Some((id, _)) => faults.add_wrong(new, id),
-                None if hidden.is_some_and(|dir| log.paths.name(path).is_below(dir)) => {}
-                None if can_hide(log.paths.name(path)) => {
-                    hidden = Some(log.paths.name(path));
-                    faults.extra.push(log.paths.name(path).clone());
-                }
-                None => drop(faults.unhideable.insert(path)),
-            }
-        }
-        files.for_each(|(id, _)| faults.add_wrong(new, id));
-        faults
-    }
-
-    /// Is it an entry of a layer that stays, and says what clients make of a directory without one? Such a directory has no
-    /// time of its own.
-    fn looks_implied(&self, shown: Shown, slots: &[Slot]) -> bool {
-        let Shown::Entry(Node { at: (layer, entry), is_dir: true, .. }) = shown else { return false };
-        let slot = &slots[layer as usize];
-        let kept = slot.segments.first().filter(|_| slot.kept);
-        kept.map(|&segment| &self.log.segments[segment].entries[entry as usize]).is_some_and(|entry| {
-            let is_late = matches!(self.mtime, Mtime::Clamp(limit) if entry.mtime > limit);
-            entry.traits == Traits::IMPLIED && !is_late
-        })
-    }
-}
-
-impl Faults {
     fn add_wrong(&mut self, new: &NewTree<'_>, id: FileId) {
         match new.has_entry(id) {
             true => self.wrong.push(new.file(id).first),
             false => self.implied.push(id),
         }
     }
+}
+
+/// `drafts` are the layers in the place of `slots`, without whiteouts; `None` for one that is kept.
+pub(super) fn faults(
+    new: &NewTree<'_>,
+    claims: &Claims,
+    log: &Log<'_>,
+    slots: &[Slot],
+    drafts: &[Option<Draft<'_>>],
+) -> Faults {
+    let mut stack = Stack::new(log.paths);
+    for (slot, draft) in slots.iter().zip(drafts) {
+        stack.add(&draft.as_ref().map_or_else(|| log.steps(slot.segments[0]), Draft::steps));
+    }
+    let expected = expected(new, claims, slots);
+    let is_right = |id: FileId, shown: Shown| match shown {
+        Shown::Implied => !new.has_entry(id),
+        Shown::Entry(Node { at: (layer, _), .. }) => {
+            let is_dir = || new.carrier(id).kind == EntryKind::Dir;
+            expected[id as usize] == Some(layer) || (drafts[layer as usize].is_some() && is_dir())
+        }
+    };
+    let mut faults = Faults::default();
+    let mut hidden: Option<&TarPath> = None;
+    let mut files = (0..).zip(&new.files).peekable();
+    for (path, shown) in stack.all() {
+        while let Some((id, _)) = files.next_if(|(_, file)| file.path < path) {
+            faults.add_wrong(new, id);
+        }
+        match files.next_if(|(_, file)| file.path == path) {
+            Some((id, _)) if is_right(id, shown) => {}
+            Some((id, _)) => faults.add_wrong(new, id),
+            None if hidden.is_some_and(|dir| log.paths.name(path).is_below(dir)) => {}
+            None if can_hide(log.paths.name(path)) => {
+                hidden = Some(log.paths.name(path));
+                faults.extra.push(log.paths.name(path).clone());
+            }
+            None => drop(faults.unhideable.insert(path)),
+        }
+    }
+    files.for_each(|(id, _)| faults.add_wrong(new, id));
+    faults
 }
 
 /// The layer in which each file is to be seen.
