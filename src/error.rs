@@ -14,6 +14,9 @@ use crate::unpack::UnpackError;
 pub enum Error {
     #[error("{0}")]
     Source(#[from] SourceError),
+    /// An image that an option names.
+    #[error("{option}: {source}")]
+    Old { option: &'static str, source: Box<SourceError> },
     #[error("{0}")]
     Sink(#[from] SinkError),
     #[error("{0}")]
@@ -52,6 +55,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// The same, of an image that this option names.
+    pub(crate) fn of_option(self, option: &'static str) -> Self {
+        match self {
+            Self::Source(source) => Self::Old { option, source: Box::new(source) },
+            other => other,
+        }
+    }
+
     /// 2: the image is not there (skopeo's meaning); 130: interrupted; else 1.
     pub fn exit_code(&self) -> u8 {
         let interrupted = match self {
@@ -63,6 +74,7 @@ impl Error {
         match self {
             _ if interrupted => 130,
             Self::Source(source) if is_not_found(source) => 2,
+            Self::Old { source, .. } if is_not_found(source) => 2,
             _ => 1,
         }
     }

@@ -98,12 +98,14 @@ pub struct Rechunk {
     /// auto decides by how much is new: level 19 up to a thousandth of the image, 9 up to three fifths, else 3. What the previous
     /// image has in frames is copied, whatever its level.
     #[arg(long, value_name = "LEVEL", default_value = "auto", value_parser = values::effort)]
+    #[arg(allow_negative_numbers = true)]
     pub level: Effort,
 
     /// Let a client that reuses chunks ask for this many ranges of a layer
     ///
     /// Every file that is reused in part costs some; registries that serve few ranges at once fail above theirs.
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = values::ranges)]
+    #[arg(allow_negative_numbers = true)]
     pub max_ranges: usize,
 
     /// Put each layer's index here
@@ -199,7 +201,8 @@ pub struct Resources {
     /// Use this many threads [default: all cores]
     ///
     /// The result is the same for any number.
-    #[arg(short = 'T', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(short = 'T', long, value_name = "N", value_parser = values::threads)]
+    #[arg(allow_negative_numbers = true)]
     threads: Option<u16>,
 
     /// Put temporary files here [default: $TMPDIR, else /var/tmp]

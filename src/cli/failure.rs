@@ -33,9 +33,8 @@ fn message(error: &anyhow::Error) -> String {
 
 fn hint(error: &Error) -> Option<String> {
     match error {
-        Error::Source(SourceError::SeveralImages { reference, available }) => {
-            available.first().map(|tag| format!("such as {reference}:{tag}"))
-        }
+        Error::Source(source) => source_hint(source),
+        Error::Old { source, .. } => source_hint(source),
         Error::Sink(SinkError::TagNeeded { reference, .. }) => Some(format!("such as {reference}:latest")),
         Error::Ostree { .. } => Some(
             "--prune /sysroot/ --label ostree.commit- --label ostree.final-diffid- makes it a plain image".to_owned(),
@@ -44,6 +43,15 @@ fn hint(error: &Error) -> Option<String> {
         | Error::Unpack { source: UnpackError::Spool(_), .. }
         | Error::Pack { source: PackError::Spool(_), .. } => {
             Some("temporary files go to --tmpdir DIR, else to $TMPDIR, else to /var/tmp".to_owned())
+        }
+        _ => None,
+    }
+}
+
+fn source_hint(error: &SourceError) -> Option<String> {
+    match error {
+        SourceError::SeveralImages { reference, available } => {
+            available.first().map(|tag| format!("such as {reference}:{tag}"))
         }
         _ => None,
     }
@@ -66,7 +74,8 @@ mod tests {
     #[test]
     fn a_layout_with_several_images_is_answered_with_a_reference() {
         let available = vec!["v1".to_owned(), "v2".to_owned()];
-        let error = Error::Source(SourceError::SeveralImages { reference: "oci:img".to_owned(), available });
+        let source = SourceError::SeveralImages { reference: "oci:img".to_owned(), available };
+        let error = Error::Old { option: "--previous", source: Box::new(source) };
         assert_eq!(hint(&error).as_deref(), Some("such as oci:img:v1"));
     }
 }

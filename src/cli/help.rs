@@ -116,6 +116,8 @@ Examples:
     restrata diff -q oci:images:v1 oci:images:v2 --fail-above 200MB
   The same for podman with partial pulls, from Docker Hub:
     restrata diff -q oci:images:v1 oci:images:v2 --client podman --registry ranges-299 --fail-above 200MB
+  A page that shows packages as areas and what podman reads of each layer:
+    restrata diff oci:images:v1 oci:images:v2 --format html > update.html
   A comment on a pull request:
     restrata diff oci:images:v1 oci:images:v2 --format markdown > comment.md
   What a published image's next version would cost:

@@ -18,6 +18,7 @@ pub struct Layers {
     /// pull again. More means smaller updates and larger first pulls; with 0 every layer with anything hidden in it
     /// is written anew. 10, 10% and 2.5% are understood.
     #[arg(long, value_name = "PERCENT", default_value = "10%", value_parser = values::share)]
+    #[arg(allow_hyphen_values = true)]
     pub max_waste: Share,
 
     /// Write at most this many layers
@@ -25,6 +26,7 @@ pub struct Layers {
     /// Every update adds layers; above the limit those that cost clients least are merged. More layers keep more of
     /// the image untouched, but docker takes no more than about 127, and some clients fetch layers one by one.
     #[arg(long, value_name = "N", default_value = "64", value_parser = values::layers)]
+    #[arg(allow_negative_numbers = true)]
     pub max_layers: usize,
 
     /// Keep the layers of this image, such as the one in FROM, at the bottom as they are

@@ -58,6 +58,11 @@ pub fn ranges(text: &str) -> Result<usize, String> {
     number.ok_or_else(|| "expected a whole number from 1 to 1024, the most that podman asks for".to_owned())
 }
 
+pub fn threads(text: &str) -> Result<u16, String> {
+    let number = text.parse().ok().filter(|threads| (1..=1024).contains(threads));
+    number.ok_or_else(|| "expected a whole number from 1 to 1024".to_owned())
+}
+
 /// Percent with two digits behind the point at most.
 pub fn share(text: &str) -> Result<Share, String> {
     let number = text.strip_suffix('%').unwrap_or(text);

@@ -6,6 +6,9 @@ use super::{OciError, Platform, json};
 use crate::digest::DiffId;
 use crate::limits;
 
+/// In a line of history for a layer.
+const CREATED_BY: &str = "restrata";
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     value: Map<String, Value>,
@@ -62,19 +65,21 @@ impl Config {
     /// The same config over other layers, each with a line of history.
     ///
     /// The steps that were there tell how the files came to be, and no longer which layer is whose: they stay as
-    /// steps without a layer. A config without history gets none.
+    /// steps without a layer. Those that this put there for an earlier layout tell nothing, and go. A config without
+    /// history gets none.
     pub fn with_layers(&self, layers: &[(DiffId, String)]) -> Self {
         let diff_ids: Vec<DiffId> = layers.iter().map(|(diff_id, _)| *diff_id).collect();
         let mut config = self.with_diff_ids(&diff_ids);
         let created = self.value.get("created").cloned();
         if let Some(history) = config.value.get_mut("history").and_then(Value::as_array_mut) {
+            history.retain(|step| step.get("created_by").and_then(Value::as_str) != Some(CREATED_BY));
             for step in history.iter_mut().filter_map(Value::as_object_mut) {
                 step.insert("empty_layer".to_owned(), Value::Bool(true));
             }
             history.extend(layers.iter().map(|(_, comment)| {
                 let mut step = Map::new();
                 step.extend(created.clone().map(|created| ("created".to_owned(), created)));
-                step.insert("created_by".to_owned(), Value::from("restrata"));
+                step.insert("created_by".to_owned(), Value::from(CREATED_BY));
                 step.insert("comment".to_owned(), Value::from(comment.as_str()));
                 Value::Object(step)
             }));
@@ -177,6 +182,9 @@ mod tests {
         let with_layer = |step: &&Value| step.get("empty_layer") != Some(&Value::Bool(true));
         assert_eq!((config.history().len(), config.history().iter().filter(with_layer).count()), (3, 2));
         assert_eq!(config.history()[2]["comment"], "fresh");
+        // An image that was laid out before.
+        assert_eq!(config.with_layers(&layers[..1]).history().len(), 2);
+        assert_eq!(config.with_layers(&layers), config);
         assert!(Config::minimal(&Platform::host()).with_layers(&layers).history().is_empty());
     }
 

@@ -73,6 +73,10 @@ impl State {
             Self::Merged => "merged",
         }
     }
+
+    pub fn of_name(name: &str) -> Option<Self> {
+        [Self::Kept, Self::Fresh, Self::Cleaned, Self::Merged].into_iter().find(|state| state.name() == name)
+    }
 }
 
 /// Why a layer is as it is.

@@ -24,7 +24,7 @@ use super::faults::{Fault, Faults};
 use super::labels::{Labelled, labelled};
 use super::layers::Written;
 use super::old::Old;
-use super::planned::descriptors;
+use super::planned::{descriptors, told_states};
 use super::{ImageOutcome, LayerOutcome, PlannedImage, PlannedLayer, Request, ostree};
 
 pub(super) struct Job<'a> {
@@ -223,14 +223,14 @@ impl Job<'_> {
         written: Vec<Written>,
     ) -> Result<(ImageOutcome, Descriptor), Error> {
         let planned = self.planned(layout);
-        let layers = planned.layers.iter().zip(&written);
+        let states = told_states(&planned, &written, &self.old.newest);
         let layers: Vec<(DiffId, String)> =
-            layers.map(|(planned, written)| (written.diff_id, planned.state.name().to_owned())).collect();
+            states.iter().zip(&written).map(|(state, written)| (written.diff_id, state.name().to_owned())).collect();
         let config = self.image.config.with_layers(&layers).with_labels(&self.request.labels).to_bytes();
         let (config_digest, config_size) = sink.put_bytes(&config)?;
         let old_config = self.image.manifest.config();
         let config = old_config.pointing_at(&old_config.media_type, config_digest, config_size);
-        let descriptors = descriptors(&planned, &written);
+        let descriptors = descriptors(&planned, &written, &states);
         let mut manifest = self.image.manifest.to_oci_with(descriptors, config);
         self.request.annotations.iter().for_each(|(key, value)| manifest.set_annotation(key, value));
         let (digest, size) = sink.put_bytes(&manifest.to_bytes())?;

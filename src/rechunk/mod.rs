@@ -85,9 +85,9 @@ impl Request {
 
 /// Writes `request.new` to `request.dest`. The destination appears whole or not at all.
 pub fn rechunk(request: &Request, progress: &Progress) -> Result<Outcome, Error> {
-    let inputs = Inputs::open(request)?;
-    let sink = Sink::create(&request.dest)?;
     let mut notes = Vec::new();
+    let inputs = Inputs::open(request, &mut notes)?;
+    let sink = Sink::create(&request.dest)?;
     let written = inputs.each(progress, &mut notes, |job, unpacked, layout, notes| {
         let level = job.reframe(unpacked, layout)?;
         let written = job.write(&sink, unpacked, &layout.plan, level)?;
@@ -105,9 +105,9 @@ pub fn rechunk(request: &Request, progress: &Progress) -> Result<Outcome, Error>
 /// Says what [`rechunk`] would do. It reads and compresses as much, since the plan goes by compressed sizes, and writes
 /// to temporary files alone.
 pub fn plan(request: &Request, progress: &Progress) -> Result<Planned, Error> {
-    let inputs = Inputs::open(request)?;
-    Sink::check(&request.dest)?;
     let mut notes = Vec::new();
+    let inputs = Inputs::open(request, &mut notes)?;
+    Sink::check(&request.dest)?;
     let images = inputs.each(progress, &mut notes, |job, _, layout, _| Ok(job.planned(layout)))?;
     Ok(Planned { images, notes })
 }
@@ -120,11 +120,11 @@ struct Inputs<'a> {
 }
 
 impl<'a> Inputs<'a> {
-    fn open(request: &'a Request) -> Result<Self, Error> {
+    fn open(request: &'a Request, notes: &mut Vec<String>) -> Result<Self, Error> {
         check_places(request)?;
         let source = Source::open(&request.new)?;
         let images = source.images(request.platform.as_ref())?;
-        Ok(Self { request, source, images, old: OldImages::open(request)? })
+        Ok(Self { request, source, images, old: OldImages::open(request, notes)? })
     }
 
     /// Reads and plans every image; `finish` does the rest of the work on it.

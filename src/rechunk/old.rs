@@ -48,6 +48,8 @@ pub(super) struct Old {
     /// Chunks in the segments.
     pub chunks: HashSet<ChunkDigest>,
     pub history: History,
+    /// The layers of the newest previous image, all of them.
+    pub newest: Vec<Descriptor>,
     /// The layers of each previous image; newest first.
     pub clients: Vec<(String, Vec<Arc<PullLayer>>)>,
 }
@@ -92,6 +94,9 @@ impl<'a> Loader<'a> {
     pub fn previous(&mut self, source: &Source, image: &Image) -> Result<(), Error> {
         let reference = source.reference().to_string();
         let is_newest = self.old.clients.is_empty();
+        if is_newest {
+            self.old.newest = image.layers.iter().filter_map(|layer| layer.descriptor.clone()).collect();
+        }
         self.old.history.begin();
         let mut has = Vec::with_capacity(image.layers.len());
         let mut without_toc = 0;
@@ -120,16 +125,18 @@ impl<'a> Loader<'a> {
                 self.add_frames(&toc.1, place, format!("{reference}: layer {index}"));
             }
         }
-        self.note_foreign(&reference, without_toc, image.layers.len());
+        self.note_foreign(&reference, without_toc, image);
         self.old.clients.push((reference, has));
         Ok(())
     }
 
-    fn note_foreign(&mut self, reference: &str, without_toc: usize, count: usize) {
+    fn note_foreign(&mut self, reference: &str, without_toc: usize, image: &Image) {
         if without_toc > 0 {
-            let kept = match self.request.keep_foreign {
-                true => "they stay where the image still shows enough of them",
-                false => "they are written anew (--keep-foreign keeps them)",
+            let count = image.layers.len();
+            let kept = match image.layers.iter().any(|layer| layer.descriptor.is_some()) {
+                true if self.request.keep_foreign => "they stay where the image still shows enough of them",
+                true => "they are written anew (--keep-foreign keeps them)",
+                false => "they are no blobs that could stay, so they are written anew",
             };
             self.notes.push(format!(
                 "{reference}: {without_toc} of {count} layers have no TOC, so clients can reuse no file of theirs; {kept}"

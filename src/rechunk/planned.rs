@@ -49,15 +49,23 @@ impl Job<'_> {
     }
 }
 
+/// What the image says became of each layer. One whose layers are all those of `newest`, the previous image, is the same
+/// image, so that it says the same.
+pub(super) fn told_states(planned: &PlannedImage, written: &[Written], newest: &[Descriptor]) -> Vec<State> {
+    let is_same = newest.iter().map(|old| old.digest).eq(written.iter().map(|layer| layer.descriptor.digest));
+    let told = |at: usize| newest.get(at).filter(|_| is_same)?.annotation(LAYER).and_then(State::of_name);
+    planned.layers.iter().enumerate().map(|(at, layer)| told(at).unwrap_or(layer.state)).collect()
+}
+
 /// The layers' descriptors, each saying what its layer is.
-pub(super) fn descriptors(planned: &PlannedImage, written: &[Written]) -> Vec<Descriptor> {
-    let layers = planned.layers.iter().zip(written);
-    layers.map(|(layer, written)| annotated(written.descriptor.clone(), layer)).collect()
+pub(super) fn descriptors(planned: &PlannedImage, written: &[Written], states: &[State]) -> Vec<Descriptor> {
+    let layers = planned.layers.iter().zip(written).zip(states);
+    layers.map(|((layer, written), state)| annotated(written.descriptor.clone(), layer, *state)).collect()
 }
 
 /// Owners are told from the image that is read, so a kept layer's own word of what is in it goes first.
-fn annotated(mut descriptor: Descriptor, layer: &PlannedLayer) -> Descriptor {
-    descriptor.set_annotation(LAYER, layer.state.name());
+fn annotated(mut descriptor: Descriptor, layer: &PlannedLayer, state: State) -> Descriptor {
+    descriptor.set_annotation(LAYER, state.name());
     if layer.state != State::Kept {
         match owners(&layer.owners) {
             Some(owners) => descriptor.set_annotation(OWNERS, &owners),

@@ -6,7 +6,7 @@ use crate::digest::BlobDigest;
 use crate::error::Error;
 use crate::oci::{Platform, Reference, Transport};
 use crate::progress::Progress;
-use crate::source::{Image, Source};
+use crate::source::{Image, Source, SourceError};
 use crate::survey::{other_platform, pick};
 
 use super::old::{Loader, Old};
@@ -19,10 +19,20 @@ pub(super) struct OldImages<'a> {
     base: Option<Source>,
 }
 
+const PREVIOUS: &str = "--previous";
+const BASE: &str = "--base";
+
 impl<'a> OldImages<'a> {
-    pub fn open(request: &'a Request) -> Result<Self, Error> {
-        let previous = request.previous.iter().map(Source::open).collect::<Result<_, _>>()?;
-        Ok(Self { request, previous, base: request.base.as_ref().map(Source::open).transpose()? })
+    pub fn open(request: &'a Request, notes: &mut Vec<String>) -> Result<Self, Error> {
+        let mut previous = Vec::with_capacity(request.previous.len());
+        for reference in &request.previous {
+            match Source::open(reference) {
+                Err(error) if error.is_spoilt() => notes.push(damaged(reference, &error)),
+                opened => previous.push(opened.map_err(|error| Error::from(error).of_option(PREVIOUS))?),
+            }
+        }
+        let base = request.base.as_ref().map(Source::open).transpose();
+        Ok(Self { request, previous, base: base.map_err(|error| Error::from(error).of_option(BASE))? })
     }
 
     /// What they hold for a platform.
@@ -34,17 +44,35 @@ impl<'a> OldImages<'a> {
     ) -> Result<Old, Error> {
         let mut loader = Loader::new(self.request, progress, notes);
         if let Some(base) = &self.base {
-            let image = pick(base.images(None)?, platform).ok_or_else(|| no_platform(base.reference(), platform))?;
-            loader.base(base, &image)?;
+            load_base(&mut loader, base, platform).map_err(|error| error.of_option(BASE))?;
         }
         let mut taken = Vec::new();
         for source in &self.previous {
-            if let Some(image) = choose(source, platform, &mut taken, loader.notes)? {
-                loader.previous(source, &image)?;
-            }
+            load_previous(&mut loader, source, platform, &mut taken).map_err(|error| error.of_option(PREVIOUS))?;
         }
         Ok(loader.old)
     }
+}
+
+fn load_base(loader: &mut Loader<'_>, base: &Source, platform: Option<&Platform>) -> Result<(), Error> {
+    let image = pick(base.images(None)?, platform).ok_or_else(|| no_platform(base.reference(), platform))?;
+    loader.base(base, &image)
+}
+
+fn load_previous(
+    loader: &mut Loader<'_>,
+    source: &Source,
+    platform: Option<&Platform>,
+    taken: &mut Vec<(Identity, String)>,
+) -> Result<(), Error> {
+    match choose(source, platform, taken, loader.notes)? {
+        Some(image) => loader.previous(source, &image),
+        None => Ok(()),
+    }
+}
+
+fn damaged(reference: &Reference, error: &SourceError) -> String {
+    format!("{reference}: not compared with, since it is damaged: {error}")
 }
 
 /// A previous reference's image, unless there is none that is of use; then a note says why. `taken` are those before.
@@ -57,7 +85,7 @@ fn choose(
     let reference = source.reference().to_string();
     let images = match source.images(None) {
         Err(error) if error.is_spoilt() => {
-            notes.push(format!("{reference}: not compared with, since it is damaged: {error}"));
+            notes.push(damaged(source.reference(), &error));
             return Ok(None);
         }
         images => images?,

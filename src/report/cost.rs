@@ -12,6 +12,8 @@ const NAMED: usize = 3;
 
 pub(super) struct Row<'a> {
     pub pull: &'a Pull,
+    /// All that cost the same, that one first.
+    pub alike: Vec<&'a Pull>,
     /// Which registries it holds for, in words.
     pub registries: String,
 }
@@ -53,7 +55,8 @@ pub(super) fn rows<'a>(diff: &'a Diff, choice: &Choice) -> Vec<Row<'a>> {
         while let Some(&first) = left.first() {
             let (alike, others): (Vec<&Pull>, Vec<&Pull>) = left.iter().partition(|pull| is_alike(first, pull));
             let outside: Vec<&Pull> = of_client.iter().filter(|pull| !is_alike(first, pull)).copied().collect();
-            rows.push(Row { pull: first, registries: registries(&alike, &outside, choice) });
+            let registries = registries(&alike, &outside, choice);
+            rows.push(Row { pull: first, alike, registries });
             left = others;
         }
     }

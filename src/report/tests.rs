@@ -19,7 +19,7 @@ fn the_summary_fits_in_80_columns_and_says_what_counts() {
     assert!(text.lines().all(|line| line.chars().count() <= 80));
     assert!(text.contains("update from oci:img:v1\n"));
     assert!(text.contains("podman, multi-range    27.1 MB  3 requests, 1 data range\n"));
-    assert!(text.contains("Layers kept: 1 of 3."));
+    assert!(text.contains("Layers kept: 1 of the 3 in the new image."));
     assert!(text.contains("fresh, no index"));
     assert!(text.ends_with(&format!("digest  {}\n", samples::digest(1))));
 }
@@ -50,7 +50,7 @@ fn many_layers_stay_readable() {
     let table: Vec<&str> = text.split("\n\n").nth(1).unwrap().lines().skip(1).collect();
     assert_eq!(table.len(), 2 + 1 + 6 + 1, "{table:?}");
     assert!(table[2].starts_with("56 layers     kept") && table[2].contains("5.51 GB"), "{table:?}");
-    assert!(text.contains("Layers kept: 58 of 64.\nLayers cleaned: 2 (too much is hidden).\n"));
+    assert!(text.contains("Layers kept: 58 of the 64 in the new image.\nLayers cleaned: 2 (too much is hidden).\n"));
     assert!(text.contains("Layers merged: 1 (too many layers).\nLayers dropped: 1 of 1.50 MB"));
 }
 

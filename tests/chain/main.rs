@@ -15,10 +15,11 @@ use restrata::codec::Level;
 use restrata::error::Error;
 use restrata::job::JobOptions;
 use restrata::oci::Reference;
+use restrata::order::Reason;
 use restrata::order::layers::{Mtime, Options, Prune, Share};
 use restrata::pack::IndexPlace;
 use restrata::progress::Progress;
-use restrata::rechunk::{Effort, ImageOutcome, Request, rechunk};
+use restrata::rechunk::{Effort, ImageOutcome, LayerOutcome, Request, rechunk};
 use restrata::tar::{TarPath, Time};
 
 use image::layout::{self, Image, Packing};
@@ -248,6 +249,16 @@ impl Run {
         let dest = reference(self.dir.path(), "again");
         let again = rechunk(&Request { resources, dest, ..request.clone() }, &Progress::new()).unwrap();
         assert_eq!(again.images[0].digest, first.digest, "the number of threads makes a difference");
+        let can_stay = |layer: &LayerOutcome| layer.toc.is_some() || layer.planned.reason == Reason::Base;
+        if !request.keep_foreign && !first.layers.iter().all(can_stay) {
+            return;
+        }
+        let previous = vec![request.dest.clone()];
+        let dest = reference(self.dir.path(), "settled");
+        let settled = rechunk(&Request { previous, dest, ..request.clone() }, &Progress::new()).unwrap();
+        let layers = |image: &ImageOutcome| image.layers.clone();
+        let pair = [layers(first), layers(&settled.images[0])];
+        assert_eq!(settled.images[0].digest, first.digest, "nothing changed: {pair:#?} {request:#?}");
     }
 }
 

@@ -42,6 +42,8 @@ fn every_format_is_printed() {
     assert_eq!(shown, [(&"podman".into(), &"whole-200".into()), (&"composefs".into(), &"whole-200".into())]);
     let markdown = restrata(&["diff", &v1, &v2, "--format", "markdown"]);
     assert!(code(&markdown) == 0 && out(&markdown).starts_with("### This update changes "), "{}", out(&markdown));
+    let page = restrata(&["diff", "-q", &v1, &v2, "--format", "html"]);
+    assert!(code(&page) == 0 && out(&page).starts_with("<!doctype html>\n"), "{}", out(&page));
     assert!(restrata(&["diff", "-q", &v1, &v2]).stdout.is_empty());
     let several = restrata(&["diff", &v2, &v1, &v2, "--format", "json"]);
     let report: Value = serde_json::from_slice(&several.stdout).unwrap();

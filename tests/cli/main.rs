@@ -60,6 +60,7 @@ fn wrong_usage_is_64() {
         &["rechunk", "oci:a", "oci:b", "--index", "middle"],
         &["rechunk", "oci:a", "dir:b"],
         &["rechunk", "oci:a", "oci:b", "--max-waste", "101%"],
+        &["rechunk", "oci:a", "oci:b", "--max-waste", "-5"],
         &["rechunk", "oci:a", "oci:b", "--max-layers", "0"],
         &["rechunk", "oci:a", "oci:b", "--mtime", "clamp"],
         &["rechunk", "oci:a", "oci:b", "--order", "random"],

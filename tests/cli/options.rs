@@ -49,6 +49,41 @@ fn the_options_of_the_layout_are_obeyed() {
 }
 
 #[test]
+fn a_negative_number_is_no_option() {
+    for (option, value, says) in [
+        ("--max-waste", "-5", "expected 0 to 100 percent"),
+        ("--max-waste", "-5%", "expected 0 to 100 percent"),
+        ("--max-layers", "-1", "expected a whole number from 1 to "),
+        ("--max-ranges", "-1", "expected a whole number from 1 to "),
+        ("--level", "-1", "expected auto or a whole number from 1 to 22"),
+        ("--threads", "-1", "expected a whole number from 1 to "),
+    ] {
+        let output = restrata(&["rechunk", "oci:a", "oci:b", option, value]);
+        assert_eq!(code(&output), 64);
+        let said = err(&output);
+        assert!(said.starts_with(&format!("restrata: error: invalid value '{value}' for '{option} <")), "{said}");
+        assert!(said.contains(says), "{said}");
+    }
+}
+
+#[test]
+fn a_layout_on_a_base_is_told_as_one() {
+    let dir = TempDir::new().unwrap();
+    let (root, layout) = images(dir.path());
+    let first = restrata(&["rechunk", &root, &layout]);
+    assert!(out(&first).contains("A first layout, without a previous image: 2 files, "), "{}", out(&first));
+    fs::write(dir.path().join("root/etc/new"), "new").unwrap();
+    let update = layout.replace(":v1", ":v2");
+    let based = restrata(&["rechunk", &root, &update, "--base", &layout]);
+    assert_eq!(code(&based), 0, "{}", err(&based));
+    let says = "A first layout on a base image: 1 of the 2 layers are the base's.\n\
+                New to clients of the base: 1 file, 3 B of content.\n";
+    assert!(out(&based).contains(says), "{}", out(&based));
+    let both = restrata(&["rechunk", &root, &update, "--base", &layout, "--previous", &layout]);
+    assert!(out(&both).contains("Layers kept: 1 of the 2 in the new image.\n"), "{}", out(&both));
+}
+
+#[test]
 fn source_date_epoch_clamps() {
     let dir = TempDir::new().unwrap();
     let (root, layout) = images(dir.path());

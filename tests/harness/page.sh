@@ -24,7 +24,7 @@ page() {
   check "page $name: made" made "$name" "$@"
   while read -r line; do
     case $line in PASS*) pass "${line#PASS }" ;; FAIL*) fail "${line#FAIL }" ;; *) echo "$line" ;; esac
-  done < <(python3 "$harness/page.py" "$dir/$name.html" "$dir" 2>&1 || [ $? = 1 ] || echo "FAIL page $name: page.py ended early")
+  done < <(python3 "$harness/page.py" "$dir/$name.html" "$dir" 2>&1 || echo "FAIL page $name: page.py ended early")
 }
 made() { local name=$1; shift; "$restrata" diff -q "$@" --format html >"$dir/$name.html"; }
 

@@ -1,5 +1,6 @@
 //! The jobs on images made here.
 
+mod again;
 mod check;
 mod diff;
 mod history;

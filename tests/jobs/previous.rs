@@ -188,6 +188,73 @@ fn a_damaged_manifest_is_noted() {
     assert!(notes.iter().any(|note| note.contains("not compared with, since it is damaged: ")), "{notes:?}");
 }
 
+/// What leads to the manifest, too.
+#[test]
+fn a_damaged_layout_is_noted() {
+    for name in ["oci-layout", "index.json"] {
+        let bench = Bench::new();
+        let (layout, reference) = bench.layout("old");
+        let good = fs::read(layout.join(name)).unwrap();
+        fs::write(layout.join(name), &good[1..]).unwrap();
+        let notes = bench.update().notes;
+        let note = format!("{reference}: not compared with, since it is damaged: ");
+        assert!(notes.len() == 1 && notes[0].starts_with(&note) && notes[0].contains(name), "{notes:?}");
+        let base = bench.run(&bench.new, "out", "v3", |request| request.base = Some(reference)).unwrap_err();
+        assert!(base.exit_code() == 1 && base.to_string().starts_with("--base: "), "{base}");
+    }
+}
+
+#[test]
+fn one_that_is_not_there_is_an_error_with_the_option() {
+    let bench = Bench::new();
+    let missing = |name: &str| -> Reference {
+        name.replace("OUT", &bench.layout("old").0.display().to_string()).parse().unwrap()
+    };
+    for name in ["oci:/nowhere:v1", "oci:OUT:v9"] {
+        let previous = bench.run(&bench.new, "out", "v2", |request| request.previous.push(missing(name))).unwrap_err();
+        assert!(previous.exit_code() == 2 && previous.to_string().starts_with("--previous: "), "{previous}");
+        let base = bench.run(&bench.new, "out", "v2", |request| request.base = Some(missing(name))).unwrap_err();
+        assert!(base.exit_code() == 2 && base.to_string().starts_with("--base: "), "{base}");
+    }
+}
+
+/// What `docker save` writes.
+fn docker_archive(dir: &Path, entries: &[Entry]) -> String {
+    let layer = super::image::tar(entries);
+    let diff_id = BlobDigest::from_bytes(Sha256Stream::of(&layer)).to_string();
+    let config = serde_json::json!({"os": "linux", "architecture": "amd64", "rootfs": {"type": "layers", "diff_ids": [diff_id]}});
+    let manifest = serde_json::json!([{"Config": "config.json", "RepoTags": ["app:v1"], "Layers": ["layer.tar"]}]);
+    let members = [
+        ("config.json", config.to_string().as_bytes()),
+        ("manifest.json", manifest.to_string().as_bytes()),
+        ("layer.tar", &layer),
+    ]
+    .map(|(name, bytes)| file(name, bytes));
+    let path = dir.join("saved.tar");
+    fs::write(&path, super::image::tar(&members)).unwrap();
+    format!("docker-archive:{}", path.display())
+}
+
+#[test]
+fn the_hint_to_keep_layers_is_given_where_they_could_stay() {
+    let bench = Bench::new();
+    let entries = [file("data", &noise(300_000))];
+    let (saved, foreign) = (docker_archive(bench.dir.path(), &entries), bench.image("foreign", &entries));
+    let note = |new: &str, previous: &str, keep_foreign| {
+        let outcome = bench.run(new, "out", "v2", |request| {
+            request.previous.push(previous.parse().unwrap());
+            request.keep_foreign = keep_foreign;
+        });
+        let mut notes = outcome.unwrap().notes;
+        notes.retain(|note| note.contains("have no TOC"));
+        notes.pop().unwrap().rsplit_once("; ").unwrap().1.to_owned()
+    };
+    let no_blobs = "they are no blobs that could stay, so they are written anew";
+    assert_eq!([note(&bench.new, &saved, false), note(&bench.new, &saved, true)], [no_blobs; 2]);
+    assert_eq!(note(&saved, &foreign, false), "they are written anew (--keep-foreign keeps them)");
+    assert_eq!(note(&saved, &foreign, true), "they stay where the image still shows enough of them");
+}
+
 #[test]
 fn a_foreign_layer_that_is_damaged_is_noted() {
     let bench = Bench::new();

@@ -17,12 +17,13 @@ mod replay;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::digest::{BlobDigest, ChunkDigest, FileDigest};
 use crate::span::Span;
 
-use local::Lookup;
+use local::{Lacked, Lookup};
 use replay::Wanted;
 
 pub use local::Has;
@@ -129,6 +130,12 @@ impl PullIndex {
     /// Compressed bytes of TOC and tar-split.
     pub fn bytes(&self) -> u64 {
         self.toc.len() + self.tar_split.len()
+    }
+
+    /// Of all files, without holes.
+    fn chunks(&self) -> impl Iterator<Item = &ChunkDigest> {
+        let chunks = self.files.iter().flat_map(|file| &file.chunks).filter(|chunk| !chunk.is_hole);
+        chunks.map(|chunk| &chunk.digest)
     }
 }
 
@@ -246,29 +253,41 @@ pub fn pull(
     registry: RegistryProfile,
     from: Option<String>,
 ) -> Pull {
-    replayed(layers, &wanted(layers, has, client), config_size, client, registry, from)
+    replayed(layers, &wanted(layers, &lacked(layers, has), has, client), config_size, client, registry, from)
 }
 
-/// What [`pull`] says for each client and registry that makes a difference to it. What a client lacks is looked up once for all registries.
+/// What [`pull`] says for each client and registry that makes a difference to it. Files are looked up once for all
+/// of them.
 pub fn pulls(layers: &[Arc<PullLayer>], config_size: u64, has: &Has<'_>, from: Option<&str>) -> Vec<Pull> {
+    let lacked = lacked(layers, has);
     let of_client = |client: Client| {
-        let wanted = wanted(layers, has, client);
+        let wanted = wanted(layers, &lacked, has, client);
         let pull = |&registry| replayed(layers, &wanted, config_size, client, registry, from.map(str::to_owned));
         client.registries().iter().map(pull).collect::<Vec<_>>()
     };
     Client::ALL.into_iter().flat_map(of_client).collect()
 }
 
-fn wanted(layers: &[Arc<PullLayer>], has: &Has<'_>, client: Client) -> Vec<Wanted> {
-    let mut arriving = Has::default();
-    let wanted = layers.iter().map(|layer| {
-        let wanted = Wanted::of(layer, Lookup { client, has, arriving: Some(&arriving) });
-        if matches!(wanted, Wanted::Parts { .. }) {
-            arriving.add(layer);
+fn lacked<'l>(layers: &'l [Arc<PullLayer>], has: &Has<'_>) -> Vec<Vec<Lacked<'l>>> {
+    let mut arriving = HashSet::new();
+    let of_layer = |layer: &'l Arc<PullLayer>| {
+        let lacked = has.lacked(layer, &arriving);
+        arriving.extend(lacked.iter().map(|lacked| &lacked.file.digest));
+        lacked
+    };
+    layers.iter().map(of_layer).collect()
+}
+
+fn wanted<'l>(layers: &'l [Arc<PullLayer>], lacked: &[Vec<Lacked<'_>>], has: &Has<'_>, client: Client) -> Vec<Wanted> {
+    let mut arriving = HashSet::new();
+    let of_layer = |(layer, lacked): (&'l Arc<PullLayer>, &Vec<Lacked<'_>>)| {
+        let wanted = Wanted::of(layer, lacked, Lookup { client, has, arriving: &arriving });
+        if client == Client::PodmanReflink && matches!(wanted, Wanted::Parts { .. }) {
+            arriving.extend(layer.index.iter().flat_map(PullIndex::chunks));
         }
         wanted
-    });
-    wanted.collect()
+    };
+    layers.iter().zip(lacked).map(of_layer).collect()
 }
 
 fn replayed(

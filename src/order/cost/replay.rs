@@ -3,10 +3,10 @@
 
 use std::collections::HashSet;
 
-use super::local::Lookup;
+use super::local::{Arriving, Lacked, Lookup};
 use super::ranges::{header_bytes, multipart_bytes};
 use super::registry::Answer;
-use super::{Client, Cost, LayerPull, MAX_RANGES, PullIndex, PullLayer, PullOutcome, RegistryProfile, Why, merge};
+use super::{Client, Cost, LayerPull, MAX_RANGES, PullLayer, PullOutcome, RegistryProfile, Why, merge};
 use crate::span::Span;
 
 /// podman's `maxTocSize`, in bytes, compressed or not.
@@ -28,7 +28,8 @@ pub(super) enum Wanted {
 }
 
 impl Wanted {
-    pub fn of(layer: &PullLayer, lookup: Lookup<'_>) -> Self {
+    /// `lacked` are the layer's files that [`Has::lacked`](super::Has::lacked) tells.
+    pub fn of(layer: &PullLayer, lacked: &[Lacked<'_>], lookup: Lookup<'_>) -> Self {
         if lookup.has.has_layer(layer, lookup.client) {
             return Self::Nothing;
         }
@@ -37,9 +38,9 @@ impl Wanted {
             (_, None) => Self::Whole(Why::NoIndex),
             (_, Some(index)) if index.toc.len().max(index.toc_size) > MAX_TOC => Self::Whole(Why::BigIndex),
             (_, Some(index)) => {
-                let lacks = missing(index, Lookup { arriving: None, ..lookup });
+                let lacks = missing(lacked, lookup, Arriving::Lacks);
                 let data = bytes(&lacks);
-                let shared = data - bytes(&missing(index, lookup));
+                let shared = data - bytes(&missing(lacked, lookup, Arriving::Has));
                 Self::Parts { index: [index.toc, index.tar_split], data, shared, ranges: merge(&lacks, MAX_RANGES) }
             }
         }
@@ -81,13 +82,13 @@ fn whole(layer: &PullLayer, why: Why, tried: Cost) -> LayerPull {
 }
 
 /// What the client lacks, in the order of the TOC.
-fn missing(index: &PullIndex, lookup: Lookup<'_>) -> Vec<Span> {
+fn missing(lacked: &[Lacked<'_>], lookup: Lookup<'_>, arriving: Arriving) -> Vec<Span> {
     let mut missing = Vec::new();
     // A store in composefs' form keeps each content once (`makeEntriesFlat`).
     let mut seen = HashSet::new();
-    for file in &index.files {
-        if lookup.client != Client::Composefs || seen.insert(&file.digest) {
-            lookup.missing(file, &mut missing);
+    for lacked in lacked {
+        if lookup.client != Client::Composefs || seen.insert(&lacked.file.digest) {
+            lookup.missing(lacked, arriving, &mut missing);
         }
     }
     missing

@@ -46,8 +46,8 @@ impl Claims {
         self.shown[first as usize] = None;
     }
 
-    pub fn give_up_segment(&mut self, segment: usize) {
-        let lost = |shown: &&mut Option<Place>| shown.is_some_and(|(number, _)| number as usize == segment);
+    pub fn give_up_segments(&mut self, goes: impl Fn(usize) -> bool) {
+        let lost = |shown: &&mut Option<Place>| shown.is_some_and(|(number, _)| goes(number as usize));
         self.shown.iter_mut().filter(lost).for_each(|shown| *shown = None);
     }
 

@@ -37,15 +37,18 @@ impl Usage {
     pub fn is_dead(&self) -> bool {
         self.live == 0 && self.dead > 0
     }
+
+    /// Of a segment that the image shows nothing of.
+    fn unseen(segment: &Segment) -> Self {
+        let contents = segment.entries.iter().filter_map(|entry| entry.content);
+        let is_file = |entry: &&Entry| entry.kind != EntryKind::Dir && tree::whiteout(&entry.path).is_none();
+        let hidden = segment.entries.iter().filter(is_file).count();
+        Self { dead: contents.map(|content| content.stored).sum(), hidden, ..Self::default() }
+    }
 }
 
-pub(super) fn usage(new: &NewTree<'_>, segments: &[Segment], claims: &Claims) -> Vec<Usage> {
-    let mut usage = vec![Usage::default(); segments.len()];
-    for (segment, usage) in segments.iter().zip(&mut usage) {
-        usage.dead = segment.entries.iter().filter_map(|entry| entry.content).map(|content| content.stored).sum();
-        let is_file = |entry: &&Entry| entry.kind != EntryKind::Dir && tree::whiteout(&entry.path).is_none();
-        usage.hidden = segment.entries.iter().filter(is_file).count();
-    }
+fn usage(new: &NewTree<'_>, segments: &[Segment], claims: &Claims) -> Vec<Usage> {
+    let mut usage: Vec<Usage> = segments.iter().map(Usage::unseen).collect();
     for (first, segment, entry) in claims.shown() {
         let (entry, usage) = (&segments[segment].entries[entry], &mut usage[segment]);
         let stored = entry.content.map_or(0, |content| content.stored);
@@ -59,7 +62,7 @@ pub(super) fn usage(new: &NewTree<'_>, segments: &[Segment], claims: &Claims) ->
     usage
 }
 
-/// Decides for every segment, and gives up the claims of those that go.
+/// Decides for every segment, and gives up the claims of those that go. What is used of each then stands beside it.
 pub(super) fn decide(
     new: &NewTree<'_>,
     segments: &[Segment],
@@ -67,8 +70,8 @@ pub(super) fn decide(
     in_use: &[bool],
     forced: &BTreeMap<usize, Reason>,
     options: &Options,
-) -> Vec<Fate> {
-    let usage = usage(new, segments, claims);
+) -> (Vec<Fate>, Vec<Usage>) {
+    let mut usage = usage(new, segments, claims);
     let first_fate = |n: usize| match in_use[n] {
         true => first_fate(&segments[n], &usage[n], forced.get(&n)),
         false => Fate::Drop,
@@ -93,13 +96,14 @@ pub(super) fn decide(
         };
     }
     drop_idle(segments, &usage, &mut fates);
-    give_up(claims, &fates);
-    fates
+    give_up(segments, claims, &fates, &mut usage);
+    (fates, usage)
 }
 
-fn give_up(claims: &mut Claims, fates: &[Fate]) {
-    let dropped = fates.iter().enumerate().filter(|(_, fate)| **fate == Fate::Drop);
-    dropped.for_each(|(number, _)| claims.give_up_segment(number));
+fn give_up(segments: &[Segment], claims: &mut Claims, fates: &[Fate], usage: &mut [Usage]) {
+    claims.give_up_segments(|number| fates[number] == Fate::Drop);
+    let dropped = (0..fates.len()).filter(|&number| fates[number] == Fate::Drop);
+    dropped.for_each(|number| usage[number] = Usage::unseen(&segments[number]));
 }
 
 /// Drops what is dead as a whole and would not spare clients to move more live bytes than it has itself.
@@ -118,11 +122,11 @@ fn drop_idle(segments: &[Segment], usage: &[Usage], fates: &mut [Fate]) {
 }
 
 /// Drops all that is dead as a whole. True when there was something.
-pub(super) fn drop_dead(segments: &[Segment], usage: &[Usage], claims: &mut Claims, fates: &mut [Fate]) -> bool {
+pub(super) fn drop_dead(segments: &[Segment], usage: &mut [Usage], claims: &mut Claims, fates: &mut [Fate]) -> bool {
     let is_dead = |n: usize, fate: Fate| fate == Fate::Keep && usage[n].is_dead() && !segments[n].is_base;
     let dead: Vec<usize> = (0..fates.len()).filter(|&n| is_dead(n, fates[n])).collect();
     dead.iter().for_each(|&n| fates[n] = Fate::Drop);
-    give_up(claims, fates);
+    give_up(segments, claims, fates, usage);
     !dead.is_empty()
 }
 

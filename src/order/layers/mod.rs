@@ -253,13 +253,11 @@ impl Planner<'_> {
         let (new, segments) = (self.new, self.segments);
         let mut claims = Claims::new(new, self.log, in_use, self.options.mtime);
         mending.fresh.iter().for_each(|&first| claims.give_up(first));
-        let mut fates = clean::decide(new, segments, &mut claims, in_use, &mending.clean, self.options);
-        let mut usage = clean::usage(new, segments, &claims);
+        let (mut fates, mut usage) = clean::decide(new, segments, &mut claims, in_use, &mending.clean, self.options);
         let mut groups = self.groups(&claims, &usage);
         let kept = fates.iter().filter(|fate| **fate != Fate::Drop).count();
-        if kept + groups.len() > self.options.max_layers && clean::drop_dead(segments, &usage, &mut claims, &mut fates)
-        {
-            usage = clean::usage(new, segments, &claims);
+        let is_over = kept + groups.len() > self.options.max_layers;
+        if is_over && clean::drop_dead(segments, &mut usage, &mut claims, &mut fates) {
             groups = self.groups(&claims, &usage);
         }
         let live = live_files(new, &claims, segments.len());
@@ -318,7 +316,12 @@ impl Planner<'_> {
         let written: HashSet<&FileDigest> = drafts.iter().flatten().flat_map(Draft::contents).collect();
         let mut below = Below::default();
         let mut layers = Vec::with_capacity(slots.len());
-        for (number, (slot, draft)) in (0..).zip(slots.iter().zip(drafts)) {
+        // A layer for whiteouts alone stands above what was cleaned since, and there may be none any more.
+        let is_bare = |slot: &Slot, draft: &Option<Draft<'_>>| {
+            slot.segments.is_empty() && draft.as_ref().is_some_and(Draft::is_empty)
+        };
+        let slots = (0..).zip(slots.iter().zip(drafts)).filter(|(_, (slot, draft))| !is_bare(slot, draft));
+        for (number, (slot, draft)) in slots {
             let contents: Vec<&FileDigest> = match &draft {
                 Some(draft) => draft.contents().collect(),
                 None => kept_contents(&self.segments[slot.segments[0]]).filter(|it| written.contains(it)).collect(),

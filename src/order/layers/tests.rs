@@ -180,6 +180,14 @@ fn whiteouts_get_a_layer_when_nothing_else_is_written() {
 }
 
 #[test]
+fn no_layer_is_left_for_whiteouts_that_are_not_needed() {
+    let long = "n".repeat(252);
+    let old = [segment(&[file("a", 1, 10), file("gone", 2, 1), file(&long, 3, 1)]), segment(&[file("k", 9, 90)])];
+    let new = [file("a", 1, 10), file("k", 9, 90)];
+    assert_eq!(shape_of(&new, &old, &lax()), ["cleaned [0] /a", "kept [1]"]);
+}
+
+#[test]
 fn what_the_base_shows_and_nothing_can_hide_is_an_error() {
     let long = "n".repeat(252);
     let (old, new) = ([file(&long, 1, 1), file("k", 9, 90)], [file("k", 9, 90)]);

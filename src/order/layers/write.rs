@@ -52,6 +52,10 @@ impl<'a> Draft<'a> {
         Self { new, claims, files: rows, whiteouts }
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty() && self.whiteouts.is_empty()
+    }
+
     pub fn contents(&self) -> impl Iterator<Item = &'a FileDigest> + '_ {
         let holders = self.files.iter().filter(|(id, holder)| id == holder);
         holders.filter_map(|(id, _)| self.new.carrier(*id).content.as_ref()).map(|content| &content.digest)

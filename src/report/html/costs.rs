@@ -1,7 +1,7 @@
 //! What each client pulls from each registry.
 
 use crate::diff::{Diff, Outcome};
-use crate::order::cost::{Client, PullOutcome, Why};
+use crate::order::cost::{Client, Pull, PullOutcome};
 use crate::report::cost::{Row, rows};
 
 use super::{Text, percent, section};
@@ -33,9 +33,6 @@ fn client(rows: &[Row<'_>], most: u64) -> String {
 }
 
 fn markup(row: &Row<'_>, most: u64) -> String {
-    let why = |(layer, why): (usize, Why)| {
-        format!("<tr><td colspan=\"5\"><small>layer {layer}: {}</small></td></tr>\n", Text(&why.to_string()))
-    };
     format!(
         "<tr><th scope=\"row\">{}</th><td class=\"bar\"><i style=\"width:{}\"></i></td>\
 <td class=\"num\">{}</td><td class=\"num\">{}</td><td class=\"num\">{}</td></tr>\n{}",
@@ -44,8 +41,15 @@ fn markup(row: &Row<'_>, most: u64) -> String {
         row.pulled(),
         row.requests(),
         row.ranges(),
-        row.pull.failure().map(why).unwrap_or_default(),
+        row.alike.iter().filter_map(|pull| why(pull)).collect::<String>(),
     )
+}
+
+/// Why a pull fails. Registries that share a row can have reasons of their own.
+fn why(pull: &Pull) -> Option<String> {
+    let (layer, why) = pull.failure()?;
+    let (registry, why) = (pull.registry.name(), why.to_string());
+    Some(format!("<tr><td colspan=\"5\"><small>{registry}, layer {layer}: {}</small></td></tr>\n", Text(&why)))
 }
 
 fn bytes(row: &Row<'_>) -> u64 {

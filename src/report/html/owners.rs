@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::diff::Diff;
 use crate::order::changes::{FileShare, OwnerShare};
-use crate::report::units::{count, plural, size};
+use crate::report::units::{plural, size};
 
 use super::treemap::{Owned, treemap};
 use super::{Text, percent, section};
@@ -71,25 +71,29 @@ fn table(label: &str, rows: impl Iterator<Item = String>) -> String {
     format!(
         "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{label}\"><table class=\"owners\">
 <thead><tr><th scope=\"col\">owner</th><th class=\"bar\" aria-hidden=\"true\"></th><th scope=\"col\" class=\"num\">new</th>\
-<th scope=\"col\" class=\"num\">avoidable</th><th scope=\"col\" class=\"num\">new files</th></tr></thead>
-<tbody>\n{rows}</tbody>\n</table></div>\n"
+<th scope=\"col\" class=\"num\">avoidable</th></tr></thead>\n{rows}</table></div>\n"
     )
 }
 
+/// An owner, and in a row of their own its files: they need the width.
 fn row(name: &str, share: &OwnerShare, files: &[&FileShare], most: u64) -> String {
-    let name = format!("<bdi>{}</bdi>", Text(name));
-    let name = match files {
-        [] => name,
-        files => format!("<details><summary>{name}</summary>{}</details>", list(files)),
+    let files = match files {
+        [] => String::new(),
+        files => format!(
+            "<tr class=\"files\"><td colspan=\"4\"><details><summary>{}</summary>\n{}</details></td></tr>\n",
+            plural(share.changed_files, "new file", "new files"),
+            list(files)
+        ),
     };
     format!(
-        "<tr><th scope=\"row\">{name}</th><td class=\"bar\"><i class=\"new\" style=\"width:{}\"></i><i class=\"avoidable\" style=\"width:{}\"></i></td>\
-<td class=\"num\">{}</td><td class=\"num\">{}</td><td class=\"num\">{}</td></tr>\n",
+        "<tbody>\n<tr><th scope=\"row\"><bdi>{}</bdi></th>\
+<td class=\"bar\"><i class=\"new\" style=\"width:{}\"></i><i class=\"avoidable\" style=\"width:{}\"></i></td>\
+<td class=\"num\">{}</td><td class=\"num\">{}</td></tr>\n{files}</tbody>\n",
+        Text(name),
         percent(share.changed_bytes, most),
         percent(share.avoidable_bytes, most),
         size(share.changed_bytes),
         size(share.avoidable_bytes),
-        count(share.changed_files)
     )
 }
 
@@ -97,7 +101,7 @@ fn row(name: &str, share: &OwnerShare, files: &[&FileShare], most: u64) -> Strin
 fn list(files: &[&FileShare]) -> String {
     let item = |file: &&FileShare| {
         format!(
-            "<li><span class=\"num\">{}</span> <code><bdi>{}</bdi></code> <small>{}</small></li>\n",
+            "<li><span class=\"num\">{}</span><code><bdi>{}</bdi></code><small>{}</small></li>\n",
             size(file.changed_bytes),
             Text(&file.path.to_string()),
             file.state.name()
@@ -106,7 +110,7 @@ fn list(files: &[&FileShare]) -> String {
     let items: String = files.iter().take(FILES).map(item).collect();
     let left = match files.len().saturating_sub(FILES) as u64 {
         0 => String::new(),
-        left => format!("<li>and {}</li>\n", plural(left, "smaller file", "smaller files")),
+        left => format!("<li><span></span>and {}</li>\n", plural(left, "smaller file", "smaller files")),
     };
-    format!("<ul class=\"files\">\n{items}{left}</ul>")
+    format!("<ul>\n{items}{left}</ul>")
 }

@@ -1,6 +1,6 @@
 use crate::diff::Outcome;
 use crate::order::changes::Changes;
-use crate::order::cost::{Client, LayerPull, PullOutcome, RegistryProfile};
+use crate::order::cost::{Client, LayerPull, Pull, PullOutcome, RegistryProfile, Why};
 use crate::report::samples;
 use crate::span::Span;
 
@@ -83,6 +83,24 @@ fn the_sentence_is_about_what_was_asked_for() {
     outcome.choice.clients.clear();
     let page = well_formed(&outcome);
     assert!(page.contains("<h1>This update costs <b class=\"key\">119 MB</b> to podman and to docker. "), "{page}");
+}
+
+#[test]
+fn each_registry_says_why_it_fails() {
+    let mut outcome = sample();
+    let pulls = &mut outcome.diffs[0].pulls;
+    let failed = pulls.iter().find(|pull| pull.outcome == PullOutcome::Failed).unwrap().clone();
+    let other = pulls.iter_mut().find(|pull| pull.registry == RegistryProfile::Ranges16).unwrap();
+    *other = Pull { registry: RegistryProfile::Ranges16, ..failed };
+    other.layers[0].why = Some(Why::GivesUp { status: 416, ranges: 17 });
+    let page = well_formed(&outcome);
+    assert!(page.contains("<th scope=\"row\">ranges-16, refuse-501</th>"), "{page}");
+    for why in [
+        "ranges-16, layer 0: the registry answers 17 ranges with 416",
+        "refuse-501, layer 0: the registry answers 2 ranges with 501",
+    ] {
+        assert!(page.contains(&format!("<small>{why}, at which the client gives up</small>")), "{why}");
+    }
 }
 
 #[test]

@@ -28,6 +28,11 @@ pub(super) fn rows<T>(layers: &[T], planned: impl Fn(&T) -> &PlannedLayer) -> Ve
     rows
 }
 
+/// Of the layers that the new image has, how many are old ones as they were.
+pub(super) fn kept(kept: u64, all: usize) -> String {
+    format!("Layers kept: {} of the {} in the new image.", count(kept), count(all as u64))
+}
+
 /// A line for each way in which old layers change.
 pub(super) fn changes(layers: &[&PlannedLayer], dropped: &[OldBlob]) -> String {
     let mut out = String::new();

@@ -6,7 +6,7 @@ use crate::order::State;
 use crate::rechunk::{Planned, PlannedImage, PlannedLayer};
 use crate::report::facts::{planned_waste, why};
 use crate::report::table::{Align, Table};
-use crate::report::units::{count, plural, size};
+use crate::report::units::{plural, size};
 
 use super::{bold, heading, layers};
 
@@ -74,8 +74,7 @@ fn summary(image: &PlannedImage) -> String {
     let all: Vec<&PlannedLayer> = image.layers.iter().collect();
     let written: Vec<&&PlannedLayer> = all.iter().filter(|layer| layer.state != State::Kept).collect();
     let bytes = size(written.iter().map(|layer| layer.live_bytes).sum());
-    let kept = count((all.len() - written.len()) as u64);
-    let mut out = format!("Layers kept: {kept} of {}.\n", count(all.len() as u64));
+    let mut out = layers::kept((all.len() - written.len()) as u64, all.len()) + "\n";
     out.push_str(&layers::changes(&all, &image.dropped));
     let written = plural(written.len() as u64, "layer", "layers");
     let _ = writeln!(out, "To write: {written}, {bytes} of compressed content.");

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::order::State;
 use crate::order::cost::{Client, Pull, PullOutcome, RegistryProfile};
+use crate::order::{Reason, State};
 use crate::rechunk::{ImageOutcome, LayerOutcome, Outcome, PlannedLayer};
 use crate::report::facts::waste;
 use crate::report::table::{Align, Table};
@@ -79,11 +79,19 @@ fn changes(image: &ImageOutcome) -> String {
     let mut out = match image.pulls.iter().find_map(|pull| pull.from.as_deref()) {
         Some(from) => {
             let kept = layers.iter().filter(|layer| layer.state == State::Kept).count() as u64;
-            let (kept, all, from) = (count(kept), count(layers.len() as u64), printable(from));
+            let (kept, from) = (layers::kept(kept, layers.len()), printable(from));
             let changes = layers::changes(&layers, &image.dropped);
-            format!("Layers kept: {kept} of {all}.\n{changes}New to clients of {from}: {files}, {bytes} of content.")
+            format!("{kept}\n{changes}New to clients of {from}: {files}, {bytes} of content.")
         }
-        None => format!("A first layout, without a previous image: {files}, {bytes} of content."),
+        None => match layers.iter().filter(|layer| layer.reason == Reason::Base).count() as u64 {
+            0 => format!("A first layout, without a previous image: {files}, {bytes} of content."),
+            base => format!(
+                "A first layout on a base image: {} of the {} layers are the base's.\n\
+                 New to clients of the base: {files}, {bytes} of content.",
+                count(base),
+                count(layers.len() as u64)
+            ),
+        },
     };
     let hidden = layers::hidden(waste(&image.layers));
     if !hidden.is_empty() {
