@@ -176,7 +176,9 @@ impl<'a> Surveyor<'a> {
         for (&index, mut inventory) in tars.iter().zip(inventories) {
             let layer = &image.layers[index];
             let pull = plain_pull(source, layer, keys[index].0)?;
-            share_out(&mut inventory, pull.size);
+            // In a plain tar the headers have bytes of their own.
+            let bytes = pull.size.min(inventory.content_bytes);
+            share_out(&mut inventory, bytes);
             let evidence = inventory.evidence.into_iter().map(|(entry, content)| (entry, Evidence::Content(content)));
             let surveyed = SurveyedLayer {
                 pull: Arc::new(pull),

@@ -77,11 +77,10 @@ fn inventories(
     Ok(unpacked.into_iter().map(|UnpackedLayer { inventory, .. }| inventory).collect())
 }
 
-/// Shares out the blob's `size` bytes by the files' sizes: nothing tells which file compressed how well. None takes more
-/// than its content, so that in a plain tar the headers have their own.
+/// Shares out `size` bytes of a blob by the files' sizes: nothing tells which file compressed how well.
 pub fn share_out(inventory: &mut Inventory, size: u64) {
     for content in inventory.entries.iter_mut().filter_map(|entry| entry.content.as_mut()) {
         let share = u128::from(content.size) * u128::from(size) / u128::from(inventory.content_bytes);
-        content.stored = u64::try_from(share).unwrap_or(u64::MAX).min(content.size);
+        content.stored = u64::try_from(share).unwrap_or(u64::MAX);
     }
 }
