@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use restrata::digest::FileDigest;
-use restrata::order::layers::{Label, Labels, Options, Segment, plan};
+use restrata::order::layers::{Clients, Label, Labels, Options, Segment, plan};
 use restrata::order::{Content, Entry, Previous, State, Traits};
 use restrata::tar::{EntryKind, TarPath, Time};
 
@@ -58,7 +58,8 @@ fn main() {
     println!("previous: {:.2} s, peak {}", start.elapsed().as_secs_f64(), peak());
     let layers: Vec<&[Entry]> = new.iter().map(Vec::as_slice).collect();
     let start = Instant::now();
-    let plan = plan(&layers, &Labels(&labels), &segments, &previous, &Options::default()).expect("can be planned");
+    let plan = plan(&layers, &Labels(&labels), &segments, &previous, Clients::NONE, &Options::default())
+        .expect("can be planned");
     let kept = plan.layers.iter().filter(|layer| layer.state == State::Kept).count();
     let (seconds, count) = (start.elapsed().as_secs_f64(), plan.layers.len());
     println!("plan: {seconds:.2} s, peak {}; {kept} of {count} layers kept", peak());

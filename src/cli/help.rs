@@ -54,7 +54,8 @@ Reads NEW, writes the same files to DEST, and prints what changed and what a pul
 reuse whole layers only (docker, containerd) and for podman with partial pulls. DEST appears whole or not at \
 all. Other images in the layout stay.\n\n\
 The layers of the first --previous image stay byte for byte as long as the new image shows enough of them; what \
-they don't show goes to new layers on top. --dry-run says which layers these are, and why.";
+they don't show goes to new layers on top. --dry-run says which layers these are, and why, and what they will cost \
+to pull.";
 
 pub const RECHUNK_EXAMPLES: &str = "\
 Examples:

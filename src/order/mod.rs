@@ -10,6 +10,7 @@
 //! - [`Plan`]: what is kept and what is written; the value between unpack and pack.
 //! - [`chunking`]: which files are cut into chunks.
 //! - [`cost`]: what a pull moves.
+//! - [`forecast`]: layers of a plan as clients would see them.
 //! - [`changes`]: what is new to clients that have an older image, and what they pull for nothing.
 //! - [`layouts`]: what other layouts of a sequence of images would cost.
 
@@ -17,6 +18,7 @@ mod broken;
 pub mod changes;
 pub mod chunking;
 pub mod cost;
+mod forecast;
 pub mod layers;
 pub mod layouts;
 mod normalise;
@@ -26,6 +28,7 @@ mod sequence;
 pub mod tree;
 
 pub use broken::{BrokenEntry, broken_above, broken_alone, broken_entry};
+pub use forecast::forecast;
 pub use plan::{LayerPlan, Place, Plan, Reason, Role, State, Written};
 pub use sequence::Previous;
 

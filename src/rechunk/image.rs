@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::inventory::Frames;
 use crate::oci::{Descriptor, Transport};
 use crate::order::cost::{Has, Pull, PullLayer, pulls};
-use crate::order::layers::{Label, Labels, Prune, Unpurged, plan, unpurged};
+use crate::order::layers::{Clients, Label, Labels, Prune, Unpurged, plan, unpurged};
 use crate::order::{Entry, Plan, Previous, Reason, State, broken_entry, tree};
 use crate::progress::Progress;
 use crate::sink::Sink;
@@ -25,7 +25,7 @@ use super::labels::{Labelled, labelled};
 use super::layers::Written;
 use super::old::Old;
 use super::planned::{descriptors, told_states};
-use super::{ImageOutcome, LayerOutcome, PlannedImage, PlannedLayer, Request, ostree};
+use super::{ImageOutcome, LayerOutcome, PlannedLayer, Request, ostree};
 
 pub(super) struct Job<'a> {
     pub request: &'a Request,
@@ -179,7 +179,10 @@ impl Job<'_> {
         }
         let layers: Vec<&[Entry]> = unpacked.iter().map(|layer| layer.inventory.entries.as_slice()).collect();
         let Labelled { labels, names: owners } = labelled(unpacked, &self.old.history, notes);
-        let plan = plan(&layers, &Labels(&labels), segments, &previous, &self.request.layers)?;
+        let pulls = self.old.pulls();
+        let have: Vec<&[Arc<PullLayer>]> = self.old.clients.iter().map(|(_, layers)| layers.as_slice()).collect();
+        let clients = Clients { segments: &pulls, have: &have };
+        let plan = plan(&layers, &Labels(&labels), segments, &previous, clients, &self.request.layers)?;
         notes.extend(self.none_stays(&layers, &plan));
         Ok(Layout { plan, labels, owners })
     }
@@ -222,7 +225,7 @@ impl Job<'_> {
         layout: &Layout,
         written: Vec<Written>,
     ) -> Result<(ImageOutcome, Descriptor), Error> {
-        let planned = self.planned(layout);
+        let planned = self.planned_layers(layout);
         let states = told_states(&planned, &written, &self.old.newest);
         let layers: Vec<(DiffId, String)> =
             states.iter().zip(&written).map(|(state, written)| (written.diff_id, state.name().to_owned())).collect();
@@ -241,8 +244,7 @@ impl Job<'_> {
         if let (Some(platform), true) = (&self.image.platform, self.image.index.is_some()) {
             descriptor.set_platform(platform);
         }
-        let PlannedImage { platform, layers, dropped } = planned;
-        let layers = layers.into_iter().zip(&written).map(|(planned, written)| LayerOutcome {
+        let layers = planned.into_iter().zip(&written).map(|(planned, written)| LayerOutcome {
             digest: written.descriptor.digest,
             diff_id: written.diff_id,
             size: written.descriptor.size,
@@ -250,13 +252,14 @@ impl Job<'_> {
             index_bytes: written.pull.index.as_ref().map_or(0, |index| index.bytes()),
             toc: written.descriptor.annotation(TOC_DIGEST).and_then(|digest| digest.parse().ok()),
         });
-        let layers = layers.collect();
+        let (layers, dropped) = (layers.collect(), self.dropped(layout));
         let pull_layers: Vec<Arc<PullLayer>> = written.into_iter().map(|layer| layer.pull).collect();
         let pulls = self.pulls(&pull_layers, config_size);
+        let platform = self.image.platform.clone();
         Ok((ImageOutcome { platform, digest, layers, dropped, pulls }, descriptor))
     }
 
-    fn pulls(&self, layers: &[Arc<PullLayer>], config_size: u64) -> Vec<Pull> {
+    pub fn pulls(&self, layers: &[Arc<PullLayer>], config_size: u64) -> Vec<Pull> {
         let clients = self.old.clients.iter().map(|(reference, has)| (Some(reference.clone()), has.as_slice()));
         let of_client = |(from, has): (Option<String>, &[Arc<PullLayer>])| {
             let has = Has::of(has.iter().map(Arc::as_ref));

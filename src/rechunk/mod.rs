@@ -108,7 +108,7 @@ pub fn plan(request: &Request, progress: &Progress) -> Result<Planned, Error> {
     let mut notes = Vec::new();
     let inputs = Inputs::open(request, &mut notes)?;
     Sink::check(&request.dest)?;
-    let images = inputs.each(progress, &mut notes, |job, _, layout, _| Ok(job.planned(layout)))?;
+    let images = inputs.each(progress, &mut notes, |job, unpacked, layout, _| Ok(job.planned(layout, unpacked)))?;
     Ok(Planned { images, notes })
 }
 

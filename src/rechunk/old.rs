@@ -240,6 +240,11 @@ fn clone(place: &(File, Span)) -> Result<(File, Span), Error> {
 }
 
 impl Old {
+    /// The segments as clients see them.
+    pub fn pulls(&self) -> Vec<Arc<PullLayer>> {
+        self.layers.iter().map(|layer| Arc::clone(&layer.pull)).collect()
+    }
+
     /// True for a frame that no layer's proof covers: one of an older image, whose layers nobody else reads.
     pub fn is_unproven(&self, frames: &Frames) -> bool {
         let is_proven = |blob: u32| self.layers.iter().any(|layer| layer.blob == Some(blob));

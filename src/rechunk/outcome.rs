@@ -50,6 +50,8 @@ pub struct PlannedImage {
     pub platform: Option<Platform>,
     pub layers: Vec<PlannedLayer>,
     pub dropped: Vec<OldBlob>,
+    /// As an outcome has them, but forecast: of layers that nobody compressed yet, and without chunks.
+    pub pulls: Vec<Pull>,
 }
 
 #[derive(Debug, Clone)]

@@ -1,7 +1,8 @@
 //! The plan in the words of its report and of the layers' own annotations.
 
 use crate::oci::Descriptor;
-use crate::order::{LayerPlan, State};
+use crate::order::{Entry, LayerPlan, State, forecast};
+use crate::unpack::UnpackedLayer;
 
 use super::image::{Job, Layout};
 use super::layers::Written;
@@ -17,12 +18,24 @@ const MOST_OWNERS: usize = 5;
 const OWNERS_BYTES: usize = 200;
 
 impl Job<'_> {
-    pub fn planned(&self, layout: &Layout) -> PlannedImage {
+    /// What would be written, and what it would cost to pull.
+    pub fn planned(&self, layout: &Layout, unpacked: &[UnpackedLayer]) -> PlannedImage {
+        let entries: Vec<&[Entry]> = unpacked.iter().map(|layer| layer.inventory.entries.as_slice()).collect();
+        let pulls = forecast(&layout.plan, &entries, &self.old.pulls());
         PlannedImage {
             platform: self.image.platform.clone(),
-            layers: layout.plan.layers.iter().map(|plan| self.planned_layer(plan, &layout.owners)).collect(),
-            dropped: layout.plan.dropped.iter().map(|&number| self.old_blob(number)).collect(),
+            layers: self.planned_layers(layout),
+            dropped: self.dropped(layout),
+            pulls: self.pulls(&pulls, self.image.config.to_bytes().len() as u64),
         }
+    }
+
+    pub fn planned_layers(&self, layout: &Layout) -> Vec<PlannedLayer> {
+        layout.plan.layers.iter().map(|plan| self.planned_layer(plan, &layout.owners)).collect()
+    }
+
+    pub fn dropped(&self, layout: &Layout) -> Vec<OldBlob> {
+        layout.plan.dropped.iter().map(|&number| self.old_blob(number)).collect()
     }
 
     fn planned_layer(&self, plan: &LayerPlan, names: &[String]) -> PlannedLayer {
@@ -51,15 +64,15 @@ impl Job<'_> {
 
 /// What the image says became of each layer. One whose layers are all those of `newest`, the previous image, is the same
 /// image, so that it says the same.
-pub(super) fn told_states(planned: &PlannedImage, written: &[Written], newest: &[Descriptor]) -> Vec<State> {
+pub(super) fn told_states(planned: &[PlannedLayer], written: &[Written], newest: &[Descriptor]) -> Vec<State> {
     let is_same = newest.iter().map(|old| old.digest).eq(written.iter().map(|layer| layer.descriptor.digest));
     let told = |at: usize| newest.get(at).filter(|_| is_same)?.annotation(LAYER).and_then(State::of_name);
-    planned.layers.iter().enumerate().map(|(at, layer)| told(at).unwrap_or(layer.state)).collect()
+    planned.iter().enumerate().map(|(at, layer)| told(at).unwrap_or(layer.state)).collect()
 }
 
 /// The layers' descriptors, each saying what its layer is.
-pub(super) fn descriptors(planned: &PlannedImage, written: &[Written], states: &[State]) -> Vec<Descriptor> {
-    let layers = planned.layers.iter().zip(written).zip(states);
+pub(super) fn descriptors(planned: &[PlannedLayer], written: &[Written], states: &[State]) -> Vec<Descriptor> {
+    let layers = planned.iter().zip(written).zip(states);
     layers.map(|((layer, written), state)| annotated(written.descriptor.clone(), layer, *state)).collect()
 }
 

@@ -70,6 +70,7 @@ pub fn planned(outcome: Outcome) -> Planned {
         platform: image.platform,
         layers: image.layers.into_iter().map(|layer| layer.planned).collect(),
         dropped: image.dropped,
+        pulls: image.pulls,
     };
     Planned { images: outcome.images.into_iter().map(image).collect(), notes: outcome.notes }
 }

@@ -4,6 +4,7 @@ use std::fs;
 
 use restrata::error::Error;
 use restrata::oci::Reference;
+use restrata::order::cost::Pull;
 use restrata::order::layers::{Mtime, Prune, Share};
 use restrata::order::{Reason, State};
 use restrata::progress::Progress;
@@ -113,6 +114,17 @@ fn a_dry_run_says_what_a_run_does_and_touches_nothing() {
     let written = outcome.images[0].layers.iter().map(|layer| format!("{:?}", layer.planned));
     assert!(written.eq(planned.images[0].layers.iter().map(|layer| format!("{layer:?}"))));
     assert_eq!(planned.images[0].layers[0].kept().unwrap().digest, outcome.images[0].layers[0].digest);
+    let (planned, real) = (&planned.images[0].pulls, &outcome.images[0].pulls);
+    assert!(!real.is_empty() && planned.len() == real.len());
+    for (planned, real) in planned.iter().zip(real) {
+        let kind = |pull: &Pull| (pull.from.clone(), pull.client, pull.registry, pull.outcome, pull.cost.requests);
+        assert_eq!(kind(planned), kind(real));
+        // The config's history is not forecast, and indexes are by the rule of thumb.
+        assert!(
+            planned.blob_bytes().abs_diff(real.blob_bytes()) < 1000 + real.blob_bytes() / 100,
+            "{planned:?}\n{real:?}"
+        );
+    }
 
     // It fails where the run would.
     request.dest = reference(&format!("oci:{}", bench.dir.path().join("out").display()));

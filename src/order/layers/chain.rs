@@ -4,7 +4,7 @@
 
 /// Moved bytes for each that is worth a byte of an update. Measured on the sequences (docs/layers.md): more would cost
 /// clients that go by digests, less would save the others nothing.
-const WORTH: u64 = 64;
+pub(super) const WORTH: u64 = 64;
 
 pub(super) struct Chain {
     /// Bytes above each layer, up to the lowest one that changes anyway.

@@ -1,6 +1,7 @@
 //! Which segments stay as they are: the cost-benefit cleaning of log-structured file systems (Rosenblum and
 //! Ousterhout, 1992).
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::chain::Chain;
@@ -10,6 +11,19 @@ use super::purge::{holds, purged};
 use super::{Options, Segment};
 use crate::order::{Entry, Reason, tree};
 use crate::tar::EntryKind;
+
+/// How the segments that are cleaned are chosen. All keep to the budget; [`choice`](super::choice) says which of them
+/// costs clients least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Thrift {
+    /// Most dead bytes for a byte of the update, until the waste is within its budget.
+    Ratio,
+    /// Then those stay after all that the budget has room for, costliest first: the last one may have been more than was
+    /// needed.
+    Spare,
+    /// So, and a byte counts for each older image that has the segment: others pull it anyway.
+    Shared,
+}
 
 /// What becomes of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,9 +47,9 @@ pub(super) struct Usage {
 }
 
 impl Usage {
-    /// It has content, and none is to be seen.
+    /// Nothing of it is to be seen.
     pub fn is_dead(&self) -> bool {
-        self.live == 0 && self.dead > 0
+        self.shown == 0
     }
 
     /// Of a segment that the image shows nothing of.
@@ -62,15 +76,26 @@ fn usage(new: &NewTree<'_>, segments: &[Segment], claims: &Claims) -> Vec<Usage>
     usage
 }
 
+/// What segments are judged by.
+#[derive(Clone, Copy)]
+pub(super) struct Rules<'a> {
+    pub segments: &'a [Segment],
+    pub thrift: Thrift,
+    /// What older images weigh together that have the segment, and all of them.
+    pub held: &'a [u64],
+    pub all_held: u64,
+    pub options: &'a Options,
+}
+
 /// Decides for every segment, and gives up the claims of those that go. What is used of each then stands beside it.
 pub(super) fn decide(
     new: &NewTree<'_>,
-    segments: &[Segment],
+    rules: Rules<'_>,
     claims: &mut Claims,
     in_use: &[bool],
     forced: &BTreeMap<usize, Reason>,
-    options: &Options,
 ) -> (Vec<Fate>, Vec<Usage>) {
+    let Rules { segments, thrift, options, .. } = rules;
     let mut usage = usage(new, segments, claims);
     let first_fate = |n: usize| match in_use[n] {
         true => first_fate(&segments[n], &usage[n], forced.get(&n)),
@@ -87,13 +112,16 @@ pub(super) fn decide(
         let goes = |first: &u32| claims.segment(*first).is_none_or(|n| fates[n] == Fate::Drop);
         new.firsts().filter(goes).map(|first| new.stored(first)).sum()
     };
-    while let Some(number) = worst(segments, &usage, &fates, fresh, options) {
+    while let Some(number) = rules.worst(&usage, &fates, fresh) {
         // One segment that is a large part of the image is laid out anew: its parts may then stay the next time.
         let all: u64 = usage.iter().map(|usage| usage.live).sum::<u64>() + fresh;
         fates[number] = match usage[number].live == 0 || usage[number].live * LARGE_SHARE >= all {
             true => Fate::Drop,
             false => Fate::Clean(Reason::Waste),
         };
+    }
+    if thrift != Thrift::Ratio {
+        rules.spare(&usage, &mut fates, fresh);
     }
     drop_idle(segments, &usage, &mut fates);
     give_up(segments, claims, &fates, &mut usage);
@@ -136,29 +164,61 @@ const LARGE_SHARE: u64 = 4;
 fn first_fate(segment: &Segment, usage: &Usage, forced: Option<&Reason>) -> Fate {
     match forced {
         _ if segment.is_base => Fate::Keep,
-        _ if usage.shown == 0 && usage.dead == 0 => Fate::Drop,
         Some(_) if usage.is_dead() => Fate::Drop,
         Some(reason) => Fate::Clean(*reason),
         None => Fate::Keep,
     }
 }
 
-/// The segment that is to be cleaned next; `None` when the waste is within its budget.
-fn worst(segments: &[Segment], usage: &[Usage], fates: &[Fate], fresh: u64, options: &Options) -> Option<usize> {
-    let kept = || (0..segments.len()).filter(|&n| fates[n] == Fate::Keep);
-    let dead: u64 = kept().filter(|&n| !segments[n].is_base).map(|n| usage[n].dead).sum();
-    let written: u64 = (0..segments.len()).filter(|&n| fates[n] != Fate::Keep).map(|n| usage[n].live).sum();
-    // Fresh content may yet be compressed harder; the budget must hold then, too.
-    let size: u64 = kept().map(|n| segments[n].size).sum::<u64>() + written + fresh * 4 / 5;
-    let is_over = u128::from(dead) * 10_000 > u128::from(size) * u128::from(options.max_waste.0);
-    let strict = options.max_waste.0 == 0;
-    let dirty = kept().filter(|&n| !segments[n].is_base && (usage[n].dead > 0 || strict && usage[n].hidden > 0));
-    let chain = Chain::new(fates.iter().zip(usage).map(|(fate, usage)| (*fate == Fate::Keep, usage.live)));
-    // Most dead bytes for a byte of the update, as products of integers.
-    let price = |n: usize| usage[n].live + chain.price(n) + 1;
-    let less = |a: &usize, b: &usize| {
-        let product = |dead: usize, live: usize| u128::from(usage[dead].dead) * u128::from(price(live));
-        product(*a, *b).cmp(&product(*b, *a)).then(b.cmp(a))
-    };
-    dirty.max_by(less).filter(|_| is_over || strict)
+impl Rules<'_> {
+    /// The segment that is to be cleaned next; `None` when the waste is within its budget.
+    fn worst(&self, usage: &[Usage], fates: &[Fate], fresh: u64) -> Option<usize> {
+        let strict = self.options.max_waste.0 == 0;
+        if !strict && !self.is_over(usage, fates, fresh) {
+            return None;
+        }
+        let dirty = |n: &usize| usage[*n].dead > 0 || strict && usage[*n].hidden > 0;
+        let dirty = kept(fates).filter(|n| !self.segments[*n].is_base).filter(dirty);
+        let chain = Chain::new(fates.iter().zip(usage).map(|(fate, usage)| (*fate == Fate::Keep, usage.live)));
+        // Most dead bytes for a byte of the update, as products of integers.
+        let price = |n: usize| match self.thrift {
+            Thrift::Ratio | Thrift::Spare => u128::from(usage[n].live + chain.price(n) + 1),
+            Thrift::Shared => {
+                u128::from(usage[n].live) * u128::from(self.held[n])
+                    + u128::from(chain.price(n)) * u128::from(self.all_held)
+                    + 1
+            }
+        };
+        let less = |a: &usize, b: &usize| {
+            let product = |dead: usize, live: usize| u128::from(usage[dead].dead) * price(live);
+            product(*a, *b).cmp(&product(*b, *a)).then(b.cmp(a))
+        };
+        dirty.max_by(less)
+    }
+
+    /// Takes back what the budget has room for.
+    fn spare(&self, usage: &[Usage], fates: &mut [Fate], fresh: u64) {
+        let mut cleaned: Vec<usize> = (0..fates.len())
+            .filter(|&n| fates[n] == Fate::Clean(Reason::Waste) && self.options.max_waste.0 > 0)
+            .collect();
+        cleaned.sort_by_key(|&n| (Reverse(usage[n].live), n));
+        for number in cleaned {
+            fates[number] = Fate::Keep;
+            if self.is_over(usage, fates, fresh) {
+                fates[number] = Fate::Clean(Reason::Waste);
+            }
+        }
+    }
+
+    fn is_over(&self, usage: &[Usage], fates: &[Fate], fresh: u64) -> bool {
+        let dead: u64 = kept(fates).filter(|&n| !self.segments[n].is_base).map(|n| usage[n].dead).sum();
+        let written: u64 = (0..fates.len()).filter(|&n| fates[n] != Fate::Keep).map(|n| usage[n].live).sum();
+        // Fresh content may yet be compressed harder; the budget must hold then, too.
+        let size: u64 = kept(fates).map(|n| self.segments[n].size).sum::<u64>() + written + fresh * 4 / 5;
+        u128::from(dead) * 10_000 > u128::from(size) * u128::from(self.options.max_waste.0)
+    }
+}
+
+fn kept(fates: &[Fate]) -> impl Iterator<Item = usize> + '_ {
+    (0..fates.len()).filter(|&n| fates[n] == Fate::Keep)
 }

@@ -2,10 +2,12 @@
 //!
 //! | file | decides |
 //! | --- | --- |
+//! | `given` | (what it goes by) |
 //! | `new` | what the new image shows |
 //! | `log` | (the segments, with their paths as numbers) |
 //! | `claims` | which segment already shows a file exactly so |
 //! | `chain` | what a change costs clients that name layers by those below |
+//! | `choice` | which of several plans costs clients least |
 //! | `clean` | which segments stay, are cleaned, or go |
 //! | `purge` | what purged paths held, and whether it can go |
 //! | `split` | which fresh files stand together |
@@ -14,8 +16,10 @@
 //! | `view` | whether clients will see the new image, and what must be hidden for it |
 
 mod chain;
+mod choice;
 mod claims;
 mod clean;
+mod given;
 mod log;
 mod new;
 mod purge;
@@ -33,107 +37,20 @@ use super::paths::{PathId, Paths};
 use super::plan::{LayerPlan, Plan, Reason, State};
 use super::{Below, Entry, Previous};
 use crate::digest::FileDigest;
-use crate::tar::{TarPath, Time};
+use crate::tar::TarPath;
 
+pub use choice::Clients;
+pub use given::{Change, Label, Labels, Mtime, Options, Prune, Segment, Share};
 pub use purge::{Unpurged, unpurged};
 
 use claims::Claims;
-use clean::{Fate, Usage};
+use clean::{Fate, Rules, Thrift, Usage};
 use log::Log;
 use new::{FileId, NewTree};
 use slots::{Slot, limit, slots};
 use split::{Grain, Group, is_odd, split};
 use view::{faults, live_files};
 use write::{Draft, Ordered, whiteouts};
-
-/// A layer that clients of the previous image have, or one of the base image.
-#[derive(Debug, Clone, Default)]
-pub struct Segment {
-    pub entries: Vec<Entry>,
-    /// Bytes of the blob.
-    pub size: u64,
-    /// It stays whatever is dead in it.
-    pub is_base: bool,
-    /// Clients can't extract it, so it must not stay as it is.
-    pub is_broken: bool,
-}
-
-/// A share in hundredths of a percent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Share(pub u32);
-
-/// What time an entry gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mtime {
-    /// The previous image's where nothing else differs: rebuilt images stamp every file anew. A Python source keeps
-    /// its own when its byte-code records that.
-    Previous,
-    /// The input's.
-    Keep,
-    /// The input's, but nothing later than this.
-    Clamp(Time),
-}
-
-/// A part of the tree that is left out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Prune {
-    pub path: TarPath,
-    /// The directory itself stays, as a place to mount something.
-    pub keep_dir: bool,
-}
-
-impl Prune {
-    pub fn takes(&self, path: &TarPath) -> bool {
-        path.is_below(&self.path) || (*path == self.path && !self.keep_dir)
-    }
-}
-
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Compressed bytes that no client shows, of the image's.
-    pub max_waste: Share,
-    pub max_layers: usize,
-    /// Paths whose former content is to be in no layer.
-    pub purge: Vec<TarPath>,
-    /// What is left out.
-    pub prune: Vec<Prune>,
-    pub mtime: Mtime,
-    /// Entries stand in path order.
-    pub canonical: bool,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            max_waste: Share(1000),
-            max_layers: 64,
-            purge: Vec::new(),
-            prune: Vec::new(),
-            mtime: Mtime::Previous,
-            canonical: false,
-        }
-    }
-}
-
-/// How often an entry is expected to change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Change {
-    #[default]
-    Seldom,
-    /// With every version, such as package databases and caches.
-    Always,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Label {
-    pub owner: Option<u32>,
-    pub change: Change,
-    /// The layer format's index can't hold it.
-    pub odd: bool,
-}
-
-/// A label for every entry of every layer of the new image.
-pub struct Labels<'a>(pub &'a [Vec<Label>]);
 
 /// Layers for one owner each: in a first layout, and in an update (DESIGN section 2).
 const FIRST_OWNERS: usize = 48;
@@ -158,12 +75,14 @@ pub enum PlanError {
     Internal,
 }
 
-/// Plans the layers of the image that `layers` make, bottom first.
+/// Plans the layers of the image that `layers` make, bottom first; of several plans within the budgets, the one that
+/// costs `clients` least.
 pub fn plan(
     layers: &[&[Entry]],
     labels: &Labels<'_>,
     segments: &[Segment],
     previous: &Previous<'_>,
+    clients: Clients<'_>,
     options: &Options,
 ) -> Result<Plan, PlanError> {
     let old = segments.iter().map(|segment| segment.entries.as_slice());
@@ -175,17 +94,27 @@ pub fn plan(
     if let Some(path) = purge::purged_in_base(&new, segments, options) {
         return Err(PlanError::Purge { path });
     }
-    let broken = (0..segments.len()).filter(|&n| segments[n].is_broken);
-    let mut mending = Mending { clean: broken.map(|n| (n, Reason::Broken)).collect(), ..Mending::default() };
-    for round in 0..=ROUNDS {
-        let in_use: Vec<bool> = segments.iter().map(|segment| round < ROUNDS || segment.is_base).collect();
-        let planner = Planner { new: &new, labels, log: &log, segments, previous, options };
-        if let Some(plan) = planner.attempt(&in_use, &mut mending)? {
-            return Ok(plan);
+    let (held, all_held) = clients.held();
+    let mut plan_with = |thrift| {
+        let broken = (0..segments.len()).filter(|&n| segments[n].is_broken);
+        let mut mending = Mending { clean: broken.map(|n| (n, Reason::Broken)).collect(), ..Mending::default() };
+        for round in 0..=ROUNDS {
+            let in_use: Vec<bool> = segments.iter().map(|segment| round < ROUNDS || segment.is_base).collect();
+            let rules = Rules { segments, thrift, held: &held, all_held, options };
+            let planner = Planner { new: &new, labels, log: &log, previous, rules, segments, options };
+            if let Some(plan) = planner.attempt(&in_use, &mut mending)? {
+                return Ok(plan);
+            }
+            mending.implied.drain(..).for_each(|id| new.spell_out(id));
         }
-        mending.implied.drain(..).for_each(|id| new.spell_out(id));
+        Err(PlanError::Internal)
+    };
+    let first = plan_with(Thrift::Ratio)?;
+    if clients.have.is_empty() || first.layers.iter().all(|layer| layer.reason != Reason::Waste) {
+        return Ok(first);
     }
-    Err(PlanError::Internal)
+    let others = [plan_with(Thrift::Spare)?, plan_with(Thrift::Shared)?];
+    Ok(clients.cheapest(first, others, layers))
 }
 
 /// What attempts found to be wrong.
@@ -206,6 +135,7 @@ struct Planner<'a> {
     log: &'a Log<'a>,
     segments: &'a [Segment],
     previous: &'a Previous<'a>,
+    rules: Rules<'a>,
     options: &'a Options,
 }
 
@@ -254,7 +184,7 @@ impl Planner<'_> {
         let (new, segments) = (self.new, self.segments);
         let mut claims = Claims::new(new, self.log, in_use, self.options.mtime);
         mending.fresh.iter().for_each(|&first| claims.give_up(first));
-        let (mut fates, mut usage) = clean::decide(new, segments, &mut claims, in_use, &mending.clean, self.options);
+        let (mut fates, mut usage) = clean::decide(new, self.rules, &mut claims, in_use, &mending.clean);
         let mut groups = self.groups(&claims, &usage);
         let kept = fates.iter().filter(|fate| **fate != Fate::Drop).count();
         let is_over = kept + groups.len() > self.options.max_layers;

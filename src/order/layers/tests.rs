@@ -1,9 +1,14 @@
 //! One test for each decision.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::digest::FileDigest;
+use crate::order::cost::PullLayer;
+use crate::order::forecast::{items, numbered, pull_layer};
 use crate::order::{Content, Role, Traits, Written};
 use crate::tar::EntryKind::{self, Dir, HardLink, Regular};
+use crate::tar::Time;
 
 fn path(name: &str) -> TarPath {
     TarPath::new(name.as_bytes()).unwrap()
@@ -40,7 +45,24 @@ fn base(entries: &[Entry]) -> Segment {
 fn planned_with(new: &[Entry], labels: &[Label], segments: &[Segment], options: &Options) -> Result<Plan, PlanError> {
     let mut previous = Previous::default();
     (0..).zip(segments).for_each(|(layer, segment)| previous.add_layer(layer, &segment.entries));
-    plan(&[new], &Labels(&[labels.to_vec()]), segments, &previous, options)
+    let pulls = pulls(segments);
+    let clients = Clients { segments: &pulls, have: &[&pulls] };
+    plan(&[new], &Labels(&[labels.to_vec()]), segments, &previous, clients, options)
+}
+
+/// The segments' states where older images have all of them, newest first, or those from there on alone.
+fn states_for(new: &[Entry], segments: &[Segment], older: &[usize]) -> Vec<State> {
+    let pulls = pulls(segments);
+    let have: Vec<&[Arc<PullLayer>]> = older.iter().map(|&first| &pulls[first..]).collect();
+    let (labels, clients) = (vec![vec![Label::default(); new.len()]], Clients { segments: &pulls, have: &have });
+    let plan = plan(&[new], &Labels(&labels), segments, &Previous::default(), clients, &Options::default());
+    plan.unwrap().layers.iter().map(|layer| layer.state).collect()
+}
+
+/// As clients see segments.
+fn pulls(segments: &[Segment]) -> Vec<Arc<PullLayer>> {
+    let pull = |(number, segment): (u64, &Segment)| Arc::new(pull_layer(numbered(number), &items(&segment.entries)));
+    (0..).zip(segments).map(pull).collect()
 }
 
 fn planned(new: &[Entry], segments: &[Segment], options: &Options) -> Plan {
@@ -289,7 +311,8 @@ fn an_empty_directory_without_an_entry_stays() {
     let emptied = |segments: &[Segment]| {
         let (below, above) = ([file("d/a", 1, 10), file("k", 9, 90)], [file("d/.wh.a", 0, 0)]);
         let labels = [vec![Label::default(); 2], vec![Label::default()]];
-        let plan = plan(&[&below, &above], &Labels(&labels), segments, &Previous::default(), &lax()).unwrap();
+        let plan = plan(&[&below, &above], &Labels(&labels), segments, &Previous::default(), Clients::NONE, &lax());
+        let plan = plan.unwrap();
         shape(&below, &plan)
     };
     assert_eq!(emptied(&[]), ["fresh [] /d(0) /k"]);
@@ -345,4 +368,26 @@ fn a_dead_segment_that_holds_purged_content_leaves_no_empty_layer() {
     let new = [file("k", 9, 900)];
     let plan = planned(&new, &[old, kept], &options);
     assert_eq!((shape(&new, &plan), plan.dropped), (vec!["kept [1]".to_owned()], vec![0]));
+}
+
+#[test]
+fn what_the_budget_has_room_for_stays_after_all() {
+    let small = segment(&[file("small", 1, 10_000), file("old/small", 2, 9_000)]);
+    let large = segment(&[file("large", 3, 50_000), file("old/large", 4, 45_000)]);
+    let rest = segment(&[file("rest", 5, 300_000)]);
+    let new = [file("small", 1, 10_000), file("large", 3, 50_000), file("rest", 5, 300_000)];
+    // The first one by its ratio was not enough, and the second one is without it.
+    assert_eq!(states_for(&new, &[small, large, rest], &[0]), [State::Kept, State::Cleaned, State::Kept, State::Fresh]);
+}
+
+#[test]
+fn a_layer_that_older_images_lack_is_cheap_to_clean() {
+    let late = segment(&[file("late", 1, 12_000), file("old/late", 2, 10_000)]);
+    let early = segment(&[file("early", 3, 10_000), file("old/early", 4, 10_000)]);
+    let rest = segment(&[file("rest", 5, 148_000)]);
+    let new = [file("late", 1, 12_000), file("early", 3, 10_000), file("rest", 5, 148_000)];
+    let segments = [late, early, rest];
+    let cleaned = |older: &[usize]| states_for(&new, &segments, older).iter().position(|it| *it == State::Cleaned);
+    assert_eq!(cleaned(&[0]), Some(1));
+    assert_eq!(cleaned(&[0, 1]), Some(0));
 }

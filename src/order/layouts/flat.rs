@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use super::layer::{Item, numbered, pull_layer};
 use super::{Stock, Version};
 use crate::order::cost::PullLayer;
+use crate::order::forecast::{Item, numbered, pull_layer};
 use crate::order::tree::merge;
 use crate::order::{Entry, Place};
 use crate::tar::TarPath;

@@ -1,8 +1,7 @@
-//! What other layouts of a sequence of images would cost: layers as they would be written, from entries alone.
+//! What other layouts of a sequence of images would cost: layers as they are forecast, from entries alone.
 //!
 //! | file | decides |
 //! | --- | --- |
-//! | `layer` | a layer's bytes: content as it is stored, and an estimate of what stands beside it |
 //! | `flat` | one layer for all, or one for each owner |
 //! | `planned` | restrata's own layers, each version planned against the one before |
 //! | `tally` | what the updates of a sequence cost, and what a registry stores |
@@ -10,7 +9,6 @@
 //! How good the estimates are: docs/history.md.
 
 mod flat;
-mod layer;
 mod planned;
 mod tally;
 

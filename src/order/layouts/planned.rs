@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use super::layer::{Item, numbered, pull_layer};
 use super::{Stock, Version};
 use crate::order::cost::PullLayer;
-use crate::order::layers::{Labels, Options, PlanError, Segment, plan};
-use crate::order::{Content, Entry, LayerPlan, Place, Previous, Role, State, Traits, Written};
-use crate::tar::{EntryKind, TarPath, Time};
+use crate::order::forecast::{entries, items, numbered, pull_layer};
+use crate::order::layers::{Clients, Labels, Options, PlanError, Segment, plan};
+use crate::order::{LayerPlan, Previous, State};
 
 pub(super) struct Planned {
     options: Options,
@@ -26,7 +25,9 @@ impl Planned {
     pub fn layers(&mut self, version: Version<'_>, stock: &mut Stock) -> Result<Vec<Arc<PullLayer>>, PlanError> {
         let mut previous = Previous::default();
         (0..).zip(&self.segments).for_each(|(number, segment)| previous.add_layer(number, &segment.entries));
-        let plan = plan(version.layers, &Labels(version.labels), &self.segments, &previous, &self.options)?;
+        let clients = Clients { segments: &self.pulls, have: &[&self.pulls] };
+        let labels = Labels(version.labels);
+        let plan = plan(version.layers, &labels, &self.segments, &previous, clients, &self.options)?;
         let mut old = std::mem::take(&mut self.segments);
         let old_pulls = std::mem::take(&mut self.pulls);
         for layer in &plan.layers {
@@ -42,41 +43,11 @@ impl Planned {
 
     fn write(&mut self, layer: &LayerPlan, version: Version<'_>, stock: &mut Stock) -> (Segment, Arc<PullLayer>) {
         self.written += 1;
-        let entries: Vec<Entry> = layer.entries.iter().map(|written| entry(written, version, stock)).collect();
-        let item = |entry: &Entry| entry.content.map(|content| (content.digest, content.stored));
-        let items: Vec<Item<'_>> =
-            entries.iter().map(|entry| Item { path: &entry.path, content: item(entry) }).collect();
-        let pull = Arc::new(pull_layer(numbered(self.written), &items));
+        let mut entries = entries(layer, version.layers);
+        for content in entries.iter_mut().filter_map(|entry| entry.content.as_mut()) {
+            content.stored = stock.stored(content);
+        }
+        let pull = Arc::new(pull_layer(numbered(self.written), &items(&entries)));
         (Segment { size: pull.size, entries, is_base: false, is_broken: false }, pull)
     }
-}
-
-/// What the layer's TOC would say.
-fn entry(written: &Written, version: Version<'_>, stock: &mut Stock) -> Entry {
-    let read = |(layer, entry): Place| &version.layers[layer as usize][entry as usize];
-    let mut entry = match written {
-        Written::Entry { at, role, mtime } => {
-            let named = read(*at);
-            let entry = match role {
-                Role::Itself => named.clone(),
-                Role::Heir(inode) => Entry { path: named.path.clone(), ..read(*inode).clone() },
-                Role::LinkTo(holder) => Entry {
-                    kind: EntryKind::HardLink,
-                    target: Some(read(*holder).path.clone()),
-                    content: None,
-                    ..named.clone()
-                },
-            };
-            Entry { mtime: mtime.unwrap_or(entry.mtime), ..entry }
-        }
-        Written::Implied { path, mtime } => Entry { mtime: *mtime, ..bare(path, EntryKind::Dir) },
-        Written::Whiteout(path) => bare(path, EntryKind::Regular),
-    };
-    entry.content = entry.content.map(|content| Content { stored: stock.stored(&content), ..content });
-    entry
-}
-
-fn bare(path: &TarPath, kind: EntryKind) -> Entry {
-    let (traits, mtime) = (Traits::IMPLIED, Time::default());
-    Entry { path: path.clone(), kind, target: None, content: None, traits, mtime }
 }

@@ -65,6 +65,7 @@ struct PlanFields<'a> {
     base_waste: f64,
     layers: Vec<PlanLayer<'a>>,
     dropped: Vec<Old>,
+    pulls: Vec<PullFields<'a>>,
 }
 
 #[derive(Serialize)]
@@ -145,6 +146,7 @@ fn plan_fields(image: &PlannedImage) -> PlanFields<'_> {
         base_waste: waste.base,
         layers: layers.collect(),
         dropped: image.dropped.iter().map(old).collect(),
+        pulls: image.pulls.iter().map(pull).collect(),
     }
 }
 

@@ -6,6 +6,7 @@ mod history;
 mod inspect;
 mod layers;
 mod plan;
+mod pulls;
 mod rechunk;
 mod verify;
 

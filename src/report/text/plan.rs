@@ -8,6 +8,7 @@ use crate::report::facts::{planned_waste, why};
 use crate::report::table::{Align, Table};
 use crate::report::units::{plural, size};
 
+use super::pulls::pulls;
 use super::{bold, heading, layers};
 
 pub fn plan(planned: &Planned) -> String {
@@ -43,7 +44,7 @@ fn image_text(image: &PlannedImage) -> String {
         let _ = writeln!(out, "{line}");
         out.extend(owners.map(|owners| format!("  {owners}\n")));
     }
-    let _ = write!(out, "\n{}", summary(image));
+    let _ = write!(out, "\n{}{}", summary(image), pulls("expected pull cost", &image.pulls));
     out
 }
 

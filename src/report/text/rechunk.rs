@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 
-use crate::order::cost::{Client, Pull, PullOutcome, RegistryProfile};
 use crate::order::{Reason, State};
 use crate::rechunk::{ImageOutcome, LayerOutcome, Outcome, PlannedLayer};
 use crate::report::facts::waste;
 use crate::report::table::{Align, Table};
 use crate::report::units::{count, plural, printable, size};
 
+use super::pulls::pulls;
 use super::{bold, heading, layers};
 
 pub fn rechunk(outcome: &Outcome) -> String {
@@ -46,7 +46,7 @@ fn image_text(image: &ImageOutcome) -> String {
     }
     let mut out = table.render();
     let _ = writeln!(out, "\n{}", changes(image));
-    out.push_str(&pulls(&image.pulls));
+    out.push_str(&pulls("pull cost", &image.pulls));
     out
 }
 
@@ -98,36 +98,4 @@ fn changes(image: &ImageOutcome) -> String {
         let _ = write!(out, "\n{hidden}");
     }
     out
-}
-
-fn pulls(pulls: &[Pull]) -> String {
-    let mut out = String::new();
-    let mut group: Option<&Option<String>> = None;
-    // The others are for programs that read the JSON.
-    let is_shown = |pull: &&Pull| pull.client == Client::Plain || pull.client == Client::Podman;
-    for pull in pulls.iter().filter(is_shown).filter(|pull| pull.registry == RegistryProfile::MultiRange) {
-        if group != Some(&pull.from) {
-            let title = match &pull.from {
-                Some(from) => format!("update from {}", printable(from)),
-                None => "first pull".to_owned(),
-            };
-            let _ = writeln!(out, "\n{}", bold(&format!("pull cost, {title}")));
-            group = Some(&pull.from);
-        }
-        let client = match pull.client {
-            Client::Plain => "plain client".to_owned(),
-            Client::Podman | Client::PodmanReflink | Client::Composefs => format!("podman, {}", pull.registry.name()),
-        };
-        let _ = writeln!(out, "  {client:<22}{:>8}  {}", size(pull.blob_bytes()), how(pull));
-    }
-    out
-}
-
-fn how(pull: &Pull) -> String {
-    let requests = plural(pull.cost.requests, "request", "requests");
-    match pull.outcome {
-        PullOutcome::Reused => format!("{requests}, every layer reused"),
-        _ if pull.client == Client::Plain => requests,
-        _ => format!("{requests}, {}", plural(pull.cost.ranges, "data range", "data ranges")),
-    }
 }

@@ -1,0 +1,70 @@
+//! Which of several plans costs clients least.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::chain::WORTH;
+use crate::digest::BlobDigest;
+use crate::order::cost::{Client, Has, PullLayer, RegistryProfile, pull};
+use crate::order::{Entry, Plan, forecast};
+
+/// Who is to pull the planned image.
+#[derive(Clone, Copy)]
+pub struct Clients<'a> {
+    /// The segments as clients see them.
+    pub segments: &'a [Arc<PullLayer>],
+    /// The layers of each previous image, bottom first; newest image first.
+    pub have: &'a [&'a [Arc<PullLayer>]],
+}
+
+impl Clients<'_> {
+    /// Nobody has an older image.
+    pub const NONE: Self = Self { segments: &[], have: &[] };
+
+    /// An older image weighs half of the one after it: most clients are not far behind. All that are older still weigh
+    /// the same.
+    fn weights(self) -> impl Iterator<Item = u64> {
+        let most = self.have.len().min(8);
+        (0..self.have.len()).map(move |n| 1 << most.saturating_sub(n + 1))
+    }
+
+    /// What the images weigh together that have each segment, and what all of them weigh.
+    pub(super) fn held(self) -> (Vec<u64>, u64) {
+        let mut held: HashMap<BlobDigest, u64> = HashMap::new();
+        for (have, weight) in self.have.iter().zip(self.weights()) {
+            let digests: HashSet<BlobDigest> = have.iter().map(|layer| layer.digest).collect();
+            digests.into_iter().for_each(|digest| *held.entry(digest).or_default() += weight);
+        }
+        let of_segment = |segment: &Arc<PullLayer>| held.get(&segment.digest).copied().unwrap_or_default();
+        (self.segments.iter().map(of_segment).collect(), self.weights().sum())
+    }
+
+    /// Of plans for the image that `layers` make, the first one that costs least.
+    pub(super) fn cheapest(self, first: Plan, others: [Plan; 2], layers: &[&[Entry]]) -> Plan {
+        let has: Vec<Has<'_>> = self.have.iter().map(|have| Has::of(have.iter().map(Arc::as_ref))).collect();
+        let cost = |plan: &Plan| -> u64 {
+            let layers = forecast(plan, layers, self.segments);
+            let clients = self.have.iter().zip(&has).zip(self.weights());
+            clients.map(|((have, has), weight)| update(&layers, have, has) * weight).sum()
+        };
+        let mut least = cost(&first);
+        let mut best = first;
+        for plan in others {
+            // Most often they agree.
+            let cost = if plan == best { least } else { cost(&plan) };
+            if cost < least {
+                (best, least) = (plan, cost);
+            }
+        }
+        best
+    }
+}
+
+/// Bytes that clients of an older image pull: who reuses whole layers, and podman. A byte that docker's graph drivers have
+/// to move counts as in [`chain`](super::chain).
+fn update(layers: &[Arc<PullLayer>], have: &[Arc<PullLayer>], has: &Has<'_>) -> u64 {
+    let bytes = |client| pull(layers, 0, has, client, RegistryProfile::MultiRange, None).blob_bytes();
+    let same = layers.iter().zip(have).take_while(|(new, old)| new.digest == old.digest).count();
+    let moved = layers[same..].iter().filter(|layer| has.has_layer(layer, Client::Plain)).map(|layer| layer.size);
+    bytes(Client::Plain) + bytes(Client::Podman) + moved.sum::<u64>() / WORTH
+}

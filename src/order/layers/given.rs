@@ -1,0 +1,93 @@
+//! What a plan goes by.
+
+use crate::order::Entry;
+use crate::tar::{TarPath, Time};
+
+/// A layer that clients of the previous image have, or one of the base image.
+#[derive(Debug, Clone, Default)]
+pub struct Segment {
+    pub entries: Vec<Entry>,
+    /// Bytes of the blob.
+    pub size: u64,
+    /// It stays whatever is dead in it.
+    pub is_base: bool,
+    /// Clients can't extract it, so it must not stay as it is.
+    pub is_broken: bool,
+}
+
+/// A share in hundredths of a percent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Share(pub u32);
+
+/// What time an entry gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mtime {
+    /// The previous image's where nothing else differs: rebuilt images stamp every file anew. A Python source keeps
+    /// its own when its byte-code records that.
+    Previous,
+    /// The input's.
+    Keep,
+    /// The input's, but nothing later than this.
+    Clamp(Time),
+}
+
+/// A part of the tree that is left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prune {
+    pub path: TarPath,
+    /// The directory itself stays, as a place to mount something.
+    pub keep_dir: bool,
+}
+
+impl Prune {
+    pub fn takes(&self, path: &TarPath) -> bool {
+        path.is_below(&self.path) || (*path == self.path && !self.keep_dir)
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Compressed bytes that no client shows, of the image's.
+    pub max_waste: Share,
+    pub max_layers: usize,
+    /// Paths whose former content is to be in no layer.
+    pub purge: Vec<TarPath>,
+    /// What is left out.
+    pub prune: Vec<Prune>,
+    pub mtime: Mtime,
+    /// Entries stand in path order.
+    pub canonical: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            max_waste: Share(1000),
+            max_layers: 64,
+            purge: Vec::new(),
+            prune: Vec::new(),
+            mtime: Mtime::Previous,
+            canonical: false,
+        }
+    }
+}
+
+/// How often an entry is expected to change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Change {
+    #[default]
+    Seldom,
+    /// With every version, such as package databases and caches.
+    Always,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Label {
+    pub owner: Option<u32>,
+    pub change: Change,
+    /// The layer format's index can't hold it.
+    pub odd: bool,
+}
+
+/// A label for every entry of every layer of the new image.
+pub struct Labels<'a>(pub &'a [Vec<Label>]);

@@ -1,0 +1,41 @@
+//! What pulls cost, for the two kinds of clients that most people have.
+
+use std::fmt::Write as _;
+
+use crate::order::cost::{Client, Pull, PullOutcome, RegistryProfile};
+use crate::report::units::{plural, printable, size};
+
+use super::bold;
+
+/// `what` is said of each kind of pull.
+pub(super) fn pulls(what: &str, pulls: &[Pull]) -> String {
+    let mut out = String::new();
+    let mut group: Option<&Option<String>> = None;
+    // The others are for programs that read the JSON.
+    let is_shown = |pull: &&Pull| pull.client == Client::Plain || pull.client == Client::Podman;
+    for pull in pulls.iter().filter(is_shown).filter(|pull| pull.registry == RegistryProfile::MultiRange) {
+        if group != Some(&pull.from) {
+            let title = match &pull.from {
+                Some(from) => format!("update from {}", printable(from)),
+                None => "first pull".to_owned(),
+            };
+            let _ = writeln!(out, "\n{}", bold(&format!("{what}, {title}")));
+            group = Some(&pull.from);
+        }
+        let client = match pull.client {
+            Client::Plain => "plain client".to_owned(),
+            Client::Podman | Client::PodmanReflink | Client::Composefs => format!("podman, {}", pull.registry.name()),
+        };
+        let _ = writeln!(out, "  {client:<22}{:>8}  {}", size(pull.blob_bytes()), how(pull));
+    }
+    out
+}
+
+fn how(pull: &Pull) -> String {
+    let requests = plural(pull.cost.requests, "request", "requests");
+    match pull.outcome {
+        PullOutcome::Reused => format!("{requests}, every layer reused"),
+        _ if pull.client == Client::Plain => requests,
+        _ => format!("{requests}, {}", plural(pull.cost.ranges, "data range", "data ranges")),
+    }
+}
