@@ -40,23 +40,21 @@ impl Clients<'_> {
     }
 
     /// Of plans for the image that `layers` make, the first one that costs least.
-    pub(super) fn cheapest(self, first: Plan, others: [Plan; 2], layers: &[&[Entry]]) -> Plan {
+    pub(super) fn cheapest(self, first: Plan, mut others: Vec<Plan>, layers: &[&[Entry]]) -> Plan {
+        // Most often they agree.
+        others.retain(|plan| *plan != first);
+        if others.is_empty() {
+            return first;
+        }
         let has: Vec<Has<'_>> = self.have.iter().map(|have| Has::of(have.iter().map(Arc::as_ref))).collect();
         let cost = |plan: &Plan| -> u64 {
             let layers = forecast(plan, layers, self.segments);
             let clients = self.have.iter().zip(&has).zip(self.weights());
             clients.map(|((have, has), weight)| update(&layers, have, has) * weight).sum()
         };
-        let mut least = cost(&first);
-        let mut best = first;
-        for plan in others {
-            // Most often they agree.
-            let cost = if plan == best { least } else { cost(&plan) };
-            if cost < least {
-                (best, least) = (plan, cost);
-            }
-        }
-        best
+        let mut plans: Vec<Plan> = [first].into_iter().chain(others).collect();
+        let best = (0..plans.len()).min_by_key(|&n| cost(&plans[n])).unwrap_or_default();
+        plans.swap_remove(best)
     }
 }
 

@@ -85,6 +85,19 @@ pub fn plan(
     clients: Clients<'_>,
     options: &Options,
 ) -> Result<Plan, PlanError> {
+    let (first, others) = plans(layers, labels, segments, previous, clients, options)?;
+    Ok(clients.cheapest(first, others, layers))
+}
+
+/// There is a choice where waste is cleaned for somebody.
+fn plans(
+    layers: &[&[Entry]],
+    labels: &Labels<'_>,
+    segments: &[Segment],
+    previous: &Previous<'_>,
+    clients: Clients<'_>,
+    options: &Options,
+) -> Result<(Plan, Vec<Plan>), PlanError> {
     let old = segments.iter().map(|segment| segment.entries.as_slice());
     let (paths, mut ids) = Paths::new(layers.iter().copied().chain(old));
     let log = Log { paths: &paths, segments, ids: ids.split_off(layers.len()) };
@@ -110,11 +123,12 @@ pub fn plan(
         Err(PlanError::Internal)
     };
     let first = plan_with(Thrift::Ratio)?;
-    if clients.have.is_empty() || first.layers.iter().all(|layer| layer.reason != Reason::Waste) {
-        return Ok(first);
-    }
-    let others = [plan_with(Thrift::Spare)?, plan_with(Thrift::Shared)?];
-    Ok(clients.cheapest(first, others, layers))
+    let is_cleaned = !first.dropped.is_empty() || first.layers.iter().any(|layer| layer.reason == Reason::Waste);
+    let others = match is_cleaned && !clients.have.is_empty() {
+        true => vec![plan_with(Thrift::Spare)?, plan_with(Thrift::Shared)?],
+        false => Vec::new(),
+    };
+    Ok((first, others))
 }
 
 /// What attempts found to be wrong.
