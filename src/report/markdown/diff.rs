@@ -6,7 +6,7 @@ use crate::diff::{Diff, Outcome};
 use crate::order::cost::{Client, RegistryProfile};
 
 use super::code;
-use crate::report::cost::{parts, rows};
+use crate::report::cost::{failures, parts, rows};
 use crate::report::units::{count, percent, plural, size};
 
 /// Owners that have a row.
@@ -52,10 +52,18 @@ fn headline(diff: &Diff) -> String {
 
 fn pulls(outcome: &Outcome, diff: &Diff) -> String {
     let mut out = "| client | registry | pulled | requests | ranges |\n| --- | --- | ---: | ---: | ---: |\n".to_owned();
-    for row in rows(diff, &outcome.choice) {
+    let rows = rows(diff, &outcome.choice);
+    for row in &rows {
         let client = row.pull.client.name();
         let (pulled, requests, ranges) = (row.pulled(), row.requests(), row.ranges());
         let _ = writeln!(out, "| {client} | {} | {pulled} | {requests} | {ranges} |", row.registries);
+    }
+    let failures = failures(&rows);
+    if !failures.is_empty() {
+        out.push('\n');
+    }
+    for failure in failures {
+        let _ = writeln!(out, "- {failure}");
     }
     out
 }
