@@ -122,6 +122,15 @@ fn markdown_holds_whatever_names_say() {
 }
 
 #[test]
+fn markdown_counts_the_packages_that_have_no_row() {
+    let mut outcome = samples::diff();
+    let owners = &mut outcome.diffs[0].changes.owners;
+    let package = owners[0].clone();
+    owners.splice(0..0, vec![package; 10]);
+    assert!(markdown::diff(&outcome).contains("\n\nand 2 other packages, and files of no package.\n"));
+}
+
+#[test]
 fn what_is_over_a_limit_is_told_in_a_line() {
     let outcome = samples::diff();
     let diff = &outcome.diffs[0];

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::diff::{Diff, Outcome};
 use crate::order::cost::{Client, RegistryProfile};
 
-use super::code;
+use super::{code, packages};
 use crate::report::cost::{failures, parts, rows};
 use crate::report::units::{count, percent, plural, size};
 
@@ -95,9 +95,9 @@ fn owners(diff: &Diff) -> String {
         let (new, avoidable) = (size(share.changed_bytes), size(share.avoidable_bytes));
         let _ = writeln!(out, "| {name} | {new} | {avoidable} | {} |", count(share.changed_files));
     }
-    if all.len() > OWNERS {
-        let more = plural((all.len() - OWNERS) as u64, "other package", "other packages");
-        let _ = writeln!(out, "\nand {more}.");
+    let others = all.iter().skip(OWNERS).map(|share| share.owner.is_some());
+    if let Some(others) = packages(others, "other package", "other packages") {
+        let _ = writeln!(out, "\nand {others}.");
     }
     out
 }
