@@ -107,7 +107,11 @@ fn markdown_holds_whatever_names_say() {
          `oci:img:v2` from `oci:img:v1`, `linux/amd64`\n\n| client |"
     ));
     assert!(text.contains("| podman | all but refuse-400, refuse-501 | 28.0 MB | 3 | 1 |\n"));
-    assert!(text.contains("**90.5 MB (75.9 %) could be avoided**"));
+    // The list is of all bytes.
+    assert!(text.contains(
+        "Of the 119 MB of layers that a plain client pulls, **90.5 MB (75.9 %) could be avoided**. What they are made of:\n\n\
+         - 27.1 MB: content that clients lack\n- 70.0 MB: avoidable: "
+    ));
     assert!(text.contains("| `dpkg:python3.13` | 27.0 MB | 80.0 MB | 2 |\n| *nobody's* | 100 kB | 0 B | 1 |\n"));
     assert!(text.contains("| ``/usr/share/a\\|b`c\\u{1b}[2J`` | added | 1.00 MB | `dpkg:python3.13` |\n"));
     assert!(text.contains("<summary>3 new files</summary>\n\n| file |") && text.ends_with("\n\n</details>\n"));

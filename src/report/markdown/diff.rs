@@ -76,7 +76,7 @@ fn plain(diff: &Diff) -> String {
     }
     let share = parts_of.avoidable() as f64 / parts_of.bytes() as f64;
     let mut out = format!(
-        "Of the {} of layers that a plain client pulls, **{} ({}) could be avoided**:\n\n",
+        "Of the {} of layers that a plain client pulls, **{} ({}) could be avoided**. What they are made of:\n\n",
         size(parts_of.bytes()),
         size(parts_of.avoidable()),
         percent(share)
