@@ -1,6 +1,10 @@
 #!/usr/bin/env python3
-"""sequence.py WORK: the tables of sequence.sh, from what it left in WORK: for each version rechunk's report vN.json and `SECONDS
-PEAK_KB USER_SECONDS SYSTEM_SECONDS` in vN.time, the layouts restrata and skopeo-*, and pulls.jsonl, a line for each real pull (tests/harness/pulled.py)."""
+"""sequence.py WORK: the tables of sequence.sh, from what it left in WORK: for each version rechunk's report vN.json, diff's against
+older ones in diff-vN.json and `SECONDS PEAK_KB USER_SECONDS SYSTEM_SECONDS` in vN.time, the layouts restrata and skopeo-*, and pulls.jsonl, a line for each
+real pull (tests/harness/pulled.py).
+
+What changed are the files that no layer of the older version has, each content once, whatever paths and layers have it: diff's `changed_bytes`. Clients
+pull a content again in every layer that has it, and most of them at each of its paths: that is the layout's cost, and no part of what changed."""
 import collections
 import glob
 import json
@@ -43,6 +47,10 @@ class Sequence:
         self.versions = [f"v{i}" for i in range(1, count + 1)]
         self.report = {v: read_json(f"{work}/{v}.json") for v in self.versions}
         self.layers = {tag: {l["digest"]: l["size"] for l in m["layers"]} for tag, _, m in manifests(f"{work}/restrata")}
+        self.changes = {}
+        for v in self.versions[1:]:
+            diff = read_json(f"{work}/diff-{v}.json")
+            self.changes |= {(v, d["old"]): d["changed_bytes"] for d in [diff, *diff.get("diffs", [])]}
         self.used = {}
         for v in self.versions:
             with open(f"{work}/{v}.time") as f:
@@ -50,9 +58,16 @@ class Sequence:
                 seconds, kb, user, system = map(float, f.read().splitlines()[-1].split())
             self.used[v] = (seconds, kb, user + system)
 
+    def layout(self, v):
+        return f"oci:{self.work}/restrata:{v}"
+
+    def changed(self, v, before):
+        """Nothing is told of a first pull."""
+        return self.changes[v, self.layout(before)] if before else 0
+
     def pull(self, client, v, before):
         """The report's pull of v by a client that has an older version (or nothing: None); None when it was not a --previous."""
-        origin = before and f"oci:{self.work}/restrata:{before}"
+        origin = before and self.layout(before)
         found = [p for p in self.report[v]["pulls"]
                  if p["from"] == origin and p["client"] == client and p["registry"] == "multi-range"]
         return found[0] if found else None
@@ -74,7 +89,7 @@ class Sequence:
         return sum(size for _, size in new[same:])
 
     def updates(self):
-        print("\nUpdates. Changed: compressed bytes of the files that the version before has not. Plain: layers that are not in its manifest."
+        print("\nUpdates. Changed: compressed bytes of the files that the version before has not, each content once. Plain: layers that are not in its manifest."
               "\nPodman: all blob bytes of a partial pull from a multi-range registry, as the report predicts them."
               "\nMoved: bytes from the lowest layer up that is not in the version before, which docker's graph drivers pull.")
         table("update", "changed, MB", "plain, MB", "plain / changed", "moved, MB", "podman, MB", "podman / changed", "ranges", "waste", "layers", "kept",
@@ -82,8 +97,8 @@ class Sequence:
         sums, first = [0, 0, 0, 0.0, 0.0, 0], self.used["v1"]
         for before, v in zip([None, *self.versions], self.versions):
             podman, layers = self.pull("podman", v, before), self.report[v]["layers"]
-            changed, plain, (seconds, kb, cpu) = podman["data_bytes"], self.plain(v, before), self.used[v]
-            row(v, mb(changed), mb(plain), over(plain, changed), mb(self.moved(v, before)), mb(podman["blob_bytes"]), over(podman["blob_bytes"], changed),
+            changed, plain, (seconds, kb, cpu) = self.changed(v, before), self.plain(v, before), self.used[v]
+            row(v, mb(changed) if before else "-", mb(plain), over(plain, changed), mb(self.moved(v, before)), mb(podman["blob_bytes"]), over(podman["blob_bytes"], changed),
                 podman["ranges"], f"{self.report[v]['waste']:.1%}", len(layers), sum(l["state"] == "kept" for l in layers),
                 f"{seconds:.1f}", over(seconds, first[0]), f"{cpu:.1f}", over(cpu, first[2]), f"{kb / 1024:.0f}")
             if before:
@@ -98,8 +113,8 @@ class Sequence:
         print("\nClients that come from further back: all such pulls of the sequence, and the worst of them.")
         table("versions behind", "pulls", "changed, MB", "plain, MB", "plain / changed", "worst", "podman, MB", "podman / changed", "worst")
         for k in range(1, len(self.versions)):
-            pulls = [(self.pull("podman", v, before), self.plain(v, before)) for before, v in zip(self.versions, self.versions[k:])]
-            pulls = [(p["data_bytes"], plain, p["blob_bytes"]) for p, plain in pulls if p]
+            pulls = [(self.pull("podman", v, before), v, before) for before, v in zip(self.versions, self.versions[k:])]
+            pulls = [(self.changed(v, before), self.plain(v, before), p["blob_bytes"]) for p, v, before in pulls if p]
             if not pulls:
                 break
             changed, plain, podman = map(sum, zip(*pulls))

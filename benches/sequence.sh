@@ -6,7 +6,7 @@
 #
 #   STEPS=N          that many updates (default: all that images.sh has or makes by default)
 #   HISTORY=N        name the N versions before as --previous, newest first (default 5)
-#   RECHUNK_OPTS=..  more options for rechunk. The tables take what podman lacks for what changed: so it is with whole-file frames.
+#   RECHUNK_OPTS=..  more options for rechunk
 #   STORAGE=skopeo   also convert with skopeo, to zstd:chunked and, as a plain push does, to gzip. Slow.
 #   PULL_SKOPEO=".." the registries from which skopeo's own zstd:chunked images are pulled, too (default multi-range; may be none)
 #   PULL_FS=xfs      the store on a file system with reflinks
@@ -57,7 +57,7 @@ push() { # NAME LAYOUT TAG
 }
 
 # Each tool has one layout for all versions, so that a layer that stays is there once, as in a registry.
-versions=() previous=()
+versions=() previous=() olds=()
 for ((v = 1; v <= ${STEPS:-1000} + 1; v++)); do
   input=$bed/images/$seq/v$v.tar
   [ -f "$input" ] || break
@@ -66,7 +66,8 @@ for ((v = 1; v <= ${STEPS:-1000} + 1; v++)); do
   cat "$input" >/dev/null # every run finds its input in memory
   env time -f '%e %M %U %S' -o "$work/v$v.time" "$restrata" rechunk "docker-archive:$input" "oci:$work/restrata:v$v" \
     "${previous[@]:0:2*history}" "${options[@]}" -q --format json >"$work/v$v.json"
-  previous=(--previous "oci:$work/restrata:v$v" "${previous[@]}")
+  [ ${#olds[@]} = 0 ] || "$restrata" diff "${olds[@]:0:history}" "oci:$work/restrata:v$v" -q --format json >"$work/diff-v$v.json"
+  previous=(--previous "oci:$work/restrata:v$v" "${previous[@]}") olds=("oci:$work/restrata:v$v" "${olds[@]}")
   "$restrata" verify --ignore mtime "docker-archive:$input" "oci:$work/restrata:v$v" >"$work/verify" ||
     { tail -n 12 "$work/verify" >&2; die "v$v: what was made is not the input"; }
   for format in "${formats[@]}"; do

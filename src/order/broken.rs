@@ -4,8 +4,7 @@
 //! A link that stands before its target is none of them: the new order mends it.
 
 use std::cell::LazyCell;
-use std::collections::{BTreeMap, HashMap};
-use std::ops::Bound;
+use std::collections::HashMap;
 
 use super::normalise::{Live, Role, Scratch, normalise};
 use super::paths::Paths;
@@ -49,36 +48,112 @@ pub fn broken_alone(entries: &[Entry]) -> Option<BrokenEntry> {
 
 /// Asked in the order of the tar: what comes later does not help a client that has stopped.
 fn below_file(entries: &[Entry]) -> Option<BrokenEntry> {
-    // Sorted, so that what is below a directory is a run.
-    let mut kinds: BTreeMap<TarPath, EntryKind> = BTreeMap::new();
-    // Those that hold something now, and whose own ancestors do: all of them were looked at.
-    let mut ways: BTreeMap<TarPath, ()> = BTreeMap::new();
-    for entry in entries {
-        for dir in ancestors(&entry.path) {
-            if ways.contains_key(&dir) {
-                break;
-            }
-            // Clients go through symbolic links.
-            let is_way = kinds.get(&dir).is_none_or(|kind| matches!(kind, EntryKind::Dir | EntryKind::Symlink));
-            if !is_way {
-                return Some(BrokenEntry::BelowFile { path: entry.path.clone(), parent: dir });
-            }
-            ways.insert(dir, ());
-        }
-        if entry.kind != EntryKind::Dir && ways.remove(&entry.path).is_some() {
-            // A directory gives way, with all that is in it.
-            remove_below(&mut ways, &entry.path);
-            remove_below(&mut kinds, &entry.path);
-        }
-        kinds.insert(entry.path.clone(), entry.kind);
-    }
-    None
+    let (mut dirs, parents) = Dirs::above(entries);
+    (1..).zip(entries).zip(parents).find_map(|((now, entry), parent)| {
+        let depth = dirs.pass(parent, now);
+        dirs.put(entry, now);
+        let parent = ancestors(&entry.path).nth(depth?)?;
+        Some(BrokenEntry::BelowFile { path: entry.path.clone(), parent })
+    })
 }
 
-fn remove_below<T>(paths: &mut BTreeMap<TarPath, T>, dir: &TarPath) {
-    let behind = paths.range::<TarPath, _>((Bound::Excluded(dir), Bound::Unbounded));
-    let below: Vec<TarPath> = behind.map(|(path, _)| path).take_while(|path| path.is_below(dir)).cloned().collect();
-    below.iter().for_each(|path| drop(paths.remove(path)));
+/// The directories that something of a layer stands in. Only an entry at such a path can be in the way of another one,
+/// and there are far fewer of them than entries.
+///
+/// Times are the numbers of entries, from 1. What a directory had below when it gave way is not looked for: it is
+/// known by being older than that.
+struct Dirs<'a> {
+    numbers: HashMap<&'a [u8], u32>,
+    dirs: Vec<Dir>,
+    /// When any of them last gave way with something below; 0 for never, as it is in almost every layer.
+    gave_way: u32,
+}
+
+#[derive(Default)]
+struct Dir {
+    parent: u32,
+    /// When something last came that takes the place of a directory; 0 for never.
+    replaced: u32,
+    /// What came last is neither a directory nor a symbolic link, which clients go through.
+    is_wall: bool,
+    /// When an entry was last found to have its way through here; 0 for never.
+    passed: u32,
+}
+
+impl<'a> Dirs<'a> {
+    const ROOT: u32 = 0;
+
+    /// And which one each entry stands in; the root in itself.
+    fn above(entries: &'a [Entry]) -> (Self, Vec<u32>) {
+        let root = (&[][..], Self::ROOT);
+        let mut dirs = Self { numbers: HashMap::from([root]), dirs: vec![Dir::default()], gave_way: 0 };
+        let mut last = root;
+        let number = |entry: &'a Entry| {
+            let dir = parent(entry.path.as_bytes()).unwrap_or_default();
+            // Most entries come behind one of the same directory.
+            if dir != last.0 {
+                last = (dir, dirs.number(dir));
+            }
+            last.1
+        };
+        let parents = entries.iter().map(number).collect();
+        (dirs, parents)
+    }
+
+    fn number(&mut self, dir: &'a [u8]) -> u32 {
+        let mut found = None;
+        for dir in std::iter::successors(Some(dir), |dir| parent(dir)) {
+            let next = self.dirs.len() as u32;
+            let number = *self.numbers.entry(dir).or_insert(next);
+            match found {
+                None => found = Some(number),
+                Some(_) => self.dirs[next as usize - 1].parent = number,
+            }
+            if number < next {
+                break;
+            }
+            self.dirs.push(Dir::default());
+        }
+        found.unwrap_or(Self::ROOT)
+    }
+
+    /// An entry comes into a directory. Says how far above it a wall stands, from 0; `None` when the way is free.
+    fn pass(&mut self, dir: u32, now: u32) -> Option<usize> {
+        if self.dirs[dir as usize].passed > self.gave_way {
+            return None;
+        }
+        let parent = |dir: &u32| Some(self.dirs[*dir as usize].parent);
+        let way: Vec<u32> = std::iter::successors(Some(dir), parent).take_while(|dir| *dir != Self::ROOT).collect();
+        let mut gone = 0;
+        for (depth, dir) in way.into_iter().enumerate().rev() {
+            let dir = &mut self.dirs[dir as usize];
+            if dir.is_wall && dir.replaced > gone {
+                return Some(depth);
+            }
+            // What is below and not newer went with it.
+            gone = gone.max(dir.replaced);
+            dir.passed = now;
+        }
+        None
+    }
+
+    fn put(&mut self, entry: &Entry, now: u32) {
+        let Some(number) = self.numbers.get(entry.path.as_bytes()) else { return };
+        let dir = &mut self.dirs[*number as usize];
+        dir.is_wall = !matches!(entry.kind, EntryKind::Dir | EntryKind::Symlink);
+        if entry.kind != EntryKind::Dir {
+            dir.replaced = now;
+            if dir.passed > 0 {
+                self.gave_way = now;
+            }
+        }
+    }
+}
+
+/// `None` for the root.
+fn parent(path: &[u8]) -> Option<&[u8]> {
+    let end = path.iter().rposition(|&b| b == b'/').unwrap_or(0);
+    (!path.is_empty()).then(|| &path[..end])
 }
 
 /// Asked of what is left in the end: a link that was replaced harms nobody.
@@ -190,6 +265,16 @@ mod tests {
         assert_eq!(broken_entry(&[&entries]), None);
         let again = entry("d/7/y", File, "");
         let entries = [entries, vec![again]].concat();
+        assert!(matches!(broken_entry(&[&entries]), Some((0, BrokenEntry::BelowFile { .. }))));
+    }
+
+    #[test]
+    fn a_directory_gives_way_by_the_thousand() {
+        let below = (0..100_000).map(|n| entry(&format!("d/{n}/x"), File, ""));
+        let again = (0..100_000).flat_map(|_| [entry("d", Symlink, ""), entry("d/y", File, "")]);
+        let entries: Vec<Entry> = below.chain(again).collect();
+        assert_eq!(broken_entry(&[&entries]), None);
+        let entries = [entries, vec![entry("d/y/z", File, "")]].concat();
         assert!(matches!(broken_entry(&[&entries]), Some((0, BrokenEntry::BelowFile { .. }))));
     }
 

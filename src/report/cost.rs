@@ -1,9 +1,11 @@
 //! What an update costs, as text, Markdown and the page have it: one row for all registries that cost a client the same, and what a
 //! plain client's bytes are.
 
+use std::fmt;
+
 use crate::diff::{Choice, Diff};
 use crate::order::changes::Parts;
-use crate::order::cost::{Client, Pull, PullOutcome, RegistryProfile};
+use crate::order::cost::{Client, Pull, PullOutcome, RegistryProfile, Why};
 
 use super::units::size;
 
@@ -61,6 +63,36 @@ pub(super) fn rows<'a>(diff: &'a Diff, choice: &Choice) -> Vec<Row<'a>> {
         }
     }
     rows
+}
+
+/// Pulls that fail for one reason.
+pub(super) struct Failure {
+    pub clients: Vec<&'static str>,
+    pub registry: RegistryProfile,
+    /// Counted from 0, the lowest.
+    pub layer: usize,
+    pub why: Why,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} on {}, layer {}: {}", self.clients.join(", "), self.registry.name(), self.layer, self.why)
+    }
+}
+
+/// Why pulls fail: those that share a row can have reasons of their own.
+pub(super) fn failures(rows: &[Row<'_>]) -> Vec<Failure> {
+    let mut failures: Vec<Failure> = Vec::new();
+    for pull in rows.iter().flat_map(|row| &row.alike) {
+        let Some((layer, why)) = pull.failure() else { continue };
+        let is_same =
+            |failure: &&mut Failure| (failure.registry, failure.layer, failure.why) == (pull.registry, layer, why);
+        match failures.iter_mut().find(is_same) {
+            Some(failure) => failure.clients.push(pull.client.name()),
+            None => failures.push(Failure { clients: vec![pull.client.name()], registry: pull.registry, layer, why }),
+        }
+    }
+    failures
 }
 
 /// As far as a table shows it.

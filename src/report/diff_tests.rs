@@ -1,7 +1,7 @@
 //! What an update costs, as each renderer has it.
 
 use crate::diff::Outcome;
-use crate::order::cost::{Client, RegistryProfile};
+use crate::order::cost::{Client, Pull, PullOutcome, RegistryProfile, Why};
 
 use super::tests::{object, plain};
 use super::{json, markdown, samples, text};
@@ -29,11 +29,42 @@ fn a_choice_hides_the_others() {
     outcome.choice.clients.push(Client::Podman);
     outcome.choice.registries = vec![RegistryProfile::Whole200, RegistryProfile::Refuse501];
     let rows =
-        |outcome: &Outcome| plain(&text::diff(outcome)).lines().filter(|line| line.starts_with("podman")).count();
+        |outcome: &Outcome| plain(&text::diff(outcome)).lines().filter(|line| line.starts_with("podman  ")).count();
     assert_eq!(rows(&outcome), 2);
     assert!(!plain(&text::diff(&outcome)).contains("\nplain "));
     let report = object(&json::diff(&outcome));
     assert_eq!(report["pulls"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn each_pull_that_fails_says_why() {
+    let mut outcome = samples::diff();
+    let pulls = &mut outcome.diffs[0].pulls;
+    let failed = pulls.iter().find(|pull| pull.outcome == PullOutcome::Failed).unwrap().clone();
+    let of = |client, registry, why| {
+        let mut pull = Pull { client, registry, ..failed.clone() };
+        pull.layers[0].why = Some(why);
+        pull
+    };
+    let other = Why::GivesUp { status: 416, ranges: 17 };
+    *pulls.iter_mut().find(|pull| pull.registry == RegistryProfile::Ranges16).unwrap() =
+        of(Client::Podman, RegistryProfile::Ranges16, other);
+    pulls.push(of(Client::Composefs, RegistryProfile::Whole200, Why::IndexOrder));
+    pulls.push(of(Client::Composefs, RegistryProfile::Refuse501, Why::GivesUp { status: 501, ranges: 2 }));
+    let text = plain(&text::diff(&outcome));
+    println!("{text}");
+    assert!(text.contains("podman       fails         -       -  ranges-16, refuse-501\n"));
+    assert!(text.lines().all(|line| line.chars().count() <= 80));
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let markdown = markdown::diff(&outcome);
+    assert!(markdown.contains("| podman | ranges-16, refuse-501 | fails | - | - |\n"), "{markdown}");
+    for why in [
+        "podman on ranges-16, layer 0: the registry answers 17 ranges with 416, at which the client gives up",
+        "podman, composefs on refuse-501, layer 0: the registry answers 2 ranges with 501, at which the client gives up",
+        &format!("composefs on whole-200, layer 0: {}", Why::IndexOrder),
+    ] {
+        assert!(words.contains(why) && markdown.contains(&format!("\n- {why}\n")), "{why}");
+    }
 }
 
 #[test]
@@ -76,7 +107,11 @@ fn markdown_holds_whatever_names_say() {
          `oci:img:v2` from `oci:img:v1`, `linux/amd64`\n\n| client |"
     ));
     assert!(text.contains("| podman | all but refuse-400, refuse-501 | 28.0 MB | 3 | 1 |\n"));
-    assert!(text.contains("**90.5 MB (75.9 %) could be avoided**"));
+    // The list is of all bytes.
+    assert!(text.contains(
+        "Of the 119 MB of layers that a plain client pulls, **90.5 MB (75.9 %) could be avoided**. What they are made of:\n\n\
+         - 27.1 MB: content that clients lack\n- 70.0 MB: avoidable: "
+    ));
     assert!(text.contains("| `dpkg:python3.13` | 27.0 MB | 80.0 MB | 2 |\n| *nobody's* | 100 kB | 0 B | 1 |\n"));
     assert!(text.contains("| ``/usr/share/a\\|b`c\\u{1b}[2J`` | added | 1.00 MB | `dpkg:python3.13` |\n"));
     assert!(text.contains("<summary>3 new files</summary>\n\n| file |") && text.ends_with("\n\n</details>\n"));
@@ -88,6 +123,15 @@ fn markdown_holds_whatever_names_say() {
     let mut outcome = samples::diff();
     outcome.diffs[0].changes = Default::default();
     assert!(markdown::diff(&outcome).contains("### This update costs nothing: clients have every layer\n"));
+}
+
+#[test]
+fn markdown_counts_the_packages_that_have_no_row() {
+    let mut outcome = samples::diff();
+    let owners = &mut outcome.diffs[0].changes.owners;
+    let package = owners[0].clone();
+    owners.splice(0..0, vec![package; 10]);
+    assert!(markdown::diff(&outcome).contains("\n\nand 2 other packages, and files of no package.\n"));
 }
 
 #[test]

@@ -108,7 +108,7 @@ MEASURE = r"""
     return [255, 255, 255, 255];
   };
   const hidden = new Set();
-  for (const line of document.querySelectorAll('.treemap .line > *')) {
+  for (const line of document.querySelectorAll('.treemap .lines > *')) {
     const box = line.getBoundingClientRect();
     if (box.width === 0) continue;
     let [left, top, right, bottom] = [box.left, box.top, box.right, box.bottom];
@@ -123,7 +123,9 @@ MEASURE = r"""
     out.labels++;
     const tile = line.closest('.tile').getBoundingClientRect();
     const inside = left >= tile.left - 0.5 && top >= tile.top - 0.5 && right <= tile.right + 0.5 && bottom <= tile.bottom + 0.5;
-    if (!inside || width < box.width - 0.5 || height < box.height - 0.5) out.cut.push(line.textContent);
+    // So few letters of a longer name that nobody knows it by them.
+    const unknowable = line.scrollWidth > line.clientWidth && width < 70;
+    if (!inside || unknowable || width < box.width - 0.5 || height < box.height - 0.5) out.cut.push(line.textContent);
   }
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   for (let node; node = walker.nextNode();) {

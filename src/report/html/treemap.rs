@@ -89,13 +89,13 @@ fn tile(owned: &Owned, rect: &Rect, aspect: f64) -> String {
     out + "</div>\n"
 }
 
-/// Two lines, of which the style sheet shows those that there is room for.
+/// Two lines. The style sheet shows the first alone, or none, where there is no room for them.
 fn label(owned: &Owned) -> String {
     // The kind of package, and the folder that npm put it in, are in the title and in the table.
     let short = owned.name.split_once(':').map_or(owned.name.as_str(), |(_, name)| name);
     let short = short.rsplit_once("node_modules/").map_or(short, |(_, name)| name);
     format!(
-        "<span class=\"label\"><span class=\"line\"><b><bdi>{}</bdi></b></span><span class=\"line\"><span>{}</span></span></span>",
+        "<span class=\"label\"><span class=\"lines\"><b><bdi>{}</bdi></b><span>{}</span></span></span>",
         Text(short),
         size(owned.bytes())
     )
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn a_tile_has_its_parts_side_by_side_and_its_name_in_the_bigger_one() {
         let map = treemap([owned("npm:app/node_modules/@x/y", 1, 3)].into_iter());
-        let label = "<span class=\"label\"><span class=\"line\"><b><bdi>@x/y</bdi></b></span><span class=\"line\"><span>4 B</span></span></span>";
+        let label = "<span class=\"label\"><span class=\"lines\"><b><bdi>@x/y</bdi></b><span>4 B</span></span></span>";
         let parts = format!(
             "<div class=\"new\" style=\"flex-grow:1\"></div><div class=\"avoidable\" style=\"flex-grow:3\">{label}</div>"
         );

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use crate::diff::{Diff, Outcome};
 use crate::order::cost::{Client, RegistryProfile};
 
-use super::code;
-use crate::report::cost::{parts, rows};
+use super::{code, packages};
+use crate::report::cost::{failures, parts, rows};
 use crate::report::units::{count, percent, plural, size};
 
 /// Owners that have a row.
@@ -52,10 +52,18 @@ fn headline(diff: &Diff) -> String {
 
 fn pulls(outcome: &Outcome, diff: &Diff) -> String {
     let mut out = "| client | registry | pulled | requests | ranges |\n| --- | --- | ---: | ---: | ---: |\n".to_owned();
-    for row in rows(diff, &outcome.choice) {
+    let rows = rows(diff, &outcome.choice);
+    for row in &rows {
         let client = row.pull.client.name();
         let (pulled, requests, ranges) = (row.pulled(), row.requests(), row.ranges());
         let _ = writeln!(out, "| {client} | {} | {pulled} | {requests} | {ranges} |", row.registries);
+    }
+    let failures = failures(&rows);
+    if !failures.is_empty() {
+        out.push('\n');
+    }
+    for failure in failures {
+        let _ = writeln!(out, "- {failure}");
     }
     out
 }
@@ -68,7 +76,7 @@ fn plain(diff: &Diff) -> String {
     }
     let share = parts_of.avoidable() as f64 / parts_of.bytes() as f64;
     let mut out = format!(
-        "Of the {} of layers that a plain client pulls, **{} ({}) could be avoided**:\n\n",
+        "Of the {} of layers that a plain client pulls, **{} ({}) could be avoided**. What they are made of:\n\n",
         size(parts_of.bytes()),
         size(parts_of.avoidable()),
         percent(share)
@@ -87,9 +95,9 @@ fn owners(diff: &Diff) -> String {
         let (new, avoidable) = (size(share.changed_bytes), size(share.avoidable_bytes));
         let _ = writeln!(out, "| {name} | {new} | {avoidable} | {} |", count(share.changed_files));
     }
-    if all.len() > OWNERS {
-        let more = plural((all.len() - OWNERS) as u64, "other package", "other packages");
-        let _ = writeln!(out, "\nand {more}.");
+    let others = all.iter().skip(OWNERS).map(|share| share.owner.is_some());
+    if let Some(others) = packages(others, "other package", "other packages") {
+        let _ = writeln!(out, "\nand {others}.");
     }
     out
 }

@@ -6,7 +6,7 @@ use crate::history::Outcome;
 use crate::report::units::{count, plural, size};
 use crate::report::versions::{layout, names, pulled, updates, view};
 
-use super::code;
+use super::{code, packages};
 
 /// Owners that have a row.
 const OWNERS: usize = 20;
@@ -63,7 +63,8 @@ fn versions(outcome: &Outcome) -> String {
 fn owners(outcome: &Outcome) -> String {
     let all = &outcome.owners;
     let number = outcome.versions.len().saturating_sub(1);
-    let summary = plural(all.len() as u64, "package that changed", "packages that changed");
+    let owned = all.iter().map(|owner| owner.owner.is_some());
+    let summary = packages(owned.clone(), "package that changed", "packages that changed").unwrap_or_default();
     let mut out = format!("<details>\n<summary>{summary}</summary>\n\n");
     out.push_str("| package | updates | changed | new files |\n| --- | ---: | ---: | ---: |\n");
     for owner in all.iter().take(OWNERS) {
@@ -71,9 +72,8 @@ fn owners(outcome: &Outcome) -> String {
         let (changed, files) = (size(owner.changed_bytes), count(owner.changed_files));
         let _ = writeln!(out, "| {name} | {} of {number} | {changed} | {files} |", owner.updates);
     }
-    if all.len() > OWNERS {
-        let more = plural((all.len() - OWNERS) as u64, "other package", "other packages");
-        let _ = writeln!(out, "\nand {more}.");
+    if let Some(others) = packages(owned.skip(OWNERS), "other package", "other packages") {
+        let _ = writeln!(out, "\nand {others}.");
     }
     out.push_str("\n</details>\n");
     out

@@ -6,6 +6,8 @@ mod history;
 pub use diff::diff;
 pub use history::history;
 
+use super::plural;
+
 /// Text from an image as code in a cell of a table: whatever it is, it ends neither the code nor the cell nor the line.
 ///
 /// A run of backticks ends code that was begun by as many, and blanks at both ends are not shown (CommonMark 0.31, 6.1).
@@ -18,9 +20,30 @@ fn code(text: &str) -> String {
     format!("{fence}{blank}{text}{blank}{fence}")
 }
 
+/// How many packages rows are about, in words; `None` for no rows. One row may be about the files that no package owns.
+fn packages(is_package: impl Iterator<Item = bool>, one: &str, many: &str) -> Option<String> {
+    let (packages, nobodys): (Vec<bool>, Vec<bool>) = is_package.partition(|is_package| *is_package);
+    let number = plural(packages.len() as u64, one, many);
+    match (packages.is_empty(), nobodys.is_empty()) {
+        (true, true) => None,
+        (false, true) => Some(number),
+        (true, false) => Some("files of no package".to_owned()),
+        (false, false) => Some(format!("{number}, and files of no package")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::code;
+    use super::{code, packages};
+
+    #[test]
+    fn what_nobody_owns_is_no_package() {
+        let told = |rows: &[bool]| packages(rows.iter().copied(), "package", "packages");
+        assert_eq!(told(&[]), None);
+        assert_eq!(told(&[true, true]).as_deref(), Some("2 packages"));
+        assert_eq!(told(&[true, false]).as_deref(), Some("1 package, and files of no package"));
+        assert_eq!(told(&[false]).as_deref(), Some("files of no package"));
+    }
 
     #[test]
     fn names_end_neither_code_nor_cell_nor_line() {

@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 use crate::diff::{Diff, Outcome};
 use crate::order::changes::{Changes, Counts};
 use crate::order::cost::{Client, Pull};
-use crate::report::cost::{parts, rows};
+use crate::report::cost::{failures, parts, rows};
 use crate::report::table::{Align, Table};
 use crate::report::units::{count, percent, plural, printable, size};
 
-use super::{bold, heading};
+use super::{bold, fill, heading};
 
 /// Owners and files that are listed.
 const MOST: usize = 10;
@@ -80,11 +80,13 @@ fn pulls(outcome: &Outcome, diff: &Diff) -> String {
         ("ranges", Align::Right),
         ("registries", Align::Left),
     ]);
-    for row in rows(diff, &outcome.choice) {
+    let rows = rows(diff, &outcome.choice);
+    let failures: String = failures(&rows).iter().map(|failure| fill(&failure.to_string())).collect();
+    for row in rows {
         let (pulled, requests, ranges) = (row.pulled(), row.requests(), row.ranges());
         table.row([row.pull.client.name().to_owned(), pulled, requests, ranges, row.registries]);
     }
-    table.render()
+    table.render() + &failures
 }
 
 /// What a plain client's bytes are.

@@ -34,6 +34,24 @@ pub(super) fn red(text: &str) -> String {
     format!("\u{1b}[31m{text}\u{1b}[0m")
 }
 
+/// In lines of at most 80 columns, the first one at the margin.
+fn fill(text: &str) -> String {
+    let mut out = String::new();
+    let mut column = 0;
+    for word in text.split(' ') {
+        let width = word.chars().count();
+        let (before, start) = match column {
+            0 => ("", 0),
+            _ if column + 1 + width > 80 => ("\n  ", 2),
+            _ => (" ", column + 1),
+        };
+        out += before;
+        out += word;
+        column = start + width;
+    }
+    out + "\n"
+}
+
 /// Names one image of several, on lines of their own.
 fn heading(platform: Option<&Platform>, digest: Option<&BlobDigest>) -> String {
     let platform = platform.map(|platform| bold(&platform.to_string()) + "\n").unwrap_or_default();
