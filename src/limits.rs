@@ -23,6 +23,10 @@ pub const MANIFEST_BYTES: u64 = 4 << 20;
 /// (`maxSpecialFileSize`), so a client refuses more in any case.
 pub const TAR_SPECIAL_BYTES: u64 = 1 << 20;
 
+/// Bytes of an entry's path: Linux's `PATH_MAX`, which counts a slash before and a NUL behind. A client that extracts a longer
+/// one stops there, and a path of a megabyte can have half a million directories above it.
+pub const PATH_BYTES: usize = 4094;
+
 /// Data segments of one sparse file; Go's `maxSparseFileEntries`.
 pub const SPARSE_SEGMENTS: usize = 1 << 20;
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::limits::PATH_BYTES;
+
 /// Why a name can't be a place in an image.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
@@ -10,6 +12,10 @@ pub enum PathError {
     Escapes { name: String },
     #[error("the name {name:?} has a NUL byte")]
     Nul { name: String },
+    #[error(
+        "a name that begins {start:?}: expected at most {max} bytes, since no client can make a longer one, found {found}"
+    )]
+    TooLong { start: String, found: usize, max: usize },
 }
 
 /// A path relative to the image's root; the root itself is empty. Clients clean names in the same
@@ -39,6 +45,10 @@ impl TarPath {
                     clean.extend_from_slice(part);
                 }
             }
+        }
+        if clean.len() > PATH_BYTES {
+            let start = lossy(&clean[..clean.len().min(80)]);
+            return Err(PathError::TooLong { start, found: clean.len(), max: PATH_BYTES });
         }
         Ok(Self(clean.into()))
     }
@@ -138,6 +148,9 @@ mod tests {
             assert_eq!(path(name).as_bytes(), clean.as_bytes(), "{name}");
         }
         assert!(matches!(TarPath::new(b"a/../b"), Err(PathError::Escapes { .. })));
+        assert!(TarPath::new(&b"a/".repeat(2047)).is_ok() && TarPath::new(&b"/".repeat(5000)).is_ok());
+        let error = TarPath::new(&b"a/".repeat(2049)).unwrap_err().to_string();
+        assert!(error.contains("expected at most 4094 bytes") && error.ends_with("found 4097"), "{error}");
         assert_eq!(path("..a/...").as_bytes(), b"..a/...");
     }
 
