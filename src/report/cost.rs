@@ -136,6 +136,7 @@ pub(super) fn parts(parts: &Parts) -> impl Iterator<Item = Part> {
         (parts.same.times, Kind::Avoidable, "avoidable: files of which only the time changed"),
         (parts.same.other, Kind::Avoidable, "avoidable: content that clients have elsewhere"),
         (parts.repeated, Kind::Avoidable, "avoidable: new content that comes more than once"),
+        (parts.hidden, Kind::Avoidable, "avoidable: new content that a layer above hides again"),
         (parts.recompressed, Kind::Avoidable, "avoidable: layers that were only compressed again"),
         (parts.index, Kind::Index, "indexes (TOC and tar-split)"),
         (parts.rest, Kind::Rest, "headers and padding"),

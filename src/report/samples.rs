@@ -148,7 +148,7 @@ pub fn diff() -> diff::Outcome {
     };
     let same = Same { unchanged: 70_000_000, times: 20_000_000, other: 1_000 };
     let (repeated, recompressed, index, rest) = (500_000, 0, 610_000, 999_000);
-    let parts = Parts { new: 27_100_000, repeated, same, recompressed, index, rest };
+    let parts = Parts { new: 27_100_000, repeated, hidden: 0, same, recompressed, index, rest };
     let changes = Changes {
         changed_bytes: parts.new,
         counts: Counts { added: 1_100, removed: 4, changed: 88, metadata: 1, times: 2_000, same: 30_000 },
@@ -216,6 +216,7 @@ pub fn history(count: usize) -> history::Outcome {
         layers: version.layers,
         size: version.size,
         added_bytes: version.added_bytes,
+        first_pull: version.first_pull.clone(),
         cells: version.updates.last().unwrap_or(&version.first_pull).clone(),
     };
     let layout = |layout| LayoutHistory { layout, versions: versions.iter().map(of_layout).collect() };

@@ -38,7 +38,7 @@ pub struct Side<'a> {
 /// The difference to one older image. All bytes are compressed ones.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Changes {
-    /// Content that the older image has nowhere, each once.
+    /// Content that the older image has nowhere and the new one shows, each once.
     pub changed_bytes: u64,
     /// Paths of the merged file systems.
     pub counts: Counts,
@@ -48,7 +48,7 @@ pub struct Changes {
     pub layers: Vec<Option<Parts>>,
     /// Whose content a plain client pulls, by the owners' numbers.
     pub owners: Vec<OwnerShare>,
-    /// Files with content that the older image has not: most bytes first.
+    /// Files with content that the older image has not, those that the new one hides among them: most bytes first.
     pub files: Vec<FileShare>,
 }
 

@@ -15,6 +15,8 @@ pub struct Parts {
     pub new: u64,
     /// Such content again.
     pub repeated: u64,
+    /// Such content that no path of the new image shows: a layer above hides it.
+    pub hidden: u64,
     /// Content that the older image has, under whatever path and layer.
     pub same: Same,
     /// Layers whose tar the older image has under another digest of the blob.
@@ -45,7 +47,7 @@ impl Same {
 impl Parts {
     /// What clients would not have to pull if the same files were in other layers.
     pub const fn avoidable(&self) -> u64 {
-        self.repeated + self.same.bytes() + self.recompressed
+        self.repeated + self.hidden + self.same.bytes() + self.recompressed
     }
 
     pub const fn bytes(&self) -> u64 {
@@ -55,6 +57,7 @@ impl Parts {
     pub(super) fn add(&mut self, other: &Self) {
         self.new += other.new;
         self.repeated += other.repeated;
+        self.hidden += other.hidden;
         self.same.unchanged += other.same.unchanged;
         self.same.times += other.same.times;
         self.same.other += other.same.other;
@@ -110,14 +113,19 @@ impl<'w, 'a> Ledger<'w, 'a> {
             let bytes = content.stored.min(left);
             left -= bytes;
             let owner = owner(&entry.path);
-            let is_new = !is_recompressed && self.content(entry, content, bytes, &mut parts);
-            self.share(owner, bytes, is_new);
-            if is_new {
-                let state = match self.was.at(&entry.path) {
-                    _ if !is.shows(number, at) => FileState::Hidden,
-                    Some(_) => FileState::Changed,
-                    None => FileState::Added,
-                };
+            if is_recompressed {
+                self.share(owner, bytes, false);
+                continue;
+            }
+            let state = match self.was.at(&entry.path) {
+                _ if !is.shows(number, at) => FileState::Hidden,
+                Some(_) => FileState::Changed,
+                None => FileState::Added,
+            };
+            let (part, is_lacked) = self.content((entry, state), content, &mut parts);
+            *part += bytes;
+            self.share(owner, bytes, is_lacked && state != FileState::Hidden);
+            if is_lacked {
                 let (path, size) = (entry.path.clone(), content.size);
                 self.files.push(FileShare { path, layer: number, owner, state, size, changed_bytes: bytes });
             }
@@ -128,20 +136,26 @@ impl<'w, 'a> Ledger<'w, 'a> {
         })
     }
 
-    /// Books a file's content; true for what is new.
-    fn content(&mut self, entry: &Entry, content: &'a Content, bytes: u64, parts: &mut Parts) -> bool {
+    /// Which part a file's content belongs to, and whether clients lack it.
+    fn content<'p>(
+        &mut self,
+        (entry, state): (&Entry, FileState),
+        content: &'a Content,
+        parts: &'p mut Parts,
+    ) -> (&'p mut u64, bool) {
         if !self.contents.contains(&content.digest) {
-            let is_new = self.counted.insert(&content.digest);
-            *(if is_new { &mut parts.new } else { &mut parts.repeated }) += bytes;
-            return is_new;
+            return match state {
+                FileState::Hidden => (&mut parts.hidden, true),
+                _ if self.counted.insert(&content.digest) => (&mut parts.new, true),
+                _ => (&mut parts.repeated, false),
+            };
         }
-        let same = match self.was.at(&entry.path).map(|old| difference(old, entry)) {
+        let part = match self.was.at(&entry.path).map(|old| difference(old, entry)) {
             Some(Difference::None) => &mut parts.same.unchanged,
             Some(Difference::Times) => &mut parts.same.times,
             Some(Difference::Metadata | Difference::Content) | None => &mut parts.same.other,
         };
-        *same += bytes;
-        false
+        (part, false)
     }
 
     fn share(&mut self, owner: Option<u32>, bytes: u64, is_new: bool) {

@@ -56,6 +56,7 @@ struct PartFields {
     avoidable_bytes: u64,
     recompressed_bytes: u64,
     repeated_bytes: u64,
+    hidden_bytes: u64,
     same_content_bytes: u64,
     /// Two parts of `same_content_bytes`.
     unchanged_bytes: u64,
@@ -157,6 +158,7 @@ fn parts(parts: &Parts) -> PartFields {
         avoidable_bytes: parts.avoidable(),
         recompressed_bytes: parts.recompressed,
         repeated_bytes: parts.repeated,
+        hidden_bytes: parts.hidden,
         same_content_bytes: parts.same.bytes(),
         unchanged_bytes: parts.same.unchanged,
         times_only_bytes: parts.same.times,
