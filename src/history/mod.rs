@@ -10,7 +10,7 @@ use crate::oci::{Platform, Reference};
 use crate::order::layouts::{Cell, Layout, View};
 use crate::progress::Progress;
 use crate::source::{Image, Source, SourceError};
-use crate::survey::{common, other_platform};
+use crate::survey::{common, other_platform, other_platforms};
 
 use run::Run;
 
@@ -92,7 +92,8 @@ pub struct LayoutVersion {
     pub size: u64,
     /// As [`Version::added_bytes`].
     pub added_bytes: u64,
-    /// For each view: what a pull costs who has the version before; of the first version, a first pull.
+    /// For each view: what a first pull costs, and a pull who has the version before; of the first version the same.
+    pub first_pull: Vec<Cell>,
     pub cells: Vec<Cell>,
 }
 
@@ -103,6 +104,11 @@ impl LayoutHistory {
             None => "as-published",
             Some(layout) => layout.name(),
         }
+    }
+
+    /// What a first pull of the newest version costs for a view, by its number.
+    pub fn first_pull(&self, view: usize) -> Option<&Cell> {
+        self.versions.last().map(|version| &version.first_pull[view])
     }
 
     /// The costs of the updates for a view, by its number.
@@ -119,9 +125,11 @@ impl LayoutHistory {
 /// What the versions of `request` cost.
 pub fn history(request: &Request, progress: &Progress) -> Result<Outcome, Error> {
     let sources = request.references.iter().map(Source::open).collect::<Result<Vec<_>, _>>()?;
-    let images = choose(&sources, request.platform.as_ref())?;
+    let (images, platforms) = choose(&sources, request.platform.as_ref())?;
     let mut run = Run::new(&request.resources, progress, &request.views);
     let platform = images.last().and_then(|image| image.platform.clone());
+    let newest = sources.last().map(Source::reference);
+    run.note(newest.zip(other_platforms(&platforms, platform.as_ref())).map(|(newest, it)| format!("{newest}: {it}")));
     for (source, image) in sources.iter().zip(&images) {
         let other = other_platform(image, platform.as_ref());
         run.note(other.map(|other| format!("{}: {other}", source.reference())));
@@ -131,11 +139,13 @@ pub fn history(request: &Request, progress: &Progress) -> Result<Outcome, Error>
     run.finish(platform)
 }
 
-/// An image of each source, for one platform.
-fn choose(sources: &[Source], platform: Option<&Platform>) -> Result<Vec<Image>, Error> {
-    let Some((newest, older)) = sources.split_last() else { return Ok(Vec::new()) };
+/// An image of each source, for one platform, and those that the newest has.
+fn choose(sources: &[Source], platform: Option<&Platform>) -> Result<(Vec<Image>, Vec<Platform>), Error> {
+    let Some((newest, older)) = sources.split_last() else { return Ok((Vec::new(), Vec::new())) };
     let older = older.iter().map(|source| Ok((source, source.images(platform)?)));
-    let (image, mut images) = common(newest.images(platform)?, older.collect::<Result<_, SourceError>>()?)?;
+    let newest = newest.images(platform)?;
+    let platforms = newest.iter().filter_map(|image| image.platform.clone()).collect();
+    let (image, mut images) = common(newest, older.collect::<Result<_, SourceError>>()?)?;
     images.push(image);
-    Ok(images)
+    Ok((images, platforms))
 }

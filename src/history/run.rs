@@ -46,8 +46,9 @@ impl Told {
 
     fn add(&mut self, layers: Vec<Arc<PullLayer>>, config_bytes: u64, views: &[View]) -> LayoutVersion {
         let (count, size) = (layers.len(), size(&layers));
+        let first_pull = views.iter().map(|view| view.pull(&layers, config_bytes, &Has::default())).collect();
         let (cells, added_bytes) = self.tally.add(layers, config_bytes, views);
-        let version = LayoutVersion { layers: count, size, added_bytes, cells };
+        let version = LayoutVersion { layers: count, size, added_bytes, first_pull, cells };
         self.history.versions.push(version.clone());
         version
     }

@@ -71,6 +71,7 @@ struct LayoutVersionFields {
     layers: usize,
     size: u64,
     added_bytes: u64,
+    first_pulls: Vec<CellFields>,
     /// From the version before; of the first version, first pulls.
     pulls: Vec<CellFields>,
 }
@@ -130,6 +131,7 @@ fn layout(history: &LayoutHistory, views: &[View]) -> LayoutFields {
         layers: version.layers,
         size: version.size,
         added_bytes: version.added_bytes,
+        first_pulls: cells(&version.first_pull, views),
         pulls: cells(&version.cells, views),
     };
     LayoutFields {

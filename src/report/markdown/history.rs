@@ -36,7 +36,7 @@ fn layouts(outcome: &Outcome, number: usize) -> String {
     for history in &outcome.layouts {
         let (bytes, times) = updates(history, number, outcome.changed_bytes());
         let layers = history.versions.last().map_or(0, |version| version.layers as u64);
-        let first = history.versions.first().map_or(String::new(), |version| pulled(&version.cells[number]));
+        let first = history.first_pull(number).map_or(String::new(), pulled);
         let (name, stored) = (layout(history), size(history.stored_bytes()));
         let _ = writeln!(out, "| {name} | {} | {first} | {bytes} | {times} | {stored} |", count(layers));
     }

@@ -101,7 +101,7 @@ fn layouts(outcome: &Outcome, number: usize) -> String {
     for history in &outcome.layouts {
         let (bytes, times) = updates(history, number, outcome.changed_bytes());
         let layers = history.versions.last().map_or(0, |version| version.layers as u64);
-        let first = history.versions.first().map_or(String::new(), |version| pulled(&version.cells[number]));
+        let first = history.first_pull(number).map_or(String::new(), pulled);
         table.row([layout(history).to_owned(), count(layers), first, bytes, times, size(history.stored_bytes())]);
     }
     table.render()
