@@ -20,7 +20,7 @@ fn entry(layer: u64, n: u64, version: u64) -> Entry {
         0 => (dir, EntryKind::Dir),
         _ => (format!("{dir}/file{n}.py"), EntryKind::Regular),
     };
-    let changed = if n % 20 == 7 || matches!(n % 20, 8 | 9) && layer % 4 != 0 { version } else { 0 };
+    let changed = if n % 20 == 7 || matches!(n % 20, 8 | 9) && !layer.is_multiple_of(4) { version } else { 0 };
     let mut digest = [0; 32];
     for (at, word) in (1..).zip(digest.as_chunks_mut::<8>().0) {
         let seed = (layer * EACH + n) * 2 + changed + 1;

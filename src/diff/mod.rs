@@ -5,6 +5,7 @@ mod gate;
 use std::cmp::Reverse;
 use std::sync::Arc;
 
+use crate::compression::Compression;
 use crate::digest::BlobDigest;
 use crate::error::Error;
 use crate::job::JobOptions;
@@ -15,7 +16,7 @@ use crate::owner::Owners;
 use crate::progress::Progress;
 use crate::source::{Source, SourceError};
 use crate::span::Span;
-use crate::survey::{Roll, SurveyedImage, SurveyedLayer, Surveyor, common, other_platform};
+use crate::survey::{Roll, SurveyedImage, SurveyedLayer, Surveyor, common, other_platform, other_platforms};
 
 pub use gate::Choice;
 
@@ -103,9 +104,14 @@ pub fn diff(request: &Request, progress: &Progress) -> Result<Outcome, Error> {
     let olds = request.olds.iter().map(Source::open).collect::<Result<Vec<_>, _>>()?;
     let platform = request.platform.as_ref();
     let old_images = olds.iter().map(|old| Ok((old, old.images(platform)?))).collect::<Result<_, SourceError>>()?;
-    let (image, old_images) = common(new.images(platform)?, old_images)?;
+    let new_images = new.images(platform)?;
+    let platforms: Vec<Platform> = new_images.iter().filter_map(|image| image.platform.clone()).collect();
+    let (image, old_images) = common(new_images, old_images)?;
+    let others = other_platforms(&platforms, image.platform.as_ref());
     let mut surveyor = Surveyor::new(&request.resources, progress);
+    surveyor.notes.extend(others.map(|others| format!("{}: {others}", new.reference())));
     let surveyed = surveyor.image(&new, &image, true)?;
+    surveyor.notes.extend(estimated(&surveyed));
     let owners = surveyed.owners(&new, &image, &mut surveyor.notes)?;
     let mut diffs = Vec::with_capacity(olds.len());
     for (source, old) in olds.iter().zip(&old_images) {
@@ -125,6 +131,21 @@ pub fn diff(request: &Request, progress: &Progress) -> Result<Outcome, Error> {
         diffs,
         choice: request.choice.clone(),
         notes,
+    })
+}
+
+/// Of layers without an index nobody knows which file compressed how well.
+fn estimated(image: &SurveyedImage) -> Option<String> {
+    let is_estimated =
+        |layer: &&Arc<SurveyedLayer>| layer.pull.index.is_none() && layer.compression != Compression::None;
+    let number = image.layers.iter().filter(is_estimated).count();
+    (number > 0).then(|| {
+        format!(
+            "{}: {number} of {} layers have no index, so that the compressed bytes of their files are estimates: a layer's \
+             bytes, shared out by the files' sizes",
+            image.reference,
+            image.layers.len()
+        )
     })
 }
 

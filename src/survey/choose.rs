@@ -25,6 +25,13 @@ pub fn other_platform(image: &Image, platform: Option<&Platform>) -> Option<Stri
     (!found.is_same_family(wanted)).then(|| format!("expected an image for {wanted}, found one for {found}"))
 }
 
+/// What is said where one image of several was chosen and nobody asked for it.
+pub fn other_platforms(all: &[Platform], chosen: Option<&Platform>) -> Option<String> {
+    let chosen = chosen.filter(|_| all.len() > 1)?;
+    let others: Vec<String> = all.iter().filter(|other| *other != chosen).map(ToString::to_string).collect();
+    Some(format!("told for {chosen} alone; it has images for {}, too (--platform)", others.join(", ")))
+}
+
 /// The first one of `images` that all others have for its platform, and theirs.
 pub fn common(mut images: Vec<Image>, others: Vec<(&Source, Vec<Image>)>) -> Result<(Image, Vec<Image>), Error> {
     let has = |other: &[Image], image: &Image| {

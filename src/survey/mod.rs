@@ -30,7 +30,7 @@ use crate::progress::Progress;
 use crate::source::{Image, Layer, Source};
 use crate::toc::{TOC_DIGEST, Toc, TocEntry};
 
-pub use choose::{common, other_platform, pick};
+pub use choose::{common, other_platform, other_platforms, pick};
 pub use labels::label;
 pub use owners::{Roll, shown};
 pub use read::{Index, pull_layer, share_out, tar_inventories, tar_inventory, toc};
@@ -99,11 +99,7 @@ impl<'a> Surveyor<'a> {
     /// `owners` will be asked for: they can have hundreds of megabytes.
     pub fn image(&mut self, source: &Source, image: &Image, owners: bool) -> Result<SurveyedImage, Error> {
         let reference = source.reference().to_string();
-        if image.layers.iter().any(|layer| layer.descriptor.is_none() && layer.diff_id.is_some()) {
-            self.note(format!(
-                "{reference}: its layers are plain tars and go by their DiffIDs; a registry would serve compressed ones"
-            ));
-        }
+        self.note_nameless(&reference, image);
         let keys = image.layers.iter().map(|layer| key(source, layer)).collect::<Result<Vec<_>, _>>()?;
         let mut tars = Vec::new();
         let mut taken = HashSet::new();
@@ -126,6 +122,23 @@ impl<'a> Surveyor<'a> {
             config_size: image.manifest.config().size,
             layers: keys.iter().map(layer).collect::<Result<_, _>>()?,
         })
+    }
+
+    /// A registry would serve such layers in another form, or at least under another digest.
+    fn note_nameless(&mut self, reference: &str, image: &Image) {
+        let mut nameless = image.layers.iter().filter(|layer| layer.descriptor.is_none() && layer.diff_id.is_some());
+        let is_plain = |layer: &Layer| layer.compression == Compression::None;
+        match (nameless.clone().next(), nameless.all(is_plain)) {
+            (None, _) => {}
+            (Some(_), true) => self.note(format!(
+                "{reference}: its layers are plain tars and go by their DiffIDs; a registry would serve compressed ones, \
+                 so that all bytes told of them are too many"
+            )),
+            (Some(_), false) => self.note(format!(
+                "{reference}: its layers have no digests of their own and go by their DiffIDs; a registry would know them \
+                 by the digests of their blobs"
+            )),
+        }
     }
 
     /// Forgets all layers but this image's: in a sequence it is with those that the next one has most in common.

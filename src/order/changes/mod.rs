@@ -52,6 +52,13 @@ pub struct Changes {
     pub files: Vec<FileShare>,
 }
 
+impl Changes {
+    /// Files whose content is in `changed_bytes`.
+    pub fn changed_files(&self) -> u64 {
+        self.files.iter().filter(|file| file.state != FileState::Hidden).count() as u64
+    }
+}
+
 /// An owner's content in the layers that a plain client pulls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnerShare {

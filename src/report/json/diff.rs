@@ -35,7 +35,7 @@ struct DiffFields<'a> {
     layers: Vec<LayerFields<'a>>,
     owners: Vec<OwnerFields<'a>>,
     /// Files with new content; the biggest of them are listed.
-    changed_files: usize,
+    changed_files: u64,
     files: Vec<FileFields<'a>>,
 }
 
@@ -135,7 +135,7 @@ fn diff_fields<'a>(diff: &'a Diff, layers: &'a [NewLayer], choice: &Choice) -> D
         plain: parts(&changes.parts),
         layers: layers.iter().zip(&changes.layers).map(|(layer, parts)| layer_fields(layer, parts.as_ref())).collect(),
         owners: changes.owners.iter().map(owner).collect(),
-        changed_files: changes.files.len(),
+        changed_files: changes.changed_files(),
         files: changes.files.iter().take(FILES).map(file).collect(),
     }
 }

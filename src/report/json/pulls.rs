@@ -10,13 +10,27 @@ pub(super) struct PullFields<'a> {
     client: &'static str,
     registry: &'static str,
     outcome: &'static str,
+    /// Of a pull that fails.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<Failure>,
     requests: u64,
     ranges: u64,
     index_bytes: u64,
     data_bytes: u64,
     gap_bytes: u64,
     shared_bytes: u64,
+    hang_up_bytes: u64,
+    multipart_bytes: u64,
+    range_header_bytes: u64,
     blob_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Failure {
+    /// From 0, the lowest.
+    layer: usize,
+    digest: String,
+    why: String,
 }
 
 pub(super) fn pull(pull: &Pull) -> PullFields<'_> {
@@ -25,12 +39,20 @@ pub(super) fn pull(pull: &Pull) -> PullFields<'_> {
         client: pull.client.name(),
         registry: pull.registry.name(),
         outcome: pull.outcome.name(),
+        failure: pull.failure().map(|(layer, why)| Failure {
+            layer,
+            digest: pull.layers[layer].digest.to_string(),
+            why: why.to_string(),
+        }),
         requests: pull.cost.requests,
         ranges: pull.cost.ranges,
         index_bytes: pull.cost.index_bytes,
         data_bytes: pull.cost.data_bytes,
         gap_bytes: pull.cost.gap_bytes,
         shared_bytes: pull.cost.shared_bytes,
+        hang_up_bytes: pull.cost.hang_up_bytes,
+        multipart_bytes: pull.cost.multipart_bytes,
+        range_header_bytes: pull.cost.range_header_bytes,
         blob_bytes: pull.blob_bytes(),
     }
 }
