@@ -71,7 +71,8 @@ Examples:
   What would be kept and what written, without writing it:
     restrata rechunk docker-archive:v2.tar oci:images:v2 --previous oci:images:v1 --dry-run
   A key that was published by mistake leaves every layer:
-    restrata rechunk docker-archive:v2.tar oci:images:v2 --previous oci:images:v1 --purge /etc/app.key
+    restrata rechunk docker-archive:v2.tar oci:images:v2 --previous oci:images:v1 \\
+      --purge /etc/app.key
   The layers of FROM stay, so that images share them:
     restrata rechunk docker-archive:v1.tar oci:images:v1 --base oci:images:debian
   A bootc image that rpm-ostree made, as a plain one:
@@ -79,7 +80,8 @@ Examples:
       --label ostree.commit- --label ostree.final-diffid-
   What an update costs podman, in bytes:
     restrata rechunk docker-archive:v2.tar oci:images:v2 --previous oci:images:v1 --format json |
-      jq '.pulls[] | select(.from and .client == \"podman\").blob_bytes'
+      jq '.pulls[] | select(.from and .client == \"podman\" and .registry == \"multi-range\")
+        | .blob_bytes'
   Publish the result:
     skopeo copy --preserve-digests oci:images:v2 docker://registry.example/app:v2";
 
@@ -116,14 +118,16 @@ Examples:
   In CI, no update of more than 200 MB:
     restrata diff -q oci:images:v1 oci:images:v2 --fail-above 200MB
   The same for podman with partial pulls, from Docker Hub:
-    restrata diff -q oci:images:v1 oci:images:v2 --client podman --registry ranges-299 --fail-above 200MB
+    restrata diff -q oci:images:v1 oci:images:v2 --client podman --registry ranges-299 \\
+      --fail-above 200MB
   A page that shows packages as areas and what podman reads of each layer:
     restrata diff oci:images:v1 oci:images:v2 --format html > update.html
   A comment on a pull request:
     restrata diff oci:images:v1 oci:images:v2 --format markdown > comment.md
-  What a published image's next version would cost:
+  What a published image's next version would cost a plain client, in bytes:
     skopeo copy --preserve-digests docker://registry.example/app:v1 oci:images:v1
-    restrata diff oci:images:v1 oci:images:v2 --format json | jq .changed_bytes";
+    restrata diff oci:images:v1 oci:images:v2 --client plain --format json |
+      jq '.pulls[].blob_bytes'";
 
 pub const HISTORY: &str = "\
 Tell what a sequence of versions cost, and would have cost in other layouts\n\n\

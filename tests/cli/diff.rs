@@ -1,6 +1,8 @@
 //! `diff` as it is typed.
 
 use std::fs;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -79,4 +81,29 @@ fn a_root_file_system_has_no_layers() {
         "{}",
         err(&output)
     );
+}
+
+/// What the help calls an update's cost in bytes is one number, and that one.
+#[test]
+fn the_filters_of_the_help_give_the_cost() {
+    if Command::new("jq").arg("--version").output().is_err() {
+        return;
+    }
+    let dir = TempDir::new().unwrap();
+    let (v1, v2) = versions(&dir);
+    let (root, v3) = (format!("dir:{}", dir.path().join("root").display()), v1.replace(":v1", ":v3"));
+    let rechunk = restrata(&["rechunk", &root, &v3, "--previous", &v1, "--format", "json"]);
+    let diff = restrata(&["diff", &v1, &v2, "--client", "plain", "--format", "json"]);
+    for (command, report, client) in [("rechunk", rechunk, "podman"), ("diff", diff, "plain")] {
+        let help = out(&restrata(&[command, "--help"]));
+        let filter = help.split_once("jq '").unwrap().1.split_once('\'').unwrap().0;
+        let mut jq = Command::new("jq").arg(filter).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        jq.stdin.take().unwrap().write_all(&report.stdout).unwrap();
+        let report: Value = serde_json::from_slice(&report.stdout).unwrap();
+        let pulls = report["pulls"].as_array().unwrap();
+        let pull = pulls
+            .iter()
+            .find(|pull| pull["from"] == v1.as_str() && pull["client"] == client && pull["registry"] == "multi-range");
+        assert_eq!(out(&jq.wait_with_output().unwrap()), format!("{}\n", pull.unwrap()["blob_bytes"]), "{filter}");
+    }
 }

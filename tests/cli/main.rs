@@ -121,7 +121,9 @@ fn the_examples_are_typed_right() {
     let mut seen = 0;
     for command in COMMANDS {
         let help = out(&restrata(&[command, "--help"]));
-        for word in help.split_once("Examples:").unwrap().1.split_whitespace() {
+        let examples = help.split_once("Examples:\n").unwrap().1;
+        assert!(examples.lines().all(|line| line.starts_with("  ")), "a line that was too long: {examples}");
+        for word in examples.split_whitespace() {
             if ["oci:", "oci-archive:", "docker-archive:", "dir:"].iter().any(|start| word.starts_with(start)) {
                 word.trim_end_matches(')').parse::<Reference>().unwrap();
                 seen += 1;
