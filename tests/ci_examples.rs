@@ -1,5 +1,5 @@
-//! The commands of examples/ci, taken out of the files and run: what is tested is what people copy. Building, fetching and
-//! posting, which need servers, are left out.
+//! The scripts of examples/ci, taken out of the files and run: what is tested is what people copy. What needs servers is
+//! played by tests/stubs, which come first in PATH. Building is left out.
 #![cfg(feature = "cli")]
 
 use std::fs;
@@ -7,60 +7,263 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use assert_cmd::cargo::CommandCargoExt as _;
+use tempfile::TempDir;
 
-/// The lines of a workflow that call restrata: one of a list, or of a block.
-fn script(file: &str) -> String {
-    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/ci").join(file)).unwrap();
-    let lines = text.lines().map(|line| line.trim_start().trim_start_matches("- "));
-    let lines: Vec<&str> = lines.filter(|line| line.starts_with("restrata ")).collect();
-    assert_eq!(lines.len(), 2, "rechunk and diff in {file}: {lines:?}");
-    lines.join("\n")
+const IMAGE: &str = "registry.example/app:latest";
+const SECRET: &str = "glpat-secret";
+
+/// A workflow's parts: what each of its shells runs.
+struct Example {
+    file: &'static str,
+    shell: &'static str,
+    tell: &'static [&'static str],
+    comment: &'static str,
+    /// How it posts a comment, and how it changes the third one.
+    posts: &'static str,
+    edits: &'static str,
 }
 
-/// The variables that the workflow sets for its commands, as the file has them.
-fn value(file: &str, name: &str) -> String {
-    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/ci").join(file)).unwrap();
-    let value = text.lines().find_map(|line| line.trim_start().strip_prefix(&format!("{name}: ")));
-    value.unwrap_or_else(|| panic!("no {name} in {file}")).to_owned()
+const EXAMPLES: [Example; 2] = [
+    Example {
+        file: "github.yml",
+        shell: "bash",
+        tell: &["Log in", "Tell what the update costs"],
+        comment: "Comment",
+        posts: "api --silent --method POST repos/o/app/issues/7/comments --field body=@pull-cost.md\n",
+        edits: "api --silent --method PATCH repos/o/app/issues/comments/3 --field body=@pull-cost.md\n",
+    },
+    Example {
+        file: "gitlab.yml",
+        shell: "sh",
+        tell: &["script"],
+        comment: "after_script",
+        posts: "--request POST api/projects/1/merge_requests/7/notes --data-urlencode body@pull-cost.md --output /dev/null\n",
+        edits: "--request PUT api/projects/1/merge_requests/7/notes/3 --data-urlencode body@pull-cost.md --output /dev/null\n",
+    },
+];
+
+impl Example {
+    fn text(&self) -> String {
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/ci").join(self.file)).unwrap()
+    }
+
+    /// The block below a step's name (GitHub) or a job's key (GitLab).
+    fn script(&self, title: &str) -> String {
+        let text = self.text();
+        let is_title = |line: &&str| {
+            let line = line.trim_start();
+            line.strip_prefix("- name: ") == Some(title) || line.strip_suffix(':') == Some(title)
+        };
+        let mut lines = text.lines().skip_while(|line| !is_title(line)).skip_while(|line| !line.ends_with('|'));
+        let indent = |line: &str| line.len() - line.trim_start().len();
+        let around = indent(lines.next().unwrap_or_else(|| panic!("no block {title} in {}", self.file)));
+        let block = lines.take_while(|line| line.is_empty() || indent(line) > around);
+        let script: String = block.map(|line| format!("{line}\n")).collect();
+        assert!(!script.contains("${{"), "what others may write comes as a variable, never as code: {script}");
+        script
+    }
+
+    /// A variable that the workflow sets for its commands, as the file has it.
+    fn value(&self, name: &str) -> String {
+        let text = self.text();
+        let value = text.lines().find_map(|line| line.trim_start().strip_prefix(&format!("{name}: ")));
+        value.unwrap_or_else(|| panic!("no {name} in {}", self.file)).to_owned()
+    }
 }
 
-fn run(dir: &Path, file: &str, limit: &str) -> Output {
-    let binary = Command::cargo_bin("restrata").unwrap();
-    let bin = Path::new(binary.get_program()).parent().unwrap();
-    Command::new("sh")
-        .args(["-e", "-c", &script(file)])
-        .current_dir(dir)
-        .env("PATH", format!("{}:{}", bin.display(), std::env::var("PATH").unwrap()))
-        .env("NEW", "dir:root")
-        .env("PUBLISHED", value(file, "PUBLISHED"))
-        .env("OUTPUT", value(file, "OUTPUT"))
-        .env("LIMIT", limit)
-        .env_remove("SOURCE_DATE_EPOCH")
-        .output()
-        .unwrap()
+/// The comments are chosen with it; `left_out` says when it is missing.
+fn has_jq() -> bool {
+    Command::new("jq").arg("--version").output().is_ok()
+}
+
+/// A checkout, with an image that was and one that is new.
+struct Job {
+    example: &'static Example,
+    dir: TempDir,
+    limit: String,
+    /// What the registry says instead of giving the image.
+    refusal: &'static str,
+}
+
+impl Job {
+    fn new(example: &'static Example) -> Self {
+        let dir = TempDir::new().unwrap();
+        let file = |path: &str, content: &[u8]| {
+            let path = dir.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, content).unwrap();
+        };
+        let noise: Vec<u8> = (0..200_000_u64).map(|n| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).collect();
+        file("was/stays", &[1; 50_000]);
+        file("root/stays", &[1; 50_000]);
+        file("root/new", &noise);
+        file("comments.json", b"[]");
+        Self { example, dir, limit: example.value("LIMIT"), refusal: "" }
+    }
+
+    fn read(&self, name: &str) -> Option<String> {
+        fs::read_to_string(self.dir.path().join(name)).ok()
+    }
+
+    fn shell(&self, title: &str) -> Output {
+        let binary = Command::cargo_bin("restrata").unwrap();
+        let bin = Path::new(binary.get_program()).parent().unwrap();
+        let stubs = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stubs");
+        let path = format!("{}:{}:{}", stubs.display(), bin.display(), std::env::var("PATH").unwrap());
+        Command::new(self.example.shell)
+            .args(["-e", "-c", &self.example.script(title)])
+            .current_dir(self.dir.path())
+            .env("PATH", path)
+            .env("REFUSAL", self.refusal)
+            .envs([("NEW", "dir:root"), ("IMAGE", IMAGE), ("LIMIT", &self.limit)])
+            .envs(["PUBLISHED", "OUTPUT"].map(|name| (name, self.example.value(name))))
+            .envs([("GITHUB_REPOSITORY", "o/app"), ("GITHUB_ACTOR", "me"), ("GITHUB_STEP_SUMMARY", "summary.md")])
+            .envs([("NUMBER", "7"), ("TOKEN", SECRET), ("COST_TOKEN", SECRET), ("CI_REGISTRY_PASSWORD", SECRET)])
+            .envs([("CI_REGISTRY", "registry.example"), ("CI_REGISTRY_USER", "me"), ("CI_API_V4_URL", "api")])
+            .envs([("CI_PROJECT_ID", "1"), ("CI_MERGE_REQUEST_IID", "7")])
+            .env_remove("SOURCE_DATE_EPOCH")
+            .output()
+            .unwrap()
+    }
+
+    /// Exit code and output of what comes before the comment.
+    fn tell(&self) -> (i32, String) {
+        let mut told = (0, String::new());
+        for title in self.example.tell {
+            let output = self.shell(title);
+            told.0 = output.status.code().unwrap();
+            told.1 += &String::from_utf8_lossy(&[output.stdout, output.stderr].concat());
+        }
+        told
+    }
+
+    /// What was sent to the server.
+    fn comment(&self) -> String {
+        let output = self.shell(self.example.comment);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        self.read("posted").unwrap_or_default()
+    }
 }
 
 #[test]
-fn the_gate_passes_and_fails_and_leaves_a_comment() {
-    for file in ["github.yml", "gitlab.yml"] {
-        let temp = tempfile::tempdir().unwrap();
-        let dir = temp.path();
-        fs::create_dir(dir.join("root")).unwrap();
-        fs::write(dir.join("root/stays"), [1; 50_000]).unwrap();
-        let mut rechunk = Command::cargo_bin("restrata").unwrap();
-        let rechunk = rechunk.current_dir(dir).args(["rechunk", "dir:root", &value(file, "PUBLISHED"), "-q"]);
-        assert!(rechunk.status().unwrap().success());
-        let noise: Vec<u8> = (0..200_000_u64).map(|n| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).collect();
-        fs::write(dir.join("root/new"), noise).unwrap();
+fn the_gate_passes_and_fails_and_the_comment_says_so() {
+    for example in &EXAMPLES {
+        let mut job = Job::new(example);
+        let (code, log) = job.tell();
+        assert_eq!(code, 0, "{}: {log}", example.file);
+        let comment = job.read("pull-cost.md").unwrap();
+        let start = "<!-- pull-cost -->\n## Pull cost: within the limit of 200MB for a plain client\n";
+        assert!(comment.starts_with(start), "{comment}");
+        assert!(comment.contains("\n\n### "), "{comment}");
+        assert!(comment.contains("| plain |") && !comment.contains("| podman |"), "{comment}");
+        assert_eq!(job.read("summary.md").is_some(), example.file == "github.yml");
+        assert_eq!(job.read("summary.md").unwrap_or_else(|| comment.clone()), comment);
 
-        let passed = run(dir, file, &value(file, "LIMIT"));
-        assert_eq!(passed.status.code(), Some(0), "{file}: {}", String::from_utf8_lossy(&passed.stderr));
-        let comment = fs::read_to_string(dir.join("pull-cost.md")).unwrap();
-        assert!(comment.starts_with("### This update"), "{comment}");
-
-        fs::remove_file(dir.join("pull-cost.md")).unwrap();
-        let failed = run(dir, file, "1kB");
-        assert_eq!(failed.status.code(), Some(3), "{file}: {}", String::from_utf8_lossy(&failed.stderr));
-        assert_eq!(fs::read_to_string(dir.join("pull-cost.md")).unwrap(), comment, "the comment is there all the same");
+        job.limit = "1kB".to_owned();
+        let (code, log) = job.tell();
+        assert_eq!(code, 3, "{}: {log}", example.file);
+        let over = comment.replace("within the limit of 200MB", "over the limit of 1kB");
+        assert_eq!(job.read("pull-cost.md").unwrap(), over);
     }
+}
+
+#[test]
+fn the_comment_names_both_images() {
+    for example in &EXAMPLES {
+        let job = Job::new(example);
+        assert_eq!(job.tell().0, 0);
+        let comment = job.read("pull-cost.md").unwrap();
+        for (digestfile, before) in [("new.digest", ""), ("published.digest", "registry.example/app:latest@")] {
+            let digest = job.read(digestfile).unwrap();
+            assert!(comment.contains(&format!("`{before}{}`", digest.trim())), "{digestfile}: {comment}");
+        }
+        assert!(
+            job.read("skopeo.args").unwrap().contains("copy --preserve-digests "),
+            "blobs stay as clients have them"
+        );
+    }
+}
+
+#[test]
+fn a_name_without_an_image_passes_with_a_word() {
+    for example in &EXAMPLES {
+        for refusal in ["manifest unknown", "name unknown"] {
+            let job = Job { refusal, ..Job::new(example) };
+            let (code, log) = job.tell();
+            assert_eq!(code, 0, "{}: {log}", example.file);
+            assert!(log.contains("There is no registry.example/app:latest yet"), "{log}");
+            assert_eq!(job.read("pull-cost.md"), None);
+        }
+    }
+}
+
+#[test]
+fn a_failure_fails_and_leaves_no_comment() {
+    for example in &EXAMPLES {
+        let job = Job { refusal: "denied", ..Job::new(example) };
+        let (code, log) = job.tell();
+        assert!(code == 1 && log.contains("denied"), "{}: {code} {log}", example.file);
+        assert_eq!(job.read("pull-cost.md"), None);
+
+        let job = Job { limit: "much".to_owned(), ..Job::new(example) };
+        assert_eq!(job.tell().0, 64, "{}", example.file);
+        assert_eq!(job.read("pull-cost.md"), None);
+    }
+    let job = Job::new(&EXAMPLES[1]);
+    assert_eq!(job.comment(), "", "GitLab runs it after a failure, too");
+}
+
+/// Others' comments stay as they are, and a run changes the one that an earlier run wrote.
+#[test]
+fn one_comment_is_kept_up_to_date() {
+    if !has_jq() {
+        return;
+    }
+    let comment =
+        |id: u8, user: &str, body: &str| format!(r#"{{"id": {id}, "user": {{"login": "{user}"}}, "body": "{body}"}}"#);
+    for example in &EXAMPLES {
+        let job = Job::new(example);
+        let write = |name: &str, content: &str| fs::write(job.dir.path().join(name), content).unwrap();
+        let others = [comment(1, "github-actions[bot]", "another job's"), comment(2, "me", "why <!-- pull-cost -->?")];
+        let others = others.join(",");
+        write("comments.json", &format!("[{others}]"));
+        write("pull-cost.md", "body");
+        let posted = job.comment();
+        assert!(posted.ends_with(example.posts), "{posted}");
+
+        let own = comment(3, "github-actions[bot]", "<!-- pull-cost -->\\n## Pull cost");
+        write("comments.json", &format!("[{others},{own}]"));
+        let posted = job.comment();
+        assert!(posted.ends_with(example.edits) && !posted.contains(SECRET), "{posted}");
+        // curl's settings, which come through a pipe.
+        assert!(job.read("curl.stdin").is_none_or(|settings| settings.contains(SECRET)));
+    }
+}
+
+/// A comment that begins with the marker is not the job's own when another wrote it. (GitLab's token can't change it.)
+#[test]
+fn on_github_the_marker_is_not_enough() {
+    if !has_jq() {
+        return;
+    }
+    let job = Job::new(&EXAMPLES[0]);
+    let others = r#"[{"id": 3, "user": {"login": "me"}, "body": "<!-- pull-cost --> mine"}]"#;
+    fs::write(job.dir.path().join("comments.json"), others).unwrap();
+    fs::write(job.dir.path().join("pull-cost.md"), "body").unwrap();
+    let posted = job.comment();
+    assert!(posted.ends_with(job.example.posts), "{posted}");
+}
+
+#[test]
+fn secrets_stay_off_command_lines() {
+    for example in &EXAMPLES {
+        let job = Job::new(example);
+        assert_eq!(job.tell().0, 0);
+        assert_eq!(job.read("login.stdin").unwrap(), format!("{SECRET}\n"));
+        let commands = job.read("skopeo.args").unwrap();
+        assert!(!commands.contains(SECRET), "{commands}");
+    }
+    let github = EXAMPLES[0].text();
+    assert!(github.contains("persist-credentials: false"), "the token in .git would get into docker's build context");
+    assert!(github.contains("head.repo.full_name == github.repository"), "a fork's token can't write comments");
 }

@@ -17,6 +17,9 @@ fn says_what_cargo_test_leaves_out() {
     if !is_installed("skopeo") {
         left_out.push("skopeo on our layouts (not installed)");
     }
+    if !is_installed("jq") {
+        left_out.push("jq in examples (not installed)");
+    }
     // Past the test harness, which keeps what a passing test prints to itself.
     writeln!(std::io::stderr(), "left out: {}; {script} has them all (Debian, root)", left_out.join("; ")).unwrap();
 }
