@@ -11,31 +11,28 @@ pub enum Effort {
     Fixed(Level),
 }
 
-/// Thousandths of the image, and the level at which up to so much is compressed. Measured on two cores
-/// (docs/layers.md): level 19 takes 4 MB/s on a core, level 9 takes 70, and reading the image alone 500.
-const STEPS: [(u64, i32); 2] = [(1, 19), (600, 9)];
+/// The level of an update, and that of one of up to a thousandth of the image. Measured on two cores (docs/layers.md): level 19
+/// takes 4 MB/s on a core, level 9 takes 70, and reading the image alone 500.
+const UPDATE: i32 = 9;
+const LITTLE: i32 = 19;
 
 impl Effort {
-    /// For content of which it is not known yet how much is new: where much is known already, the level that is most likely
-    /// right, so that it need not be done twice.
+    /// For content of which it is not known yet how much is new.
     pub fn first(self, is_update: bool) -> Level {
         match self {
-            Self::Auto if is_update => Self::of_step(STEPS[STEPS.len() - 1].1),
+            Self::Auto if is_update => Self::known(UPDATE),
             Self::Auto => Level::DEFAULT,
             Self::Fixed(level) => level,
         }
     }
 
-    /// For `new` bytes of content in an image of `all`.
-    pub fn level(self, new: u64, all: u64) -> Level {
-        let step = STEPS.iter().find(|(share, _)| u128::from(new) * 1000 <= u128::from(all) * u128::from(*share));
-        match (self, step) {
-            (Self::Auto, Some((_, level))) => Self::of_step(*level),
-            _ => self.first(false),
-        }
+    /// For `new` bytes of content in an image of `all`. Never less than [`Effort::first`]: that is done by then.
+    pub fn level(self, is_update: bool, new: u64, all: u64) -> Level {
+        let is_little = is_update && u128::from(new) * 1000 <= u128::from(all);
+        if self == Self::Auto && is_little { Self::known(LITTLE) } else { self.first(is_update) }
     }
 
-    fn of_step(level: i32) -> Level {
+    fn known(level: i32) -> Level {
         Level::new(level).unwrap_or(Level::DEFAULT)
     }
 }
@@ -46,10 +43,10 @@ mod tests {
 
     #[test]
     fn less_is_compressed_harder() {
-        let level = |new| Effort::Auto.level(new, 10_000).get();
-        assert_eq!([level(10), level(11), level(6000), level(6001), level(10_000)], [19, 9, 9, 3, 3]);
+        let level = |is_update, new| Effort::Auto.level(is_update, new, 10_000).get();
+        assert_eq!([level(true, 10), level(true, 11), level(true, 10_000), level(false, 10)], [19, 9, 9, 3]);
         let fixed = Effort::Fixed(Level::new(5).unwrap());
-        assert_eq!((fixed.first(true).get(), fixed.level(1, 1000).get()), (5, 5));
+        assert_eq!((fixed.first(true).get(), fixed.level(true, 1, 1000).get()), (5, 5));
         assert_eq!((Effort::Auto.first(true).get(), Effort::Auto.first(false).get()), (9, 3));
     }
 }

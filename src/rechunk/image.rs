@@ -158,7 +158,11 @@ impl Job<'_> {
 
     /// The level of content that was compressed before the plan was made.
     pub fn first_level(&self) -> Level {
-        self.request.effort.first(!self.old.blobs.is_empty())
+        self.request.effort.first(self.is_update())
+    }
+
+    pub fn is_update(&self) -> bool {
+        !self.old.blobs.is_empty()
     }
 
     fn layer_name(&self, index: usize) -> String {

@@ -33,7 +33,7 @@ impl Job<'_> {
         let size = |file: &File| payload(unpacked, file.place).map_or(0, |payload| payload.size);
         let (new, all) =
             (files.iter().map(size).sum(), unpacked.iter().map(|layer| layer.inventory.content_bytes).sum());
-        let level = self.request.effort.level(new, all);
+        let level = self.request.effort.level(self.is_update(), new, all);
         self.slice(&mut files, unpacked, labels, level)?;
         self.decide(&mut files, labels);
         self.compress(&files, unpacked, level)?;

@@ -6,6 +6,7 @@
 //! | `new` | what the new image shows |
 //! | `log` | (the segments, with their paths as numbers) |
 //! | `claims` | which segment already shows a file exactly so |
+//! | `based` | what the base image shows as well |
 //! | `chain` | what a change costs clients that name layers by those below |
 //! | `choice` | which of several plans costs clients least |
 //! | `clean` | which segments stay, are cleaned, or go |
@@ -15,6 +16,7 @@
 //! | `write` | the entries of a layer that is written |
 //! | `view` | whether clients will see the new image, and what must be hidden for it |
 
+mod based;
 mod chain;
 mod choice;
 mod claims;
@@ -57,6 +59,12 @@ const FIRST_OWNERS: usize = 48;
 const UPDATE_OWNERS: usize = 4;
 const FIRST_LEAST: u64 = 64 << 10;
 const UPDATE_LEAST: u64 = 1 << 20;
+
+/// Shares of the image that what has no layer of its own is cut to: when too much in one of them is dead, all of it is
+/// written again.
+const FIRST_PARTS: u64 = 32;
+const LEAST_PART: u64 = 256 << 10;
+const UPDATE_PARTS: usize = 8;
 
 /// How often the plan is mended when clients would see something else than the new image. Each round gives up
 /// claims or segments, so it comes to an end; images are right after the first.
@@ -107,12 +115,14 @@ fn plans(
     if let Some(path) = purge::purged_in_base(&new, segments, options) {
         return Err(PlanError::Purge { path });
     }
+    let superseded = based::superseded(&new, &log, options.mtime);
     let (held, all_held) = clients.held();
     let mut plan_with = |thrift| {
         let broken = (0..segments.len()).filter(|&n| segments[n].is_broken);
         let mut mending = Mending { clean: broken.map(|n| (n, Reason::Broken)).collect(), ..Mending::default() };
         for round in 0..=ROUNDS {
-            let in_use: Vec<bool> = segments.iter().map(|segment| round < ROUNDS || segment.is_base).collect();
+            let is_in_use = |n: usize| segments[n].is_base || (round < ROUNDS && !superseded[n]);
+            let in_use: Vec<bool> = (0..segments.len()).map(is_in_use).collect();
             let rules = Rules { segments, thrift, held: &held, all_held, options };
             let planner = Planner { new: &new, labels, log: &log, previous, rules, segments, options };
             if let Some(plan) = planner.attempt(&in_use, &mut mending)? {
@@ -227,10 +237,19 @@ impl Planner<'_> {
         let fresh: Vec<FileId> = self.new.firsts().filter(|first| claims.segment(*first).is_none()).collect();
         let stored: u64 = fresh.iter().map(|&first| self.new.stored(first)).sum();
         let kept: u64 = usage.iter().map(|usage| usage.live).sum();
+        let all = stored + kept;
         // A layout that is mostly new is a first one.
         let grain = match stored >= kept {
-            true => Grain { owners: FIRST_OWNERS.min(self.options.max_layers * 3 / 4), least: FIRST_LEAST },
-            false => Grain { owners: UPDATE_OWNERS, least: UPDATE_LEAST },
+            true => {
+                let owners = FIRST_OWNERS.min(self.options.max_layers * 3 / 4);
+                Grain { owners, least: FIRST_LEAST, parts: owners, part: (all / FIRST_PARTS).max(LEAST_PART) }
+            }
+            false => Grain {
+                owners: UPDATE_OWNERS,
+                least: UPDATE_LEAST,
+                parts: UPDATE_PARTS,
+                part: all / UPDATE_PARTS as u64,
+            },
         };
         split(self.new, &fresh, self.labels, grain)
     }

@@ -25,6 +25,10 @@ pub(super) struct Grain {
     pub owners: usize,
     /// Compressed bytes below which nobody gets a layer of his own.
     pub least: u64,
+    /// Layers for one owner each, and for parts of what belongs to no such owner, at most; there is one such part in any case.
+    pub parts: usize,
+    /// Compressed bytes from which on that is cut.
+    pub part: u64,
 }
 
 /// A file that nobody owns is an owner by itself from this size on: such files change on their own.
@@ -71,9 +75,28 @@ pub(super) fn split(new: &NewTree<'_>, fresh: &[FileId], labels: &Labels<'_>, gr
         rest.stored += group.stored;
     }
     rest.files.sort_unstable();
-    out.insert(0, rest);
+    let mut parts = parts(new, rest, grain.part, grain.parts.saturating_sub(out.len()));
+    parts.append(&mut out);
+    let mut out = parts;
     out.extend([odd, hot]);
     out.into_iter().filter(|group| !group.files.is_empty()).flat_map(cut).collect()
+}
+
+/// Neighbours stay together: they change together more often than others.
+fn parts(new: &NewTree<'_>, rest: Group, part: u64, most: usize) -> Vec<Group> {
+    let number = (rest.stored / part.max(1)).min(most as u64).max(1);
+    let each = rest.stored.div_ceil(number);
+    let mut parts = vec![Group::default()];
+    for first in rest.files {
+        if parts.last().is_some_and(|open| open.stored >= each) && (parts.len() as u64) < number {
+            parts.push(Group::default());
+        }
+        if let Some(open) = parts.last_mut() {
+            open.files.push(first);
+            open.stored += new.stored(first);
+        }
+    }
+    parts
 }
 
 fn key<'a>(new: &NewTree<'a>, first: FileId, labels: &Labels<'_>) -> Key<'a> {

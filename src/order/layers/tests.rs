@@ -1,5 +1,7 @@
 //! One test for each decision.
 
+mod budget;
+
 use std::sync::Arc;
 
 use super::*;
@@ -48,15 +50,6 @@ fn planned_with(new: &[Entry], labels: &[Label], segments: &[Segment], options: 
     let pulls = pulls(segments);
     let clients = Clients { segments: &pulls, have: &[&pulls] };
     plan(&[new], &Labels(&[labels.to_vec()]), segments, &previous, clients, options)
-}
-
-/// The segments' states where older images have all of them, newest first, or those from there on alone.
-fn states_for(new: &[Entry], segments: &[Segment], older: &[usize]) -> Vec<State> {
-    let pulls = pulls(segments);
-    let have: Vec<&[Arc<PullLayer>]> = older.iter().map(|&first| &pulls[first..]).collect();
-    let (labels, clients) = (vec![vec![Label::default(); new.len()]], Clients { segments: &pulls, have: &have });
-    let plan = plan(&[new], &Labels(&labels), segments, &Previous::default(), clients, &Options::default());
-    plan.unwrap().layers.iter().map(|layer| layer.state).collect()
 }
 
 /// As clients see segments.
@@ -368,26 +361,4 @@ fn a_dead_segment_that_holds_purged_content_leaves_no_empty_layer() {
     let new = [file("k", 9, 900)];
     let plan = planned(&new, &[old, kept], &options);
     assert_eq!((shape(&new, &plan), plan.dropped), (vec!["kept [1]".to_owned()], vec![0]));
-}
-
-#[test]
-fn what_the_budget_has_room_for_stays_after_all() {
-    let small = segment(&[file("small", 1, 10_000), file("old/small", 2, 9_000)]);
-    let large = segment(&[file("large", 3, 50_000), file("old/large", 4, 45_000)]);
-    let rest = segment(&[file("rest", 5, 300_000)]);
-    let new = [file("small", 1, 10_000), file("large", 3, 50_000), file("rest", 5, 300_000)];
-    // The first one by its ratio was not enough, and the second one is without it.
-    assert_eq!(states_for(&new, &[small, large, rest], &[0]), [State::Kept, State::Cleaned, State::Kept, State::Fresh]);
-}
-
-#[test]
-fn a_layer_that_older_images_lack_is_cheap_to_clean() {
-    let late = segment(&[file("late", 1, 12_000), file("old/late", 2, 10_000)]);
-    let early = segment(&[file("early", 3, 10_000), file("old/early", 4, 10_000)]);
-    let rest = segment(&[file("rest", 5, 148_000)]);
-    let new = [file("late", 1, 12_000), file("early", 3, 10_000), file("rest", 5, 148_000)];
-    let segments = [late, early, rest];
-    let cleaned = |older: &[usize]| states_for(&new, &segments, older).iter().position(|it| *it == State::Cleaned);
-    assert_eq!(cleaned(&[0]), Some(1));
-    assert_eq!(cleaned(&[0, 1]), Some(0));
 }
