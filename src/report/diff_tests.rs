@@ -114,7 +114,7 @@ fn markdown_holds_whatever_names_say() {
     ));
     assert!(text.contains("| `dpkg:python3.13` | 27.0 MB | 80.0 MB | 2 |\n| *nobody's* | 100 kB | 0 B | 1 |\n"));
     assert!(text.contains("| ``/usr/share/a\\|b`c\\u{1b}[2J`` | added | 1.00 MB | `dpkg:python3.13` |\n"));
-    assert!(text.contains("<summary>3 new files</summary>\n\n| file |") && text.ends_with("\n\n</details>\n"));
+    assert!(text.contains("<summary>3 new files</summary>\n\n| file |") && text.contains("\n\n</details>\n"));
     // A table has as many cells in each row as in its head.
     for table in text.split("\n\n").filter(|block| block.starts_with("| ")) {
         let cells = |line: &str| line.replace("\\|", "").matches('|').count();
@@ -123,6 +123,18 @@ fn markdown_holds_whatever_names_say() {
     let mut outcome = samples::diff();
     outcome.diffs[0].changes = Default::default();
     assert!(markdown::diff(&outcome).contains("### This update costs nothing: clients have every layer\n"));
+}
+
+#[test]
+fn markdown_ends_with_the_notes() {
+    let mut outcome = samples::diff();
+    outcome.notes = vec!["expected an image for linux/s390x".to_owned(), "@team <b>`x`\n# y".to_owned()];
+    let notes = "\n\n**Notes**\n\n- `expected an image for linux/s390x`\n- ``@team <b>`x`\\n# y``\n";
+    assert!(markdown::diff(&outcome).ends_with(&format!("</details>{notes}")), "{}", markdown::diff(&outcome));
+    outcome.diffs.push(outcome.diffs[0].clone());
+    assert_eq!(markdown::diff(&outcome).matches("**Notes**").count(), 1);
+    outcome.notes.clear();
+    assert!(!markdown::diff(&outcome).contains("Notes"));
 }
 
 #[test]

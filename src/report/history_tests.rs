@@ -57,5 +57,5 @@ fn markdown_has_a_row_for_each_version() {
     // A table ends at an empty line, and a part that is folded must end.
     let rows = |line: &&str| line.starts_with('|');
     assert_eq!(text.lines().filter(rows).count(), 2 * (2 + 4) + 2 + 3 + 2 + 3);
-    assert!(text.ends_with("\n</details>\n"));
+    assert!(text.ends_with("\n</details>\n\n**Notes**\n\n- `a note`\n"));
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::diff::{Diff, Outcome};
 use crate::order::cost::{Client, RegistryProfile};
 
-use super::{code, packages};
+use super::{code, notes, packages};
 use crate::report::cost::{failures, parts, rows};
 use crate::report::units::{count, percent, plural, size};
 
@@ -16,7 +16,7 @@ const FILES: usize = 50;
 
 pub fn diff(outcome: &Outcome) -> String {
     let diffs: Vec<String> = outcome.diffs.iter().map(|diff| one(outcome, diff)).collect();
-    diffs.join("\n---\n\n")
+    diffs.join("\n---\n\n") + &notes(&outcome.notes)
 }
 
 fn one(outcome: &Outcome, diff: &Diff) -> String {

@@ -6,7 +6,7 @@ use crate::history::Outcome;
 use crate::report::units::{count, plural, size};
 use crate::report::versions::{layout, names, pulled, updates, view};
 
-use super::{code, packages};
+use super::{code, notes, packages};
 
 /// Owners that have a row.
 const OWNERS: usize = 20;
@@ -20,7 +20,7 @@ pub fn history(outcome: &Outcome) -> String {
     if !outcome.owners.is_empty() {
         let _ = write!(out, "\n{}", owners(outcome));
     }
-    out
+    out + &notes(&outcome.notes)
 }
 
 fn headline(outcome: &Outcome) -> String {

@@ -20,6 +20,15 @@ fn code(text: &str) -> String {
     format!("{fence}{blank}{text}{blank}{fence}")
 }
 
+/// What else is to be known. As code: in text, GitHub would tell those whom an image's name mentions.
+fn notes(notes: &[String]) -> String {
+    if notes.is_empty() {
+        return String::new();
+    }
+    let items: String = notes.iter().map(|note| format!("- {}\n", code(note))).collect();
+    format!("\n**Notes**\n\n{items}")
+}
+
 /// How many packages rows are about, in words; `None` for no rows. One row may be about the files that no package owns.
 fn packages(is_package: impl Iterator<Item = bool>, one: &str, many: &str) -> Option<String> {
     let (packages, nobodys): (Vec<bool>, Vec<bool>) = is_package.partition(|is_package| *is_package);
