@@ -109,7 +109,7 @@ fn registries(alike: &[&Pull], outside: &[&Pull], choice: &Choice) -> String {
         _ if alike.len() <= NAMED => names(alike),
         true => "all that were chosen".to_owned(),
         false if choice.registries.is_empty() => format!("all but {}", names(outside)),
-        false => names(alike),
+        false => format!("all chosen but {}", names(outside)),
     }
 }
 

@@ -2,7 +2,9 @@
 
 use crate::diff::Outcome;
 use crate::order::cost::{Client, Pull, PullOutcome, RegistryProfile, Why};
+use crate::tar::TarPath;
 
+use super::names::columns;
 use super::tests::{object, plain};
 use super::{json, markdown, samples, text};
 
@@ -21,6 +23,27 @@ fn text_fits_in_80_columns_and_says_what_counts() {
     assert!(text.contains("27.0 MB    80.0 MB          2  dpkg:python3.13\n"));
     assert!(text.contains("added    /usr/share/a|b`c\\u{1b}[2J\n"));
     assert!(!text.contains("compressed again"), "a kind of which there is nothing");
+}
+
+#[test]
+fn long_names_fit_in_80_columns() {
+    let mut outcome = samples::diff();
+    let long = format!("/opt/{}/bin/the-end", "語/x".repeat(400));
+    outcome.new = format!("oci:{long}:v2");
+    outcome.diffs[0].old = format!("oci:{long}:v1");
+    outcome.diffs[0].owner_names.fill(format!("npm:{long}"));
+    outcome.diffs[0].changes.files[0].path = TarPath::new(long.as_bytes()).unwrap();
+    outcome.diffs[0].changes.counts.removed = 123_456_789_012;
+    outcome.choice.clients = vec![Client::Podman];
+    outcome.choice.registries = RegistryProfile::ALL[..5].to_vec();
+    let text = plain(&text::diff(&outcome));
+    println!("{text}");
+    assert!(text.lines().all(|line| columns(line) <= 80), "{text}");
+    let ends = |end: &str| text.lines().filter(|line| line.contains('\u{2026}') && line.ends_with(end)).count();
+    assert_eq!((ends("/bin/the-end"), ends(":v1"), ends(":v2")), (3, 1, 1), "{text}");
+    assert!(text.contains("all chosen but refuse-400\n"), "{text}");
+    let report = object(&json::diff(&outcome));
+    assert_eq!((&report["files"][0]["path"], &report["new"]), (&long.into(), &outcome.new.into()));
 }
 
 #[test]

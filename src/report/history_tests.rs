@@ -1,5 +1,6 @@
 //! What a sequence of versions cost, as each renderer has it.
 
+use super::names::columns;
 use super::tests::{object, plain};
 use super::{json, markdown, samples, text};
 
@@ -11,6 +12,21 @@ fn text_fits_in_80_columns_for_any_number_of_versions() {
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{count}");
         assert!(text.starts_with("linux/amd64\nversions of oci:images:\n\n"));
     }
+}
+
+#[test]
+fn long_names_fit_in_80_columns() {
+    let mut outcome = samples::history(7);
+    let long = format!("npm:{}/語", "node_modules/x/".repeat(20));
+    for version in &mut outcome.versions {
+        version.reference = version.reference.replace("images", &long);
+    }
+    outcome.owners[0].owner = Some(long.clone());
+    let text = plain(&text::history(&outcome));
+    println!("{text}");
+    assert!(text.lines().all(|line| columns(line) <= 80), "{text}");
+    assert!(text.lines().any(|line| line.contains("npm:node") && line.contains('\u{2026}') && line.ends_with("/語")));
+    assert_eq!(object(&json::history(&outcome))["owners"][0]["owner"], long);
 }
 
 #[test]

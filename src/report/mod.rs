@@ -8,6 +8,7 @@ mod facts;
 pub mod html;
 pub mod json;
 pub mod markdown;
+mod names;
 mod table;
 pub mod text;
 mod units;

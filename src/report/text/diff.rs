@@ -9,7 +9,7 @@ use crate::report::cost::{failures, parts, rows};
 use crate::report::table::{Align, Table};
 use crate::report::units::{count, percent, plural, printable, size};
 
-use super::{bold, fill, heading};
+use super::{WIDTH, bold, fill, heading, name};
 
 /// Owners and files that are listed.
 const MOST: usize = 10;
@@ -33,7 +33,9 @@ pub fn over(diff: &Diff, pull: &Pull, limit: u64) -> String {
 }
 
 fn diff_text(outcome: &Outcome, diff: &Diff) -> String {
-    let mut out = format!("{}\nan update from {}\n", bold(&printable(&outcome.new)), printable(&diff.old));
+    let from = "an update from ";
+    let old = name(&diff.old, WIDTH - from.len());
+    let mut out = format!("{}\n{from}{old}\n", bold(&name(&outcome.new, WIDTH)));
     out.push_str(&heading(outcome.platform.as_ref(), None));
     let _ = write!(out, "\n{}\n{}\n{}", summary(&diff.changes), pulls(outcome, diff), plain(&diff.changes));
     if !diff.changes.owners.is_empty() {
@@ -50,7 +52,7 @@ fn summary(changes: &Changes) -> String {
     let (pulled, avoidable) = (changes.parts.bytes(), changes.parts.avoidable());
     let share = if pulled == 0 { 0.0 } else { avoidable as f64 / pulled as f64 };
     format!(
-        "New to clients: {files}, {} compressed.\nAvoidable: {} of the {} that a plain client pulls ({}).\n{}\n",
+        "New to clients: {files}, {} compressed.\nAvoidable: {} of the {} that a plain client pulls ({}).\n{}",
         size(changes.changed_bytes),
         size(avoidable),
         size(pulled),
@@ -63,13 +65,13 @@ fn entries(counts: &Counts) -> String {
     let Counts { added, removed, changed, metadata, times, same } = *counts;
     let told = [(added, "added"), (removed, "removed"), (changed, "changed"), (same, "same")];
     let told = told.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", count(n)));
-    let mut lines = vec![format!("Paths: {}.", told.collect::<Vec<_>>().join(", "))];
+    let mut out = fill(&format!("Paths: {}.", told.collect::<Vec<_>>().join(", ")));
     for (n, what) in [(metadata, "mode, owner or xattrs"), (times, "time")] {
         if n > 0 {
-            lines.push(format!("Paths of which only the {what} changed: {}.", count(n)));
+            let _ = writeln!(out, "Paths of which only the {what} changed: {}.", count(n));
         }
     }
-    lines.join("\n")
+    out
 }
 
 fn pulls(outcome: &Outcome, diff: &Diff) -> String {
