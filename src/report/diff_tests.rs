@@ -1,6 +1,7 @@
 //! What an update costs, as each renderer has it.
 
 use crate::diff::Outcome;
+use crate::order::changes::Counts;
 use crate::order::cost::{Client, Pull, PullOutcome, RegistryProfile, Why};
 use crate::tar::TarPath;
 
@@ -23,6 +24,15 @@ fn text_fits_in_80_columns_and_says_what_counts() {
     assert!(text.contains("27.0 MB    80.0 MB          2  dpkg:python3.13\n"));
     assert!(text.contains("added    /usr/share/a|b`c\\u{1b}[2J\n"));
     assert!(!text.contains("compressed again"), "a kind of which there is nothing");
+}
+
+#[test]
+fn paths_that_differ_in_time_alone_are_counted() {
+    let mut outcome = samples::diff();
+    outcome.diffs[0].changes.counts = Counts { times: 2_000, ..Counts::default() };
+    let text = plain(&text::diff(&outcome));
+    let paths = "\nPaths: none added, removed, changed or the same.\nPaths of which only the time changed: 2,000.\n";
+    assert!(text.contains(paths), "{text}");
 }
 
 #[test]

@@ -65,7 +65,11 @@ fn entries(counts: &Counts) -> String {
     let Counts { added, removed, changed, metadata, times, same } = *counts;
     let told = [(added, "added"), (removed, "removed"), (changed, "changed"), (same, "same")];
     let told = told.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", count(n)));
-    let mut out = fill(&format!("Paths: {}.", told.collect::<Vec<_>>().join(", ")));
+    let told: Vec<String> = told.collect();
+    let mut out = match told.is_empty() {
+        true => "Paths: none added, removed, changed or the same.\n".to_owned(),
+        false => fill(&format!("Paths: {}.", told.join(", "))),
+    };
     for (n, what) in [(metadata, "mode, owner or xattrs"), (times, "time")] {
         if n > 0 {
             let _ = writeln!(out, "Paths of which only the {what} changed: {}.", count(n));
