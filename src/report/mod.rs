@@ -23,4 +23,5 @@ mod samples;
 #[cfg(test)]
 mod tests;
 
-pub use units::{count, plural, printable, size};
+pub use names::printable;
+pub use units::{count, plural, size};

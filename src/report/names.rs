@@ -1,5 +1,53 @@
 //! Names of images, packages and files: whatever they are, they stay in their place.
 
+/// Text from an image with what can't be seen written out, as `\\u{202e}`: a file's name can neither drive the terminal nor hide,
+/// turn around or break the text beside it.
+pub fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\t' | '\r' | '\n' => out.extend(c.escape_default()),
+            c if is_unseen(c) => out.extend(c.escape_unicode()),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Unicode's Cc, Cf, Zl and Zp, and what else is shown as nothing (Default_Ignorable_Code_Point).
+const fn is_unseen(c: char) -> bool {
+    matches!(
+        c,
+        '\0'..='\u{1f}'
+            | '\u{7f}'..='\u{9f}'
+            | '\u{ad}'
+            | '\u{34f}'
+            | '\u{600}'..='\u{605}'
+            | '\u{61c}'
+            | '\u{6dd}'
+            | '\u{70f}'
+            | '\u{890}'..='\u{891}'
+            | '\u{8e2}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}'
+            | '\u{110bd}'
+            | '\u{110cd}'
+            | '\u{13430}'..='\u{1343f}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
+}
+
 /// Columns that a terminal takes for a text. Where it is in doubt a character counts two: too much room does no harm.
 pub(super) fn columns(text: &str) -> usize {
     text.chars().map(width).sum()
@@ -62,6 +110,20 @@ const fn width(c: char) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_cannot_be_seen_is_written_out() {
+        assert_eq!(printable("/a b/é\u{1b}[2J\n\t"), "/a b/é\\u{1b}[2J\\n\\t");
+        assert_eq!(printable("a\u{202e}gnp.exe\u{2069}\u{200b}日"), "a\\u{202e}gnp.exe\\u{2069}\\u{200b}日");
+        for c in
+            "\0\u{7f}\u{85}\u{9b}\u{ad}\u{61c}\u{180e}\u{200f}\u{2028}\u{2029}\u{2060}\u{2066}\u{feff}\u{fff9}\u{e0041}"
+                .chars()
+        {
+            assert_eq!(printable(&c.to_string()), c.escape_unicode().to_string());
+        }
+        let seen = "/usr/bin/[ 'x\" \\ é ß 語 \u{1f600} \u{fffd}";
+        assert_eq!(printable(seen), seen);
+    }
 
     #[test]
     fn long_names_lose_their_middle() {

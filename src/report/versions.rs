@@ -4,7 +4,8 @@ use crate::history::{LayoutHistory, Version};
 use crate::order::cost::{Client, PullOutcome};
 use crate::order::layouts::{Cell, Layout, View};
 
-use super::units::{printable, size};
+use super::names::printable;
+use super::units::size;
 
 /// What all references start with, up to a separator; empty where that is little. And what is left of each.
 pub(super) fn names(versions: &[Version]) -> (String, Vec<String>) {

@@ -63,6 +63,7 @@ mod tests {
             ("`/a``b`", "``` `/a``b` ```"),
             ("/a\nb", "`/a\\nb`"),
             ("/<b>", "`/<b>`"),
+            ("/\u{202e}gnp\u{200b}.exe\u{9b}", "`/\\u{202e}gnp\\u{200b}.exe\\u{9b}`"),
         ] {
             assert_eq!(code(name), shown);
         }

@@ -6,8 +6,9 @@ use crate::diff::{Diff, Outcome};
 use crate::order::changes::{Changes, Counts};
 use crate::order::cost::{Client, Pull};
 use crate::report::cost::{failures, parts, rows};
+use crate::report::names::printable;
 use crate::report::table::{Align, Table};
-use crate::report::units::{count, percent, plural, printable, size};
+use crate::report::units::{count, percent, plural, size};
 
 use super::{WIDTH, bold, fill, heading, name};
 

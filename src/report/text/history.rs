@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use crate::history::{Outcome, Version};
-use crate::report::names::{end_of, shortened};
+use crate::report::names::{end_of, printable, shortened};
 use crate::report::table::{Align, Table};
-use crate::report::units::{count, plural, printable, size};
+use crate::report::units::{count, plural, size};
 use crate::report::versions::{layout, names, pulled, updates, view};
 
 use super::{WIDTH, bold, heading};

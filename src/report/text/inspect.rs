@@ -1,8 +1,9 @@
 use std::fmt::Write as _;
 
 use crate::inspect::{BigFile, InspectedImage, InspectedLayer, Inspection};
+use crate::report::names::printable;
 use crate::report::table::{Align, Table};
-use crate::report::units::{count, printable, size};
+use crate::report::units::{count, size};
 
 use super::{WIDTH, bold, heading, name};
 

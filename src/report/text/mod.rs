@@ -21,8 +21,7 @@ pub use verify::verify;
 use crate::digest::BlobDigest;
 use crate::oci::Platform;
 
-use super::names::{columns, shortened};
-use super::printable;
+use super::names::{columns, printable, shortened};
 
 /// Columns that lines have at most.
 pub(super) const WIDTH: usize = 80;

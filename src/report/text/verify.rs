@@ -1,6 +1,7 @@
 use std::fmt::Write as _;
 
-use crate::report::units::{plural, printable};
+use crate::report::names::printable;
+use crate::report::units::plural;
 use crate::verify::{Difference, Verdict};
 
 use super::{green, red};
