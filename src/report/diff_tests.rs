@@ -171,6 +171,32 @@ fn markdown_ends_with_the_notes() {
 }
 
 #[test]
+fn markdown_is_no_longer_than_a_comment() {
+    // Each takes as many characters as it can: escaped, fenced, or as bytes.
+    for name in ["x".repeat(1_400), "|".repeat(1_400), "`".repeat(1_400), "\u{10000}".repeat(1_000)] {
+        let mut outcome = samples::diff();
+        outcome.new = name.clone();
+        outcome.notes = vec![name.clone(); 1_000];
+        let diff = &mut outcome.diffs[0];
+        diff.old.clone_from(&name);
+        diff.owner_names.fill(name.clone());
+        diff.changes.owners = vec![diff.changes.owners[0].clone(); 60];
+        diff.changes.files[0].path = TarPath::new(name.as_bytes()).unwrap();
+        diff.changes.files = vec![diff.changes.files[0].clone(); 60];
+        for olds in [1, 2, 16, 600] {
+            outcome.diffs = vec![outcome.diffs[0].clone(); olds];
+            let text = markdown::diff(&outcome);
+            assert!(text.len() <= 60_000, "{olds}: {}", text.len());
+            assert!(text.contains("\n</details>\n") && text.ends_with("- 990 more notes in JSON\n"), "{text}");
+            assert_eq!(text.contains("of this update alone"), olds > 1);
+            let left_out = text.contains("\n---\n\nLeft out, for want of room: ");
+            assert!(left_out == (olds == 600) || olds == 16, "{olds}");
+            assert_eq!((text.matches("| file |").count(), text.matches("\n| package |").count()), (1, 1));
+        }
+    }
+}
+
+#[test]
 fn markdown_counts_the_packages_that_have_no_row() {
     let mut outcome = samples::diff();
     let owners = &mut outcome.diffs[0].changes.owners;

@@ -1,5 +1,7 @@
 //! What a sequence of versions cost, as each renderer has it.
 
+use crate::history::OwnerHistory;
+
 use super::names::columns;
 use super::tests::{object, plain};
 use super::{json, markdown, samples, text};
@@ -60,6 +62,21 @@ fn json_has_every_pair_of_versions() {
     assert_eq!((&report["layouts"][0]["estimated"], &report["layouts"][3]["estimated"]), (&false.into(), &true.into()));
     assert_eq!((&report["owners"][0]["updates"], &report["owners"][1]["owner"]), (&2.into(), &().into()));
     assert_eq!(report["notes"][0], "a note");
+}
+
+#[test]
+fn markdown_is_no_longer_than_a_comment() {
+    let mut outcome = samples::history(400);
+    for version in &mut outcome.versions {
+        version.reference += &"`".repeat(300);
+    }
+    outcome.owners = vec![OwnerHistory { owner: Some("|".repeat(300)), ..outcome.owners[0].clone() }; 50];
+    outcome.notes = vec!["`".repeat(1_000); 50];
+    let text = markdown::history(&outcome);
+    assert!(text.len() <= 60_000, "{}", text.len());
+    assert!(text.contains("\n\nLeft out, for want of room: ") && text.contains("\n</details>\n"), "{text}");
+    let newest = text.lines().position(|line| line.contains("1.2.399")).unwrap();
+    assert!(text.lines().nth(newest - 1).unwrap().contains("1.2.398") && !text.contains("1.2.1`"), "{text}");
 }
 
 #[test]
