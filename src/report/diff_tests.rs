@@ -7,6 +7,7 @@ use crate::tar::TarPath;
 
 use super::names::columns;
 use super::tests::{object, plain};
+use super::units::count;
 use super::{json, markdown, samples, text};
 
 #[test]
@@ -211,6 +212,15 @@ fn what_is_over_a_limit_is_told_in_a_line() {
     let diff = &outcome.diffs[0];
     let over = |at: usize| text::over(diff, &diff.pulls[at], 100_000_000);
     assert_eq!(over(0), "expected at most 100 MB for a plain client that has oci:img:v1, found 119 MB");
+    let (bytes, near) = (diff.pulls[0].blob_bytes(), diff.pulls[0].blob_bytes() - 1);
+    assert_eq!(
+        text::over(diff, &diff.pulls[0], near),
+        format!(
+            "expected at most {} bytes for a plain client that has oci:img:v1, found {} bytes",
+            count(near),
+            count(bytes)
+        )
+    );
     let failed = over(6);
     assert!(
         failed.contains("for podman on refuse-501 that has oci:img:v1, found a pull that fails at layer 0: "),

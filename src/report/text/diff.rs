@@ -22,15 +22,20 @@ pub fn diff(outcome: &Outcome) -> String {
 
 /// Says which pull costs more than the limit of so many bytes.
 pub fn over(diff: &Diff, pull: &Pull, limit: u64) -> String {
-    let found = match pull.failure() {
-        Some((layer, why)) => format!("a pull that fails at layer {layer}: {why}"),
-        None => size(pull.blob_bytes()),
+    // Rounded alike, they would say that nothing is wrong.
+    let told = |bytes: u64| match size(limit) == size(pull.blob_bytes()) {
+        true => plural(bytes, "byte", "bytes"),
+        false => size(bytes),
+    };
+    let (limit, found) = match pull.failure() {
+        Some((layer, why)) => (size(limit), format!("a pull that fails at layer {layer}: {why}")),
+        None => (told(limit), told(pull.blob_bytes())),
     };
     let client = match pull.client {
         Client::Plain => "a plain client".to_owned(),
         client => format!("{} on {}", client.name(), pull.registry.name()),
     };
-    format!("expected at most {} for {client} that has {}, found {found}", size(limit), printable(&diff.old))
+    format!("expected at most {limit} for {client} that has {}, found {found}", printable(&diff.old))
 }
 
 fn diff_text(outcome: &Outcome, diff: &Diff) -> String {
