@@ -10,7 +10,11 @@ const LEAD: &str = "Registries that cost a client the same share a row.";
 
 pub(super) fn costs(outcome: &Outcome, diff: &Diff, level: u8) -> String {
     let rows = rows(diff, &outcome.choice);
-    let most = rows.iter().map(bytes).max().unwrap_or_default();
+    // A config has no bar: beside no layers it would fill the column.
+    let most = match diff.changes.parts.bytes() {
+        0 => 0,
+        _ => rows.iter().map(bytes).max().unwrap_or_default(),
+    };
     let clients: String = rows.chunk_by(|a, b| a.pull.client == b.pull.client).map(|rows| client(rows, most)).collect();
     let table = format!(
         "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Pull costs\"><table class=\"costs\">

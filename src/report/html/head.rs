@@ -4,6 +4,7 @@ use crate::diff::{Diff, Outcome};
 use crate::digest::BlobDigest;
 use crate::order::changes::Counts;
 use crate::order::cost::{Client, Pull, PullOutcome};
+use crate::report::cost::without_layers;
 use crate::report::units::{count, percent, plural, size};
 
 use super::Text;
@@ -42,8 +43,8 @@ pub(super) fn several(outcome: &Outcome) -> String {
 }
 
 fn sentence(outcome: &Outcome, diff: &Diff) -> String {
-    if diff.changes.parts.bytes() == 0 {
-        return "This update costs nothing: clients have every layer.".to_owned();
+    if let Some(told) = without_layers(diff) {
+        return format!("{told}.");
     }
     let costs = match told(outcome, diff).as_slice() {
         [(podman, a), (plain, b)] => match (bytes(a).map(size), bytes(b).map(size)) {

@@ -169,4 +169,11 @@ fn an_update_of_nothing_is_said_to_be_one() {
     let page = well_formed(&outcome);
     assert!(page.contains("<h1>This update costs nothing: clients have every layer.</h1>"));
     assert!(!page.contains("NaN") && !page.contains("treemap wide"), "{page}");
+    for pull in &mut outcome.diffs[0].pulls {
+        (pull.config_bytes, pull.cost) = (2_540, Default::default());
+    }
+    let page = well_formed(&outcome);
+    assert!(page.contains("<h1>This update costs the config alone, 2.54 kB: clients have every layer.</h1>"), "{page}");
+    assert!(page.contains("2.54 kB</td>") && !page.contains("width:100.000%"), "{page}");
+    assert!(crate::report::markdown::diff(&outcome).starts_with("### This update costs the config alone, 2.54 kB: "));
 }

@@ -7,7 +7,7 @@ use crate::order::changes::FileShare;
 use crate::order::cost::{Client, RegistryProfile};
 
 use super::{MOST, cell, code, fitting, notes, packages};
-use crate::report::cost::{failures, parts, rows};
+use crate::report::cost::{failures, parts, rows, without_layers};
 use crate::report::units::{count, percent, plural, size};
 
 /// Owners that have a row.
@@ -64,8 +64,8 @@ fn tables(outcome: &Outcome, diff: &Diff) -> String {
 
 fn headline(diff: &Diff) -> String {
     let (changes, parts) = (&diff.changes, &diff.changes.parts);
-    if parts.bytes() == 0 {
-        return "This update costs nothing: clients have every layer".to_owned();
+    if let Some(told) = without_layers(diff) {
+        return told;
     }
     let podman = diff.pull(Client::Podman, RegistryProfile::MultiRange).filter(|pull| pull.failure().is_none());
     let podman = podman.map(|pull| format!(", podman with partial pulls {}", size(pull.blob_bytes())));
