@@ -16,7 +16,8 @@ fn text_fits_in_80_columns_and_says_what_counts() {
     println!("{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 80));
     assert!(text.starts_with("oci:img:v2\nan update from oci:img:v1\nlinux/amd64\n\nNew to clients: 3 files, 27.1 MB"));
-    assert!(text.contains("Avoidable: 90.5 MB of the 119 MB that a plain client pulls (75.9 %).\n"));
+    assert!(text.contains("Avoidable: 90.5 MB of the 119 MB of layers that a plain client pulls (75.9 %).\n"));
+    assert!(text.contains(" 119 MB  layers in all, without the config\n"));
     assert!(text.contains("Paths: 1,100 added, 4 removed, 88 changed, 30,000 same.\n"));
     assert!(text.contains("Paths of which only the time changed: 2,000.\n"));
     assert!(text.contains("plain    119 MB         3       -  any\n"));

@@ -58,7 +58,7 @@ fn summary(changes: &Changes) -> String {
     let (pulled, avoidable) = (changes.parts.bytes(), changes.parts.avoidable());
     let share = if pulled == 0 { 0.0 } else { avoidable as f64 / pulled as f64 };
     format!(
-        "New to clients: {files}, {} compressed.\nAvoidable: {} of the {} that a plain client pulls ({}).\n{}",
+        "New to clients: {files}, {} compressed.\nAvoidable: {} of the {} of layers that a plain client pulls ({}).\n{}",
         size(changes.changed_bytes),
         size(avoidable),
         size(pulled),
@@ -105,7 +105,7 @@ fn pulls(outcome: &Outcome, diff: &Diff) -> String {
 fn plain(changes: &Changes) -> String {
     let mut table = Table::new([("bytes", Align::Right), ("of what a plain client pulls", Align::Left)]);
     parts(&changes.parts).for_each(|part| table.row([size(part.bytes), part.what.to_owned()]));
-    table.row([size(changes.parts.bytes()), "layers in all".to_owned()]);
+    table.row([size(changes.parts.bytes()), "layers in all, without the config".to_owned()]);
     table.render()
 }
 
