@@ -12,7 +12,9 @@ fn text_fits_in_80_columns_for_any_number_of_versions() {
         let text = plain(&text::history(&samples::history(count)));
         println!("{text}");
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{count}");
-        assert!(text.starts_with("linux/amd64\nversions of oci:images:\n\n"));
+        assert!(text.starts_with("linux/amd64\nversions of oci:images\n\n"));
+        let behind = |number: usize| text.contains(&format!("{number} behind"));
+        assert_eq!((behind(1), behind(2), behind(5)), (true, count > 2, count > 5), "{text}");
     }
 }
 

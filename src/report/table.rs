@@ -27,7 +27,8 @@ impl<const N: usize> Table<N> {
     pub fn render(&self) -> String {
         let widths = self.widths();
         let line = |cells: [&str; N]| {
-            let padded = cells.iter().zip(widths).zip(&self.head).map(|((cell, width), (_, align))| {
+            let shown = cells.iter().zip(widths).zip(&self.head).filter(|((_, width), _)| *width > 0);
+            let padded = shown.map(|((cell, width), (_, align))| {
                 let cell = shortened(cell, width);
                 let blanks = " ".repeat(width - columns(&cell));
                 match align {
@@ -47,14 +48,15 @@ impl<const N: usize> Table<N> {
         out
     }
 
-    /// Names stand in the last column, which takes what the others leave of a line.
+    /// A column of empty cells has no width, and is left out. Names stand in the last column, which takes what the others leave of
+    /// a line.
     fn widths(&self) -> [usize; N] {
         let mut widths: [usize; N] = std::array::from_fn(|column| {
-            let cells = self.rows.iter().map(|row| columns(&row[column]));
-            cells.chain([columns(self.head[column].0)]).max().unwrap_or_default()
+            let cells = self.rows.iter().map(|row| columns(&row[column])).max().unwrap_or_default();
+            if cells == 0 { 0 } else { cells.max(columns(self.head[column].0)) }
         });
         if let Some(((last, others), (_, Align::Left))) = widths.split_last_mut().zip(self.head.last()) {
-            let before: usize = others.iter().map(|width| width + 2).sum();
+            let before: usize = others.iter().filter(|&&width| width > 0).map(|width| width + 2).sum();
             *last = (*last).min(WIDTH.saturating_sub(before)).max(1);
         }
         widths
@@ -72,6 +74,13 @@ mod tests {
         table.row(["bcdefg".into(), "1 B".into(), "longer".into()]);
         let expected = format!("{}\na       27.1 MB  x\nbcdefg      1 B  longer\n", bold("layer      size  name"));
         assert_eq!(table.render(), expected);
+    }
+
+    #[test]
+    fn a_column_of_empty_cells_is_left_out() {
+        let mut table = Table::new([("a", Align::Left), ("nothing", Align::Right), ("b", Align::Left)]);
+        table.row(["1".into(), String::new(), "2".into()]);
+        assert_eq!(table.render(), format!("{}\n1  2\n", bold("a  b")));
     }
 
     #[test]

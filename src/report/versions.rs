@@ -19,6 +19,11 @@ pub(super) fn names(versions: &[Version]) -> (String, Vec<String>) {
     (common, names)
 }
 
+/// What all references start with, as an image: without the colon that a tag follows.
+pub(super) fn image(common: &str) -> &str {
+    common.strip_suffix(':').filter(|image| image.contains(':')).unwrap_or(common)
+}
+
 pub(super) fn view(view: View) -> String {
     match view.client {
         Client::Plain => "plain client".to_owned(),
@@ -70,6 +75,11 @@ mod tests {
             updates: Vec::new(),
         };
         names(&references.iter().map(version).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn no_colon_dangles() {
+        assert_eq!((image("oci:a:"), image("oci:x/"), image("oci:"), image("")), ("oci:a", "oci:x/", "oci:", ""));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::history::{Outcome, Version};
 use crate::report::units::{count, plural, size};
-use crate::report::versions::{layout, names, pulled, updates, view};
+use crate::report::versions::{image, layout, names, pulled, updates, view};
 
 use super::{cell, code, fitting, notes, packages};
 
@@ -47,7 +47,7 @@ fn layouts(outcome: &Outcome, number: usize) -> String {
 fn versions(outcome: &Outcome) -> String {
     let (common, names) = names(&outcome.versions);
     let views: String = outcome.views.iter().map(|it| format!(" {} |", view(*it))).collect();
-    let mut out = if common.is_empty() { String::new() } else { format!("Versions of {}:\n\n", code(&common)) };
+    let mut out = if common.is_empty() { String::new() } else { format!("Versions of {}:\n\n", code(image(&common))) };
     let _ = writeln!(out, "| version | layers | size | new in registry | changed content |{views}");
     let _ = writeln!(out, "| --- | ---: | ---: | ---: | ---: |{}", " ---: |".repeat(outcome.views.len()));
     let row = |(version, name): (&Version, &String)| {

@@ -6,7 +6,7 @@ use crate::history::{Outcome, Version};
 use crate::report::names::{end_of, printable, shortened};
 use crate::report::table::{Align, Table};
 use crate::report::units::{count, plural, size};
-use crate::report::versions::{layout, names, pulled, updates, view};
+use crate::report::versions::{image, layout, names, pulled, updates, view};
 
 use super::{WIDTH, bold, heading};
 
@@ -26,7 +26,7 @@ pub fn history(outcome: &Outcome) -> String {
     let mut out = heading(outcome.platform.as_ref(), None);
     if !common.is_empty() {
         let of = "versions of ";
-        let _ = writeln!(out, "{of}{}", shortened(&common, WIDTH - of.len()));
+        let _ = writeln!(out, "{of}{}", shortened(image(&common), WIDTH - of.len()));
     }
     let _ = write!(out, "\n{}\n{}", summary(outcome), versions(outcome, &names));
     for number in 0..outcome.views.len() {
@@ -75,6 +75,7 @@ fn pulls(outcome: &Outcome, names: &[String], number: usize) -> String {
         let from = version.updates.len().checked_sub(behind);
         from.map_or(String::new(), |from| pulled(&version.updates[from][number]))
     };
+    // Columns without a cell are left out: nobody is two behind when there are two versions.
     for (version, name) in outcome.versions.iter().zip(names) {
         let first = pulled(&version.first_pull[number]);
         let [one, two, three, four, five] = [1, 2, 3, 4, 5].map(|behind| cell(version, behind));
