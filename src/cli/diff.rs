@@ -20,7 +20,8 @@ pub struct Diff {
 
     /// Show this client alone; repeat for more [default: all]
     ///
-    /// plain reuses whole layers only (docker, containerd, podman as it is installed). podman has partial pulls switched
+    /// plain reuses whole layers only (containerd, docker with its containerd image store, podman as it is installed).
+    /// docker with a graph driver pulls more: everything above the lowest changed layer. podman has partial pulls switched
     /// on; podman-reflink has its store on a file system with reflinks, too; composefs is a store with use_composefs.
     #[arg(long, value_name = "CLIENT", value_parser = values::client())]
     pub client: Vec<Client>,

@@ -109,8 +109,18 @@ fn registries(alike: &[&Pull], outside: &[&Pull], choice: &Choice) -> String {
         _ if alike.len() <= NAMED => names(alike),
         true => "all that were chosen".to_owned(),
         false if choice.registries.is_empty() => format!("all but {}", names(outside)),
-        false => names(alike),
+        false => format!("all chosen but {}", names(outside)),
     }
+}
+
+/// What is said of an update for which clients have every layer: it costs the config alone.
+pub(super) fn without_layers(diff: &Diff) -> Option<String> {
+    let config = diff.pulls.first().map_or(0, |pull| pull.config_bytes);
+    let costs = match config {
+        0 => "nothing".to_owned(),
+        config => format!("the config alone, {}", size(config)),
+    };
+    (diff.changes.parts.bytes() == 0).then(|| format!("This update costs {costs}: clients have every layer"))
 }
 
 /// A part of a plain client's bytes.

@@ -1,9 +1,13 @@
 //! What an update costs, as each renderer has it.
 
 use crate::diff::Outcome;
+use crate::order::changes::Counts;
 use crate::order::cost::{Client, Pull, PullOutcome, RegistryProfile, Why};
+use crate::tar::TarPath;
 
+use super::names::columns;
 use super::tests::{object, plain};
+use super::units::count;
 use super::{json, markdown, samples, text};
 
 #[test]
@@ -12,7 +16,8 @@ fn text_fits_in_80_columns_and_says_what_counts() {
     println!("{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 80));
     assert!(text.starts_with("oci:img:v2\nan update from oci:img:v1\nlinux/amd64\n\nNew to clients: 3 files, 27.1 MB"));
-    assert!(text.contains("Avoidable: 90.5 MB of the 119 MB that a plain client pulls (75.9 %).\n"));
+    assert!(text.contains("Avoidable: 90.5 MB of the 119 MB of layers that a plain client pulls (75.9 %).\n"));
+    assert!(text.contains(" 119 MB  layers in all, without the config\n"));
     assert!(text.contains("Paths: 1,100 added, 4 removed, 88 changed, 30,000 same.\n"));
     assert!(text.contains("Paths of which only the time changed: 2,000.\n"));
     assert!(text.contains("plain    119 MB         3       -  any\n"));
@@ -21,6 +26,36 @@ fn text_fits_in_80_columns_and_says_what_counts() {
     assert!(text.contains("27.0 MB    80.0 MB          2  dpkg:python3.13\n"));
     assert!(text.contains("added    /usr/share/a|b`c\\u{1b}[2J\n"));
     assert!(!text.contains("compressed again"), "a kind of which there is nothing");
+}
+
+#[test]
+fn paths_that_differ_in_time_alone_are_counted() {
+    let mut outcome = samples::diff();
+    outcome.diffs[0].changes.counts = Counts { times: 2_000, ..Counts::default() };
+    let text = plain(&text::diff(&outcome));
+    let paths = "\nPaths: none added, removed, changed or the same.\nPaths of which only the time changed: 2,000.\n";
+    assert!(text.contains(paths), "{text}");
+}
+
+#[test]
+fn long_names_fit_in_80_columns() {
+    let mut outcome = samples::diff();
+    let long = format!("/opt/{}/bin/the-end", "語/x".repeat(400));
+    outcome.new = format!("oci:{long}:v2");
+    outcome.diffs[0].old = format!("oci:{long}:v1");
+    outcome.diffs[0].owner_names.fill(format!("npm:{long}"));
+    outcome.diffs[0].changes.files[0].path = TarPath::new(long.as_bytes()).unwrap();
+    outcome.diffs[0].changes.counts.removed = 123_456_789_012;
+    outcome.choice.clients = vec![Client::Podman];
+    outcome.choice.registries = RegistryProfile::ALL[..5].to_vec();
+    let text = plain(&text::diff(&outcome));
+    println!("{text}");
+    assert!(text.lines().all(|line| columns(line) <= 80), "{text}");
+    let ends = |end: &str| text.lines().filter(|line| line.contains('\u{2026}') && line.ends_with(end)).count();
+    assert_eq!((ends("/bin/the-end"), ends(":v1"), ends(":v2")), (3, 1, 1), "{text}");
+    assert!(text.contains("all chosen but refuse-400\n"), "{text}");
+    let report = object(&json::diff(&outcome));
+    assert_eq!((&report["files"][0]["path"], &report["new"]), (&long.into(), &outcome.new.into()));
 }
 
 #[test]
@@ -114,7 +149,7 @@ fn markdown_holds_whatever_names_say() {
     ));
     assert!(text.contains("| `dpkg:python3.13` | 27.0 MB | 80.0 MB | 2 |\n| *nobody's* | 100 kB | 0 B | 1 |\n"));
     assert!(text.contains("| ``/usr/share/a\\|b`c\\u{1b}[2J`` | added | 1.00 MB | `dpkg:python3.13` |\n"));
-    assert!(text.contains("<summary>3 new files</summary>\n\n| file |") && text.ends_with("\n\n</details>\n"));
+    assert!(text.contains("<summary>3 new files</summary>\n\n| file |") && text.contains("\n\n</details>\n"));
     // A table has as many cells in each row as in its head.
     for table in text.split("\n\n").filter(|block| block.starts_with("| ")) {
         let cells = |line: &str| line.replace("\\|", "").matches('|').count();
@@ -123,6 +158,44 @@ fn markdown_holds_whatever_names_say() {
     let mut outcome = samples::diff();
     outcome.diffs[0].changes = Default::default();
     assert!(markdown::diff(&outcome).contains("### This update costs nothing: clients have every layer\n"));
+}
+
+#[test]
+fn markdown_ends_with_the_notes() {
+    let mut outcome = samples::diff();
+    outcome.notes = vec!["expected an image for linux/s390x".to_owned(), "@team <b>`x`\n# y".to_owned()];
+    let notes = "\n\n**Notes**\n\n- `expected an image for linux/s390x`\n- ``@team <b>`x`\\n# y``\n";
+    assert!(markdown::diff(&outcome).ends_with(&format!("</details>{notes}")), "{}", markdown::diff(&outcome));
+    outcome.diffs.push(outcome.diffs[0].clone());
+    assert_eq!(markdown::diff(&outcome).matches("**Notes**").count(), 1);
+    outcome.notes.clear();
+    assert!(!markdown::diff(&outcome).contains("Notes"));
+}
+
+#[test]
+fn markdown_is_no_longer_than_a_comment() {
+    // Each takes as many characters as it can: escaped, fenced, or as bytes.
+    for name in ["x".repeat(1_400), "|".repeat(1_400), "`".repeat(1_400), "\u{10000}".repeat(1_000)] {
+        let mut outcome = samples::diff();
+        outcome.new = name.clone();
+        outcome.notes = vec![name.clone(); 1_000];
+        let diff = &mut outcome.diffs[0];
+        diff.old.clone_from(&name);
+        diff.owner_names.fill(name.clone());
+        diff.changes.owners = vec![diff.changes.owners[0].clone(); 60];
+        diff.changes.files[0].path = TarPath::new(name.as_bytes()).unwrap();
+        diff.changes.files = vec![diff.changes.files[0].clone(); 60];
+        for olds in [1, 2, 16, 600] {
+            outcome.diffs = vec![outcome.diffs[0].clone(); olds];
+            let text = markdown::diff(&outcome);
+            assert!(text.len() <= 60_000, "{olds}: {}", text.len());
+            assert!(text.contains("\n</details>\n") && text.ends_with("- 990 more notes in JSON\n"), "{text}");
+            assert_eq!(text.contains("of this update alone"), olds > 1);
+            let left_out = text.contains("\n---\n\nLeft out, for want of room: ");
+            assert!(left_out == (olds == 600) || olds == 16, "{olds}");
+            assert_eq!((text.matches("| file |").count(), text.matches("\n| package |").count()), (1, 1));
+        }
+    }
 }
 
 #[test]
@@ -140,6 +213,15 @@ fn what_is_over_a_limit_is_told_in_a_line() {
     let diff = &outcome.diffs[0];
     let over = |at: usize| text::over(diff, &diff.pulls[at], 100_000_000);
     assert_eq!(over(0), "expected at most 100 MB for a plain client that has oci:img:v1, found 119 MB");
+    let (bytes, near) = (diff.pulls[0].blob_bytes(), diff.pulls[0].blob_bytes() - 1);
+    assert_eq!(
+        text::over(diff, &diff.pulls[0], near),
+        format!(
+            "expected at most {} bytes for a plain client that has oci:img:v1, found {} bytes",
+            count(near),
+            count(bytes)
+        )
+    );
     let failed = over(6);
     assert!(
         failed.contains("for podman on refuse-501 that has oci:img:v1, found a pull that fails at layer 0: "),

@@ -1,5 +1,8 @@
 //! What a sequence of versions cost, as each renderer has it.
 
+use crate::history::OwnerHistory;
+
+use super::names::columns;
 use super::tests::{object, plain};
 use super::{json, markdown, samples, text};
 
@@ -9,8 +12,25 @@ fn text_fits_in_80_columns_for_any_number_of_versions() {
         let text = plain(&text::history(&samples::history(count)));
         println!("{text}");
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{count}");
-        assert!(text.starts_with("linux/amd64\nversions of oci:images:\n\n"));
+        assert!(text.starts_with("linux/amd64\nversions of oci:images\n\n"));
+        let behind = |number: usize| text.contains(&format!("{number} behind"));
+        assert_eq!((behind(1), behind(2), behind(5)), (true, count > 2, count > 5), "{text}");
     }
+}
+
+#[test]
+fn long_names_fit_in_80_columns() {
+    let mut outcome = samples::history(7);
+    let long = format!("npm:{}/語", "node_modules/x/".repeat(20));
+    for version in &mut outcome.versions {
+        version.reference = version.reference.replace("images", &long);
+    }
+    outcome.owners[0].owner = Some(long.clone());
+    let text = plain(&text::history(&outcome));
+    println!("{text}");
+    assert!(text.lines().all(|line| columns(line) <= 80), "{text}");
+    assert!(text.lines().any(|line| line.contains("npm:node") && line.contains('\u{2026}') && line.ends_with("/語")));
+    assert_eq!(object(&json::history(&outcome))["owners"][0]["owner"], long);
 }
 
 #[test]
@@ -48,6 +68,21 @@ fn json_has_every_pair_of_versions() {
 }
 
 #[test]
+fn markdown_is_no_longer_than_a_comment() {
+    let mut outcome = samples::history(400);
+    for version in &mut outcome.versions {
+        version.reference += &"`".repeat(300);
+    }
+    outcome.owners = vec![OwnerHistory { owner: Some("|".repeat(300)), ..outcome.owners[0].clone() }; 50];
+    outcome.notes = vec!["`".repeat(1_000); 50];
+    let text = markdown::history(&outcome);
+    assert!(text.len() <= 60_000, "{}", text.len());
+    assert!(text.contains("\n\nLeft out, for want of room: ") && text.contains("\n</details>\n"), "{text}");
+    let newest = text.lines().position(|line| line.contains("1.2.399")).unwrap();
+    assert!(text.lines().nth(newest - 1).unwrap().contains("1.2.398") && !text.contains("1.2.1`"), "{text}");
+}
+
+#[test]
 fn markdown_has_a_row_for_each_version() {
     let text = markdown::history(&samples::history(3));
     println!("{text}");
@@ -58,5 +93,5 @@ fn markdown_has_a_row_for_each_version() {
     // A table ends at an empty line, and a part that is folded must end.
     let rows = |line: &&str| line.starts_with('|');
     assert_eq!(text.lines().filter(rows).count(), 2 * (2 + 4) + 2 + 3 + 2 + 3);
-    assert!(text.ends_with("\n</details>\n"));
+    assert!(text.ends_with("\n</details>\n\n**Notes**\n\n- `a note`\n"));
 }

@@ -8,6 +8,7 @@ mod facts;
 pub mod html;
 pub mod json;
 pub mod markdown;
+mod names;
 mod table;
 pub mod text;
 mod units;
@@ -22,4 +23,5 @@ mod samples;
 #[cfg(test)]
 mod tests;
 
-pub use units::{count, plural, printable, size};
+pub use names::printable;
+pub use units::{count, plural, size};

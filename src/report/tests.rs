@@ -1,5 +1,6 @@
 use serde_json::Value;
 
+use super::names::columns;
 use super::{json, samples, text};
 
 /// What is left where styles are stripped.
@@ -22,6 +23,28 @@ fn the_summary_fits_in_80_columns_and_says_what_counts() {
     assert!(text.contains("Layers kept: 1 of the 3 in the new image."));
     assert!(text.contains("fresh, no index"));
     assert!(text.ends_with(&format!("digest  {}\n", samples::digest(1))));
+}
+
+#[test]
+fn long_names_fit_in_80_columns() {
+    let long = format!("oci:{}:v1", "registry/語 ".repeat(30));
+    for from in [long.clone(), format!("oci:{}", "x".repeat(50)), format!("oci:{}", "x".repeat(500))] {
+        let mut outcome = samples::update();
+        let image = &mut outcome.images[0];
+        image.pulls.iter_mut().filter_map(|pull| pull.from.as_mut()).for_each(|old| old.clone_from(&from));
+        image.layers.iter_mut().for_each(|layer| layer.planned.owners = vec![long.clone(), "dpkg:perl".to_owned()]);
+        assert_eq!(object(&json::rechunk(&outcome))["pulls"][3]["from"], from);
+        for text in [text::rechunk(&outcome), text::plan(&samples::planned(outcome))].map(|text| plain(&text)) {
+            assert!(text.lines().all(|line| columns(line) <= 80), "{text}");
+            assert!(text.contains("update from oci:"), "{text}");
+        }
+    }
+    let mut inspection = samples::inspection();
+    inspection.images[0].reference.clone_from(&long);
+    inspection.images[0].layers[0].media_type = "x".repeat(100);
+    inspection.images[0].biggest[0].path.clone_from(&long);
+    let text = plain(&text::inspect(&inspection));
+    assert!(text.lines().all(|line| columns(line) <= 80), "{text}");
 }
 
 #[test]

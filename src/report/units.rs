@@ -44,18 +44,6 @@ pub(super) fn percent(share: f64) -> String {
     format!("{:.1} %", share * 100.0)
 }
 
-/// Text from an image with its control characters escaped, so that a file's name can't drive the terminal.
-pub fn printable(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c.is_control() {
-            true => out.extend(c.escape_default()),
-            false => out.push(c),
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,10 +75,5 @@ mod tests {
         }
         assert_eq!(plural(1, "entry", "entries"), "1 entry");
         assert_eq!(plural(0, "entry", "entries"), "0 entries");
-    }
-
-    #[test]
-    fn names_cannot_drive_the_terminal() {
-        assert_eq!(printable("/a b/é\u{1b}[2J\n"), "/a b/é\\u{1b}[2J\\n");
     }
 }

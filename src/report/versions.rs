@@ -4,7 +4,8 @@ use crate::history::{LayoutHistory, Version};
 use crate::order::cost::{Client, PullOutcome};
 use crate::order::layouts::{Cell, Layout, View};
 
-use super::units::{printable, size};
+use super::names::printable;
+use super::units::size;
 
 /// What all references start with, up to a separator; empty where that is little. And what is left of each.
 pub(super) fn names(versions: &[Version]) -> (String, Vec<String>) {
@@ -16,6 +17,11 @@ pub(super) fn names(versions: &[Version]) -> (String, Vec<String>) {
     let common = common.rfind(['/', ':']).map_or("", |at| &common[..=at]).to_owned();
     let names = all.iter().map(|name| name[common.len()..].to_owned()).collect();
     (common, names)
+}
+
+/// What all references start with, as an image: without the colon that a tag follows.
+pub(super) fn image(common: &str) -> &str {
+    common.strip_suffix(':').filter(|image| image.contains(':')).unwrap_or(common)
 }
 
 pub(super) fn view(view: View) -> String {
@@ -69,6 +75,11 @@ mod tests {
             updates: Vec::new(),
         };
         names(&references.iter().map(version).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn no_colon_dangles() {
+        assert_eq!((image("oci:a:"), image("oci:x/"), image("oci:"), image("")), ("oci:a", "oci:x/", "oci:", ""));
     }
 
     #[test]

@@ -10,13 +10,17 @@ const LEAD: &str = "Registries that cost a client the same share a row.";
 
 pub(super) fn costs(outcome: &Outcome, diff: &Diff, level: u8) -> String {
     let rows = rows(diff, &outcome.choice);
-    let most = rows.iter().map(bytes).max().unwrap_or_default();
+    // A config has no bar: beside no layers it would fill the column.
+    let most = match diff.changes.parts.bytes() {
+        0 => 0,
+        _ => rows.iter().map(bytes).max().unwrap_or_default(),
+    };
     let clients: String = rows.chunk_by(|a, b| a.pull.client == b.pull.client).map(|rows| client(rows, most)).collect();
     let table = format!(
         "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Pull costs\"><table class=\"costs\">
 <thead><tr><th scope=\"col\">registries</th><th class=\"bar\" aria-hidden=\"true\"></th><th scope=\"col\" class=\"num\">pulled</th>\
 <th scope=\"col\" class=\"num\">requests</th><th scope=\"col\" class=\"num\">ranges</th></tr></thead>
-{clients}</table></div>\n{LEGEND}"
+{clients}</table></div>\n{DOCKER}{LEGEND}"
     );
     section(level, "What each client pulls", LEAD, &table)
 }
@@ -61,12 +65,18 @@ fn bytes(row: &Row<'_>) -> u64 {
 
 const fn about(client: Client) -> &'static str {
     match client {
-        Client::Plain => "docker, containerd, podman as it is installed",
+        Client::Plain => {
+            "reuses whole layers: containerd, docker with its containerd image store, podman as it is installed"
+        }
         Client::Podman => "with partial pulls",
         Client::PodmanReflink => "with partial pulls, on a store with reflinks",
         Client::Composefs => "with partial pulls, on a store with use_composefs",
     }
 }
+
+const DOCKER: &str = "<p class=\"lead\">docker with a graph driver, which is docker without its containerd image store, pulls everything above \
+the lowest changed layer again, also layers that it has: more than a plain client.</p>
+";
 
 const LEGEND: &str = "<details><summary>Which registry is which</summary>
 <dl class=\"legend\">

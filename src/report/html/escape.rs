@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::report::units::printable;
+use crate::report::names::printable;
 
 /// Shown as it is, in text and in quoted attributes: nothing in it is markup, and what could hide or turn around the text beside it
 /// can be seen.
@@ -17,17 +17,11 @@ impl fmt::Display for Text<'_> {
                 '>' => f.write_str("&gt;")?,
                 '"' => f.write_str("&quot;")?,
                 '\'' => f.write_str("&#39;")?,
-                c if is_unseen(c) => write!(f, "{}", c.escape_unicode())?,
                 c => f.write_char(c)?,
             }
         }
         Ok(())
     }
-}
-
-/// Characters that turn text around (Unicode's Bidi_Control), break lines, or have no width.
-const fn is_unseen(c: char) -> bool {
-    matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]

@@ -4,9 +4,14 @@ use crate::diff::{Diff, Outcome};
 use crate::digest::BlobDigest;
 use crate::order::changes::Counts;
 use crate::order::cost::{Client, Pull, PullOutcome};
+use crate::report::cost::without_layers;
 use crate::report::units::{count, percent, plural, size};
 
 use super::Text;
+
+/// Whom the sentence is about. Not docker: with a graph driver it pulls layers again that it has.
+const NAMES: [(Client, &str); 2] =
+    [(Client::Podman, "podman with partial pulls"), (Client::Plain, "clients that reuse whole layers")];
 
 /// What one update costs, and from what to what it is.
 pub(super) fn head(outcome: &Outcome, diff: &Diff, level: u8) -> String {
@@ -38,14 +43,14 @@ pub(super) fn several(outcome: &Outcome) -> String {
 }
 
 fn sentence(outcome: &Outcome, diff: &Diff) -> String {
-    if diff.changes.parts.bytes() == 0 {
-        return "This update costs nothing: clients have every layer.".to_owned();
+    if let Some(told) = without_layers(diff) {
+        return format!("{told}.");
     }
     let costs = match told(outcome, diff).as_slice() {
-        [(podman, a), (docker, b)] => match (bytes(a).map(size), bytes(b).map(size)) {
-            (Some(a), Some(b)) if a == b => costs(&a, "podman and to docker"),
-            (Some(a), Some(b)) => format!("{} and <b class=\"key\">{b}</b> to {docker}", costs(&a, podman)),
-            _ => format!("{}; {}", cost(podman, a), cost(docker, b)),
+        [(podman, a), (plain, b)] => match (bytes(a).map(size), bytes(b).map(size)) {
+            (Some(a), Some(b)) if a == b => costs(&a, &format!("{podman} and to {plain}")),
+            (Some(a), Some(b)) => format!("{} and <b class=\"key\">{b}</b> to {plain}", costs(&a, podman)),
+            _ => format!("{}; {}", cost(podman, a), cost(plain, b)),
         },
         told => told.iter().map(|(name, pull)| cost(name, pull)).collect(),
     };
@@ -72,7 +77,7 @@ fn bytes(pull: &Pull) -> Option<u64> {
 fn told<'a>(outcome: &Outcome, diff: &'a Diff) -> Vec<(&'static str, &'a Pull)> {
     let shown = || diff.pulls.iter().filter(|pull| outcome.choice.shows(pull));
     let of = |(client, name)| Some((name, shown().find(|pull| pull.client == client)?));
-    let told: Vec<_> = [(Client::Podman, "podman"), (Client::Plain, "docker")].into_iter().filter_map(of).collect();
+    let told: Vec<_> = NAMES.into_iter().filter_map(of).collect();
     match told.is_empty() {
         true => shown().take(1).map(|pull| (pull.client.name(), pull)).collect(),
         false => told,
@@ -94,10 +99,10 @@ fn facts(diff: &Diff) -> String {
     let changes = &diff.changes;
     let (pulled, avoidable) = (changes.parts.bytes(), changes.parts.avoidable());
     let share = if pulled == 0 { 0.0 } else { avoidable as f64 / pulled as f64 };
-    let files = plural(changes.files.len() as u64, "file", "files");
+    let files = plural(changes.changed_files(), "file", "files");
     let facts = [
         (size(changes.changed_bytes), format!("new to clients, in {files}")),
-        (size(avoidable), format!("avoidable: {} of what docker pulls", percent(share))),
+        (size(avoidable), format!("avoidable: {} of what a plain client pulls", percent(share))),
         (count(paths(&changes.counts)), entries(&changes.counts)),
     ];
     let facts: String =

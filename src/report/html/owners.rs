@@ -18,7 +18,7 @@ const FILES: usize = 12;
 
 const NOBODY: &str = "no package";
 
-const LEAD: &str = "Areas are the content in the layers that docker pulls, by the packages that own it.";
+const LEAD: &str = "Areas are the content in the layers that a plain client pulls, by the packages that own it.";
 
 const KEYS: &str = "<p class=\"keys\"><span class=\"key\"><i class=\"new\"></i>new to clients</span> <span class=\"key\"><i class=\"avoidable\"></i>avoidable</span></p>
 ";

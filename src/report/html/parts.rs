@@ -6,7 +6,7 @@ use crate::report::units::{percent, size};
 
 use super::section;
 
-const LEAD: &str = "Plain clients pull whole layers. This is what those are made of that they lack.";
+const LEAD: &str = "Plain clients reuse and pull whole layers. This is what those are made of that they lack.";
 
 pub(super) fn parts(changes: &Changes, level: u8) -> String {
     let all = changes.parts.bytes();
@@ -18,14 +18,14 @@ pub(super) fn parts(changes: &Changes, level: u8) -> String {
     let rows: String = parts.iter().map(|part| row(part, all)).collect();
     let content = format!(
         "<div class=\"stack\" role=\"img\" aria-label=\"The parts of the table as lengths\">{bar}</div>
-<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"What docker pulls\"><table class=\"parts\">
+<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"What a plain client pulls\"><table class=\"parts\">
 <thead><tr><th scope=\"col\">what it is</th><th scope=\"col\" class=\"num\">bytes</th><th scope=\"col\" class=\"num\">share</th></tr></thead>
 <tbody>\n{rows}</tbody>
 <tfoot><tr><th scope=\"row\">in all, without the config</th><td class=\"num\">{}</td><td></td></tr></tfoot>
 </table></div>\n",
         size(all)
     );
-    section(level, "What docker pulls", LEAD, &content)
+    section(level, "What a plain client pulls", LEAD, &content)
 }
 
 fn piece(part: &Part) -> String {

@@ -62,11 +62,17 @@ fn sample() -> Outcome {
 fn the_answer_comes_first() {
     let page = well_formed(&sample());
     let key = |bytes: &str| format!("<b class=\"key\">{bytes}</b>");
-    let answer = format!("<h1>This update costs {} to podman and {} to docker.", key("28.0 MB"), key("119 MB"));
+    let answer = format!(
+        "<h1>This update costs {} to podman with partial pulls and {} to clients that reuse whole layers.",
+        key("28.0 MB"),
+        key("119 MB")
+    );
     assert!(page.contains(&answer), "{page}");
     assert!(page.contains("<b>27.1 MB</b> changed."));
     assert!(page.contains("<title>What an update to oci:img:v2 costs</title>"));
-    for title in ["What each client pulls", "What docker pulls", "Whose bytes they are", "Where the bytes lie", "Notes"]
+    assert_eq!(page.matches("docker with a graph driver").count(), 1);
+    for title in
+        ["What each client pulls", "What a plain client pulls", "Whose bytes they are", "Where the bytes lie", "Notes"]
     {
         assert!(page.contains(&format!("<h2>{title}</h2>")), "{title}");
     }
@@ -78,11 +84,14 @@ fn the_sentence_is_about_what_was_asked_for() {
     outcome.choice.clients = vec![Client::Podman];
     outcome.choice.registries = vec![RegistryProfile::Refuse501];
     let page = well_formed(&outcome);
-    assert!(page.contains("<h1>This update <b class=\"key\">fails</b> for podman on refuse-501. "), "{page}");
+    assert!(
+        page.contains("<h1>This update <b class=\"key\">fails</b> for podman with partial pulls on refuse-501. "),
+        "{page}"
+    );
     outcome.choice.registries = vec![RegistryProfile::Refuse400];
     outcome.choice.clients.clear();
     let page = well_formed(&outcome);
-    assert!(page.contains("<h1>This update costs <b class=\"key\">119 MB</b> to podman and to docker. "), "{page}");
+    assert!(page.contains("<h1>This update costs <b class=\"key\">119 MB</b> to podman with partial pulls and to clients that reuse whole layers. "), "{page}");
 }
 
 #[test]
@@ -160,4 +169,11 @@ fn an_update_of_nothing_is_said_to_be_one() {
     let page = well_formed(&outcome);
     assert!(page.contains("<h1>This update costs nothing: clients have every layer.</h1>"));
     assert!(!page.contains("NaN") && !page.contains("treemap wide"), "{page}");
+    for pull in &mut outcome.diffs[0].pulls {
+        (pull.config_bytes, pull.cost) = (2_540, Default::default());
+    }
+    let page = well_formed(&outcome);
+    assert!(page.contains("<h1>This update costs the config alone, 2.54 kB: clients have every layer.</h1>"), "{page}");
+    assert!(page.contains("2.54 kB</td>") && !page.contains("width:100.000%"), "{page}");
+    assert!(crate::report::markdown::diff(&outcome).starts_with("### This update costs the config alone, 2.54 kB: "));
 }

@@ -3,20 +3,39 @@
 use std::fmt::Write as _;
 
 use crate::diff::{Diff, Outcome};
+use crate::order::changes::FileShare;
 use crate::order::cost::{Client, RegistryProfile};
 
-use super::{code, packages};
-use crate::report::cost::{failures, parts, rows};
+use super::{MOST, cell, code, fitting, notes, packages};
+use crate::report::cost::{failures, parts, rows, without_layers};
 use crate::report::units::{count, percent, plural, size};
 
 /// Owners that have a row.
 const OWNERS: usize = 10;
-/// Files in the part that is folded: a comment on GitHub has 65,536 characters at most.
+/// Files in the part that is folded.
 const FILES: usize = 50;
+/// What the line takes that says what is left out.
+const LEFT_OUT: usize = 100;
 
+/// The first update in full, and of the others what they cost, as many as have room.
 pub fn diff(outcome: &Outcome) -> String {
-    let diffs: Vec<String> = outcome.diffs.iter().map(|diff| one(outcome, diff)).collect();
-    diffs.join("\n---\n\n")
+    let notes = notes(&outcome.notes);
+    let mut out = String::new();
+    for (at, diff) in outcome.diffs.iter().enumerate() {
+        let mut part = one(outcome, diff);
+        if at == 0 {
+            part.push_str(&tables(outcome, diff));
+        } else {
+            out.push_str("\n---\n\n");
+        }
+        if out.len() + part.len() + notes.len() + LEFT_OUT > MOST {
+            let left = (outcome.diffs.len() - at) as u64;
+            let _ = writeln!(out, "Left out, for want of room: {}.", plural(left, "more update", "more updates"));
+            break;
+        }
+        out.push_str(&part);
+    }
+    out + &notes
 }
 
 fn one(outcome: &Outcome, diff: &Diff) -> String {
@@ -25,6 +44,15 @@ fn one(outcome: &Outcome, diff: &Diff) -> String {
     let _ = writeln!(out, "{} from {}{}\n", code(&outcome.new), code(&diff.old), platform.unwrap_or_default());
     out.push_str(&pulls(outcome, diff));
     let _ = write!(out, "\n{}", plain(diff));
+    out
+}
+
+/// Packages and files.
+fn tables(outcome: &Outcome, diff: &Diff) -> String {
+    let mut out = String::new();
+    if outcome.diffs.len() > 1 {
+        out.push_str("\nPackages and files are told of this update alone; JSON has those of the others.\n");
+    }
     if !diff.changes.owners.is_empty() {
         let _ = write!(out, "\n{}", owners(diff));
     }
@@ -36,8 +64,8 @@ fn one(outcome: &Outcome, diff: &Diff) -> String {
 
 fn headline(diff: &Diff) -> String {
     let (changes, parts) = (&diff.changes, &diff.changes.parts);
-    if parts.bytes() == 0 {
-        return "This update costs nothing: clients have every layer".to_owned();
+    if let Some(told) = without_layers(diff) {
+        return told;
     }
     let podman = diff.pull(Client::Podman, RegistryProfile::MultiRange).filter(|pull| pull.failure().is_none());
     let podman = podman.map(|pull| format!(", podman with partial pulls {}", size(pull.blob_bytes())));
@@ -91,7 +119,7 @@ fn owners(diff: &Diff) -> String {
     let all = &diff.changes.owners;
     let mut out = "| package | new | avoidable | new files |\n| --- | ---: | ---: | ---: |\n".to_owned();
     for share in all.iter().take(OWNERS) {
-        let name = diff.owner_name(share.owner).map_or("*nobody's*".to_owned(), code);
+        let name = diff.owner_name(share.owner).map_or("*nobody's*".to_owned(), cell);
         let (new, avoidable) = (size(share.changed_bytes), size(share.avoidable_bytes));
         let _ = writeln!(out, "| {name} | {new} | {avoidable} | {} |", count(share.changed_files));
     }
@@ -106,13 +134,15 @@ fn files(diff: &Diff) -> String {
     let all = &diff.changes.files;
     let mut out = format!("<details>\n<summary>{}</summary>\n\n", plural(all.len() as u64, "new file", "new files"));
     out.push_str("| file | state | new | package |\n| --- | --- | ---: | --- |\n");
-    for file in all.iter().take(FILES) {
-        let (path, new) = (code(&file.path.to_string()), size(file.changed_bytes));
-        let owner = diff.owner_name(file.owner).map_or(String::new(), code);
-        let _ = writeln!(out, "| {path} | {} | {new} | {owner} |", file.state.name());
-    }
-    if all.len() > FILES {
-        let _ = writeln!(out, "\nand {}.", plural((all.len() - FILES) as u64, "smaller one", "smaller ones"));
+    let row = |file: &FileShare| {
+        let (path, new) = (cell(&file.path.to_string()), size(file.changed_bytes));
+        let owner = diff.owner_name(file.owner).map_or(String::new(), cell);
+        format!("| {path} | {} | {new} | {owner} |\n", file.state.name())
+    };
+    let rows = fitting(all.iter().take(FILES).map(row));
+    out.push_str(&rows.concat());
+    if all.len() > rows.len() {
+        let _ = writeln!(out, "\nand {}.", plural((all.len() - rows.len()) as u64, "smaller one", "smaller ones"));
     }
     out.push_str("\n</details>\n");
     out

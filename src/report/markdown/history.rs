@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use crate::history::Outcome;
+use crate::history::{Outcome, Version};
 use crate::report::units::{count, plural, size};
-use crate::report::versions::{layout, names, pulled, updates, view};
+use crate::report::versions::{image, layout, names, pulled, updates, view};
 
-use super::{code, packages};
+use super::{cell, code, fitting, notes, packages};
 
 /// Owners that have a row.
 const OWNERS: usize = 20;
@@ -20,7 +20,7 @@ pub fn history(outcome: &Outcome) -> String {
     if !outcome.owners.is_empty() {
         let _ = write!(out, "\n{}", owners(outcome));
     }
-    out
+    out + &notes(&outcome.notes)
 }
 
 fn headline(outcome: &Outcome) -> String {
@@ -43,19 +43,24 @@ fn layouts(outcome: &Outcome, number: usize) -> String {
     out.trim_end().to_owned()
 }
 
-/// Each version, with what its update costs.
+/// Each version, with what its update costs. Where not all have room the newest ones are told.
 fn versions(outcome: &Outcome) -> String {
     let (common, names) = names(&outcome.versions);
     let views: String = outcome.views.iter().map(|it| format!(" {} |", view(*it))).collect();
-    let mut out = if common.is_empty() { String::new() } else { format!("Versions of {}:\n\n", code(&common)) };
+    let mut out = if common.is_empty() { String::new() } else { format!("Versions of {}:\n\n", code(image(&common))) };
     let _ = writeln!(out, "| version | layers | size | new in registry | changed content |{views}");
     let _ = writeln!(out, "| --- | ---: | ---: | ---: | ---: |{}", " ---: |".repeat(outcome.views.len()));
-    for (version, name) in outcome.versions.iter().zip(&names) {
+    let row = |(version, name): (&Version, &String)| {
         let (layers, bytes, added) = (count(version.layers as u64), size(version.size), size(version.added_bytes));
         let changed = version.changed_bytes.map_or("-".to_owned(), size);
         let cells = version.updates.last().unwrap_or(&version.first_pull);
         let cells: String = cells.iter().map(|cell| format!(" {} |", pulled(cell))).collect();
-        let _ = writeln!(out, "| {} | {layers} | {bytes} | {added} | {changed} |{cells}", code(name));
+        format!("| {} | {layers} | {bytes} | {added} | {changed} |{cells}\n", cell(name))
+    };
+    let rows = fitting(outcome.versions.iter().zip(&names).rev().map(row));
+    out.extend(rows.iter().rev().map(String::as_str));
+    if let left @ 1.. = (names.len() - rows.len()) as u64 {
+        let _ = writeln!(out, "\nLeft out, for want of room: {}.", plural(left, "older version", "older versions"));
     }
     out
 }
@@ -68,7 +73,7 @@ fn owners(outcome: &Outcome) -> String {
     let mut out = format!("<details>\n<summary>{summary}</summary>\n\n");
     out.push_str("| package | updates | changed | new files |\n| --- | ---: | ---: | ---: |\n");
     for owner in all.iter().take(OWNERS) {
-        let name = owner.owner.as_deref().map_or("*nobody's*".to_owned(), code);
+        let name = owner.owner.as_deref().map_or("*nobody's*".to_owned(), cell);
         let (changed, files) = (size(owner.changed_bytes), count(owner.changed_files));
         let _ = writeln!(out, "| {name} | {} of {number} | {changed} | {files} |", owner.updates);
     }

@@ -1,7 +1,8 @@
 use std::fmt::Write as _;
 
 use crate::check::{CheckReport, CheckedLayer};
-use crate::report::units::{plural, printable, size};
+use crate::report::names::printable;
+use crate::report::units::{plural, size};
 
 use super::{green, heading, red};
 

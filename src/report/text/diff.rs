@@ -6,10 +6,11 @@ use crate::diff::{Diff, Outcome};
 use crate::order::changes::{Changes, Counts};
 use crate::order::cost::{Client, Pull};
 use crate::report::cost::{failures, parts, rows};
+use crate::report::names::printable;
 use crate::report::table::{Align, Table};
-use crate::report::units::{count, percent, plural, printable, size};
+use crate::report::units::{count, percent, plural, size};
 
-use super::{bold, fill, heading};
+use super::{WIDTH, bold, fill, heading, name};
 
 /// Owners and files that are listed.
 const MOST: usize = 10;
@@ -21,19 +22,26 @@ pub fn diff(outcome: &Outcome) -> String {
 
 /// Says which pull costs more than the limit of so many bytes.
 pub fn over(diff: &Diff, pull: &Pull, limit: u64) -> String {
-    let found = match pull.failure() {
-        Some((layer, why)) => format!("a pull that fails at layer {layer}: {why}"),
-        None => size(pull.blob_bytes()),
+    // Rounded alike, they would say that nothing is wrong.
+    let told = |bytes: u64| match size(limit) == size(pull.blob_bytes()) {
+        true => plural(bytes, "byte", "bytes"),
+        false => size(bytes),
+    };
+    let (limit, found) = match pull.failure() {
+        Some((layer, why)) => (size(limit), format!("a pull that fails at layer {layer}: {why}")),
+        None => (told(limit), told(pull.blob_bytes())),
     };
     let client = match pull.client {
         Client::Plain => "a plain client".to_owned(),
         client => format!("{} on {}", client.name(), pull.registry.name()),
     };
-    format!("expected at most {} for {client} that has {}, found {found}", size(limit), printable(&diff.old))
+    format!("expected at most {limit} for {client} that has {}, found {found}", printable(&diff.old))
 }
 
 fn diff_text(outcome: &Outcome, diff: &Diff) -> String {
-    let mut out = format!("{}\nan update from {}\n", bold(&printable(&outcome.new)), printable(&diff.old));
+    let from = "an update from ";
+    let old = name(&diff.old, WIDTH - from.len());
+    let mut out = format!("{}\n{from}{old}\n", bold(&name(&outcome.new, WIDTH)));
     out.push_str(&heading(outcome.platform.as_ref(), None));
     let _ = write!(out, "\n{}\n{}\n{}", summary(&diff.changes), pulls(outcome, diff), plain(&diff.changes));
     if !diff.changes.owners.is_empty() {
@@ -46,11 +54,11 @@ fn diff_text(outcome: &Outcome, diff: &Diff) -> String {
 }
 
 fn summary(changes: &Changes) -> String {
-    let files = plural(changes.files.len() as u64, "file", "files");
+    let files = plural(changes.changed_files(), "file", "files");
     let (pulled, avoidable) = (changes.parts.bytes(), changes.parts.avoidable());
     let share = if pulled == 0 { 0.0 } else { avoidable as f64 / pulled as f64 };
     format!(
-        "New to clients: {files}, {} compressed.\nAvoidable: {} of the {} that a plain client pulls ({}).\n{}\n",
+        "New to clients: {files}, {} compressed.\nAvoidable: {} of the {} of layers that a plain client pulls ({}).\n{}",
         size(changes.changed_bytes),
         size(avoidable),
         size(pulled),
@@ -63,13 +71,17 @@ fn entries(counts: &Counts) -> String {
     let Counts { added, removed, changed, metadata, times, same } = *counts;
     let told = [(added, "added"), (removed, "removed"), (changed, "changed"), (same, "same")];
     let told = told.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", count(n)));
-    let mut lines = vec![format!("Paths: {}.", told.collect::<Vec<_>>().join(", "))];
+    let told: Vec<String> = told.collect();
+    let mut out = match told.is_empty() {
+        true => "Paths: none added, removed, changed or the same.\n".to_owned(),
+        false => fill(&format!("Paths: {}.", told.join(", "))),
+    };
     for (n, what) in [(metadata, "mode, owner or xattrs"), (times, "time")] {
         if n > 0 {
-            lines.push(format!("Paths of which only the {what} changed: {}.", count(n)));
+            let _ = writeln!(out, "Paths of which only the {what} changed: {}.", count(n));
         }
     }
-    lines.join("\n")
+    out
 }
 
 fn pulls(outcome: &Outcome, diff: &Diff) -> String {
@@ -93,7 +105,7 @@ fn pulls(outcome: &Outcome, diff: &Diff) -> String {
 fn plain(changes: &Changes) -> String {
     let mut table = Table::new([("bytes", Align::Right), ("of what a plain client pulls", Align::Left)]);
     parts(&changes.parts).for_each(|part| table.row([size(part.bytes), part.what.to_owned()]));
-    table.row([size(changes.parts.bytes()), "layers in all".to_owned()]);
+    table.row([size(changes.parts.bytes()), "layers in all, without the config".to_owned()]);
     table.render()
 }
 

@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 
 use crate::history::{Outcome, Version};
+use crate::report::names::{end_of, printable, shortened};
 use crate::report::table::{Align, Table};
-use crate::report::units::{count, plural, printable, size};
-use crate::report::versions::{layout, names, pulled, updates, view};
+use crate::report::units::{count, plural, size};
+use crate::report::versions::{image, layout, names, pulled, updates, view};
 
-use super::{bold, heading};
+use super::{WIDTH, bold, heading};
 
 /// Owners that are listed.
 const MOST: usize = 10;
@@ -20,10 +21,12 @@ const NAME: usize = 18;
 
 pub fn history(outcome: &Outcome) -> String {
     let (common, names) = names(&outcome.versions);
-    let names: Vec<String> = names.iter().map(|name| cut(name)).collect();
+    // What differs stands at a name's end.
+    let names: Vec<String> = names.iter().map(|name| end_of(name, NAME)).collect();
     let mut out = heading(outcome.platform.as_ref(), None);
     if !common.is_empty() {
-        let _ = writeln!(out, "versions of {common}");
+        let of = "versions of ";
+        let _ = writeln!(out, "{of}{}", shortened(image(&common), WIDTH - of.len()));
     }
     let _ = write!(out, "\n{}\n{}", summary(outcome), versions(outcome, &names));
     for number in 0..outcome.views.len() {
@@ -33,15 +36,6 @@ pub fn history(outcome: &Outcome) -> String {
         let _ = write!(out, "\n{}", owners(outcome));
     }
     out
-}
-
-/// What differs stands at a name's end.
-fn cut(name: &str) -> String {
-    let chars = name.chars().count();
-    match chars > NAME {
-        true => "\u{2026}".chars().chain(name.chars().skip(chars + 1 - NAME)).collect(),
-        false => name.to_owned(),
-    }
 }
 
 fn summary(outcome: &Outcome) -> String {
@@ -81,6 +75,7 @@ fn pulls(outcome: &Outcome, names: &[String], number: usize) -> String {
         let from = version.updates.len().checked_sub(behind);
         from.map_or(String::new(), |from| pulled(&version.updates[from][number]))
     };
+    // Columns without a cell are left out: nobody is two behind when there are two versions.
     for (version, name) in outcome.versions.iter().zip(names) {
         let first = pulled(&version.first_pull[number]);
         let [one, two, three, four, five] = [1, 2, 3, 4, 5].map(|behind| cell(version, behind));

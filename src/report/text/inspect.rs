@@ -1,10 +1,14 @@
 use std::fmt::Write as _;
 
 use crate::inspect::{BigFile, InspectedImage, InspectedLayer, Inspection};
+use crate::report::names::printable;
 use crate::report::table::{Align, Table};
-use crate::report::units::{count, printable, size};
+use crate::report::units::{count, size};
 
-use super::{bold, heading};
+use super::{WIDTH, bold, heading, name};
+
+/// Columns for a layer's type: any string can be one.
+const TYPE: usize = 8;
 
 /// The layers with their indexes, then the files that weigh most.
 pub fn inspect(inspection: &Inspection) -> String {
@@ -13,7 +17,7 @@ pub fn inspect(inspection: &Inspection) -> String {
 }
 
 fn image_text(image: &InspectedImage) -> String {
-    let mut out = format!("{}\n", bold(&printable(&image.reference)));
+    let mut out = format!("{}\n", bold(&name(&image.reference, WIDTH)));
     out.push_str(&heading(image.platform.as_ref(), image.digest.as_ref()));
     let _ = write!(out, "\n{}", layers(&image.layers));
     if !image.biggest.is_empty() {
@@ -39,7 +43,7 @@ fn layers(layers: &[InspectedLayer]) -> String {
             number.to_string(),
             layer.digest.map_or_else(unknown, |digest| digest.short()),
             layer.size.map_or_else(unknown, size),
-            printable(short_type(&layer.media_type)),
+            name(short_type(&layer.media_type), TYPE),
             printable(&layer.index),
             layer.entries.map_or_else(unknown, |_| size(layer.index_bytes)),
             layer.entries.map_or_else(unknown, count),

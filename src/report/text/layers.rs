@@ -5,13 +5,17 @@ use std::fmt::Write as _;
 use crate::order::{Reason, State};
 use crate::rechunk::{OldBlob, PlannedLayer};
 use crate::report::facts::{Waste, why};
-use crate::report::units::{count, percent, plural, printable, size};
+use crate::report::names::columns;
+use crate::report::units::{count, percent, plural, size};
+
+use super::name;
 
 /// Kept layers up to this many have a row each.
 const FEW: usize = 3;
 
-/// Columns that a line of owners takes at most.
-const WIDTH: usize = 76;
+/// Columns that a line of owners takes at most, and one of them.
+const OWNERS: usize = 76;
+const OWNER: usize = 60;
 
 /// Layers for one row each, bottom first. Those that are kept need nobody's attention: many of them share a row.
 pub(super) fn rows<T>(layers: &[T], planned: impl Fn(&T) -> &PlannedLayer) -> Vec<Vec<&T>> {
@@ -73,10 +77,10 @@ pub(super) fn hidden(waste: Waste) -> String {
 pub(super) fn owners(names: &[String]) -> Option<String> {
     let more = |left: usize| if left > 0 { format!(" and {left} more") } else { String::new() };
     let mut line = String::new();
-    for (at, name) in names.iter().map(|name| printable(name)).enumerate() {
+    for (at, name) in names.iter().map(|owner| name(owner, OWNER)).enumerate() {
         let comma = if at > 0 { ", " } else { "" };
         let longer = format!("{line}{comma}{name}");
-        if longer.chars().count() + more(names.len() - at - 1).len() > WIDTH {
+        if columns(&longer) + more(names.len() - at - 1).len() > OWNERS {
             return Some(match at {
                 0 => plural(names.len() as u64, "owner", "owners"),
                 _ => line + &more(names.len() - at),

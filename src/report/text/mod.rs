@@ -21,6 +21,11 @@ pub use verify::verify;
 use crate::digest::BlobDigest;
 use crate::oci::Platform;
 
+use super::names::{columns, printable, shortened};
+
+/// Columns that lines have at most.
+pub(super) const WIDTH: usize = 80;
+
 /// Styles are few: bold for heads, green and red for an answer.
 pub(super) fn bold(text: &str) -> String {
     format!("\u{1b}[1m{text}\u{1b}[0m")
@@ -34,19 +39,25 @@ pub(super) fn red(text: &str) -> String {
     format!("\u{1b}[31m{text}\u{1b}[0m")
 }
 
-/// In lines of at most 80 columns, the first one at the margin.
+/// A name from an image for so many columns. JSON has it whole.
+fn name(text: &str, room: usize) -> String {
+    shortened(&printable(text), room)
+}
+
+/// In lines that are not too long, the first one at the margin.
 fn fill(text: &str) -> String {
     let mut out = String::new();
     let mut column = 0;
     for word in text.split(' ') {
-        let width = word.chars().count();
+        let word = shortened(word, WIDTH - 2);
+        let width = columns(&word);
         let (before, start) = match column {
             0 => ("", 0),
-            _ if column + 1 + width > 80 => ("\n  ", 2),
+            _ if column + 1 + width > WIDTH => ("\n  ", 2),
             _ => (" ", column + 1),
         };
         out += before;
-        out += word;
+        out += &word;
         column = start + width;
     }
     out + "\n"
@@ -54,7 +65,7 @@ fn fill(text: &str) -> String {
 
 /// Names one image of several, on lines of their own.
 fn heading(platform: Option<&Platform>, digest: Option<&BlobDigest>) -> String {
-    let platform = platform.map(|platform| bold(&platform.to_string()) + "\n").unwrap_or_default();
+    let platform = platform.map(|platform| bold(&name(&platform.to_string(), WIDTH)) + "\n").unwrap_or_default();
     let digest = digest.map(|digest| format!("{digest}\n")).unwrap_or_default();
     platform + &digest
 }

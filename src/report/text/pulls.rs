@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use crate::order::cost::{Client, Pull, PullOutcome, RegistryProfile};
-use crate::report::units::{plural, printable, size};
+use crate::report::units::{plural, size};
 
-use super::bold;
+use super::{WIDTH, bold, name};
 
 /// `what` is said of each kind of pull.
 pub(super) fn pulls(what: &str, pulls: &[Pull]) -> String {
@@ -16,10 +16,14 @@ pub(super) fn pulls(what: &str, pulls: &[Pull]) -> String {
     for pull in pulls.iter().filter(is_shown).filter(|pull| pull.registry == RegistryProfile::MultiRange) {
         if group != Some(&pull.from) {
             let title = match &pull.from {
-                Some(from) => format!("update from {}", printable(from)),
-                None => "first pull".to_owned(),
+                Some(from) => {
+                    let title = format!("{what}, update from ");
+                    let room = WIDTH - title.len();
+                    title + &name(from, room)
+                }
+                None => format!("{what}, first pull"),
             };
-            let _ = writeln!(out, "\n{}", bold(&format!("{what}, {title}")));
+            let _ = writeln!(out, "\n{}", bold(&title));
             group = Some(&pull.from);
         }
         let client = match pull.client {

@@ -6,10 +6,10 @@ use crate::order::{Reason, State};
 use crate::rechunk::{ImageOutcome, LayerOutcome, Outcome, PlannedLayer};
 use crate::report::facts::waste;
 use crate::report::table::{Align, Table};
-use crate::report::units::{count, plural, printable, size};
+use crate::report::units::{count, plural, size};
 
 use super::pulls::pulls;
-use super::{bold, heading, layers};
+use super::{WIDTH, bold, fill, heading, layers, name};
 
 pub fn rechunk(outcome: &Outcome) -> String {
     let mut out = String::new();
@@ -79,9 +79,10 @@ fn changes(image: &ImageOutcome) -> String {
     let mut out = match image.pulls.iter().find_map(|pull| pull.from.as_deref()) {
         Some(from) => {
             let kept = layers.iter().filter(|layer| layer.state == State::Kept).count() as u64;
-            let (kept, from) = (layers::kept(kept, layers.len()), printable(from));
-            let changes = layers::changes(&layers, &image.dropped);
-            format!("{kept}\n{changes}New to clients of {from}: {files}, {bytes} of content.")
+            let (kept, changes) = (layers::kept(kept, layers.len()), layers::changes(&layers, &image.dropped));
+            let from = name(from, WIDTH / 2);
+            let new = fill(&format!("New to clients of {from}: {files}, {bytes} of content."));
+            format!("{kept}\n{changes}{}", new.trim_end())
         }
         None => match layers.iter().filter(|layer| layer.reason == Reason::Base).count() as u64 {
             0 => format!("A first layout, without a previous image: {files}, {bytes} of content."),

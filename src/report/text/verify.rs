@@ -1,6 +1,7 @@
 use std::fmt::Write as _;
 
-use crate::report::units::{plural, printable};
+use crate::report::names::printable;
+use crate::report::units::plural;
 use crate::verify::{Difference, Verdict};
 
 use super::{green, red};
@@ -19,7 +20,7 @@ pub fn verify(verdict: &Verdict) -> String {
     let _ = writeln!(out, "{}: {differences} in {entries}", red("not the same"));
     if verdict.only_times_differ() {
         out.push_str(
-            "All of them are times, which rechunk takes from the previous image: --ignore mtime leaves them out.\n",
+            "All of them are times, which rechunk takes from the previous image:\n--ignore mtime leaves them out.\n",
         );
     }
     out
