@@ -95,8 +95,8 @@ pub struct Rechunk {
 
     /// Compress new content at this zstd level: auto, or 1 to 22
     ///
-    /// auto decides by how much is new: level 19 up to a thousandth of the image, 9 up to three fifths, else 3. What the previous
-    /// image has in frames is copied, whatever its level.
+    /// auto takes 3 for a first image, 9 for an update, and 19 for an update of up to a thousandth of the image. What the
+    /// previous image has in frames is copied, whatever its level.
     #[arg(long, value_name = "LEVEL", default_value = "auto", value_parser = values::effort)]
     #[arg(allow_negative_numbers = true)]
     pub level: Effort,

@@ -39,7 +39,7 @@ pub fn diff(outcome: &Outcome) -> String {
 }
 
 fn one(outcome: &Outcome, diff: &Diff) -> String {
-    let mut out = format!("### {}\n\n", headline(diff));
+    let mut out = format!("### {}\n\n", headline(outcome, diff));
     let platform = outcome.platform.as_ref().map(|platform| format!(", {}", code(&platform.to_string())));
     let _ = writeln!(out, "{} from {}{}\n", code(&outcome.new), code(&diff.old), platform.unwrap_or_default());
     out.push_str(&pulls(outcome, diff));
@@ -62,12 +62,13 @@ fn tables(outcome: &Outcome, diff: &Diff) -> String {
     out
 }
 
-fn headline(diff: &Diff) -> String {
+fn headline(outcome: &Outcome, diff: &Diff) -> String {
     let (changes, parts) = (&diff.changes, &diff.changes.parts);
     if let Some(told) = without_layers(diff) {
         return told;
     }
-    let podman = diff.pull(Client::Podman, RegistryProfile::MultiRange).filter(|pull| pull.failure().is_none());
+    let podman = diff.pull(Client::Podman, RegistryProfile::MultiRange);
+    let podman = podman.filter(|pull| outcome.choice.shows(pull) && pull.failure().is_none());
     let podman = podman.map(|pull| format!(", podman with partial pulls {}", size(pull.blob_bytes())));
     let plain = diff.pull(Client::Plain, RegistryProfile::MultiRange).map_or(parts.bytes(), |pull| pull.blob_bytes());
     format!(
