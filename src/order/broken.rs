@@ -195,7 +195,8 @@ fn broken_link(entries: &[Entry], below: &[&[Entry]]) -> Option<BrokenEntry> {
     };
     let mut passed = HashMap::new();
     // Whiteouts are known by their names alone; AUFS made them hard links.
-    let links = live.iter().map(|live| &entries[live.index]).filter(|entry| whiteout(&entry.path).is_none());
+    let asked = live.iter().filter(|live| !paths.is_reserved(ids[0][live.index]));
+    let links = asked.map(|live| &entries[live.index]).filter(|entry| whiteout(&entry.path).is_none());
     links.filter(|entry| entry.kind == EntryKind::HardLink).find_map(|entry| {
         // The file before it gave way to the link, so that a client finds neither.
         let is_own_target = entry.target.as_ref() == Some(&entry.path);
