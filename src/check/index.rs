@@ -15,8 +15,7 @@ use crate::error::Error;
 use crate::oci::Descriptor;
 use crate::span::Span;
 use crate::toc::{
-    ChunkedAnnotations, FOOTER_BYTES, FOOTER_FRAME, PADDING, Positions, SKIPPABLE_HEADER, Toc, decode_footer,
-    skippable_len,
+    ChunkedAnnotations, FOOTER_FRAME, PADDING, Positions, Toc, expect_footer, expect_frame, expect_inside, expect_zstd,
 };
 
 /// What the rest of the check goes by.
@@ -35,8 +34,8 @@ pub(super) fn read(
     frames: &Frames,
     findings: &mut Findings,
 ) -> Result<Option<Index>, Error> {
-    if compression != Compression::Zstd {
-        findings.problem(format!("the layer has a TOC and the media type {:?}: expected zstd", descriptor.media_type));
+    if let Err(fault) = expect_zstd(compression, &descriptor.media_type) {
+        findings.problem(fault.to_string());
     }
     let annotations = match ChunkedAnnotations::from_annotations(|key| descriptor.annotation(key)) {
         Ok(Some(annotations)) => annotations,
@@ -48,9 +47,8 @@ pub(super) fn read(
     };
     let positions = annotations.positions;
     footer(blob, &positions, findings)?;
-    let parts = [("TOC", positions.toc), ("tar-split", positions.tar_split)];
     // Both are asked, so that both are told.
-    if parts.map(|(part, span)| inside(part, span, blob, frames, findings)).contains(&false) {
+    if positions.parts().map(|(part, span)| inside(part, span, blob, frames, findings)).contains(&false) {
         return Ok(None);
     }
     let is_first = frames.starts.last().is_some_and(|&last| last > positions.tar_split.start());
@@ -66,60 +64,37 @@ pub(super) fn read(
 }
 
 /// True when a client can read the part.
-fn inside(part: &str, span: Span, blob: &Blob, frames: &Frames, findings: &mut Findings) -> bool {
-    let (start, end) = (span.start(), span.end());
-    if !span.fits_in(blob.len()) {
-        findings.problem(format!(
-            "annotations: the {part} is at bytes {start} to {end}, but the blob has {} bytes",
-            blob.len()
-        ));
+fn inside(part: &'static str, span: Span, blob: &Blob, frames: &Frames, findings: &mut Findings) -> bool {
+    if let Err(fault) = expect_inside(part, span, blob.len()) {
+        findings.problem(fault.to_string());
         return false;
     }
-    let holder = frames.skippable.iter().find(|frame| frame.start() <= start && end <= frame.end());
-    match holder {
-        Some(frame) if *frame == span => {}
-        Some(frame) => findings.problem(format!(
-            "annotations: the {part} is at bytes {start} to {end}, but its skippable frame holds bytes {} to {}",
-            frame.start(),
-            frame.end()
-        )),
-        None if end <= frames.walked => findings
-            .problem(format!("annotations: the {part} is at bytes {start} to {end}, which is in no skippable frame")),
-        None => {}
+    let holds = |frame: &&Span| frame.start() <= span.start() && span.end() <= frame.end();
+    let holder = frames.skippable.iter().find(holds).copied();
+    // Of what comes behind a break in the chain nothing is known.
+    let is_known = holder.is_some() || span.end() <= frames.walked;
+    if let (true, Err(fault)) = (is_known, expect_frame(part, span, holder)) {
+        findings.problem(fault.to_string());
     }
     true
 }
 
 fn footer(blob: &Blob, positions: &Positions, findings: &mut Findings) -> Result<(), Error> {
     let mut frame = [0; FOOTER_FRAME as usize];
-    let Some(at) = blob.len().checked_sub(FOOTER_FRAME) else {
-        findings.remark("the blob has no footer");
-        return Ok(());
+    let at = blob.len().checked_sub(FOOTER_FRAME);
+    let found = match at {
+        Some(at) => {
+            blob.read_exact_at(&mut frame, at)?;
+            expect_footer(&frame, at, positions)
+        }
+        None => Ok(false),
     };
-    blob.read_exact_at(&mut frame, at)?;
-    let Some((head, content)) = frame.split_first_chunk::<{ SKIPPABLE_HEADER as usize }>() else {
-        return Err(Error::Internal("a footer without a header"));
-    };
-    let content: Result<&[u8; FOOTER_BYTES as usize], _> = content.try_into();
-    match content {
-        Ok(content) if skippable_len(*head) == Some(FOOTER_BYTES as u32) => match decode_footer(content) {
-            Ok(found) if found == *positions => {}
-            Ok(found) => findings.problem(format!(
-                "the footer at byte {at} says TOC at {}, tar-split at {}; the annotations say {} and {}",
-                shown(found.toc, found.toc_uncompressed),
-                shown(found.tar_split, found.tar_split_uncompressed),
-                shown(positions.toc, positions.toc_uncompressed),
-                shown(positions.tar_split, positions.tar_split_uncompressed),
-            )),
-            Err(fault) => findings.problem(format!("byte {at}: {fault}")),
-        },
-        _ => findings.remark("the blob has no footer"),
+    match found {
+        Ok(true) => {}
+        Ok(false) => findings.remark("the blob has no footer"),
+        Err(fault) => findings.problem(fault.to_string()),
     }
     Ok(())
-}
-
-fn shown(span: Span, unpacked: u64) -> String {
-    format!("bytes {} to {} ({unpacked} unpacked)", span.start(), span.end())
 }
 
 fn toc(

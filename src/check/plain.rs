@@ -7,11 +7,10 @@ use crate::compression::Compression;
 use crate::digest::BlobDigest;
 use crate::error::Error;
 use crate::inventory::Known;
-use crate::oci::Descriptor;
 use crate::order::Entry;
 use crate::source::{Layer, SourceError};
 use crate::spool::Spool;
-use crate::toc::{TAR_SPLIT_POSITION, TOC_DIGEST, TOC_POSITION};
+use crate::toc::expect_checksum;
 use crate::unpack::{self, LayerInput, unpack};
 
 impl Job<'_> {
@@ -25,8 +24,10 @@ impl Job<'_> {
         findings: &mut Findings,
     ) -> Result<Option<Vec<Entry>>, Error> {
         checked.kind = kind(blob)?;
-        if let Some(descriptor) = &layer.descriptor {
-            positions_alone(descriptor, findings);
+        if let Some(descriptor) = &layer.descriptor
+            && let Err(fault) = expect_checksum(|key| descriptor.annotation(key))
+        {
+            findings.problem(fault.to_string());
         }
         let spool = Spool::new(&self.options.spool_dir)?;
         let input = LayerInput {
@@ -54,16 +55,6 @@ impl Job<'_> {
                 Err(Error::Unpack { reference, layer: checked.digest.to_string(), source })
             }
         }
-    }
-}
-
-/// podman looks for the checksum, and without one never at the positions.
-fn positions_alone(descriptor: &Descriptor, findings: &mut Findings) {
-    let found = [TOC_POSITION, TAR_SPLIT_POSITION].into_iter().find(|key| descriptor.annotation(key).is_some());
-    if let Some(position) = found {
-        findings.problem(format!(
-            "annotations: expected {TOC_DIGEST} beside {position}, found none: clients take the layer for plain zstd"
-        ));
     }
 }
 

@@ -158,6 +158,9 @@ fn without_value(message: &str, value: &str) -> String {
 
 /// An empty shell variable must not stand for all of the image.
 pub fn path(path: OsString) -> Result<TarPath, String> {
+    if path.is_empty() {
+        return Err("expected a path, found an empty word".to_owned());
+    }
     let path = TarPath::new(path.as_bytes()).map_err(|error| error.to_string())?;
     match path.is_root() {
         true => Err("expected a path below the root, which is all of the image".to_owned()),
@@ -233,6 +236,15 @@ mod tests {
         assert_eq!(label("a.b-"), pair("a.b", None));
         assert!(label("a").is_err() && label("=b").is_err() && label("-").is_err() && label("=b-").is_err());
         assert!(annotation("a-").is_err() && annotation("=").is_err());
+    }
+
+    #[test]
+    fn paths_are_below_the_root() {
+        assert!(path("/".into()).unwrap_err().contains("all of the image"));
+        for empty in [path("".into()).map(drop), prune("".into()).map(drop)] {
+            assert_eq!(empty, Err("expected a path, found an empty word".to_owned()));
+        }
+        assert_eq!(prune("a/".into()).map(|prune| prune.keep_dir), Ok(true));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Entries at which podman gives up (container-libs `archive.Unpack`, `extractTarFileEntry`): better told before a
-//! layer is published than by its clients.
+//! Entries at which podman gives up (container-libs `archive.Unpack`, `extractTarFileEntry`), or that it writes to another
+//! place than they name: better told before a layer is published than by its clients.
 //!
 //! A link that stands before its target is none of them: the new order mends it.
 
@@ -24,6 +24,10 @@ pub enum BrokenEntry {
     LinkToDir { path: TarPath, target: TarPath },
     #[error("entry {path}: expected a directory at {parent}, found an earlier entry of this layer that is none")]
     BelowFile { path: TarPath, parent: TarPath },
+    #[error(
+        "entry {path}: expected a directory at {parent}, found a symbolic link, through which clients would write it elsewhere"
+    )]
+    BelowLink { path: TarPath, parent: TarPath },
 }
 
 /// The first entry that can't be extracted, and its layer; bottom first.
@@ -50,10 +54,14 @@ pub fn broken_alone(entries: &[Entry]) -> Option<BrokenEntry> {
 fn below_file(entries: &[Entry]) -> Option<BrokenEntry> {
     let (mut dirs, parents) = Dirs::above(entries);
     (1..).zip(entries).zip(parents).find_map(|((now, entry), parent)| {
-        let depth = dirs.pass(parent, now);
+        let wall = dirs.pass(parent, now);
         dirs.put(entry, now);
-        let parent = ancestors(&entry.path).nth(depth?)?;
-        Some(BrokenEntry::BelowFile { path: entry.path.clone(), parent })
+        let (depth, wall) = wall?;
+        let (path, parent) = (entry.path.clone(), ancestors(&entry.path).nth(depth)?);
+        Some(match wall {
+            Wall::File => BrokenEntry::BelowFile { path, parent },
+            Wall::Link => BrokenEntry::BelowLink { path, parent },
+        })
     })
 }
 
@@ -69,13 +77,21 @@ struct Dirs<'a> {
     gave_way: u32,
 }
 
+/// What is in the way of an entry that is to stand below it.
+#[derive(Clone, Copy)]
+enum Wall {
+    File,
+    /// Clients go through it to wherever it leads, of which the merged tree knows nothing.
+    Link,
+}
+
 #[derive(Default)]
 struct Dir {
     parent: u32,
     /// When something last came that takes the place of a directory; 0 for never.
     replaced: u32,
-    /// What came last is neither a directory nor a symbolic link, which clients go through.
-    is_wall: bool,
+    /// What came last, if it is no directory.
+    wall: Option<Wall>,
     /// When an entry was last found to have its way through here; 0 for never.
     passed: u32,
 }
@@ -118,7 +134,7 @@ impl<'a> Dirs<'a> {
     }
 
     /// An entry comes into a directory. Says how far above it a wall stands, from 0; `None` when the way is free.
-    fn pass(&mut self, dir: u32, now: u32) -> Option<usize> {
+    fn pass(&mut self, dir: u32, now: u32) -> Option<(usize, Wall)> {
         if self.dirs[dir as usize].passed > self.gave_way {
             return None;
         }
@@ -127,8 +143,8 @@ impl<'a> Dirs<'a> {
         let mut gone = 0;
         for (depth, dir) in way.into_iter().enumerate().rev() {
             let dir = &mut self.dirs[dir as usize];
-            if dir.is_wall && dir.replaced > gone {
-                return Some(depth);
+            if let Some(wall) = dir.wall.filter(|_| dir.replaced > gone) {
+                return Some((depth, wall));
             }
             // What is below and not newer went with it.
             gone = gone.max(dir.replaced);
@@ -140,7 +156,11 @@ impl<'a> Dirs<'a> {
     fn put(&mut self, entry: &Entry, now: u32) {
         let Some(number) = self.numbers.get(entry.path.as_bytes()) else { return };
         let dir = &mut self.dirs[*number as usize];
-        dir.is_wall = !matches!(entry.kind, EntryKind::Dir | EntryKind::Symlink);
+        dir.wall = match entry.kind {
+            EntryKind::Dir => None,
+            EntryKind::Symlink => Some(Wall::Link),
+            _ => Some(Wall::File),
+        };
         if entry.kind != EntryKind::Dir {
             dir.replaced = now;
             if dir.passed > 0 {
@@ -175,7 +195,8 @@ fn broken_link(entries: &[Entry], below: &[&[Entry]]) -> Option<BrokenEntry> {
     };
     let mut passed = HashMap::new();
     // Whiteouts are known by their names alone; AUFS made them hard links.
-    let links = live.iter().map(|live| &entries[live.index]).filter(|entry| whiteout(&entry.path).is_none());
+    let asked = live.iter().filter(|live| !paths.is_reserved(ids[0][live.index]));
+    let links = asked.map(|live| &entries[live.index]).filter(|entry| whiteout(&entry.path).is_none());
     links.filter(|entry| entry.kind == EntryKind::HardLink).find_map(|entry| {
         // The file before it gave way to the link, so that a client finds neither.
         let is_own_target = entry.target.as_ref() == Some(&entry.path);
@@ -271,7 +292,7 @@ mod tests {
     #[test]
     fn a_directory_gives_way_by_the_thousand() {
         let below = (0..100_000).map(|n| entry(&format!("d/{n}/x"), File, ""));
-        let again = (0..100_000).flat_map(|_| [entry("d", Symlink, ""), entry("d/y", File, "")]);
+        let again = (0..100_000).flat_map(|_| [entry("d", Symlink, ""), entry("d", Dir, ""), entry("d/y", File, "")]);
         let entries: Vec<Entry> = below.chain(again).collect();
         assert_eq!(broken_entry(&[&entries]), None);
         let entries = [entries, vec![entry("d/y/z", File, "")]].concat();
@@ -279,13 +300,12 @@ mod tests {
     }
 
     /// The rule in its plain words: a client stops below what is no directory when it comes to it.
-    fn naive(entries: &[Entry]) -> Option<TarPath> {
+    fn naive(entries: &[Entry]) -> Option<(TarPath, EntryKind)> {
         let mut kinds: Vec<(&TarPath, EntryKind)> = Vec::new();
         for entry in entries {
-            let is_wall =
-                |(path, kind): &(&TarPath, EntryKind)| entry.path.is_below(path) && !matches!(kind, Dir | Symlink);
-            if kinds.iter().any(is_wall) {
-                return Some(entry.path.clone());
+            let is_wall = |(path, kind): &&(&TarPath, EntryKind)| entry.path.is_below(path) && *kind != Dir;
+            if let Some((_, wall)) = kinds.iter().find(is_wall) {
+                return Some((entry.path.clone(), *wall));
             }
             let gives_way = entry.kind != Dir;
             kinds.retain(|(path, _)| **path != entry.path && !(gives_way && path.is_below(&entry.path)));
@@ -303,7 +323,8 @@ mod tests {
         ) {
             let entries: Vec<Entry> = entries.iter().map(|(path, kind)| entry(path, *kind, "")).collect();
             let found = below_file(&entries).map(|broken| match broken {
-                BrokenEntry::BelowFile { path, .. } => path,
+                BrokenEntry::BelowFile { path, .. } => (path, File),
+                BrokenEntry::BelowLink { path, .. } => (path, Symlink),
                 other => panic!("{other}"),
             });
             prop_assert_eq!(found, naive(&entries));
@@ -359,9 +380,19 @@ mod tests {
         assert!(below(&[("a/b/c", File, ""), ("a", File, ""), ("a", Dir, ""), ("a/b/c", File, "")]).is_empty());
         assert!(below(&[("a/b", File, ""), ("a", File, ""), ("a", Dir, ""), ("a/b/c", File, "")]).is_empty());
         assert!(below(&[("a", File, ""), ("a", Dir, ""), ("a/b", File, "")]).is_empty());
-        assert!(below(&[("a", Symlink, ""), ("a/b", File, "")]).is_empty());
+        assert!(
+            below(&[("a", Symlink, ""), ("a/b", File, "")])
+                .contains("entry /a/b: expected a directory at /a, found a sy")
+        );
+        assert!(below(&[("a", Symlink, ""), ("a/.wh.b", File, "")]).contains("found a symbolic link"));
+        assert!(
+            below(&[("a/b", File, ""), ("a", Symlink, ""), ("a/b/c", File, "")]).contains("/a/b/c: expected a dir")
+        );
+        assert!(below(&[("a", Symlink, ""), ("a", Dir, ""), ("a/b", File, "")]).is_empty());
+        assert!(below(&[("a/b", File, ""), ("a", Symlink, "")]).is_empty());
         assert!(below(&[("d/x", File, ""), ("d", File, "")]).is_empty());
-        // In a lower layer the directory takes the file's place.
+        // In a lower layer the directory takes its place.
         assert_eq!(found(&[&[("a", File, "")], &[("a/b", File, "")]]), "");
+        assert_eq!(found(&[&[("a", Symlink, "")], &[("a/b", File, "")]]), "");
     }
 }

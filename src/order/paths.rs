@@ -1,6 +1,7 @@
 //! The paths of several layers as numbers in depth-first order. A tree over them is an array, and what is below a
 //! directory is the run behind it.
 
+use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};
 use std::num::NonZeroU32;
 
@@ -8,6 +9,7 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as Slot;
 
 use super::Entry;
+use super::tree::{Whiteout, whiteout};
 use crate::tar::{EntryKind, TarPath};
 
 /// A path by its place in a table, from 1.
@@ -40,6 +42,8 @@ pub(super) struct Step {
 pub(super) struct Paths {
     sorted: Vec<TarPath>,
     parents: Vec<Option<PathId>>,
+    /// AUFS's own paths and everything below them, as almost no image has any.
+    reserved: HashSet<PathId>,
 }
 
 impl Paths {
@@ -49,7 +53,8 @@ impl Paths {
         let mut order: Vec<usize> = (0..seen.len()).collect();
         order.sort_by(|&a, &b| seen[a].cmp(seen[b]));
         let room = seen.len() + 1;
-        let mut table = Self { sorted: Vec::with_capacity(room), parents: Vec::with_capacity(room) };
+        let (sorted, parents) = (Vec::with_capacity(room), Vec::with_capacity(room));
+        let mut table = Self { sorted, parents, reserved: HashSet::new() };
         let mut above = vec![table.push(TarPath::root(), None)];
         let mut ranks = vec![Self::ROOT; seen.len()];
         order.into_iter().for_each(|number| ranks[number] = table.add(seen[number], &mut above));
@@ -83,9 +88,13 @@ impl Paths {
     }
 
     fn push(&mut self, path: TarPath, parent: Option<PathId>) -> PathId {
+        let id = PathId::new(self.len());
+        if whiteout(&path) == Some(Whiteout::Reserved) || parent.is_some_and(|dir| self.is_reserved(dir)) {
+            self.reserved.insert(id);
+        }
         self.sorted.push(path);
         self.parents.push(parent);
-        PathId::new(self.len() - 1)
+        id
     }
 
     pub fn len(&self) -> usize {
@@ -98,6 +107,12 @@ impl Paths {
 
     pub fn name(&self, id: PathId) -> &TarPath {
         &self.sorted[id.at()]
+    }
+
+    /// True for what AUFS keeps for itself: clients skip it, with all that is below (container-libs
+    /// `storage/pkg/archive/diff.go`, `WhiteoutMetaPrefix`).
+    pub fn is_reserved(&self, id: PathId) -> bool {
+        self.reserved.contains(&id)
     }
 
     /// `None` for the root.

@@ -115,19 +115,22 @@ impl<'p> Stack<'p> {
     /// Puts a layer on top.
     pub fn add(&mut self, steps: &[Step]) {
         let mut live = normalise(self.paths, steps, &mut self.scratch);
-        let mut whiteouts = Vec::new();
+        let (mut whiteouts, mut reserved) = (Vec::new(), Vec::new());
         // Whiteouts hide lower layers only, wherever in the layer they stand.
-        live.retain(|live| match whiteout(self.paths.name(steps[live.index].path)) {
-            Some(Whiteout::Reserved) => false,
-            Some(whiteout) => {
-                self.hide(&whiteout);
-                whiteouts.push(steps[live.index].path);
-                false
+        live.retain(|live| {
+            let path = steps[live.index].path;
+            if self.paths.is_reserved(path) {
+                reserved.push(path);
+                return true;
             }
-            None => true,
+            let Some(whiteout) = whiteout(self.paths.name(path)) else { return true };
+            self.hide(&whiteout);
+            whiteouts.push(path);
+            false
         });
         let written: Vec<Step> = live.iter().map(|live| live.as_written(steps)).collect();
-        self.make_way(written.iter().map(|step| step.path).chain(whiteouts));
+        let shown = written.iter().map(|step| step.path).filter(|path| !self.paths.is_reserved(*path));
+        self.make_way(shown.chain(whiteouts));
         let layer = self.layers;
         self.layers += 1;
         let mut links = Vec::new();
@@ -148,6 +151,8 @@ impl<'p> Stack<'p> {
             let inode = target.and_then(|target| self.get(target)).map_or(at, |target| target.inode);
             self.insert(path, Node { at, inode, is_dir: false });
         }
+        // Links of their layer found them: AUFS keeps the files there that have several names.
+        reserved.into_iter().for_each(|path| self.nodes[path.at()] = None);
     }
 
     fn hide(&mut self, whiteout: &Whiteout) {
@@ -247,6 +252,19 @@ pub(super) mod tests {
         );
         assert_eq!(paths(&[base, &[("a", File, ""), (".wh.a", File, "")]]), "/a@1 /d@0 /d/x@0 /d/y@0");
         assert_eq!(paths(&[base, &[(".wh..wh.plnk", Dir, ""), (".wh.d", File, "")]]), "/a@0");
+    }
+
+    #[test]
+    fn what_aufs_keeps_for_itself_is_not_shown() {
+        let layer: &[Spec] = &[
+            (".wh..wh.plnk", Dir, ""),
+            (".wh..wh.plnk/5", File, ""),
+            (".wh..wh.plnk/d/.wh.f", File, ""),
+            ("f", Link, ".wh..wh.plnk/5"),
+        ];
+        assert_eq!(merged(&[&[("f", File, "")], layer]), [("/f".to_owned(), 1, (1, 1))]);
+        assert_eq!(implied(&[layer]), "/");
+        assert_eq!(implied(&[&[("d/.wh..wh.orph/x/y", File, "")]]), "/");
     }
 
     #[test]

@@ -13,9 +13,9 @@ use crate::order::Entry;
 use crate::order::cost::PullLayer;
 use crate::order::layers::Segment;
 use crate::progress::Progress;
-use crate::source::{BlobError, Image, Layer, Source, SourceError};
+use crate::source::{BlobError, Image, IndexError, Layer, Source, SourceError};
 use crate::span::Span;
-use crate::survey::{Index, pull_layer, share_out, tar_inventories, toc};
+use crate::survey::{Index, pull_layer, share_out, tar_inventories};
 use crate::toc::Toc;
 
 use super::Request;
@@ -82,10 +82,13 @@ impl<'a> Loader<'a> {
             return Err(Error::Base { reference: source.reference().to_string(), reason });
         }
         for (index, layer) in image.layers.iter().enumerate() {
-            let toc = toc(source, index, layer, self.notes)?;
+            let refuse = |reason| Err(Error::Base { reference: source.reference().to_string(), reason });
+            let toc = match stated(source, layer)? {
+                Ok(toc) => toc,
+                Err(fault) => return refuse(format!("layer {index}: {fault}")),
+            };
             if !self.add_segment(source, index, layer, toc.as_ref(), None)? {
-                let reason = "its layers are no blobs that could stay as they are".to_owned();
-                return Err(Error::Base { reference: source.reference().to_string(), reason });
+                return refuse("its layers are no blobs that could stay as they are".to_owned());
             }
         }
         Ok(())
@@ -107,12 +110,14 @@ impl<'a> Loader<'a> {
                 self.old.history.add_layer(&seen.contents);
                 continue;
             }
-            if let Some(fault) = fault(source, layer)? {
-                self.notes.push(format!("{reference}: layer {index} is not used: {fault}"));
-                has.extend(layer.descriptor.as_ref().map(|descriptor| Arc::new(pull_layer(descriptor, None))));
-                continue;
-            }
-            let toc = toc(source, index, layer, self.notes)?;
+            let toc = match usable(source, layer)? {
+                Ok(toc) => toc,
+                Err(fault) => {
+                    self.notes.push(format!("{reference}: layer {index} is not used: {fault}"));
+                    has.extend(layer.descriptor.as_ref().map(|descriptor| Arc::new(pull_layer(descriptor, None))));
+                    continue;
+                }
+            };
             without_toc += usize::from(toc.is_none());
             let pull = layer.descriptor.as_ref().map(|descriptor| Arc::new(pull_layer(descriptor, toc.as_ref())));
             if let (Some(pull), Some(toc)) = (&pull, &toc) {
@@ -225,12 +230,29 @@ impl<'a> Loader<'a> {
     }
 }
 
+/// A previous layer's index, or why the layer is of no use.
+fn usable(source: &Source, layer: &Layer) -> Result<Result<Option<Index>, String>, Error> {
+    match fault(source, layer)? {
+        Some(fault) => Ok(Err(fault)),
+        None => stated(source, layer),
+    }
+}
+
 /// Why a previous layer's blob is of no use. A missing one is an error: then it is not the image that was meant.
 fn fault(source: &Source, layer: &Layer) -> Result<Option<String>, Error> {
     match source.layer_file(layer) {
         Err(SourceError::Blob { source, .. }) if source != BlobError::Missing => Ok(Some(source.to_string())),
         Err(error) if error.is_spoilt() => Ok(Some(error.to_string())),
         opened => Ok(opened.map(|_| None)?),
+    }
+}
+
+/// A layer's index, or why the layer can't stay as it is: the result would have a layer that `restrata check` faults.
+fn stated(source: &Source, layer: &Layer) -> Result<Result<Option<Index>, String>, Error> {
+    match source.stated_toc(layer) {
+        Ok(toc) => Ok(Ok(toc)),
+        Err(IndexError::Source(error)) => Err(error.into()),
+        Err(fault) => Ok(Err(fault.to_string())),
     }
 }
 

@@ -1,12 +1,17 @@
 //! A layer's TOC, without the rest of the layer.
 
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
 use super::{Layer, Source, SourceError};
 use crate::codec::{FrameDecoder, FrameError, Sha256Stream};
 use crate::digest::BlobDigest;
-use crate::toc::{AnnotationError, ChunkedAnnotations, Toc, TocError};
+use crate::span::Span;
+use crate::toc::{
+    AnnotationError, ChunkedAnnotations, Disagreement, FOOTER_FRAME, Positions, SKIPPABLE_HEADER, Toc, TocError,
+    expect_checksum, expect_footer, expect_frame, expect_inside, expect_zstd, skippable_len,
+};
 
 /// Why a layer that should have a TOC has none that can be used.
 #[derive(Debug, thiserror::Error)]
@@ -17,7 +22,7 @@ pub enum IndexError {
     Annotations(#[from] AnnotationError),
     #[error("the TOC should end at byte {end}, but the blob has {size}")]
     Outside { end: u64, size: u64 },
-    #[error("reading the TOC: {0}")]
+    #[error("reading the index: {0}")]
     Read(#[source] io::Error),
     #[error("the TOC has the digest {found}: expected {expected}")]
     Digest { expected: BlobDigest, found: BlobDigest },
@@ -25,6 +30,8 @@ pub enum IndexError {
     Frame(#[from] FrameError),
     #[error("{0}")]
     Toc(#[from] TocError),
+    #[error("{0}")]
+    Disagreement(#[from] Disagreement),
 }
 
 impl Source {
@@ -49,4 +56,35 @@ impl Source {
         FrameDecoder::new()?.frame(&compressed, annotations.positions.toc_uncompressed, &mut json)?;
         Ok(Some((annotations, Toc::parse(&json)?)))
     }
+
+    /// The same for a layer that is to be handed on as it is: all that its descriptor says of the index must be so,
+    /// whether clients look at it or not.
+    pub fn stated_toc(&self, layer: &Layer) -> Result<Option<(ChunkedAnnotations, Toc)>, IndexError> {
+        let Some(descriptor) = &layer.descriptor else { return Ok(None) };
+        expect_checksum(|key| descriptor.annotation(key))?;
+        let Some(index) = self.toc(layer)? else { return Ok(None) };
+        expect_zstd(layer.compression, &descriptor.media_type)?;
+        if let Some((file, blob)) = self.layer_file(layer)? {
+            agree(&file, blob, &index.0.positions)?;
+        }
+        Ok(Some(index))
+    }
+}
+
+/// Footer and frame headers against the annotations.
+fn agree(file: &File, blob: Span, positions: &Positions) -> Result<(), IndexError> {
+    let read = |out: &mut [u8], at: u64| file.read_exact_at(out, blob.start() + at).map_err(IndexError::Read);
+    for (part, span) in positions.parts() {
+        expect_inside(part, span, blob.len())?;
+        let mut header = [0; SKIPPABLE_HEADER as usize];
+        read(&mut header, span.start() - SKIPPABLE_HEADER)?;
+        let frame = skippable_len(header).and_then(|len| Span::new(span.start(), len.into()));
+        expect_frame(part, span, frame)?;
+    }
+    let mut footer = [0; FOOTER_FRAME as usize];
+    if let Some(at) = blob.len().checked_sub(FOOTER_FRAME) {
+        read(&mut footer, at)?;
+        expect_footer(&footer, at, positions)?;
+    }
+    Ok(())
 }

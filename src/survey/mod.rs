@@ -33,9 +33,10 @@ use crate::toc::{TOC_DIGEST, Toc, TocEntry};
 pub use choose::{common, other_platform, other_platforms, pick};
 pub use labels::label;
 pub use owners::{Roll, shown};
-pub use read::{Index, pull_layer, share_out, tar_inventories, tar_inventory, toc};
+pub use read::{Index, pull_layer, share_out, tar_inventories, tar_inventory};
 
 use owners::Evidence;
+use read::toc;
 
 /// One image for one platform.
 pub struct SurveyedImage {

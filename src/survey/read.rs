@@ -16,7 +16,12 @@ pub type Index = (ChunkedAnnotations, Toc);
 
 /// The index of layer `number` of its image. A fault in it is another tool's, and must not keep anybody from the next
 /// version: a note says that the layer is taken for one without.
-pub fn toc(source: &Source, number: usize, layer: &Layer, notes: &mut Vec<String>) -> Result<Option<Index>, Error> {
+pub(super) fn toc(
+    source: &Source,
+    number: usize,
+    layer: &Layer,
+    notes: &mut Vec<String>,
+) -> Result<Option<Index>, Error> {
     match source.toc(layer) {
         Ok(toc) => Ok(toc),
         Err(IndexError::Source(error)) => Err(error.into()),

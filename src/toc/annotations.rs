@@ -61,6 +61,11 @@ pub struct Positions {
 }
 
 impl Positions {
+    /// Both parts, and what they are called.
+    pub fn parts(&self) -> [(&'static str, Span); 2] {
+        [("TOC", self.toc), ("tar-split", self.tar_split)]
+    }
+
     /// Takes (offset, length, uncompressed length) of each part.
     pub(super) fn checked(toc: [u64; 3], tar_split: [u64; 3]) -> Result<Self, PositionError> {
         let positions = Self {

@@ -7,6 +7,7 @@
 //! | `write` | from entries to JSON |
 //! | `tarsplit` | the tar without its contents |
 //! | `annotations`, `footer` | where the index lies, as the manifest and as the blob say it |
+//! | `agree` | whether the two say the same |
 //! | `blob` | where the parts of a blob lie |
 //! | `chunker` | where a file is cut |
 //! | `text`, `time` | JSON strings, base64, numbers and times as Go writes them |
@@ -44,6 +45,7 @@
 //! | 48 | bytes of the tar-split when unpacked |
 //! | 56 | `GNUlInUx` |
 
+mod agree;
 mod annotations;
 mod blob;
 mod build;
@@ -58,6 +60,7 @@ mod text;
 mod time;
 mod write;
 
+pub use agree::{Disagreement, expect_checksum, expect_footer, expect_frame, expect_inside, expect_zstd};
 pub use annotations::{
     AnnotationError, ChunkedAnnotations, ESTARGZ_TOC_DIGEST, PositionError, Positions, TAR_SPLIT_DIGEST,
     TAR_SPLIT_POSITION, TOC_DIGEST, TOC_POSITION,

@@ -3,11 +3,11 @@
 use restrata::order::{Reason, State};
 use restrata::progress::Progress;
 use restrata::rechunk::{Outcome, Request, rechunk};
-use restrata::tar::EntryKind::Dir;
+use restrata::tar::EntryKind::{Dir, HardLink};
 use restrata::verify::{Difference, verify};
 use tempfile::TempDir;
 
-use super::image::{Entry, entry, file, noise, options, plain};
+use super::image::{Entry, entry, file, link, noise, options, plain};
 
 fn dest(dir: &TempDir, tag: &str) -> String {
     format!("oci:{}:{tag}", dir.path().join("out").display())
@@ -103,4 +103,24 @@ fn they_are_compared_as_clients_make_them() {
     assert_eq!(with("c", 0o700, 7), ["/d mode 0755 0700", "/d uid 0 7"]);
     let file_there = plain(dir.path(), "f", &[vec![file("d", b"1")]]);
     assert_eq!(differences(&implied, &file_there)[0].what, "type");
+}
+
+/// Clients skip what AUFS keeps for itself, so that no directory there needs an entry.
+#[test]
+fn a_layer_with_bookkeeping_of_aufs_stays() {
+    let dir = TempDir::new().unwrap();
+    let (plnk, inode) = (entry(".wh..wh.plnk", Dir), file(".wh..wh.plnk/5", &noise(90_000)));
+    let layers = [vec![file("data", &noise(300_000))], vec![plnk, inode, link("a", HardLink, ".wh..wh.plnk/5")]];
+    let image = plain(dir.path(), "aufs", &layers);
+    let same = |outcome: Outcome, tag: &str| {
+        assert_eq!(differences(&image, &dest(&dir, tag)), []);
+        states(&outcome)
+    };
+    let kept = run(&dir, &image, "kept", |request| {
+        (request.previous, request.keep_foreign) = (vec![image.parse().unwrap()], true);
+    });
+    assert_eq!(same(kept, "kept"), [(State::Kept, Reason::Live); 2]);
+    let base = run(&dir, &image, "base", |request| request.base = Some(image.parse().unwrap()));
+    assert_eq!(same(base, "base"), [(State::Kept, Reason::Base); 2]);
+    same(run(&dir, &image, "new", |_| {}), "new");
 }

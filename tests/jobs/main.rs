@@ -2,6 +2,7 @@
 
 mod again;
 mod check;
+mod descriptors;
 mod diff;
 mod history;
 mod image;

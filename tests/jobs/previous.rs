@@ -12,7 +12,7 @@ use restrata::order::Reason;
 use restrata::order::cost::Client;
 use restrata::progress::Progress;
 use restrata::rechunk::{Effort, Outcome, Request, rechunk};
-use restrata::tar::EntryKind::HardLink;
+use restrata::tar::EntryKind::{HardLink, Symlink};
 use restrata::tar::TarPath;
 use restrata::verify::verify;
 use serde_json::Value;
@@ -283,6 +283,10 @@ fn a_layer_that_clients_cannot_extract_does_not_stay() {
     let new = bench.image("d", &[data(), file("a", b"a"), file("text", &text())]);
     for (broken, says) in [
         (vec![file("a", b"a"), file("a/b", b"b"), file("text", &text())], "entry /a/b: expected a directory at /a"),
+        (
+            vec![link("l", Symlink, "d"), file("l/a", b"b"), file("text", &text())],
+            "entry /l/a: expected a directory at /l",
+        ),
         (vec![link("z", HardLink, "data"), file("text", &text())], "entry /z: expected the target of the hard link in"),
     ] {
         let old = plain(bench.dir.path(), "foreign", &[vec![data()], broken]);
