@@ -74,7 +74,7 @@ fn many_layers_stay_readable() {
     assert_eq!(table.len(), 2 + 1 + 6 + 1, "{table:?}");
     assert!(table[2].starts_with("56 layers     kept") && table[2].contains("5.51 GB"), "{table:?}");
     assert!(text.contains("Layers kept: 58 of the 64 in the new image.\nLayers cleaned: 2 (too much is hidden).\n"));
-    assert!(text.contains("Layers merged: 1 (too many layers).\nLayers dropped: 1 of 1.50 MB"));
+    assert!(text.contains("Layers merged: 1 (too many layers).\nLayers dropped: 1, 1.50 MB in all"));
 }
 
 #[test]

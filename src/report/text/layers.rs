@@ -56,7 +56,8 @@ pub(super) fn changes(layers: &[&PlannedLayer], dropped: &[OldBlob]) -> String {
     }
     if !dropped.is_empty() {
         let bytes = size(dropped.iter().map(|blob| blob.size).sum());
-        let _ = writeln!(out, "Layers dropped: {} of {bytes} (dead, or laid out anew).", count(dropped.len() as u64));
+        let _ =
+            writeln!(out, "Layers dropped: {}, {bytes} in all (dead, or laid out anew).", count(dropped.len() as u64));
     }
     out
 }

@@ -65,9 +65,10 @@ fn cells(name: String, state: String, layers: &[&LayerOutcome]) -> [String; 7] {
 
 fn state_text(row: &[&LayerOutcome]) -> String {
     let state = row[0].planned.state.name();
-    match row.iter().all(|layer| layer.toc.is_some()) {
-        true => state.to_owned(),
-        false => format!("{state}, no index"),
+    match row.iter().filter(|layer| layer.toc.is_none()).count() {
+        0 => state.to_owned(),
+        all if all == row.len() => format!("{state}, no index"),
+        some => format!("{state}, {} without index", count(some as u64)),
     }
 }
 
