@@ -189,7 +189,17 @@ impl Job<'_> {
         let plan = plan(&layers, &Labels(&labels), segments, &previous, clients, &self.request.layers);
         let plan = plan.map_err(|error| self.old.refusal(error, &self.request.layers.purge))?;
         notes.extend(self.none_stays(&layers, &plan));
+        notes.extend(self.is_other_base(&plan));
         Ok(Layout { plan, labels, owners })
+    }
+
+    /// Every client pulls a base, also one that was mistyped.
+    fn is_other_base(&self, plan: &Plan) -> Option<String> {
+        let base = self.request.base.as_ref()?;
+        let layers = plan.layers.iter().filter(|layer| layer.reason == Reason::Base);
+        let (live, dead) = layers.fold((0, 0), |(live, dead), layer| (live + layer.live, dead + layer.dead));
+        (live < dead)
+            .then(|| format!("{base}: this image shows less than half of it; is it the one that the build began with?"))
     }
 
     /// Why clients that reuse whole layers pull the image like a new one, if they do.

@@ -245,6 +245,9 @@ fn a_base_stays_at_the_bottom() {
     let same = verify(&reference(&new), &reference(&bench.dest("v1")), None, &[], options(), &Progress::new()).unwrap();
     assert!(same.is_same(), "{same:?}");
     assert_eq!(states(&run(&base, 3).unwrap()), [(State::Kept, Reason::Base); 2]);
+    assert!(outcome.notes.is_empty(), "{:?}", outcome.notes);
+    let other = run(&bench.image("other", &[file("app", b"b")]), 3).unwrap();
+    assert!(other.notes.iter().any(|note| note.contains("shows less than half of it")), "{:?}", other.notes);
     let error = run(&new, 2).unwrap_err();
     assert_eq!(error.exit_code(), 1);
     assert!(error.to_string().contains("at least 3 layers to be allowed, its 2 and one above, found 2"), "{error}");
