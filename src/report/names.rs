@@ -1,5 +1,7 @@
 //! Names of images, packages and files: whatever they are, they stay in their place.
 
+use unicode_width::UnicodeWidthChar as _;
+
 /// Text from an image with what can't be seen written out, as `\\u{202e}`: a file's name can neither drive the terminal nor hide,
 /// turn around or break the text beside it.
 pub fn printable(text: &str) -> String {
@@ -48,9 +50,14 @@ const fn is_unseen(c: char) -> bool {
     )
 }
 
-/// Columns that a terminal takes for a text. Where it is in doubt a character counts two: too much room does no harm.
+/// Columns that a terminal takes for a text, or a few more.
 pub(super) fn columns(text: &str) -> usize {
     text.chars().map(width).sum()
+}
+
+/// At least one: a name of marks that are drawn over each other must not be endless.
+fn width(c: char) -> usize {
+    c.width().unwrap_or(1).max(1)
 }
 
 /// At most so many columns. A name that is too long loses its middle: it starts with what it is, and ends with what tells it
@@ -83,28 +90,6 @@ fn fitting(chars: impl Iterator<Item = char>, columns: usize) -> String {
             left.is_some()
         })
         .collect()
-}
-
-/// Two for what Unicode has as wide or full-width (UAX #11), by blocks.
-const fn width(c: char) -> usize {
-    match c {
-        '\u{1100}'..='\u{115f}'
-        | '\u{231a}'..='\u{23f3}'
-        | '\u{25fd}'..='\u{27bf}'
-        | '\u{2b1b}'..='\u{2b55}'
-        | '\u{2e80}'..='\u{a4cf}'
-        | '\u{a960}'..='\u{a97f}'
-        | '\u{ac00}'..='\u{d7a3}'
-        | '\u{f900}'..='\u{faff}'
-        | '\u{fe10}'..='\u{fe6f}'
-        | '\u{ff00}'..='\u{ff60}'
-        | '\u{ffe0}'..='\u{ffe6}'
-        | '\u{16fe0}'..='\u{1b2ff}'
-        | '\u{1d300}'..='\u{1d37f}'
-        | '\u{1f000}'..='\u{1faff}'
-        | '\u{20000}'..='\u{3fffd}' => 2,
-        _ => 1,
-    }
 }
 
 #[cfg(test)]
