@@ -8,7 +8,6 @@ use crate::progress::Interrupted;
 use crate::sink::SinkError;
 use crate::source::SourceError;
 use crate::spool::SpoolError;
-use crate::tar::TarPath;
 use crate::unpack::UnpackError;
 
 #[derive(Debug, thiserror::Error)]
@@ -47,10 +46,6 @@ pub enum Error {
     Ostree { reference: String, found: String },
     #[error("{0}")]
     Plan(#[from] PlanError),
-    #[error(
-        "{path} is to be purged, and the base image, whose layers stay as they are, holds its former content at {held_at}"
-    )]
-    Purge { path: TarPath, held_at: TarPath },
     #[error("{0}")]
     Interrupted(#[from] Interrupted),
     #[error("{dest} can't be written from {input}: {reason}")]

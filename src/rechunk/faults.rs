@@ -1,13 +1,10 @@
 //! What is wrong with old layers, and what is done about it: those of a previous image don't stay as they are, those of a
 //! base must.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
-use crate::digest::FileDigest;
 use crate::error::Error;
-use crate::order::layers::PlanError;
 use crate::order::{BrokenEntry, Entry, broken_above, broken_alone};
-use crate::tar::TarPath;
 
 use super::old::Old;
 
@@ -57,23 +54,6 @@ impl Old {
         let mut at = 0..;
         self.layers.retain(|_| at.next().is_none_or(|number| !lies(number)));
         Ok(!liars.is_empty())
-    }
-
-    /// Why there is no plan. Where the base has purged content under another name, the path is told that was asked for.
-    pub fn refusal(&self, error: PlanError, purge: &[TarPath]) -> Error {
-        let PlanError::Purge { path: held_at } = error else { return error.into() };
-        let is_out = |path: &TarPath| purge.iter().any(|out| path == out || path.is_below(out));
-        let entries = || self.segments.iter().flat_map(|segment| &segment.entries);
-        let held = entries().filter(|entry| entry.path == held_at).filter_map(|entry| entry.content);
-        let held: Vec<FileDigest> = held.map(|content| content.digest).collect();
-        let holds = |entry: &&Entry| entry.content.is_some_and(|content| held.contains(&content.digest));
-        let names: HashSet<&TarPath> = entries().filter(holds).map(|entry| &entry.path).collect();
-        let is_link = |entry: &Entry| entry.target.as_ref().is_some_and(|target| names.contains(target));
-        let mut former = entries().filter(|entry| is_out(&entry.path) && (holds(entry) || is_link(entry)));
-        match former.next().filter(|_| !is_out(&held_at)) {
-            Some(entry) => Error::Purge { path: entry.path.clone(), held_at },
-            None => PlanError::Purge { path: held_at }.into(),
-        }
     }
 
     fn tell(&self, number: usize, what: &str, reason: &str, notes: &mut Vec<String>) -> Result<(), Error> {

@@ -186,8 +186,7 @@ impl Job<'_> {
         let pulls = self.old.pulls();
         let have: Vec<&[Arc<PullLayer>]> = self.old.clients.iter().map(|(_, layers)| layers.as_slice()).collect();
         let clients = Clients { segments: &pulls, have: &have };
-        let plan = plan(&layers, &Labels(&labels), segments, &previous, clients, &self.request.layers);
-        let plan = plan.map_err(|error| self.old.refusal(error, &self.request.layers.purge))?;
+        let plan = plan(&layers, &Labels(&labels), segments, &previous, clients, &self.request.layers)?;
         notes.extend(self.none_stays(&layers, &plan));
         notes.extend(self.is_other_base(&plan));
         Ok(Layout { plan, labels, owners })

@@ -77,10 +77,17 @@ pub enum PlanError {
         "{path} is in the base image and not in the new one, and its name is too long to be hidden by a layer above"
     )]
     Base { path: TarPath },
-    #[error("{path} is to be purged, and the base image, whose layers stay as they are, holds its former content")]
-    Purge { path: TarPath },
+    #[error(
+        "{path} is to be purged, and the base image, whose layers stay as they are, holds its former content{}",
+        elsewhere(.path, .held_at)
+    )]
+    Purge { path: TarPath, held_at: TarPath },
     #[error("internal error: the planned layers would show something else than the new image")]
     Internal,
+}
+
+fn elsewhere(path: &TarPath, held_at: &TarPath) -> String {
+    if path == held_at { String::new() } else { format!(" at {held_at}") }
 }
 
 /// Plans the layers of the image that `layers` make, bottom first; of several plans within the budgets, the one that
@@ -112,8 +119,8 @@ fn plans(
     let mut new = NewTree::new(&paths, layers, &ids, &options.prune);
     drop(ids);
     new.spell_out_all(&log.dirs());
-    if let Some(path) = purge::purged_in_base(&new, segments, options) {
-        return Err(PlanError::Purge { path });
+    if let Some((path, held_at)) = purge::purged_in_base(&new, segments, options) {
+        return Err(PlanError::Purge { path, held_at });
     }
     let superseded = based::superseded(&new, &log, options.mtime);
     let (held, all_held) = clients.held();
@@ -124,7 +131,7 @@ fn plans(
             let is_in_use = |n: usize| segments[n].is_base || (round < ROUNDS && !superseded[n]);
             let in_use: Vec<bool> = (0..segments.len()).map(is_in_use).collect();
             let rules = Rules { segments, thrift, held: &held, all_held, options };
-            let planner = Planner { new: &new, labels, log: &log, previous, rules, segments, options };
+            let planner = Planner { new: &new, labels, log: &log, previous, rules };
             if let Some(plan) = planner.attempt(&in_use, &mut mending)? {
                 return Ok(plan);
             }
@@ -157,10 +164,8 @@ struct Planner<'a> {
     new: &'a NewTree<'a>,
     labels: &'a Labels<'a>,
     log: &'a Log<'a>,
-    segments: &'a [Segment],
     previous: &'a Previous<'a>,
     rules: Rules<'a>,
-    options: &'a Options,
 }
 
 /// Everything decided but the order inside layers.
@@ -196,7 +201,7 @@ impl Planner<'_> {
         let above = |id: PathId| std::iter::successors(Some(id), |&id| self.log.paths.parent(id));
         for (number, ids) in self.log.ids.iter().enumerate().filter(|_| !paths.is_empty()) {
             let Some(path) = ids.iter().find_map(|&id| above(id).find(|id| paths.contains(id))) else { continue };
-            if self.segments[number].is_base {
+            if self.rules.segments[number].is_base {
                 return Err(PlanError::Base { path: self.log.paths.name(path).clone() });
             }
             mending.clean.insert(number, Reason::CannotHide);
@@ -205,13 +210,13 @@ impl Planner<'_> {
     }
 
     fn decide(&self, in_use: &[bool], mending: &Mending) -> Decided {
-        let (new, segments) = (self.new, self.segments);
-        let mut claims = Claims::new(new, self.log, in_use, self.options.mtime);
+        let (new, segments) = (self.new, self.rules.segments);
+        let mut claims = Claims::new(new, self.log, in_use, self.rules.options.mtime);
         mending.fresh.iter().for_each(|&first| claims.give_up(first));
         let (mut fates, mut usage) = clean::decide(new, self.rules, &mut claims, in_use, &mending.clean);
         let mut groups = self.groups(&claims, &usage);
         let kept = fates.iter().filter(|fate| **fate != Fate::Drop).count();
-        let is_over = kept + groups.len() > self.options.max_layers;
+        let is_over = kept + groups.len() > self.rules.options.max_layers;
         if is_over && clean::drop_dead(segments, &mut usage, &mut claims, &mut fates) {
             groups = self.groups(&claims, &usage);
         }
@@ -223,7 +228,7 @@ impl Planner<'_> {
         if mending.on_top && slots.last().is_none_or(|slot| slot.kept) {
             slots.push(Slot::fresh(Group { hot: true, ..Group::default() }));
         }
-        limit(&mut slots, self.options);
+        limit(&mut slots, self.rules.options);
         let files = |slot: &Slot| {
             let old = slot.segments.iter().flat_map(|&n| &live[n]);
             old.chain(slot.groups.iter().flat_map(|group| &group.files)).copied().collect()
@@ -241,7 +246,7 @@ impl Planner<'_> {
         // A layout that is mostly new is a first one.
         let grain = match stored >= kept {
             true => {
-                let owners = FIRST_OWNERS.min(self.options.max_layers * 3 / 4);
+                let owners = FIRST_OWNERS.min(self.rules.options.max_layers * 3 / 4);
                 Grain { owners, least: FIRST_LEAST, parts: owners, part: (all / FIRST_PARTS).max(LEAST_PART) }
             }
             false => Grain {
@@ -270,7 +275,7 @@ impl Planner<'_> {
         let last = decided.slots.len().wrapping_sub(1);
         let draft = |(number, (slot, files)): (usize, (&Slot, &Vec<FileId>))| {
             let hidden = if number == last { hidden } else { &[] };
-            (!slot.kept).then(|| Draft::new(self.new, &decided.claims, files, hidden, self.options.canonical))
+            (!slot.kept).then(|| Draft::new(self.new, &decided.claims, files, hidden, self.rules.options.canonical))
         };
         decided.slots.iter().zip(&decided.files).enumerate().map(draft).collect()
     }
@@ -288,14 +293,16 @@ impl Planner<'_> {
         for (number, (slot, draft)) in slots {
             let contents: Vec<&FileDigest> = match &draft {
                 Some(draft) => draft.contents().collect(),
-                None => kept_contents(&self.segments[slot.segments[0]]).filter(|it| written.contains(it)).collect(),
+                None => {
+                    kept_contents(&self.rules.segments[slot.segments[0]]).filter(|it| written.contains(it)).collect()
+                }
             };
-            let order = |draft: &Draft<'_>| draft.in_order(self.previous, &below, self.options.canonical);
+            let order = |draft: &Draft<'_>| draft.in_order(self.previous, &below, self.rules.options.canonical);
             let ordered = draft.as_ref().map(order).unwrap_or_default();
             below.add_layer(number, contents);
             layers.push(self.layer(slot, &files[number as usize], ordered, fates, usage));
         }
-        let dropped = (0..self.segments.len()).filter(|&n| fates[n] == Fate::Drop).collect();
+        let dropped = (0..self.rules.segments.len()).filter(|&n| fates[n] == Fate::Drop).collect();
         Plan { layers, dropped }
     }
 
@@ -323,7 +330,7 @@ impl Planner<'_> {
 
     fn why(&self, slot: &Slot, fates: &[Fate], usage: &[Usage]) -> (State, Reason) {
         match (slot.segments.as_slice(), slot.groups.as_slice()) {
-            ([one], []) if slot.kept && self.segments[*one].is_base => (State::Kept, Reason::Base),
+            ([one], []) if slot.kept && self.rules.segments[*one].is_base => (State::Kept, Reason::Base),
             ([one], []) if slot.kept && usage[*one].is_dead() => (State::Kept, Reason::StoodOn),
             ([_], []) if slot.kept => (State::Kept, Reason::Live),
             ([one], []) => match fates[*one] {

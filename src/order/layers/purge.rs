@@ -90,8 +90,17 @@ pub(super) fn holds<'a>(segment: &'a Segment, digests: &HashSet<FileDigest>) -> 
     segment.entries.iter().find(holds).map(|entry| &entry.path)
 }
 
-/// A path with purged content that can't go.
-pub(super) fn purged_in_base(new: &NewTree<'_>, segments: &[Segment], options: &Options) -> Option<TarPath> {
+/// A path whose former content can't go, and where the base has that.
+pub(super) fn purged_in_base(new: &NewTree<'_>, segments: &[Segment], options: &Options) -> Option<(TarPath, TarPath)> {
     let purged = purged(new, segments, options);
-    segments.iter().filter(|segment| segment.is_base).find_map(|segment| holds(segment, &purged)).cloned()
+    let base = segments.iter().filter(|segment| segment.is_base);
+    let (held_at, digest) = base.flat_map(|segment| &segment.entries).find_map(|entry| {
+        let digest = entry.content?.digest;
+        purged.contains(&digest).then_some((&entry.path, digest))
+    })?;
+    let held = segments.iter().flat_map(|segment| held(segment, &options.purge));
+    let former: Vec<&TarPath> = held.filter(|(_, held)| *held == digest).map(|(path, _)| path).collect();
+    // Under the name that was asked for, if it stands there.
+    let path = if former.contains(&held_at) { held_at } else { *former.first()? };
+    Some((path.clone(), held_at.clone()))
 }
