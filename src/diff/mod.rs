@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::job::JobOptions;
 use crate::oci::{Platform, Reference};
 use crate::order::changes::{Changes, FileShare, OwnerShare, changes};
-use crate::order::cost::{Client, Has, Pull, RegistryProfile, pulls};
+use crate::order::cost::{Client, HEADER_LIMIT, Has, Pull, RegistryProfile, pulls};
 use crate::owner::Owners;
 use crate::progress::Progress;
 use crate::source::{Source, SourceError};
@@ -119,7 +119,10 @@ pub fn diff(request: &Request, progress: &Progress) -> Result<Outcome, Error> {
         surveyor.notes.extend(other.map(|other| format!("{}: {other}", source.reference())));
         let old = surveyor.image(source, old, false)?;
         progress.check()?;
-        diffs.push(compared(old, &surveyed, &owners));
+        let diff = compared(old, &surveyed, &owners);
+        let longest = diff.pulls.iter().map(|pull| pull.cost.range_header_bytes).max().unwrap_or_default();
+        surveyor.notes.extend(long_header(&diff.old, longest));
+        diffs.push(diff);
     }
     let notes = olds.iter().chain([&new]).flat_map(Source::take_notes).chain(surveyor.notes).collect();
     Ok(Outcome {
@@ -131,6 +134,16 @@ pub fn diff(request: &Request, progress: &Progress) -> Result<Outcome, Error> {
         diffs,
         choice: request.choice.clone(),
         notes,
+    })
+}
+
+/// Networks between client and registry may refuse what the registry would take.
+fn long_header(old: &str, longest: u64) -> Option<String> {
+    (longest > HEADER_LIMIT).then(|| {
+        format!(
+            "{old}: podman asks for the ranges of a layer with a header of up to {longest} bytes, and some networks allow \
+             {HEADER_LIMIT}"
+        )
     })
 }
 
@@ -172,5 +185,17 @@ fn new_layer(layer: &SurveyedLayer) -> NewLayer {
         media_type: layer.media_type.clone(),
         entries: layer.entries.len() as u64,
         index: layer.pull.index.as_ref().map(|index| [index.toc, index.tar_split]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_that_networks_may_refuse_is_noted() {
+        assert_eq!(long_header("oci:v1", HEADER_LIMIT), None);
+        let note = long_header("oci:v1", HEADER_LIMIT + 1).unwrap();
+        assert!(note.ends_with("of up to 20481 bytes, and some networks allow 20480"), "{note}");
     }
 }
