@@ -8,6 +8,8 @@ use restrata::digest::{BlobDigest, ChunkDigest, FileDigest};
 use restrata::order::cost::{Has, PullChunk, PullFile, PullIndex, PullLayer, pulls};
 use restrata::span::Span;
 
+use thin_vec::ThinVec;
+
 const LAYERS: u64 = 64;
 const EACH: u64 = 1_000_000 / LAYERS;
 const STORED: u64 = 1500;
@@ -31,7 +33,7 @@ fn file(layer: u64, n: u64, version: u64) -> PullFile {
         start: start + half * STORED / 2,
         is_hole: false,
     };
-    let chunks = if n % 100 == 7 { (0..2).map(chunk).collect() } else { Box::default() };
+    let chunks = if n % 100 == 7 { (0..2).map(chunk).collect() } else { ThinVec::new() };
     PullFile { digest: FileDigest::from_bytes(bytes(seed)), span: Span::between(start, start + STORED), chunks }
 }
 

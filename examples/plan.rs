@@ -11,6 +11,8 @@ use restrata::order::{Content, Entry, Previous, State, Traits};
 use restrata::span::Span;
 use restrata::tar::{EntryKind, TarPath, Time};
 
+use thin_vec::ThinVec;
+
 const LAYERS: u64 = 64;
 const EACH: u64 = 1_000_000 / LAYERS;
 
@@ -49,7 +51,7 @@ fn pull_layer((number, segment): (u64, &Segment)) -> Arc<PullLayer> {
     let contents = segment.entries.iter().filter_map(|entry| entry.content);
     let span = |at: u64| Span::between(INDEX + at * 1600, INDEX + at * 1600 + 1500);
     let file =
-        |(at, content): (u64, Content)| PullFile { digest: content.digest, span: span(at), chunks: Box::default() };
+        |(at, content): (u64, Content)| PullFile { digest: content.digest, span: span(at), chunks: ThinVec::new() };
     let files = (0..).zip(contents).map(file).collect();
     let (toc, tar_split) = (Span::between(8, INDEX / 2), Span::between(INDEX / 2, INDEX - 1000));
     let index = PullIndex { toc_digest: digest, toc, tar_split, toc_size: 5_000_000, files };

@@ -251,7 +251,10 @@ pub fn pull_files(toc: &Toc) -> Vec<PullFile> {
         span: Span::between(payload.offset, payload.end_offset),
         chunks: payload.chunks.iter().map(chunk).collect(),
     };
-    payloads.map(file).collect()
+    // As many as the TOC tells of can be a million: no room is kept for more.
+    let mut files: Vec<PullFile> = payloads.map(file).collect();
+    files.shrink_to_fit();
+    files
 }
 
 /// A payload's frames in a previous image's blob.

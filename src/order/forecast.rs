@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use thin_vec::ThinVec;
+
 use super::cost::{PullFile, PullIndex, PullLayer};
 use super::{Entry, LayerPlan, Place, Plan, Role, State, Traits, Written};
 use crate::digest::{BlobDigest, FileDigest};
@@ -95,7 +97,7 @@ pub(super) fn pull_layer(digest: BlobDigest, items: &[Item<'_>]) -> PullLayer {
         let Some((digest, stored)) = item.content else { continue };
         let start = at + beside::HEADER + item.path.as_bytes().len() as u64;
         at = start + stored;
-        spans.push(PullFile { digest, span: Span::between(start, at), chunks: Box::default() });
+        spans.push(PullFile { digest, span: Span::between(start, at), chunks: ThinVec::new() });
     }
     let rows = items.iter().map(|item| beside::ROW + item.path.as_bytes().len() as u64);
     let index = PullIndex { toc_digest: digest, toc, tar_split, toc_size: rows.sum(), files: spans };

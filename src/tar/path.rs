@@ -1,7 +1,8 @@
 //! Where an entry stands: a name without `.`, doubled or trailing slashes.
 
 use std::fmt;
-use std::sync::Arc;
+
+use triomphe::ThinArc;
 
 use crate::limits::PATH_BYTES;
 
@@ -24,9 +25,9 @@ pub enum PathError {
 /// The order is that of a depth-first walk with byte-sorted children, so a directory comes
 /// right before everything below it.
 ///
-/// Copies share their bytes: versions of an image have most of a million paths in common.
+/// Copies share their bytes, and are a pointer each: versions of an image have most of a million paths in common.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct TarPath(Arc<[u8]>);
+pub struct TarPath(ThinArc<(), u8>);
 
 impl TarPath {
     pub fn new(name: &[u8]) -> Result<Self, PathError> {
@@ -50,19 +51,23 @@ impl TarPath {
             let start = lossy(&clean[..clean.len().min(80)]);
             return Err(PathError::TooLong { start, found: clean.len(), max: PATH_BYTES });
         }
-        Ok(Self(clean.into()))
+        Ok(Self::of(&clean))
+    }
+
+    fn of(clean: &[u8]) -> Self {
+        Self(ThinArc::from_header_and_slice((), clean))
     }
 
     pub fn root() -> Self {
-        Self(Arc::default())
+        Self::of(&[])
     }
 
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        &self.0.slice
     }
 
     pub fn is_root(&self) -> bool {
-        self.0.is_empty()
+        self.as_bytes().is_empty()
     }
 
     /// `None` for the root.
@@ -70,41 +75,46 @@ impl TarPath {
         if self.is_root() {
             return None;
         }
-        let end = self.0.iter().rposition(|&b| b == b'/').unwrap_or(0);
-        Some(Self(self.0[..end].into()))
+        let bytes = self.as_bytes();
+        let end = bytes.iter().rposition(|&b| b == b'/').unwrap_or(0);
+        Some(Self::of(&bytes[..end]))
     }
 
     pub fn file_name(&self) -> &[u8] {
-        let start = self.0.iter().rposition(|&b| b == b'/').map_or(0, |at| at + 1);
-        &self.0[start..]
+        let bytes = self.as_bytes();
+        let start = bytes.iter().rposition(|&b| b == b'/').map_or(0, |at| at + 1);
+        &bytes[start..]
     }
 
     pub fn join(&self, name: &[u8]) -> Self {
-        let mut joined = self.0.to_vec();
+        let mut joined = self.as_bytes().to_vec();
         if !joined.is_empty() {
             joined.push(b'/');
         }
         joined.extend_from_slice(name);
-        Self(joined.into())
+        Self::of(&joined)
     }
 
     /// True for everything below `dir`, not for `dir` itself.
     pub fn is_below(&self, dir: &Self) -> bool {
-        !self.is_root()
-            && (dir.is_root()
-                || (self.0.len() > dir.0.len() && self.0.starts_with(&dir.0) && self.0[dir.0.len()] == b'/'))
+        let (bytes, dir) = (self.as_bytes(), dir.as_bytes());
+        match dir.is_empty() {
+            true => !bytes.is_empty(),
+            false => bytes.strip_prefix(dir).is_some_and(|below| below.first() == Some(&b'/')),
+        }
     }
 }
 
 impl Ord for TarPath {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         let key = |b: u8| if b == b'/' { 0 } else { b };
+        let (bytes, other) = (self.as_bytes(), other.as_bytes());
         // By words, since paths of one tree begin alike.
-        let words = self.0.as_chunks::<8>().0.iter().zip(other.0.as_chunks::<8>().0);
+        let words = bytes.as_chunks::<8>().0.iter().zip(other.as_chunks::<8>().0);
         let alike = words.take_while(|(a, b)| a == b).count() * 8;
-        match self.0[alike..].iter().zip(&other.0[alike..]).find(|(a, b)| a != b) {
+        match bytes[alike..].iter().zip(&other[alike..]).find(|(a, b)| a != b) {
             Some((a, b)) => key(*a).cmp(&key(*b)),
-            None => self.0.len().cmp(&other.0.len()),
+            None => bytes.len().cmp(&other.len()),
         }
     }
 }
@@ -118,13 +128,13 @@ impl PartialOrd for TarPath {
 /// With a leading slash; bytes that are not UTF-8 are replaced, for people only.
 impl fmt::Display for TarPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "/{}", String::from_utf8_lossy(&self.0))
+        write!(f, "/{}", String::from_utf8_lossy(self.as_bytes()))
     }
 }
 
 impl fmt::Debug for TarPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TarPath({:?})", String::from_utf8_lossy(&self.0))
+        write!(f, "TarPath({:?})", String::from_utf8_lossy(self.as_bytes()))
     }
 }
 

@@ -20,6 +20,8 @@ mod tests;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use thin_vec::ThinVec;
+
 use crate::digest::{BlobDigest, ChunkDigest, FileDigest};
 use crate::span::Span;
 
@@ -139,13 +141,13 @@ impl PullIndex {
     }
 }
 
-/// A file's content, and the blob's bytes that hold it.
+/// A file's content, and the blob's bytes that hold it. There are a million of them: what most have none of takes a pointer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PullFile {
     pub digest: FileDigest,
     pub span: Span,
     /// Empty for content in one frame.
-    pub chunks: Box<[PullChunk]>,
+    pub chunks: ThinVec<PullChunk>,
 }
 
 /// A part of a file. It ends where the next one starts.

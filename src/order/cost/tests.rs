@@ -26,7 +26,7 @@ fn digest(n: u8) -> BlobDigest {
 }
 
 fn file(n: u8, start: u64, end: u64) -> PullFile {
-    PullFile { digest: FileDigest::from_bytes([n; 32]), span: Span::between(start, end), chunks: Box::default() }
+    PullFile { digest: FileDigest::from_bytes([n; 32]), span: Span::between(start, end), chunks: ThinVec::new() }
 }
 
 fn chunk(n: u8, start: u64) -> PullChunk {
