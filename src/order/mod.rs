@@ -5,7 +5,8 @@
 //! - `normalise`: a layer's entries as a client would end up with them: the last of several wins.
 //! - `paths`: paths as numbers, so that trees are arrays.
 //! - [`broken_entry`]: what no client can extract.
-//! - `sequence`: the order inside a layer, against the previous image.
+//! - [`Previous`]: what clients have.
+//! - `sequence`: the order inside a layer, against that.
 //! - [`layers`]: which layers there are, and in which one each entry stands.
 //! - [`Plan`]: what is kept and what is written; the value between unpack and pack.
 //! - [`chunking`]: which files are cut into chunks.
@@ -24,13 +25,14 @@ pub mod layouts;
 mod normalise;
 mod paths;
 mod plan;
+mod previous;
 mod sequence;
 pub mod tree;
 
 pub use broken::{BrokenEntry, broken_above, broken_alone, broken_entry};
 pub use forecast::forecast;
 pub use plan::{LayerPlan, Place, Plan, Reason, Role, State, Written};
-pub use sequence::Previous;
+pub use previous::Previous;
 
 use sequence::{Below, sequence};
 

@@ -4,101 +4,13 @@
 //! order, then hard links. So an update is one range at the front for every client, however many versions
 //! behind: a file that changes moves to the front and what did not change keeps its place behind it.
 
-use std::collections::{BTreeMap, HashMap};
-use std::hash::{BuildHasher as _, Hash, RandomState};
+use std::hash::Hash;
 
-use hashbrown::HashTable;
+use std::collections::HashMap;
 
-use super::{Entry, Place, View};
+use super::{Previous, View};
 use crate::digest::FileDigest;
-use crate::tar::{EntryKind, TarPath};
-
-/// What the previous image's TOCs say: which content clients have, and where it stood.
-///
-/// The tables hold numbers of entries alone: images can have a million.
-#[derive(Debug, Clone, Default)]
-pub struct Previous<'a> {
-    hasher: RandomState,
-    /// The layers' entries, with their numbers.
-    layers: Vec<(u32, &'a [Entry])>,
-    /// Every place of a path that has content.
-    paths: HashTable<Place>,
-    /// The first place of each content.
-    contents: HashTable<Place>,
-    /// Paths with content in each layer.
-    sizes: HashMap<u32, u64>,
-}
-
-impl<'a> Previous<'a> {
-    /// Adds the next layer's entries in the order of its tar. Only content that a client can find through
-    /// the layer's TOC belongs here.
-    pub fn add_layer(&mut self, layer: u32, entries: &'a [Entry]) {
-        let slot = self.layers.len() as u32;
-        self.layers.push((layer, entries));
-        let Self { hasher, layers, paths, contents, .. } = self;
-        let entry = |place: &Place| &layers[place.0 as usize].1[place.1 as usize];
-        let digest_hash = |place: &Place| hasher.hash_one(entry(place).content.map(|content| content.digest));
-        let path_hash = |place: &Place| hasher.hash_one(&entry(place).path);
-        let mut count = 0;
-        for place in (0..entries.len() as u32).map(|position| (slot, position)) {
-            let Some(content) = entry(&place).content else { continue };
-            count += 1;
-            let is_same = |other: &Place| entry(other).content.is_some_and(|other| other.digest == content.digest);
-            contents.entry(digest_hash(&place), is_same, digest_hash).or_insert(place);
-            paths.insert_unique(path_hash(&place), place, path_hash);
-        }
-        *self.sizes.entry(layer).or_default() += count;
-    }
-
-    /// Do clients of the previous image have this content?
-    pub fn has(&self, content: &FileDigest) -> bool {
-        self.seen(content).is_some()
-    }
-
-    fn entry(&self, place: Place) -> &'a Entry {
-        &self.layers[place.0 as usize].1[place.1 as usize]
-    }
-
-    fn numbered(&self, (slot, position): Place) -> Place {
-        (self.layers[slot as usize].0, position)
-    }
-
-    /// Where content was first seen.
-    fn seen(&self, content: &FileDigest) -> Option<Place> {
-        let is_same = |place: &Place| self.entry(*place).content.is_some_and(|other| other.digest == *content);
-        let place = self.contents.find(self.hasher.hash_one(Some(content)), is_same)?;
-        Some(self.numbered(*place))
-    }
-
-    /// The layer whose paths are most like these: a layer that did not change finds itself, also when layers
-    /// above it have some of its paths again.
-    fn home(&self, entries: &[View<'_>]) -> Option<u32> {
-        let mut shared: BTreeMap<u32, u64> = BTreeMap::new();
-        let mut count = 0;
-        for entry in entries.iter().filter(|entry| entry.content.is_some()) {
-            count += 1;
-            self.places(entry.path).for_each(|(layer, _)| *shared.entry(layer).or_default() += 1);
-        }
-        // Twice the shared ones over the sum of both sizes (Dice's measure), as products of integers.
-        let less = |(a, in_a): &(u32, u64), (b, in_b): &(u32, u64)| {
-            let sum = |layer: &u32| u128::from(count + self.sizes[layer]);
-            (u128::from(*in_a) * sum(b)).cmp(&(u128::from(*in_b) * sum(a))).then(b.cmp(a))
-        };
-        shared.into_iter().max_by(less).map(|(layer, _)| layer)
-    }
-
-    /// In no order.
-    fn places(&self, path: &TarPath) -> impl Iterator<Item = Place> {
-        let all = self.paths.iter_hash(self.hasher.hash_one(path));
-        all.filter(move |place| self.entry(**place).path == *path).map(|place| self.numbered(*place))
-    }
-
-    /// Where known content stood: at the same path, best in the layer `home`, else where it was first seen.
-    fn place(&self, path: &TarPath, content: &FileDigest, home: Option<u32>) -> Option<Place> {
-        let seen = self.seen(content)?;
-        Some(self.places(path).min_by_key(|place| (Some(place.0) != home, *place)).unwrap_or(seen))
-    }
-}
+use crate::tar::EntryKind;
 
 /// Content of layers below, with the lowest layer of each.
 #[derive(Debug, Clone, Default)]
@@ -192,7 +104,9 @@ pub(super) fn order_links<K: Copy + Ord + Hash, T>(links: Vec<(K, Option<K>, T)>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::order::Entry;
     use crate::order::{Content, Traits};
+    use crate::tar::TarPath;
     use crate::tar::Time;
 
     fn path(name: &str) -> TarPath {
