@@ -149,7 +149,7 @@ impl Paths {
 
 /// Every path once, as they come, and the number of each entry's.
 fn first_seen<'a>(layers: impl IntoIterator<Item = &'a [Entry]>) -> (Vec<&'a TarPath>, Vec<Vec<PathId>>) {
-    let hasher = RandomState::new();
+    let hasher = RandomState::default();
     let mut seen: Vec<&'a TarPath> = Vec::new();
     let mut table: HashTable<PathId> = HashTable::new();
     let mut number = |path: &'a TarPath| {

@@ -75,31 +75,33 @@ pub type Tree = Vec<(TarPath, Shown)>;
 /// Merges the layers, bottom first.
 pub fn merge(layers: &[&[Entry]]) -> Tree {
     let (paths, ids) = Paths::new(layers.iter().copied());
-    let mut stack = Stack::new(&paths);
-    for (entries, ids) in layers.iter().zip(&ids) {
-        stack.add(&paths.steps(entries, ids));
-    }
-    stack.all().map(|(path, shown)| (paths.name(path).clone(), shown)).collect()
+    let merged = Merged::of(&paths, layers.iter().zip(&ids).map(|(entries, ids)| paths.steps(entries, ids)));
+    merged.all().map(|(path, shown)| (paths.name(path).clone(), shown)).collect()
 }
 
-/// The file system that the layers show which were put on it.
-pub(super) struct Stack<'p> {
+/// The file system that some layers show together.
+pub(super) struct Merged<'p> {
     paths: &'p Paths,
     nodes: Vec<Option<Shown>>,
-    scratch: Scratch,
-    layers: u32,
 }
 
-impl<'p> Stack<'p> {
-    pub fn new(paths: &'p Paths) -> Self {
+impl<'p> Merged<'p> {
+    /// Bottom layer first.
+    pub fn of(paths: &'p Paths, layers: impl IntoIterator<Item = Vec<Step>>) -> Self {
         let mut nodes = vec![None; paths.len()];
         nodes[Paths::ROOT.at()] = Some(Shown::Implied);
-        Self { paths, nodes, scratch: Scratch::new(paths), layers: 0 }
+        let mut stack = Stack { merged: Self { paths, nodes }, scratch: Scratch::new(paths), layers: 0 };
+        layers.into_iter().for_each(|steps| stack.add(&steps));
+        stack.merged
+    }
+
+    pub fn shown(&self, path: PathId) -> Option<Shown> {
+        self.nodes[path.at()]
     }
 
     /// The entry that is shown there.
     pub fn get(&self, path: PathId) -> Option<Node> {
-        self.nodes[path.at()]?.entry()
+        self.shown(path)?.entry()
     }
 
     /// In the order of the paths.
@@ -112,47 +114,10 @@ impl<'p> Stack<'p> {
         self.all().filter_map(|(path, shown)| Some((path, shown.entry()?)))
     }
 
-    /// Puts a layer on top.
-    pub fn add(&mut self, steps: &[Step]) {
-        let mut live = normalise(self.paths, steps, &mut self.scratch);
-        let (mut whiteouts, mut reserved) = (Vec::new(), Vec::new());
-        // Whiteouts hide lower layers only, wherever in the layer they stand.
-        live.retain(|live| {
-            let path = steps[live.index].path;
-            if self.paths.is_reserved(path) {
-                reserved.push(path);
-                return true;
-            }
-            let Some(whiteout) = whiteout(self.paths.name(path)) else { return true };
-            self.hide(&whiteout);
-            whiteouts.push(path);
-            false
-        });
-        let written: Vec<Step> = live.iter().map(|live| live.as_written(steps)).collect();
-        let shown = written.iter().map(|step| step.path).filter(|path| !self.paths.is_reserved(*path));
-        self.make_way(shown.chain(whiteouts));
-        let layer = self.layers;
-        self.layers += 1;
-        let mut links = Vec::new();
-        for (live, step) in live.iter().zip(&written) {
-            let at = (layer, live.index as u32);
-            if step.kind == EntryKind::HardLink {
-                links.push((step.path, step.target, at));
-                continue;
-            }
-            let inode = match live.role {
-                Role::Heir(inode) => (layer, inode as u32),
-                Role::Itself | Role::LinkTo(_) => at,
-            };
-            self.insert(step.path, Node { at, inode, is_dir: step.kind == EntryKind::Dir });
-        }
-        for (path, target, at) in order_links(links) {
-            // A link to nothing is an entry of its own, so that two images with one can still be compared.
-            let inode = target.and_then(|target| self.get(target)).map_or(at, |target| target.inode);
-            self.insert(path, Node { at, inode, is_dir: false });
-        }
-        // Links of their layer found them: AUFS keeps the files there that have several names.
-        reserved.into_iter().for_each(|path| self.nodes[path.at()] = None);
+    /// Leaves out paths, and what is below them with them.
+    pub fn retain(&mut self, stays: impl Fn(&TarPath) -> bool) {
+        let gone = self.paths.ids().filter(|path| !stays(self.paths.name(*path)));
+        gone.for_each(|path| self.nodes[path.at()] = None);
     }
 
     fn hide(&mut self, whiteout: &Whiteout) {
@@ -167,6 +132,66 @@ impl<'p> Stack<'p> {
         self.paths.below(dir).for_each(|path| self.nodes[path.at()] = None);
     }
 
+    fn insert(&mut self, path: PathId, node: Node) {
+        if !node.is_dir {
+            self.paths.below_id(path).for_each(|path| self.nodes[path.at()] = None);
+        }
+        self.nodes[path.at()] = Some(Shown::Entry(node));
+    }
+}
+
+/// A file system that layers are put on.
+struct Stack<'p> {
+    merged: Merged<'p>,
+    scratch: Scratch,
+    layers: u32,
+}
+
+impl Stack<'_> {
+    /// Puts a layer on top.
+    fn add(&mut self, steps: &[Step]) {
+        let paths = self.merged.paths;
+        let mut live = normalise(paths, steps, &mut self.scratch);
+        let (mut whiteouts, mut reserved) = (Vec::new(), Vec::new());
+        // Whiteouts hide lower layers only, wherever in the layer they stand.
+        live.retain(|live| {
+            let path = steps[live.index].path;
+            if paths.is_reserved(path) {
+                reserved.push(path);
+                return true;
+            }
+            let Some(whiteout) = whiteout(paths.name(path)) else { return true };
+            self.merged.hide(&whiteout);
+            whiteouts.push(path);
+            false
+        });
+        let written: Vec<Step> = live.iter().map(|live| live.as_written(steps)).collect();
+        let shown = written.iter().map(|step| step.path).filter(|path| !paths.is_reserved(*path));
+        self.make_way(shown.chain(whiteouts));
+        let layer = self.layers;
+        self.layers += 1;
+        let mut links = Vec::new();
+        for (live, step) in live.iter().zip(&written) {
+            let at = (layer, live.index as u32);
+            if step.kind == EntryKind::HardLink {
+                links.push((step.path, step.target, at));
+                continue;
+            }
+            let inode = match live.role {
+                Role::Heir(inode) => (layer, inode as u32),
+                Role::Itself | Role::LinkTo(_) => at,
+            };
+            self.merged.insert(step.path, Node { at, inode, is_dir: step.kind == EntryKind::Dir });
+        }
+        for (path, target, at) in order_links(links) {
+            // A link to nothing is an entry of its own, so that two images with one can still be compared.
+            let inode = target.and_then(|target| self.merged.get(target)).map_or(at, |target| target.inode);
+            self.merged.insert(path, Node { at, inode, is_dir: false });
+        }
+        // Links of their layer found them: AUFS keeps the files there that have several names.
+        reserved.into_iter().for_each(|path| self.merged.nodes[path.at()] = None);
+    }
+
     /// A layer is unpacked into a directory of its own: where it has something below a path that it has no entry for,
     /// that path becomes a directory, and hides what is no directory below, symbolic links too. A whiteout is such a
     /// something.
@@ -174,21 +199,14 @@ impl<'p> Stack<'p> {
     /// `written` are those that are left when the layer was unpacked.
     fn make_way(&mut self, written: impl Iterator<Item = PathId>) {
         for path in written {
-            let mut dir = self.paths.parent(path);
+            let mut dir = self.merged.paths.parent(path);
             while let Some(path) = dir.filter(|path| self.scratch.marks.mark(*path)) {
-                let shown = &mut self.nodes[path.at()];
+                let shown = &mut self.merged.nodes[path.at()];
                 *shown = shown.filter(|shown| shown.is_dir()).or(Some(Shown::Implied));
-                dir = self.paths.parent(path);
+                dir = self.merged.paths.parent(path);
             }
         }
         self.scratch.marks.clear();
-    }
-
-    fn insert(&mut self, path: PathId, node: Node) {
-        if !node.is_dir {
-            self.paths.below_id(path).for_each(|path| self.nodes[path.at()] = None);
-        }
-        self.nodes[path.at()] = Some(Shown::Entry(node));
     }
 }
 

@@ -15,7 +15,7 @@ pub(super) fn superseded(new: &NewTree<'_>, log: &Log<'_>, mtime: Mtime) -> Vec<
     let all = Claims::new(new, log, &vec![true; is_base.len()], mtime);
     let base = Claims::new(new, log, &is_base, mtime);
     let mut bytes = vec![(0, 0); is_base.len()];
-    for (first, segment, _) in all.shown() {
+    for (first, segment, _) in all.shown(new) {
         let (shown, in_base) = &mut bytes[segment];
         *shown += new.stored(first);
         *in_base += if base.segment(first).is_some() { new.stored(first) } else { 0 };

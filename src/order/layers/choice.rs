@@ -40,20 +40,19 @@ impl Clients<'_> {
     }
 
     /// Of plans for the image that `layers` make, the first one that costs least.
-    pub(super) fn cheapest(self, first: Plan, mut others: Vec<Plan>, layers: &[&[Entry]]) -> Plan {
-        // Most often they agree.
-        others.retain(|plan| *plan != first);
+    pub(super) fn cheapest(self, first: Plan, others: Vec<Plan>, layers: &[&[Entry]]) -> Plan {
         if others.is_empty() {
             return first;
         }
-        let has: Vec<Has<'_>> = self.have.iter().map(|have| Has::of(have.iter().map(Arc::as_ref))).collect();
-        let cost = |plan: &Plan| -> u64 {
-            let layers = forecast(plan, layers, self.segments);
-            let clients = self.have.iter().zip(&has).zip(self.weights());
-            clients.map(|((have, has), weight)| update(&layers, have, has) * weight).sum()
-        };
         let mut plans: Vec<Plan> = [first].into_iter().chain(others).collect();
-        let best = (0..plans.len()).min_by_key(|&n| cost(&plans[n])).unwrap_or_default();
+        let mut costs = vec![0; plans.len()];
+        for (have, weight) in self.have.iter().zip(self.weights()) {
+            let has = Has::of(have.iter().map(Arc::as_ref));
+            for (plan, cost) in plans.iter().zip(&mut costs) {
+                *cost += update(&forecast(plan, layers, self.segments), have, &has) * weight;
+            }
+        }
+        let best = (0..plans.len()).min_by_key(|&n| costs[n]).unwrap_or_default();
         plans.swap_remove(best)
     }
 }

@@ -5,17 +5,17 @@ use std::mem::replace;
 
 use super::Mtime;
 use super::log::Log;
-use super::new::{FileId, NewTree};
+use super::new::NewTree;
 use crate::order::paths::PathId;
-use crate::order::tree::{Node, Stack};
+use crate::order::tree::{Merged, Node};
 use crate::order::{Entry, Place};
 use crate::tar::{TarPath, Time};
 
 pub(super) struct Claims {
-    /// Segment and entry that show each file; of its first path only.
+    /// By path: segment and entry that show a file; of its first path only.
     shown: Vec<Option<Place>>,
     /// Times that differ from the input's, by files' first paths, ascending.
-    mtimes: Vec<(FileId, Time)>,
+    mtimes: Vec<(PathId, Time)>,
 }
 
 impl Claims {
@@ -25,25 +25,25 @@ impl Claims {
         let all = Old::new(log, |_| true);
         let mtimes = all.mtimes(new, mtime);
         let old = if in_use.contains(&false) { Old::new(log, |segment| in_use[segment]) } else { all };
-        let mut claims = Self { shown: vec![None; new.files.len()], mtimes };
+        let mut claims = Self { shown: vec![None; log.paths.len()], mtimes };
         let mut taken: Vec<Vec<bool>> = log.segments.iter().map(|segment| vec![false; segment.entries.len()]).collect();
         let mut take = |&(segment, entry): &Place| !replace(&mut taken[segment as usize][entry as usize], true);
         // A file with several paths comes first: one that lost some of them must not take its inode.
         let linked = new.firsts().filter(|&first| new.has_links(first));
         for first in linked.chain(new.firsts().filter(|&first| !new.has_links(first))) {
             let time = claims.mtime(first);
-            claims.shown[first as usize] = old.shown(new, first, time).filter(&mut take);
+            claims.shown[first.at()] = old.shown(new, first, time).filter(&mut take);
         }
         claims
     }
 
     /// The segment that shows a file, by its first path.
-    pub fn segment(&self, first: FileId) -> Option<usize> {
-        self.shown[first as usize].map(|(segment, _)| segment as usize)
+    pub fn segment(&self, first: PathId) -> Option<usize> {
+        self.shown[first.at()].map(|(segment, _)| segment as usize)
     }
 
-    pub fn give_up(&mut self, first: FileId) {
-        self.shown[first as usize] = None;
+    pub fn give_up(&mut self, first: PathId) {
+        self.shown[first.at()] = None;
     }
 
     pub fn give_up_segments(&mut self, goes: impl Fn(usize) -> bool) {
@@ -51,20 +51,22 @@ impl Claims {
         self.shown.iter_mut().filter(lost).for_each(|shown| *shown = None);
     }
 
-    pub fn mtime(&self, first: FileId) -> Option<Time> {
+    pub fn mtime(&self, first: PathId) -> Option<Time> {
         self.mtimes.binary_search_by_key(&first, |(first, _)| *first).ok().map(|at| self.mtimes[at].1)
     }
 
     /// Files, by their first paths, with the segments and entries that show them.
-    pub fn shown(&self) -> impl Iterator<Item = (FileId, usize, usize)> + '_ {
-        let files = (0..).zip(&self.shown);
-        files.filter_map(|(first, shown)| shown.map(|(segment, entry)| (first, segment as usize, entry as usize)))
+    pub fn shown(&self, new: &NewTree<'_>) -> impl Iterator<Item = (PathId, usize, usize)> {
+        new.ids().filter_map(|first| {
+            let (segment, entry) = self.shown[first.at()]?;
+            Some((first, segment as usize, entry as usize))
+        })
     }
 }
 
 /// What some of the segments show together.
 struct Old<'a> {
-    shown: Stack<'a>,
+    shown: Merged<'a>,
     log: &'a Log<'a>,
     /// The segment behind each layer of `shown`.
     numbers: Vec<usize>,
@@ -73,8 +75,7 @@ struct Old<'a> {
 impl<'a> Old<'a> {
     fn new(log: &'a Log<'a>, is_used: impl Fn(usize) -> bool) -> Self {
         let numbers: Vec<usize> = (0..log.segments.len()).filter(|&segment| is_used(segment)).collect();
-        let mut shown = Stack::new(log.paths);
-        numbers.iter().for_each(|&segment| shown.add(&log.steps(segment)));
+        let shown = Merged::of(log.paths, numbers.iter().map(|&segment| log.steps(segment)));
         Self { shown, log, numbers }
     }
 
@@ -85,15 +86,15 @@ impl<'a> Old<'a> {
     }
 
     /// Times of files that the policy changes, by their first paths, ascending.
-    fn mtimes(&self, new: &NewTree<'_>, policy: Mtime) -> Vec<(FileId, Time)> {
+    fn mtimes(&self, new: &NewTree<'_>, policy: Mtime) -> Vec<(PathId, Time)> {
         let sources = if policy == Mtime::Previous { sources(new) } else { HashSet::new() };
-        let time = |first: FileId| {
+        let time = |first: PathId| {
             let carrier = new.carrier(first);
             let known = || {
-                let mut same = new.paths(first).iter().filter_map(|&id| self.get(new.file(id).path));
+                let mut same = new.paths(first).filter_map(|id| self.get(id));
                 same.find(|(_, old)| is_same(carrier, old)).map(|(_, old)| old.mtime)
             };
-            let is_implied = new.file(first).node.is_none();
+            let is_implied = new.node(first).is_none();
             let time = match policy {
                 // It has no time of its own.
                 Mtime::Keep if is_implied => known(),
@@ -109,11 +110,11 @@ impl<'a> Old<'a> {
     }
 
     /// The one inode of one segment that all paths of the file show.
-    fn shown(&self, new: &NewTree<'_>, first: FileId, time: Option<Time>) -> Option<Place> {
+    fn shown(&self, new: &NewTree<'_>, first: PathId, time: Option<Time>) -> Option<Place> {
         let carrier = new.carrier(first);
         let wanted = time.unwrap_or(carrier.mtime);
-        let mut inodes = new.paths(first).iter().map(|&id| {
-            let (node, old) = self.get(new.file(id).path)?;
+        let mut inodes = new.paths(first).map(|id| {
+            let (node, old) = self.get(id)?;
             (node.at.0 == node.inode.0 && is_same(carrier, old) && old.mtime == wanted).then_some(node.inode)
         });
         let inode = inodes.next()??;
@@ -129,12 +130,12 @@ fn is_same(new: &Entry, old: &Entry) -> bool {
 }
 
 /// Python sources whose byte-code records their time: with another time Python would compile them again.
-fn sources(new: &NewTree<'_>) -> HashSet<FileId> {
+fn sources(new: &NewTree<'_>) -> HashSet<PathId> {
     // Byte-code of several names has several sources: uv and pip link what is equal.
-    let compiled = (0..new.files.len() as FileId).filter_map(|id| {
+    let compiled = new.ids().filter_map(|id| {
         let time = new.content(id)?.compiled_from?;
         let source = new.find(&source_of(new.name(id))?)?;
-        let first = new.file(source).first;
+        let first = new.first(source);
         (new.carrier(first).mtime.secs as u32 == time).then_some(first)
     });
     compiled.collect()

@@ -9,6 +9,7 @@ use super::claims::Claims;
 use super::new::NewTree;
 use super::purge::{holds, purged};
 use super::{Options, Segment};
+use crate::order::paths::PathId;
 use crate::order::{Entry, Reason, tree};
 use crate::tar::EntryKind;
 
@@ -63,14 +64,14 @@ impl Usage {
 
 fn usage(new: &NewTree<'_>, segments: &[Segment], claims: &Claims) -> Vec<Usage> {
     let mut usage: Vec<Usage> = segments.iter().map(Usage::unseen).collect();
-    for (first, segment, entry) in claims.shown() {
+    for (first, segment, entry) in claims.shown(new) {
         let (entry, usage) = (&segments[segment].entries[entry], &mut usage[segment]);
         let stored = entry.content.map_or(0, |content| content.stored);
         usage.live += stored;
         usage.dead -= stored;
         usage.shown += 1;
         if entry.kind != EntryKind::Dir {
-            usage.hidden -= new.paths(first).len();
+            usage.hidden -= new.paths(first).count();
         }
     }
     usage
@@ -109,7 +110,7 @@ pub(super) fn decide(
         }
     }
     let fresh: u64 = {
-        let goes = |first: &u32| claims.segment(*first).is_none_or(|n| fates[n] == Fate::Drop);
+        let goes = |first: &PathId| claims.segment(*first).is_none_or(|n| fates[n] == Fate::Drop);
         new.firsts().filter(goes).map(|first| new.stored(first)).sum()
     };
     while let Some(number) = rules.worst(&usage, &fates, fresh) {

@@ -33,7 +33,9 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
+
+use std::collections::HashSet;
 
 use super::paths::{PathId, Paths};
 use super::plan::{LayerPlan, Plan, Reason, State};
@@ -48,7 +50,7 @@ pub use purge::{Unpurged, unpurged};
 use claims::Claims;
 use clean::{Fate, Rules, Thrift, Usage};
 use log::Log;
-use new::{FileId, NewTree};
+use new::NewTree;
 use slots::{Slot, limit, slots};
 use split::{Grain, Group, is_odd, split};
 use view::{faults, live_files};
@@ -141,10 +143,16 @@ fn plans(
     };
     let first = plan_with(Thrift::Ratio)?;
     let is_cleaned = !first.dropped.is_empty() || first.layers.iter().any(|layer| layer.reason == Reason::Waste);
-    let others = match is_cleaned && !clients.have.is_empty() {
-        true => vec![plan_with(Thrift::Spare)?, plan_with(Thrift::Shared)?],
-        false => Vec::new(),
-    };
+    let mut others = Vec::new();
+    if is_cleaned && !clients.have.is_empty() {
+        for thrift in [Thrift::Spare, Thrift::Shared] {
+            let plan = plan_with(thrift)?;
+            // Most often they agree.
+            if plan != first && !others.contains(&plan) {
+                others.push(plan);
+            }
+        }
+    }
     Ok((first, others))
 }
 
@@ -152,10 +160,10 @@ fn plans(
 #[derive(Default)]
 struct Mending {
     /// Files that no segment may show.
-    fresh: BTreeSet<FileId>,
+    fresh: BTreeSet<PathId>,
     clean: BTreeMap<usize, Reason>,
     /// Directories without an entry that need one.
-    implied: Vec<FileId>,
+    implied: Vec<PathId>,
     /// Whiteouts need a written layer above all others.
     on_top: bool,
 }
@@ -175,7 +183,7 @@ struct Decided {
     usage: Vec<Usage>,
     slots: Vec<Slot>,
     /// Of each slot, by their first paths.
-    files: Vec<Vec<FileId>>,
+    files: Vec<Vec<PathId>>,
 }
 
 impl Planner<'_> {
@@ -239,7 +247,7 @@ impl Planner<'_> {
 
     /// The fresh files, split.
     fn groups(&self, claims: &Claims, usage: &[Usage]) -> Vec<Group> {
-        let fresh: Vec<FileId> = self.new.firsts().filter(|first| claims.segment(*first).is_none()).collect();
+        let fresh: Vec<PathId> = self.new.firsts().filter(|first| claims.segment(*first).is_none()).collect();
         let stored: u64 = fresh.iter().map(|&first| self.new.stored(first)).sum();
         let kept: u64 = usage.iter().map(|usage| usage.live).sum();
         let all = stored + kept;
@@ -259,21 +267,21 @@ impl Planner<'_> {
         split(self.new, &fresh, self.labels, grain)
     }
 
-    fn label(&self, first: FileId) -> Label {
+    fn label(&self, first: PathId) -> Label {
         split::label(self.new, first, self.labels)
     }
 
     /// Does most of it change with every version?
-    fn is_hot(&self, files: &[FileId]) -> bool {
+    fn is_hot(&self, files: &[PathId]) -> bool {
         let hot = files.iter().filter(|&&first| self.label(first).change == Change::Always);
-        let bytes = |files: &mut dyn Iterator<Item = &FileId>| files.map(|&first| self.new.stored(first)).sum::<u64>();
+        let bytes = |files: &mut dyn Iterator<Item = &PathId>| files.map(|&first| self.new.stored(first)).sum::<u64>();
         bytes(&mut hot.into_iter()) * 2 > bytes(&mut files.iter())
     }
 
     /// A draft for each layer that is written; the top one hides paths.
     fn drafts<'b>(&'b self, decided: &'b Decided, hidden: &'b [(TarPath, TarPath)]) -> Vec<Option<Draft<'b>>> {
         let last = decided.slots.len().wrapping_sub(1);
-        let draft = |(number, (slot, files)): (usize, (&Slot, &Vec<FileId>))| {
+        let draft = |(number, (slot, files)): (usize, (&Slot, &Vec<PathId>))| {
             let hidden = if number == last { hidden } else { &[] };
             (!slot.kept).then(|| Draft::new(self.new, &decided.claims, files, hidden, self.rules.options.canonical))
         };
@@ -306,7 +314,7 @@ impl Planner<'_> {
         Plan { layers, dropped }
     }
 
-    fn layer(&self, slot: &Slot, files: &[FileId], ordered: Ordered, fates: &[Fate], usage: &[Usage]) -> LayerPlan {
+    fn layer(&self, slot: &Slot, files: &[PathId], ordered: Ordered, fates: &[Fate], usage: &[Usage]) -> LayerPlan {
         let (state, reason) = self.why(slot, fates, usage);
         let Ordered { entries, fresh_run, fresh_entries, fresh_bytes } = ordered;
         // The same content may take other bytes in a layer of another tool.
@@ -344,7 +352,7 @@ impl Planner<'_> {
     }
 
     /// Most bytes first.
-    fn owners(&self, files: &[FileId]) -> Vec<u32> {
+    fn owners(&self, files: &[PathId]) -> Vec<u32> {
         let mut bytes: BTreeMap<u32, u64> = BTreeMap::new();
         for &first in files {
             if let Some(owner) = self.label(first).owner {

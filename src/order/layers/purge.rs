@@ -29,9 +29,9 @@ pub fn unpurged(layers: &[&[Entry]], segments: &[Segment], options: &Options) ->
     let (paths, ids) = Paths::new(layers.iter().copied());
     let new = NewTree::new(&paths, layers, &ids, &options.prune);
     let mut shown: HashMap<FileDigest, &TarPath> = HashMap::new();
-    for file in &new.files {
-        if let Some(content) = new.content(file.first) {
-            shown.entry(content.digest).or_insert(paths.name(file.path));
+    for id in new.ids() {
+        if let Some(content) = new.content(id) {
+            shown.entry(content.digest).or_insert(new.name(id));
         }
     }
     let is_current = |path: &TarPath, digest| {

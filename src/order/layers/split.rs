@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::new::{FileId, NewTree};
+use super::new::NewTree;
 use super::{Change, Label, Labels};
 use crate::order::Place;
+use crate::order::paths::PathId;
 use crate::tar::TarPath;
 
 /// Files for one layer, by their first paths.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Group {
-    pub files: Vec<FileId>,
+    pub files: Vec<PathId>,
     pub stored: u64,
     /// Changes with every version.
     pub hot: bool,
@@ -48,7 +49,7 @@ enum Key<'a> {
     Odd,
 }
 
-pub(super) fn split(new: &NewTree<'_>, fresh: &[FileId], labels: &Labels<'_>, grain: Grain) -> Vec<Group> {
+pub(super) fn split(new: &NewTree<'_>, fresh: &[PathId], labels: &Labels<'_>, grain: Grain) -> Vec<Group> {
     let mut groups: BTreeMap<Key<'_>, Group> = BTreeMap::new();
     for &first in fresh {
         let group = groups.entry(key(new, first, labels)).or_default();
@@ -99,7 +100,7 @@ fn parts(new: &NewTree<'_>, rest: Group, part: u64, most: usize) -> Vec<Group> {
     parts
 }
 
-fn key<'a>(new: &NewTree<'a>, first: FileId, labels: &Labels<'_>) -> Key<'a> {
+fn key<'a>(new: &NewTree<'a>, first: PathId, labels: &Labels<'_>) -> Key<'a> {
     let label = label(new, first, labels);
     let big = new.stored(first) >= BIG;
     match (label.owner, label.change) {
@@ -113,8 +114,8 @@ fn key<'a>(new: &NewTree<'a>, first: FileId, labels: &Labels<'_>) -> Key<'a> {
 }
 
 /// Of a file's first path.
-pub(super) fn label(new: &NewTree<'_>, first: FileId, labels: &Labels<'_>) -> Label {
-    match new.file(first).node {
+pub(super) fn label(new: &NewTree<'_>, first: PathId, labels: &Labels<'_>) -> Label {
+    match new.node(first) {
         Some(node) => of(labels, node.at),
         // All that there is to it is its name.
         None => Label { odd: std::str::from_utf8(new.name(first).as_bytes()).is_err(), ..Label::default() },
@@ -122,10 +123,9 @@ pub(super) fn label(new: &NewTree<'_>, first: FileId, labels: &Labels<'_>) -> La
 }
 
 /// One path that an index can't hold is enough: all paths of a file stand in one layer.
-pub(super) fn is_odd(new: &NewTree<'_>, first: FileId, labels: &Labels<'_>) -> bool {
-    let is_odd =
-        |id: &FileId| new.file(*id).node.is_some_and(|node| of(labels, node.at).odd || of(labels, node.inode).odd);
-    label(new, first, labels).odd || new.paths(first).iter().any(is_odd)
+pub(super) fn is_odd(new: &NewTree<'_>, first: PathId, labels: &Labels<'_>) -> bool {
+    let is_odd = |id: PathId| new.node(id).is_some_and(|node| of(labels, node.at).odd || of(labels, node.inode).odd);
+    label(new, first, labels).odd || new.paths(first).any(is_odd)
 }
 
 fn of(labels: &Labels<'_>, (layer, entry): Place) -> Label {

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::claims::Claims;
-use super::new::{FileId, NewTree, hide};
+use super::new::{NewTree, hide};
 use crate::digest::FileDigest;
-use crate::order::paths::Step;
+use crate::order::paths::{PathId, Step};
 use crate::order::tree::Node;
 use crate::order::{Below, Previous, Role, View, Written, sequence};
 use crate::tar::{EntryKind, TarPath};
@@ -16,7 +16,7 @@ pub(super) struct Draft<'a> {
     new: &'a NewTree<'a>,
     claims: &'a Claims,
     /// Each with the path that carries its content, of which others are links.
-    files: Vec<(FileId, FileId)>,
+    files: Vec<(PathId, PathId)>,
     /// Paths to hide, and their names.
     whiteouts: &'a [(TarPath, TarPath)],
 }
@@ -27,16 +27,15 @@ impl<'a> Draft<'a> {
     pub fn new(
         new: &'a NewTree<'a>,
         claims: &'a Claims,
-        files: &[FileId],
+        files: &[PathId],
         whiteouts: &'a [(TarPath, TarPath)],
         canonical: bool,
     ) -> Self {
         let mut rows = Vec::new();
         let mut dirs = BTreeSet::new();
         for &first in files {
-            let paths = new.paths(first);
-            let holder = holder(new, paths, canonical);
-            for &id in paths {
+            let holder = holder(new, first, canonical);
+            for id in new.paths(first) {
                 add_parents(new, new.parent(id), &mut dirs);
                 match new.carrier(first).kind {
                     EntryKind::Dir => drop(dirs.insert(id)),
@@ -63,10 +62,10 @@ impl<'a> Draft<'a> {
 
     /// What the layer shows, and not what it hides.
     pub fn steps(&self) -> Vec<Step> {
-        let step = |row: &(FileId, FileId)| {
+        let step = |row: &(PathId, PathId)| {
             let (id, holder) = *row;
-            let target = (id != holder).then(|| self.new.file(holder).path);
-            Step { path: self.new.file(id).path, kind: self.view(row).kind, target }
+            let target = (id != holder).then_some(holder);
+            Step { path: id, kind: self.view(row).kind, target }
         };
         self.files.iter().map(step).collect()
     }
@@ -88,7 +87,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Other paths than the holder are links to it.
-    fn view(&self, &(id, holder): &(FileId, FileId)) -> View<'a> {
+    fn view(&self, &(id, holder): &(PathId, PathId)) -> View<'a> {
         let path = self.new.name(id);
         match id == holder {
             true => View { path, ..View::from(self.new.carrier(id)) },
@@ -100,8 +99,8 @@ impl<'a> Draft<'a> {
         let Some(&(id, holder)) = self.files.get(index) else {
             return Written::Whiteout(self.whiteouts[index - self.files.len()].1.clone());
         };
-        let mtime = self.claims.mtime(self.new.file(id).first);
-        match (self.new.file(id).node, self.new.file(holder).node) {
+        let mtime = self.claims.mtime(self.new.first(id));
+        match (self.new.node(id), self.new.node(holder)) {
             (Some(Node { at, inode, .. }), Some(held)) => {
                 let role = match (id == holder, at == inode) {
                     (false, _) => Role::LinkTo(held.at),
@@ -124,7 +123,7 @@ pub(super) struct Ordered {
     pub fresh_bytes: u64,
 }
 
-fn add_parents(new: &NewTree<'_>, mut dir: Option<FileId>, dirs: &mut BTreeSet<FileId>) {
+fn add_parents(new: &NewTree<'_>, mut dir: Option<PathId>, dirs: &mut BTreeSet<PathId>) {
     while let Some(id) = dir.filter(|&id| !new.has_entry(id) || dirs.insert(id)) {
         dir = new.parent(id);
     }
@@ -132,9 +131,9 @@ fn add_parents(new: &NewTree<'_>, mut dir: Option<FileId>, dirs: &mut BTreeSet<F
 
 /// The path that carries the content: where the input has it, if the image shows that. In path order no link may come
 /// before it.
-fn holder(new: &NewTree<'_>, paths: &[FileId], canonical: bool) -> FileId {
-    let as_read = paths.iter().find(|&&id| new.file(id).node.is_some_and(|node| node.at == node.inode));
-    as_read.filter(|_| !canonical).copied().unwrap_or(paths[0])
+fn holder(new: &NewTree<'_>, first: PathId, canonical: bool) -> PathId {
+    let as_read = new.paths(first).find(|&id| new.node(id).is_some_and(|node| node.at == node.inode));
+    as_read.filter(|_| !canonical).unwrap_or(first)
 }
 
 /// Paths to hide, with the names that hide them.
