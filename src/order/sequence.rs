@@ -6,7 +6,7 @@
 
 use std::hash::Hash;
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 use super::{Previous, View};
 use crate::digest::FileDigest;

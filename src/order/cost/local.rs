@@ -1,7 +1,7 @@
 //! What a client has. Files and chunks are found by their digests in every local layer that has a TOC
 //! (container-libs `storage/pkg/chunked/cache_linux.go`, `writeCache` and `findDigestInternal`).
 
-use std::collections::HashSet;
+use foldhash::HashSet;
 
 use super::{Client, PullFile, PullIndex, PullLayer};
 use crate::digest::{BlobDigest, ChunkDigest, FileDigest};

@@ -17,7 +17,7 @@ mod replay;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
+use foldhash::{HashSet, HashSetExt as _};
 use std::sync::Arc;
 
 use thin_vec::ThinVec;

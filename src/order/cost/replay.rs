@@ -1,7 +1,7 @@
 //! One layer's requests: the index, then the content that is missing (container-libs `storage/pkg/chunked`,
 //! `readZstdChunkedManifest` and `retrieveMissingFiles`).
 
-use std::collections::HashSet;
+use foldhash::{HashSet, HashSetExt as _};
 
 use super::local::{Arriving, Lacked, Lookup};
 use super::ranges::{header_bytes, multipart_bytes};

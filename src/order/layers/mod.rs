@@ -35,7 +35,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use std::collections::HashSet;
+use foldhash::HashSet;
 
 use super::paths::{PathId, Paths};
 use super::plan::{LayerPlan, Plan, Reason, State};
