@@ -9,8 +9,10 @@
 #   large    a Debian server, 2 GB, and STEPS (default 2) versions in which its security updates arrive bit by bit. Root.
 #   python   a Python application, 500 MB, and STEPS (default 7) versions as uv resolves it one week apart. Needs Python 3.11.
 #   node     a Node application, 450 MB, and STEPS (default 5) versions as npm resolves it one week apart
+#   churn    300 files of random bytes that nobody owns, 30 MB, and STEPS (default 40) versions in each of which one to three changed
+#   million  1,000,000 such files of 256 bytes in 64 layers, 1 GB, and STEPS (default 1) versions in each of which at most 500 changed
 #
-# More STEPS of python or node add the rest. Those of large share out the same updates, so another number of them is another
+# More STEPS of python or node add the rest. Those of the others are made together: large's share out the same updates, so another number of them is another
 # sequence, and an error here.
 set -euo pipefail
 # shellcheck source=lib.sh
@@ -180,13 +182,18 @@ node() {
   weekly install_node
 }
 
+churn() { python3 "$harness/made.py" "$out" "$steps" 1 300 1000-200000 3; }
+million() { python3 "$harness/made.py" "$out" "$steps" 64 15625 256-256 500; }
+
 name=${1:-} steps=${2:-} default=1
 case $name in
 small | corners | mid) [ -z "$steps" ] || die "$name has no STEPS" ;;
 large) default=2 ;;
 python) default=7 ;;
 node) default=5 ;;
-*) die "usage: images.sh small|corners|mid|large|python|node [STEPS]" ;;
+churn) default=40 ;;
+million) ;;
+*) die "usage: images.sh small|corners|mid|large|python|node|churn|million [STEPS]" ;;
 esac
 [[ $steps =~ ^([1-9][0-9]*)?$ ]] || die "STEPS is a number of updates, not $steps"
 out=$bed/images/$name
