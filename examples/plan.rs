@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use restrata::digest::{BlobDigest, FileDigest};
 use restrata::order::cost::{PullFile, PullIndex, PullLayer};
-use restrata::order::layers::{Clients, Label, Labels, Options, Segment, plan};
+use restrata::order::layers::{Clients, Given, Label, Labels, Options, Segment, plan};
 use restrata::order::{Content, Entry, Previous, State, Traits};
 use restrata::span::Span;
 use restrata::tar::{EntryKind, TarPath, Time};
@@ -84,7 +84,15 @@ fn main() {
     let layers: Vec<&[Entry]> = new.iter().map(Vec::as_slice).collect();
     let start = Instant::now();
     let (labels, clients) = (Labels(&labels), Clients { segments: &pulls, have: &[&pulls] });
-    let plan = plan(&layers, &labels, &segments, &previous, clients, &Options::default()).expect("can be planned");
+    let given = Given {
+        layers: &layers,
+        labels: &labels,
+        segments: &segments,
+        previous: &previous,
+        clients,
+        options: &Options::default(),
+    };
+    let plan = plan(given).expect("can be planned");
     let kept = plan.layers.iter().filter(|layer| layer.state == State::Kept).count();
     let (seconds, count) = (start.elapsed().as_secs_f64(), plan.layers.len());
     println!("plan: {seconds:.2} s, peak {}; {kept} of {count} layers kept", peak());

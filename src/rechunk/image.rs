@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::inventory::Frames;
 use crate::oci::{Descriptor, Transport};
 use crate::order::cost::{Has, Pull, PullLayer, pulls};
-use crate::order::layers::{Clients, Label, Labels, Prune, Unpurged, plan, unpurged};
+use crate::order::layers::{Clients, Given, Label, Labels, Prune, Unpurged, plan, unpurged};
 use crate::order::{Entry, Plan, Previous, Reason, State, broken_entry, tree};
 use crate::progress::Progress;
 use crate::sink::Sink;
@@ -186,7 +186,14 @@ impl Job<'_> {
         let pulls = self.old.pulls();
         let have: Vec<&[Arc<PullLayer>]> = self.old.clients.iter().map(|(_, layers)| layers.as_slice()).collect();
         let clients = Clients { segments: &pulls, have: &have };
-        let plan = plan(&layers, &Labels(&labels), segments, &previous, clients, &self.request.layers)?;
+        let plan = plan(Given {
+            layers: &layers,
+            labels: &Labels(&labels),
+            segments,
+            previous: &previous,
+            clients,
+            options: &self.request.layers,
+        })?;
         notes.extend(self.none_stays(&layers, &plan));
         notes.extend(self.is_other_base(&plan));
         Ok(Layout { plan, labels, owners })

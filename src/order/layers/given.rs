@@ -1,7 +1,21 @@
 //! What a plan goes by.
 
-use crate::order::Entry;
+use super::Clients;
+use crate::order::{Entry, Previous};
 use crate::tar::{TarPath, Time};
+
+/// Everything that a plan goes by.
+#[derive(Clone, Copy)]
+pub struct Given<'a> {
+    /// The new image's, bottom first.
+    pub layers: &'a [&'a [Entry]],
+    pub labels: &'a Labels<'a>,
+    /// The log, bottom first.
+    pub segments: &'a [Segment],
+    pub previous: &'a Previous<'a>,
+    pub clients: Clients<'a>,
+    pub options: &'a Options,
+}
 
 /// A layer that clients of the previous image have, or one of the base image.
 #[derive(Debug, Clone, Default)]

@@ -37,14 +37,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use foldhash::HashSet;
 
+use super::Below;
 use super::paths::{PathId, Paths};
 use super::plan::{LayerPlan, Plan, Reason, State};
-use super::{Below, Entry, Previous};
 use crate::digest::FileDigest;
 use crate::tar::TarPath;
 
 pub use choice::Clients;
-pub use given::{Change, Label, Labels, Mtime, Options, Prune, Segment, Share};
+pub use given::{Change, Given, Label, Labels, Mtime, Options, Prune, Segment, Share};
 pub use purge::{Unpurged, unpurged};
 
 use claims::Claims;
@@ -92,29 +92,15 @@ fn elsewhere(path: &TarPath, held_at: &TarPath) -> String {
     if path == held_at { String::new() } else { format!(" at {held_at}") }
 }
 
-/// Plans the layers of the image that `layers` make, bottom first; of several plans within the budgets, the one that
-/// costs `clients` least.
-pub fn plan(
-    layers: &[&[Entry]],
-    labels: &Labels<'_>,
-    segments: &[Segment],
-    previous: &Previous<'_>,
-    clients: Clients<'_>,
-    options: &Options,
-) -> Result<Plan, PlanError> {
-    let (first, others) = plans(layers, labels, segments, previous, clients, options)?;
-    Ok(clients.cheapest(first, others, layers))
+/// Plans the new image's layers, bottom first; of several plans within the budgets, the one that costs clients least.
+pub fn plan(given: Given<'_>) -> Result<Plan, PlanError> {
+    let (first, others) = plans(given)?;
+    Ok(given.clients.cheapest(first, others, given.layers))
 }
 
 /// There is a choice where waste is cleaned for somebody.
-fn plans(
-    layers: &[&[Entry]],
-    labels: &Labels<'_>,
-    segments: &[Segment],
-    previous: &Previous<'_>,
-    clients: Clients<'_>,
-    options: &Options,
-) -> Result<(Plan, Vec<Plan>), PlanError> {
+fn plans(given: Given<'_>) -> Result<(Plan, Vec<Plan>), PlanError> {
+    let Given { layers, segments, clients, options, .. } = given;
     let old = segments.iter().map(|segment| segment.entries.as_slice());
     let (paths, mut ids) = Paths::new(layers.iter().copied().chain(old));
     let log = Log { paths: &paths, segments, ids: ids.split_off(layers.len()) };
@@ -133,7 +119,7 @@ fn plans(
             let is_in_use = |n: usize| segments[n].is_base || (round < ROUNDS && !superseded[n]);
             let in_use: Vec<bool> = (0..segments.len()).map(is_in_use).collect();
             let rules = Rules { segments, thrift, held: &held, all_held, options };
-            let planner = Planner { new: &new, labels, log: &log, previous, rules };
+            let planner = Planner { new: &new, given, log: &log, rules };
             if let Some(plan) = planner.attempt(&in_use, &mut mending)? {
                 return Ok(plan);
             }
@@ -170,9 +156,8 @@ struct Mending {
 
 struct Planner<'a> {
     new: &'a NewTree<'a>,
-    labels: &'a Labels<'a>,
+    given: Given<'a>,
     log: &'a Log<'a>,
-    previous: &'a Previous<'a>,
     rules: Rules<'a>,
 }
 
@@ -231,7 +216,7 @@ impl Planner<'_> {
         let live = live_files(new, &claims, segments.len());
         let hot: Vec<bool> = live.iter().map(|files| self.is_hot(files)).collect();
         let odd: Vec<bool> =
-            live.iter().map(|files| files.iter().any(|&first| is_odd(new, first, self.labels))).collect();
+            live.iter().map(|files| files.iter().any(|&first| is_odd(new, first, self.given.labels))).collect();
         let mut slots = slots(segments, &fates, &usage, &hot, &odd, groups);
         if mending.on_top && slots.last().is_none_or(|slot| slot.kept) {
             slots.push(Slot::fresh(Group { hot: true, ..Group::default() }));
@@ -264,11 +249,11 @@ impl Planner<'_> {
                 part: all / UPDATE_PARTS as u64,
             },
         };
-        split(self.new, &fresh, self.labels, grain)
+        split(self.new, &fresh, self.given.labels, grain)
     }
 
     fn label(&self, first: PathId) -> Label {
-        split::label(self.new, first, self.labels)
+        split::label(self.new, first, self.given.labels)
     }
 
     /// Does most of it change with every version?
@@ -305,7 +290,7 @@ impl Planner<'_> {
                     kept_contents(&self.rules.segments[slot.segments[0]]).filter(|it| written.contains(it)).collect()
                 }
             };
-            let order = |draft: &Draft<'_>| draft.in_order(self.previous, &below, self.rules.options.canonical);
+            let order = |draft: &Draft<'_>| draft.in_order(self.given.previous, &below, self.rules.options.canonical);
             let ordered = draft.as_ref().map(order).unwrap_or_default();
             below.add_layer(number, contents);
             layers.push(self.layer(slot, &files[number as usize], ordered, fates, usage));

@@ -8,7 +8,7 @@ use super::*;
 use crate::digest::FileDigest;
 use crate::order::cost::PullLayer;
 use crate::order::forecast::{items, numbered, pull_layer};
-use crate::order::{Content, Role, Traits, Written};
+use crate::order::{Content, Entry, Previous, Role, Traits, Written};
 use crate::tar::EntryKind::{self, Dir, HardLink, Regular};
 use crate::tar::Time;
 
@@ -49,7 +49,7 @@ fn planned_with(new: &[Entry], labels: &[Label], segments: &[Segment], options: 
     (0..).zip(segments).for_each(|(layer, segment)| previous.add_layer(layer, &segment.entries));
     let pulls = pulls(segments);
     let clients = Clients { segments: &pulls, have: &[&pulls] };
-    plan(&[new], &Labels(&[labels.to_vec()]), segments, &previous, clients, options)
+    plan(Given { layers: &[new], labels: &Labels(&[labels.to_vec()]), segments, previous: &previous, clients, options })
 }
 
 /// As clients see segments.
@@ -304,7 +304,14 @@ fn an_empty_directory_without_an_entry_stays() {
     let emptied = |segments: &[Segment]| {
         let (below, above) = ([file("d/a", 1, 10), file("k", 9, 90)], [file("d/.wh.a", 0, 0)]);
         let labels = [vec![Label::default(); 2], vec![Label::default()]];
-        let plan = plan(&[&below, &above], &Labels(&labels), segments, &Previous::default(), Clients::NONE, &lax());
+        let plan = plan(Given {
+            layers: &[&below, &above],
+            labels: &Labels(&labels),
+            segments,
+            previous: &Previous::default(),
+            clients: Clients::NONE,
+            options: &lax(),
+        });
         let plan = plan.unwrap();
         shape(&below, &plan)
     };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Stock, Version};
 use crate::order::cost::PullLayer;
 use crate::order::forecast::{entries, items, numbered, pull_layer};
-use crate::order::layers::{Clients, Labels, Options, PlanError, Segment, plan};
+use crate::order::layers::{Clients, Given, Labels, Options, PlanError, Segment, plan};
 use crate::order::{LayerPlan, Previous, State};
 
 pub(super) struct Planned {
@@ -27,7 +27,14 @@ impl Planned {
         (0..).zip(&self.segments).for_each(|(number, segment)| previous.add_layer(number, &segment.entries));
         let clients = Clients { segments: &self.pulls, have: &[&self.pulls] };
         let labels = Labels(version.labels);
-        let plan = plan(version.layers, &labels, &self.segments, &previous, clients, &self.options)?;
+        let plan = plan(Given {
+            layers: version.layers,
+            labels: &labels,
+            segments: &self.segments,
+            previous: &previous,
+            clients,
+            options: &self.options,
+        })?;
         let mut old = std::mem::take(&mut self.segments);
         let old_pulls = std::mem::take(&mut self.pulls);
         for layer in &plan.layers {
