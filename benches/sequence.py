@@ -93,7 +93,7 @@ class Sequence:
               "\nPodman: all blob bytes of a partial pull from a multi-range registry, as the report predicts them."
               "\nMoved: bytes from the lowest layer up that is not in the version before, which docker's graph drivers pull.")
         table("update", "changed, MB", "plain, MB", "plain / changed", "moved, MB", "podman, MB", "podman / changed", "ranges", "waste", "layers", "kept",
-              "seconds", "of the first run", "CPU seconds", "of the first run", "peak, MB")
+              "seconds", "of the first run", "CPU seconds", "of the first run", "peak, MiB")
         sums, first = [0, 0, 0, 0.0, 0.0, 0], self.used["v1"]
         for before, v in zip([None, *self.versions], self.versions):
             podman, layers = self.pull("podman", v, before), self.report[v]["layers"]

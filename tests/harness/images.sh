@@ -12,8 +12,8 @@
 #   churn    300 files of random bytes that nobody owns, 30 MB, and STEPS (default 40) versions in each of which one to three changed
 #   million  1,000,000 such files of 256 bytes in 64 layers, 1 GB, and STEPS (default 1) versions in each of which at most 500 changed
 #
-# More STEPS of python or node add the rest. Those of the others are made together: large's share out the same updates, so another number of them is another
-# sequence, and an error here.
+# More STEPS add the rest. Those of large share out the same updates, so another number of them is another sequence, and an
+# error here.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -182,8 +182,15 @@ node() {
   weekly install_node
 }
 
-churn() { python3 "$harness/made.py" "$out" "$steps" 1 300 1000-200000 3; }
-million() { python3 "$harness/made.py" "$out" "$steps" 64 15625 256-256 500; }
+churn() { python3 "$harness/made.py" "$out" "$steps" 1 300 1000-200000 3 && whole; }
+million() { python3 "$harness/made.py" "$out" "$steps" 64 15625 256-256 500 && whole; }
+
+# whole: the versions that were made are all there.
+whole() {
+  local part
+  for part in "$out"/v*.part; do mv "$part" "${part%.part}.tar"; done
+  echo "$steps" >"$out/done"
+}
 
 name=${1:-} steps=${2:-} default=1
 case $name in
@@ -204,7 +211,7 @@ if [ -f "$out/done" ]; then
   [ -n "$made" ] || made=$(($(find "$out" -name 'v*.tar' | wc -l) - 1))
 fi
 case $name in
-python | node)
+python | node | churn | million)
   mkdir -p "$out"
   if [ "${steps:-$default}" -gt "${made:-0}" ]; then
     steps=${steps:-$default}
@@ -217,8 +224,7 @@ python | node)
   if [ -z "$made" ]; then
     mkdir -p "$out"
     "$name"
-    for part in "$out"/v*.part; do mv "$part" "${part%.part}.tar"; done
-    echo "$steps" >"$out/done"
+    whole
   fi
   ;;
 esac
