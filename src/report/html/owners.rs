@@ -61,7 +61,7 @@ fn more(others: &[OwnerShare], row: impl Fn(&OwnerShare) -> String) -> String {
     };
     format!(
         "<details class=\"more\"><summary>{}</summary>\n{}{left}</details>\n",
-        plural(others.len() as u64, "more owner", "more owners"),
+        format_args!("{} more", others.len()),
         table("More owners", listed.iter().map(row))
     )
 }

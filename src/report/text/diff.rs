@@ -10,10 +10,7 @@ use crate::report::names::printable;
 use crate::report::table::{Align, Table};
 use crate::report::units::{count, percent, plural, size};
 
-use super::{WIDTH, bold, fill, heading, name};
-
-/// Owners and files that are listed.
-const MOST: usize = 10;
+use super::{MOST, WIDTH, bold, fill, heading, more, name};
 
 pub fn diff(outcome: &Outcome) -> String {
     let diffs: Vec<String> = outcome.diffs.iter().map(|diff| diff_text(outcome, diff)).collect();
@@ -121,7 +118,7 @@ fn owners(diff: &Diff) -> String {
         let name = diff.owner_name(share.owner).map_or("(nobody)".to_owned(), printable);
         table.row([size(share.changed_bytes), size(share.avoidable_bytes), count(share.changed_files), name]);
     }
-    table.render() + &more(all.len(), "owner", "owners")
+    table.render() + &more(all.len())
 }
 
 fn files(changes: &Changes) -> String {
@@ -135,12 +132,5 @@ fn files(changes: &Changes) -> String {
         let path = printable(&file.path.to_string());
         table.row([size(file.changed_bytes), size(file.size), file.state.name().to_owned(), path]);
     }
-    table.render() + &more(changes.files.len(), "file", "files")
-}
-
-fn more(all: usize, one: &str, many: &str) -> String {
-    match all.saturating_sub(MOST) as u64 {
-        0 => String::new(),
-        left => format!("and {}\n", plural(left, &format!("more {one}"), &format!("more {many}"))),
-    }
+    table.render() + &more(changes.files.len())
 }

@@ -8,10 +8,7 @@ use crate::report::table::{Align, Table};
 use crate::report::units::{count, plural, size};
 use crate::report::versions::{image, layout, names, pulled, updates, view};
 
-use super::{WIDTH, bold, heading};
-
-/// Owners that are listed.
-const MOST: usize = 10;
+use super::{MOST, WIDTH, bold, heading, more};
 
 /// So many versions behind are told of.
 const BEHIND: [&str; 5] = ["1 behind", "2 behind", "3 behind", "4 behind", "5 behind"];
@@ -115,9 +112,5 @@ fn owners(outcome: &Outcome) -> String {
         let updates = format!("{} of {changes}", owner.updates);
         table.row([size(owner.changed_bytes), count(owner.changed_files), updates, name]);
     }
-    let left = match outcome.owners.len().saturating_sub(MOST) as u64 {
-        0 => String::new(),
-        left => format!("and {}\n", plural(left, "more owner", "more owners")),
-    };
-    table.render() + &left
+    table.render() + &more(outcome.owners.len())
 }

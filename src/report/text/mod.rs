@@ -26,6 +26,9 @@ use super::names::{columns, printable, shortened};
 /// Columns that lines have at most.
 pub(super) const WIDTH: usize = 80;
 
+/// Owners and files that a table lists.
+const MOST: usize = 10;
+
 /// Styles are few: bold for heads, green and red for an answer.
 pub(super) fn bold(text: &str) -> String {
     format!("\u{1b}[1m{text}\u{1b}[0m")
@@ -61,6 +64,14 @@ fn fill(text: &str) -> String {
         column = start + width;
     }
     out + "\n"
+}
+
+/// Rows that the table has no room for.
+fn more(all: usize) -> String {
+    match all.saturating_sub(MOST) {
+        0 => String::new(),
+        left => format!("and {left} more\n"),
+    }
 }
 
 /// Names one image of several, on lines of their own.
