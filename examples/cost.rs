@@ -5,10 +5,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use restrata::digest::{BlobDigest, ChunkDigest, FileDigest};
-use restrata::order::cost::{Has, PullChunk, PullFile, PullIndex, PullLayer, pulls};
+use restrata::order::cost::{Has, PullChunk, PullFile, PullIndex, PullLayer, ThinVec, pulls};
 use restrata::span::Span;
-
-use thin_vec::ThinVec;
 
 const LAYERS: u64 = 64;
 const EACH: u64 = 1_000_000 / LAYERS;

@@ -5,13 +5,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use restrata::digest::{BlobDigest, FileDigest};
-use restrata::order::cost::{PullFile, PullIndex, PullLayer};
+use restrata::order::cost::{PullFile, PullIndex, PullLayer, ThinVec};
 use restrata::order::layers::{Clients, Given, Label, Labels, Options, Segment, plan};
 use restrata::order::{Content, Entry, Previous, State, Traits};
 use restrata::span::Span;
 use restrata::tar::{EntryKind, TarPath, Time};
-
-use thin_vec::ThinVec;
 
 const LAYERS: u64 = 64;
 const EACH: u64 = 1_000_000 / LAYERS;

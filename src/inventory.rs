@@ -1,8 +1,10 @@
 //! What is known of an entry between unpack and pack. Joins the format's and the decisions' views.
 
-use std::collections::{BTreeSet, HashSet};
-use std::hash::{BuildHasher as _, RandomState};
+use std::collections::BTreeSet;
+use std::hash::BuildHasher as _;
 
+use foldhash::HashSet;
+use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as Slot;
 use sha2::{Digest as _, Sha256};

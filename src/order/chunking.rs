@@ -4,7 +4,7 @@
 //! for a file of which the previous image has a good part in chunks, and for one that changes with every version, such
 //! as a package database: cut today, it can be reused in part tomorrow (docs/layers.md has the measurements).
 
-use std::collections::HashSet;
+use foldhash::HashSet;
 
 use crate::digest::ChunkDigest;
 

@@ -3,9 +3,7 @@
 
 use std::sync::Arc;
 
-use thin_vec::ThinVec;
-
-use super::cost::{PullFile, PullIndex, PullLayer};
+use super::cost::{PullFile, PullIndex, PullLayer, ThinVec};
 use super::{Entry, LayerPlan, Place, Plan, Role, State, Traits, Written};
 use crate::digest::{BlobDigest, FileDigest};
 use crate::span::Span;

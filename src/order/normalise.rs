@@ -1,7 +1,7 @@
 //! Several entries for one path in a layer: tar allows it, podman refuses it (tar-split's
 //! `ErrDuplicatePath`, the TOC's "duplicate entries"). What an extracting client ends up with is what is kept.
 
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt as _};
 
 use super::paths::{Marks, PathId, Paths, Step};
 use crate::tar::EntryKind;

@@ -1,11 +1,11 @@
 //! The paths of several layers as numbers in depth-first order. A tree over them is an array, and what is below a
 //! directory is the run behind it.
 
-use std::collections::HashSet;
 use std::hash::BuildHasher as _;
 use std::num::NonZeroU32;
 
 use foldhash::fast::RandomState;
+use foldhash::{HashSet, HashSetExt as _};
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as Slot;
 
@@ -20,7 +20,7 @@ pub(super) struct PathId(NonZeroU32);
 impl PathId {
     fn new(at: usize) -> Self {
         let number = u32::try_from(at + 1).ok().and_then(NonZeroU32::new);
-        Self(number.expect("a layer's entries are counted in 32 bits"))
+        Self(number.expect("the paths of all layers are counted in 32 bits"))
     }
 
     /// From 0.

@@ -1,9 +1,9 @@
 //! What clients of the previous image have.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::hash::BuildHasher as _;
-use std::ops::Range;
 
+use foldhash::HashMap;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
@@ -27,38 +27,48 @@ pub struct Previous<'a> {
 }
 
 /// An entry, counted through all layers.
-type EntryNumber = u32;
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct EntryNumber(u32);
 
 /// The layers' entries.
 #[derive(Debug, Clone, Default)]
 struct Known<'a> {
-    /// Each with its first entry's number, and its own number.
-    layers: Vec<(EntryNumber, u32, &'a [Entry])>,
-    count: EntryNumber,
+    layers: Vec<KnownLayer<'a>>,
+    count: u32,
+}
+
+#[derive(Debug, Clone)]
+struct KnownLayer<'a> {
+    first: EntryNumber,
+    /// As the caller numbers it.
+    layer: u32,
+    entries: &'a [Entry],
 }
 
 impl<'a> Known<'a> {
     /// The numbers of the layer's entries.
-    fn add(&mut self, layer: u32, entries: &'a [Entry]) -> Range<EntryNumber> {
+    fn add(&mut self, layer: u32, entries: &'a [Entry]) -> impl Iterator<Item = EntryNumber> + use<> {
         let first = self.count;
-        let count = EntryNumber::try_from(entries.len()).ok().and_then(|len| first.checked_add(len));
+        let count = u32::try_from(entries.len()).ok().and_then(|len| first.checked_add(len));
         self.count = count.expect("the entries of all images are counted in 32 bits");
-        self.layers.push((first, layer, entries));
-        first..self.count
+        self.layers.push(KnownLayer { first: EntryNumber(first), layer, entries });
+        (first..self.count).map(EntryNumber)
     }
 
-    fn layer(&self, number: EntryNumber) -> &(EntryNumber, u32, &'a [Entry]) {
-        &self.layers[self.layers.partition_point(|(first, ..)| *first <= number) - 1]
+    /// An entry's layer, and its place there.
+    fn find(&self, number: EntryNumber) -> (&KnownLayer<'a>, u32) {
+        let layer = &self.layers[self.layers.partition_point(|layer| layer.first <= number) - 1];
+        (layer, number.0 - layer.first.0)
     }
 
     fn entry(&self, number: EntryNumber) -> &'a Entry {
-        let (first, _, entries) = self.layer(number);
-        &entries[(number - first) as usize]
+        let (layer, position) = self.find(number);
+        &layer.entries[position as usize]
     }
 
     fn place(&self, number: EntryNumber) -> Place {
-        let (first, layer, _) = self.layer(number);
-        (*layer, number - first)
+        let (layer, position) = self.find(number);
+        (layer.layer, position)
     }
 }
 

@@ -75,17 +75,17 @@ pub type Tree = Vec<(TarPath, Shown)>;
 /// Merges the layers, bottom first.
 pub fn merge(layers: &[&[Entry]]) -> Tree {
     let (paths, ids) = Paths::new(layers.iter().copied());
-    let merged = Merged::of(&paths, layers.iter().zip(&ids).map(|(entries, ids)| paths.steps(entries, ids)));
+    let merged = MergedTree::of(&paths, layers.iter().zip(&ids).map(|(entries, ids)| paths.steps(entries, ids)));
     merged.all().map(|(path, shown)| (paths.name(path).clone(), shown)).collect()
 }
 
 /// The file system that some layers show together.
-pub(super) struct Merged<'p> {
+pub(super) struct MergedTree<'p> {
     paths: &'p Paths,
     nodes: Vec<Option<Shown>>,
 }
 
-impl<'p> Merged<'p> {
+impl<'p> MergedTree<'p> {
     /// Bottom layer first.
     pub fn of(paths: &'p Paths, layers: impl IntoIterator<Item = Vec<Step>>) -> Self {
         let mut nodes = vec![None; paths.len()];
@@ -114,9 +114,9 @@ impl<'p> Merged<'p> {
         self.all().filter_map(|(path, shown)| Some((path, shown.entry()?)))
     }
 
-    /// Leaves out paths, and what is below them with them.
-    pub fn retain(&mut self, stays: impl Fn(&TarPath) -> bool) {
-        let gone = self.paths.ids().filter(|path| !stays(self.paths.name(*path)));
+    /// Leaves out paths. Who takes one takes what is below it.
+    pub fn prune(&mut self, takes: impl Fn(&TarPath) -> bool) {
+        let gone = self.paths.ids().filter(|path| takes(self.paths.name(*path)));
         gone.for_each(|path| self.nodes[path.at()] = None);
     }
 
@@ -142,7 +142,7 @@ impl<'p> Merged<'p> {
 
 /// A file system that layers are put on.
 struct Stack<'p> {
-    merged: Merged<'p>,
+    merged: MergedTree<'p>,
     scratch: Scratch,
     layers: u32,
 }

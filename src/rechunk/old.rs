@@ -1,9 +1,11 @@
 //! The layers that clients have, and those of a base image: manifests and TOCs. Layer data is read only where a layer
 //! has no TOC and is to stay.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::sync::Arc;
+
+use foldhash::HashSet;
 
 use crate::digest::{BlobDigest, ChunkDigest, DiffId};
 use crate::error::Error;

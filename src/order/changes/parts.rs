@@ -1,6 +1,8 @@
 //! What the bytes of a layer are.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
+
+use foldhash::{HashSet, HashSetExt as _};
 
 use super::files::{Difference, Shown, difference};
 use super::{FileShare, FileState, OwnerShare, Side};

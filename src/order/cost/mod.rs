@@ -17,10 +17,9 @@ mod replay;
 #[cfg(test)]
 mod tests;
 
-use foldhash::{HashSet, HashSetExt as _};
 use std::sync::Arc;
 
-use thin_vec::ThinVec;
+use foldhash::{HashSet, HashSetExt as _};
 
 use crate::digest::{BlobDigest, ChunkDigest, FileDigest};
 use crate::span::Span;
@@ -31,6 +30,7 @@ use replay::Wanted;
 pub use local::Has;
 pub use ranges::{BRIDGED_GAP, MAX_RANGES, merge};
 pub use registry::{HEADER_LIMIT, RegistryProfile};
+pub use thin_vec::ThinVec;
 
 /// Who pulls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

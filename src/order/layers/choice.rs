@@ -1,7 +1,8 @@
 //! Which of several plans costs clients least.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+
+use foldhash::{HashMap, HashMapExt as _, HashSet};
 
 use super::chain::WORTH;
 use crate::digest::BlobDigest;
@@ -46,6 +47,7 @@ impl Clients<'_> {
         }
         let mut plans: Vec<Plan> = [first].into_iter().chain(others).collect();
         let mut costs = vec![0; plans.len()];
+        // Plans are forecast anew for each image: to hold all forecasts, or what all clients have, takes more memory.
         for (have, weight) in self.have.iter().zip(self.weights()) {
             let has = Has::of(have.iter().map(Arc::as_ref));
             for (plan, cost) in plans.iter().zip(&mut costs) {

@@ -1,18 +1,19 @@
 //! Which segment already shows a file of the new image exactly as it must be.
 
-use std::collections::HashSet;
 use std::mem::replace;
+
+use foldhash::{HashSet, HashSetExt as _};
 
 use super::Mtime;
 use super::log::Log;
 use super::new::NewTree;
 use crate::order::paths::PathId;
-use crate::order::tree::{Merged, Node};
+use crate::order::tree::{MergedTree, Node};
 use crate::order::{Entry, Place};
 use crate::tar::{TarPath, Time};
 
 pub(super) struct Claims {
-    /// By path: segment and entry that show a file; of its first path only.
+    /// By a file's first path: segment and entry that show it.
     shown: Vec<Option<Place>>,
     /// Times that differ from the input's, by files' first paths, ascending.
     mtimes: Vec<(PathId, Time)>,
@@ -66,7 +67,7 @@ impl Claims {
 
 /// What some of the segments show together.
 struct Old<'a> {
-    shown: Merged<'a>,
+    shown: MergedTree<'a>,
     log: &'a Log<'a>,
     /// The segment behind each layer of `shown`.
     numbers: Vec<usize>,
@@ -75,7 +76,7 @@ struct Old<'a> {
 impl<'a> Old<'a> {
     fn new(log: &'a Log<'a>, is_used: impl Fn(usize) -> bool) -> Self {
         let numbers: Vec<usize> = (0..log.segments.len()).filter(|&segment| is_used(segment)).collect();
-        let shown = Merged::of(log.paths, numbers.iter().map(|&segment| log.steps(segment)));
+        let shown = MergedTree::of(log.paths, numbers.iter().map(|&segment| log.steps(segment)));
         Self { shown, log, numbers }
     }
 

@@ -143,7 +143,7 @@ fn drop_idle(segments: &[Segment], usage: &[Usage], fates: &mut [Fate]) {
         if number < broken {
             above += usage[number].live;
         }
-        if fates[number] == Fate::Keep && usage[number].is_dead() && above <= usage[number].dead {
+        if fates[number] == Fate::Keep && usage[number].is_dead() && above < usage[number].dead {
             fates[number] = Fate::Drop;
             above = 0;
         }

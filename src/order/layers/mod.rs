@@ -76,7 +76,7 @@ const ROUNDS: usize = 8;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
     #[error(
-        "{path} is in the base image and not in the new one, and its name is too long to be hidden by a layer above"
+        "{path} is in the base image and not in the new one, and no layer above can hide its name, which is too long or like a whiteout's"
     )]
     Base { path: TarPath },
     #[error(
@@ -92,7 +92,8 @@ fn elsewhere(path: &TarPath, held_at: &TarPath) -> String {
     if path == held_at { String::new() } else { format!(" at {held_at}") }
 }
 
-/// Plans the new image's layers, bottom first; of several plans within the budgets, the one that costs clients least.
+/// Plans the new image's layers, bottom first; of several plans within the budgets, the one that costs clients least. The layers
+/// have no [`broken_entry`](crate::order::broken_entry).
 pub fn plan(given: Given<'_>) -> Result<Plan, PlanError> {
     let (first, others) = plans(given)?;
     Ok(given.clients.cheapest(first, others, given.layers))

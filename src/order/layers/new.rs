@@ -1,17 +1,19 @@
 //! The new image's merged tree, and which of its paths are one file.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::BTreeSet;
+
+use foldhash::{HashMap, HashMapExt as _, HashSet};
 
 use super::Prune;
 use crate::order::paths::{Marks, PathId, Paths};
-use crate::order::tree::{self, Merged, Node, Shown, Whiteout};
+use crate::order::tree::{self, MergedTree, Node, Shown, Whiteout};
 use crate::order::{Content, Entry, Place, Traits};
 use crate::tar::{EntryKind, TarPath, Time};
 
 pub(super) struct NewTree<'a> {
     paths: &'a Paths,
     layers: &'a [&'a [Entry]],
-    merged: Merged<'a>,
+    merged: MergedTree<'a>,
     /// The first of the paths that are one file, for each of the others.
     firsts: HashMap<PathId, PathId>,
     /// And the others, for each first one.
@@ -26,9 +28,9 @@ impl<'a> NewTree<'a> {
     /// `ids` are the paths of the layers' entries.
     pub fn new(paths: &'a Paths, layers: &'a [&'a [Entry]], ids: &[Vec<PathId>], pruned: &[Prune]) -> Self {
         let steps = layers.iter().zip(ids).map(|(entries, ids)| paths.steps(entries, ids));
-        let mut merged = Merged::of(paths, steps);
+        let mut merged = MergedTree::of(paths, steps);
         if !pruned.is_empty() {
-            merged.retain(|path| !pruned.iter().any(|prune| prune.takes(path)));
+            merged.prune(|path| pruned.iter().any(|prune| prune.takes(path)));
         }
         let (firsts, links) = links(layers, &merged);
         Self { paths, layers, merged, firsts, links, implied: implied(), spelled_out: BTreeSet::new() }
@@ -71,7 +73,8 @@ impl<'a> NewTree<'a> {
 
     /// The nearest directory above.
     pub fn parent(&self, id: PathId) -> Option<PathId> {
-        self.paths.parent(id)
+        let mut above = std::iter::successors(self.paths.parent(id), |id| self.paths.parent(*id));
+        above.find(|&id| self.merged.shown(id).is_some_and(Shown::is_dir))
     }
 
     /// The entry that carries a file's metadata and content.
@@ -116,7 +119,7 @@ impl<'a> NewTree<'a> {
 }
 
 /// The first path of every other one, and the others of every first one.
-fn links(layers: &[&[Entry]], merged: &Merged<'_>) -> (HashMap<PathId, PathId>, HashMap<PathId, Vec<PathId>>) {
+fn links(layers: &[&[Entry]], merged: &MergedTree<'_>) -> (HashMap<PathId, PathId>, HashMap<PathId, Vec<PathId>>) {
     let shared = shared_inodes(merged);
     let mut of_inode: HashMap<Place, PathId> = HashMap::new();
     let mut firsts = HashMap::new();
@@ -149,14 +152,15 @@ fn implied() -> Entry {
 }
 
 /// The files that may have several paths: one that is not its own inode can be one of several.
-fn shared_inodes(merged: &Merged<'_>) -> HashSet<Place> {
+fn shared_inodes(merged: &MergedTree<'_>) -> HashSet<Place> {
     merged.nodes().map(|(_, node)| node).filter(|node| node.at != node.inode).map(|node| node.inode).collect()
 }
 
 /// Whether a layer above can say that the path is gone: the name of a whiteout is longer, and no file system takes
-/// more than 255 bytes.
+/// more than 255 bytes; and one for a name that is like a whiteout's would mean something else.
 pub(super) fn can_hide(path: &TarPath) -> bool {
-    path.file_name().len() + tree::WHITEOUT.len() <= 255 && !path.is_root()
+    let name = path.file_name();
+    name.len() + tree::WHITEOUT.len() <= 255 && !name.starts_with(tree::WHITEOUT) && !path.is_root()
 }
 
 /// The whiteout that hides the path.

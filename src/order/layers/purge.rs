@@ -1,6 +1,6 @@
 //! The former content of paths that are to be purged.
 
-use std::collections::{HashMap, HashSet};
+use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 
 use super::new::NewTree;
 use super::{Options, Segment};

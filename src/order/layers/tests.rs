@@ -1,6 +1,7 @@
 //! One test for each decision.
 
 mod budget;
+mod hidden;
 
 use std::sync::Arc;
 
@@ -182,37 +183,6 @@ fn a_merge_for_the_limit_keeps_what_changes_always_apart() {
 }
 
 #[test]
-fn only_the_highest_path_is_hidden() {
-    let old = [entry("d", Dir, None), file("d/x", 1, 1), file("d/y", 2, 1), file("k", 9, 90)];
-    let new = [file("k", 9, 90), file("n", 3, 1)];
-    assert_eq!(shape_of(&new, &[segment(&old)], &lax()), ["kept [0]", "fresh [] /.wh.d /n"]);
-}
-
-#[test]
-fn whiteouts_get_a_layer_when_nothing_else_is_written() {
-    let old = [file("d", 1, 1), file("k", 9, 90)];
-    assert_eq!(shape_of(&old[1..], &[segment(&old)], &lax()), ["kept [0]", "fresh [] /.wh.d"]);
-}
-
-#[test]
-fn no_layer_is_left_for_whiteouts_that_are_not_needed() {
-    let long = "n".repeat(252);
-    let old = [segment(&[file("a", 1, 10), file("gone", 2, 1), file(&long, 3, 1)]), segment(&[file("k", 9, 90)])];
-    let new = [file("a", 1, 10), file("k", 9, 90)];
-    assert_eq!(shape_of(&new, &old, &lax()), ["cleaned [0] /a", "kept [1]"]);
-}
-
-#[test]
-fn what_the_base_shows_and_nothing_can_hide_is_an_error() {
-    let long = "n".repeat(252);
-    let (old, new) = ([file(&long, 1, 1), file("k", 9, 90)], [file("k", 9, 90)]);
-    let error = planned_with(&new, &[Label::default()], &[base(&old)], &lax()).unwrap_err();
-    assert_eq!(error, PlanError::Base { path: path(&long) });
-    let plan = planned(&new, &[segment(&old)], &lax());
-    assert_eq!((shape(&new, &plan), plan.layers[0].reason), (vec!["cleaned [0] /k".to_owned()], Reason::CannotHide));
-}
-
-#[test]
 fn what_clients_cannot_extract_does_not_stay() {
     let broken = |entries: &[Entry]| Segment { is_broken: true, ..segment(entries) };
     let (below, above) = ([file("a", 1, 10)], [file("b", 2, 10)]);
@@ -351,16 +321,6 @@ fn a_directory_without_an_entry_that_nothing_can_hide() {
 }
 
 /// More of them than there are rounds of mending.
-#[test]
-fn a_path_in_many_segments_that_nothing_can_hide() {
-    let long = entry(&"n".repeat(252), Dir, None);
-    let old: Vec<Segment> = (0..20).map(|n| segment(&[long.clone(), file(&format!("f{n}"), n + 1, 10)])).collect();
-    let new = [file("k", 99, 900), file("f3", 4, 10)];
-    let plan = planned(&new, &old, &lax());
-    assert_eq!(shape(&new, &plan).last().unwrap(), "fresh [] /k");
-    assert_eq!(plan.dropped.len() + plan.layers.len(), 21);
-}
-
 #[test]
 fn a_dead_segment_that_holds_purged_content_leaves_no_empty_layer() {
     let (old, kept) = (segment(&[file("a", 1, 10)]), segment(&[file("k", 9, 900)]));

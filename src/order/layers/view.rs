@@ -8,7 +8,7 @@ use super::new::{NewTree, can_hide};
 use super::slots::Slot;
 use super::write::Draft;
 use crate::order::paths::PathId;
-use crate::order::tree::{Merged, Node, Shown};
+use crate::order::tree::{MergedTree, Node, Shown};
 use crate::tar::{EntryKind, TarPath};
 
 /// Where the planned layers show something else than the new image.
@@ -49,7 +49,7 @@ pub(super) fn faults(
         Some(draft) => draft.steps(),
         None => log.steps(slot.segments[0]),
     };
-    let merged = Merged::of(log.paths, slots.iter().zip(drafts).map(steps));
+    let merged = MergedTree::of(log.paths, slots.iter().zip(drafts).map(steps));
     let expected = expected(new, claims, slots, log.paths.len());
     let is_right = |id: PathId, shown: Shown| match shown {
         Shown::Implied => !new.has_entry(id),

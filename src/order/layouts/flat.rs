@@ -1,9 +1,11 @@
 //! Layouts that know of no version before: a layer is made of what the image shows, in path order.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+
+use foldhash::{HashMap, HashMapExt as _};
 
 use super::{Stock, Version};
 use crate::order::cost::PullLayer;

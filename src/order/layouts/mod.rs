@@ -15,8 +15,9 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use foldhash::HashMap;
 
 use super::cost::PullLayer;
 use super::layers::{Label, Options, PlanError};

@@ -1,7 +1,8 @@
 //! What the versions of a sequence cost, one after the other.
 
-use std::collections::HashSet;
 use std::sync::Arc;
+
+use foldhash::HashSet;
 
 use crate::digest::BlobDigest;
 use crate::order::cost::{Client, Has, Pull, PullLayer, PullOutcome, RegistryProfile, pull};
