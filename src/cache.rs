@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use crate::digest::{BlobDigest, DiffId};
 
 /// Names the record's form; another form is a miss.
-const MAGIC: [u8; 8] = *b"rstproo3";
+const MAGIC: [u8; 8] = *b"rstproo4";
 const RECORD: usize = MAGIC.len() + 2 * 32 + 5 * 8 + 4;
 
 /// What was found when a blob was read to its end.

@@ -22,6 +22,7 @@
 //!
 //! `ARCHITECTURE.md` says which room may import which.
 
+mod audit;
 pub mod cache;
 pub mod check;
 pub mod codec;

@@ -19,7 +19,7 @@ const RANKS: &[(&str, &[&str])] = &[
     // The options that jobs share.
     ("4.7", &["job"]),
     // What jobs read of images before they decide.
-    ("4.8", &["survey"]),
+    ("4.8", &["survey", "audit"]),
     ("5", &["rechunk", "verify", "check", "inspect", "diff", "history"]),
     // Shows what the jobs found; no job knows how it is shown.
     ("5.5", &["report"]),

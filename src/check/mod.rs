@@ -1,36 +1,18 @@
-//! fsck for zstd:chunked layers, as strict as the strictest client.
+//! fsck for images.
 //!
-//! | file | asks |
-//! | --- | --- |
-//! | `frames` | is the blob a chain of whole frames, has it its digest, and what it unpacks to its DiffID? |
-//! | `index` | do annotations, footer, TOC and frames agree? |
-//! | `split`, `rebuild`, `compare` | does tar-split say what the TOC says, and do both make the DiffID's tar? |
-//! | `payloads` | is each file's content where the TOC says, and is it what the TOC says? |
-//! | `order` | gaps, parents, hard links |
-//! | `plain` | layers without a TOC: digest, DiffID, and that the tar can be read |
+//! A layer with a TOC is [audited](crate::audit); `plain` asks of one without for digest, DiffID, and that the tar can be
+//! read.
 //!
-//! The blob is read twice: once front to back as a plain client does, once by the TOC's offsets as podman does.
 //! What is wrong is a problem; what only costs requests or is unusual is a remark. At last all layers' entries are
 //! looked at together: can a client extract them? Memory holds the entries, and one layer's TOC and frame offsets for
 //! each thread, never content.
 
-mod blob;
-mod compare;
-mod findings;
-mod frame_header;
-mod frames;
-mod index;
-mod order;
-mod payloads;
 mod plain;
-mod rebuild;
-mod split;
-#[cfg(test)]
-mod tests;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::audit::{Audited, Blob, Findings, Said, audit};
 use crate::digest::BlobDigest;
 use crate::error::Error;
 use crate::inventory::toc_entries;
@@ -40,9 +22,6 @@ use crate::order::{Entry, broken_entry};
 use crate::progress::Progress;
 use crate::source::{Image, Layer, Source};
 use crate::toc::TOC_DIGEST;
-
-use blob::Blob;
-use findings::Findings;
 
 #[derive(Debug, Clone)]
 pub struct CheckReport {
@@ -190,16 +169,16 @@ impl Job<'_> {
         checked: &mut CheckedLayer,
         findings: &mut Findings,
     ) -> Result<Option<Vec<Entry>>, Error> {
-        checked.kind = "zstd:chunked";
-        let frames = frames::walk(self, blob, descriptor.digest, layer.diff_id, findings)?;
-        checked.frames = frames.starts.len() as u64;
-        let Some(index) = index::read(descriptor, layer.compression, blob, &frames, findings)? else { return Ok(None) };
-        checked.kind = if index.is_first { "zstd:chunked, index first" } else { "zstd:chunked, index last" };
-        let Some(toc) = &index.toc else { return Ok(None) };
-        checked.entries = toc.entries.len() as u64;
-        checked.largest_gap = order::check(toc, findings);
-        rebuild::rebuild(blob, &frames, (&index, toc), layer.diff_id, findings, self.progress)?;
-        Ok(Some(toc_entries(toc)))
+        let said = Said { descriptor, compression: layer.compression, diff_id: layer.diff_id };
+        let Audited { is_first, frames, largest_gap, toc } = audit(said, blob, findings, self.progress)?;
+        (checked.frames, checked.largest_gap) = (frames, largest_gap);
+        checked.kind = match is_first {
+            Some(true) => "zstd:chunked, index first",
+            Some(false) => "zstd:chunked, index last",
+            None => "zstd:chunked",
+        };
+        checked.entries = toc.as_ref().map_or(0, |toc| toc.entries.len() as u64);
+        Ok(toc.as_ref().map(toc_entries))
     }
 }
 

@@ -1,8 +1,7 @@
 //! Layers without a TOC: digest, DiffID, and that the tar can be read.
 
-use super::blob::Blob;
-use super::findings::Findings;
 use super::{CheckedLayer, Job};
+use crate::audit::{Blob, Findings};
 use crate::compression::Compression;
 use crate::digest::BlobDigest;
 use crate::error::Error;

@@ -52,12 +52,27 @@ impl<'a> Reframer<'a> {
 
     /// True when its frames hold the payload.
     pub fn is_sound(&mut self, payload: &Payload) -> bool {
-        let mut hash = Sha256Stream::new();
-        let read = self.content(payload, |content| {
-            hash.update(content);
-            Ok(())
-        });
-        read.is_ok() && FileDigest::from_bytes(hash.finish()) == payload.digest
+        let Self { stock, decoder, .. } = self;
+        let mut whole = Sha256Stream::new();
+        let mut is_part = |stored: &Stored, said: Option<&Chunk>| {
+            let mut part = Sha256Stream::new();
+            let read = decode_frame(stock, stored, decoder, |content| {
+                whole.update(content);
+                if said.is_some() {
+                    part.update(content);
+                }
+                Ok(())
+            });
+            let is_said =
+                |chunk: &Chunk| part.bytes() == chunk.size && ChunkDigest::from_bytes(part.finish()) == chunk.digest;
+            read.is_ok() && said.is_none_or(is_said)
+        };
+        let are_parts = match &payload.frames {
+            Frames::None => true,
+            Frames::Whole(stored) => is_part(stored, None),
+            Frames::Chunks(chunks) => chunks.iter().all(|chunk| is_part(&chunk.stored, Some(chunk))),
+        };
+        are_parts && FileDigest::from_bytes(whole.finish()) == payload.digest
     }
 
     /// New frames: one for each slice, or one for the whole payload when there are none.

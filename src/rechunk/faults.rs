@@ -45,7 +45,12 @@ impl Old {
         let lies = |number: usize| matches!(faults.get(&number), Some(Fault::Lies));
         let liars: Vec<usize> = (0..self.layers.len()).filter(|&number| lies(number)).collect();
         for &number in &liars {
-            self.tell(number, "is not used", "its content is not what its digest, its DiffID or its TOC says", notes)?;
+            self.tell(
+                number,
+                "is not used",
+                "its content is not what its digest, its DiffID, its TOC or its tar-split says",
+                notes,
+            )?;
         }
         // Their frames may lie as well.
         self.known.forget(&liars.iter().filter_map(|&number| self.layers[number].blob).collect());

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use foldhash::HashSet;
 
+use crate::compression::Compression;
 use crate::digest::{BlobDigest, ChunkDigest, DiffId};
 use crate::error::Error;
 use crate::inventory::{Frames, Known, Stored, toc_entries, toc_frames};
@@ -29,6 +30,7 @@ pub(super) struct OldLayer {
     /// In its image, from the bottom.
     pub index: usize,
     pub descriptor: Descriptor,
+    pub compression: Compression,
     pub diff_id: DiffId,
     pub pull: Arc<PullLayer>,
     pub place: (File, Span),
@@ -201,6 +203,7 @@ impl<'a> Loader<'a> {
             reference: source.reference().to_string(),
             index,
             descriptor: descriptor.clone(),
+            compression: layer.compression,
             diff_id,
             pull: pull.unwrap_or_else(|| Arc::new(pull_layer(descriptor, toc))),
             place,

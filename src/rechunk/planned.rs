@@ -17,6 +17,11 @@ const OWNERS: &str = "io.github.restrata.owners";
 const MOST_OWNERS: usize = 5;
 const OWNERS_BYTES: usize = 200;
 
+/// True for a layer that restrata wrote, or has let stay before.
+pub(super) fn is_marked(descriptor: &Descriptor) -> bool {
+    descriptor.annotation(LAYER).is_some()
+}
+
 impl Job<'_> {
     /// What would be written, and what it would cost to pull.
     pub fn planned(&self, layout: &Layout, unpacked: &[UnpackedLayer]) -> PlannedImage {

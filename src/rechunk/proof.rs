@@ -3,6 +3,7 @@
 
 use std::io::Read;
 
+use crate::audit::{Blob, Findings, Said, audit};
 use crate::cache::{Cache, Proof, Stamp};
 use crate::digest::BlobDigest;
 use crate::order::Entry;
@@ -14,10 +15,13 @@ use crate::toc::TOC_DIGEST;
 use crate::unpack::LayerInput;
 
 use super::old::OldLayer;
+use super::planned::is_marked;
 
 impl OldLayer {
     /// Is the blob what its descriptor says, its tar what its DiffID says, and what `entries` of its TOC say? What was
     /// proven once is not unpacked again, and a file that was not written to since is not read again.
+    ///
+    /// Of a layer that was never restrata's all is asked that any client may ask: its tar-split, and where its frames are.
     pub fn is_sound(&self, entries: &[Entry], cache: &Cache, spool: &Spool) -> bool {
         // A layer without a TOC was read whole to know its entries.
         let Some(toc) = self.toc_digest() else { return true };
@@ -28,7 +32,8 @@ impl OldLayer {
         let is_sound = match known.filter(|known| known.diff_id == proof.diff_id && known.toc == toc) {
             Some(known) if is_whole_file && known.stamp == proof.stamp => return true,
             Some(_) => self.is_blob(),
-            None => self.is_tar(entries, spool),
+            None if is_marked(&self.descriptor) => self.is_tar(entries, spool),
+            None => self.is_clean(),
         };
         if is_sound {
             cache.remember(self.descriptor.digest, proof);
@@ -52,6 +57,15 @@ impl OldLayer {
         let input = LayerInput { open: Box::new(|| self.open()), verified: Some(digest), diff_id: Some(diff_id) };
         let found = tar_inventory(input, spool, 1, &Progress::new());
         found.is_ok_and(|found| found.entries.len() == entries.len() && found.entries.iter().zip(entries).all(is_same))
+    }
+
+    fn is_clean(&self) -> bool {
+        let (file, span) = &self.place;
+        let Ok(file) = file.try_clone() else { return false };
+        let blob = Blob::new(file, *span, self.reference.as_ref());
+        let said = Said { descriptor: &self.descriptor, compression: self.compression, diff_id: Some(self.diff_id) };
+        let mut findings = Findings::default();
+        audit(said, &blob, &mut findings, &Progress::new()).is_ok() && findings.into_lists().0.is_empty()
     }
 
     fn open(&self) -> std::io::Result<Box<dyn Read + Send>> {

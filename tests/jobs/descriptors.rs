@@ -94,3 +94,31 @@ fn a_layer_whose_descriptor_lies_is_not_used() {
         assert!(error.starts_with("base image") && error.contains("layer 0: ") && error.contains(sentence), "{error}");
     }
 }
+
+/// A layer that restrata wrote, or let stay, was asked before.
+#[test]
+fn of_a_layer_that_was_never_restratas_all_is_asked() {
+    let bench = Bench::new();
+    let written = chunked(bench.dir.path(), &plain(bench.dir.path(), "c", &[sample()]), IndexPlace::End);
+    type Change<'a> = &'a dyn Fn(&mut String, &mut String);
+    let foreign = |change: Change<'_>| -> Reference {
+        let mut parts = Parts::read(&written);
+        parts.layer()["annotations"].as_object_mut().unwrap().retain(|key, _| !key.starts_with("io.github.restrata"));
+        parts.reindex(change);
+        parts.write(&bench.dir.path().join("changed")).parse().unwrap()
+    };
+    assert_eq!(bench.update(&foreign(&|_, _| {}), false), (true, vec![]));
+    let replaced = |text: &mut String, from: &str, to: &str| {
+        assert!(text.contains(from), "{from} in {text}");
+        *text = text.replacen(from, to, 1);
+    };
+    let lies: [Change<'_>; 3] = [
+        &|toc, _| replaced(toc, "\"tarSplitDigest\":\"sha256:", "\"tarSplitDigest\":\"sha256:0123456789abcdef"),
+        &|toc, _| replaced(toc, "\"offset\":", "\"offset\":1"),
+        &|_, split| replaced(split, "\"size\":3000", "\"size\":3001"),
+    ];
+    for lie in lies {
+        let (is_kept, notes) = bench.update(&foreign(lie), false);
+        assert!(!is_kept && notes.iter().any(|note| note.contains(": layer 0 is not used: ")), "{notes:?}");
+    }
+}

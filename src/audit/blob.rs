@@ -10,7 +10,7 @@ use crate::source::SourceError;
 use crate::span::Span;
 
 /// Offsets count from the blob's first byte, wherever in the file that is.
-pub(super) struct Blob {
+pub struct Blob {
     file: File,
     span: Span,
     path: PathBuf,
@@ -31,7 +31,7 @@ impl Blob {
     }
 
     /// The part of `span` that is inside the blob, front to back.
-    pub fn reader(&self, span: Span) -> BlobReader<'_> {
+    pub(super) fn reader(&self, span: Span) -> BlobReader<'_> {
         let end = self.span.end();
         let at = |offset: u64| self.span.start().saturating_add(offset).min(end);
         BlobReader { file: &self.file, at: at(span.start()), end: at(span.end()) }

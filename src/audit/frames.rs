@@ -2,7 +2,6 @@
 
 use std::io::{self, BufReader, Read};
 
-use super::Job;
 use super::blob::{Blob, BlobReader};
 use super::findings::Findings;
 use super::frame_header::{Block, Descriptor, MAGIC, START};
@@ -10,6 +9,7 @@ use crate::codec::{FrameDecoder, FrameError, HashingReader, Sha256Stream};
 use crate::digest::{BlobDigest, DiffId};
 use crate::error::Error;
 use crate::limits;
+use crate::progress::Progress;
 use crate::span::Span;
 use crate::toc::{SKIPPABLE_HEADER, skippable_len};
 
@@ -54,11 +54,11 @@ impl From<io::Error> for Broken {
 
 /// Walks the whole blob. `digest` and `diff_id` are what it should have.
 pub(super) fn walk(
-    job: &Job<'_>,
     blob: &Blob,
     digest: BlobDigest,
     diff_id: Option<DiffId>,
     findings: &mut Findings,
+    progress: &Progress,
 ) -> Result<Frames, Error> {
     let input = HashingReader::new(blob.reader(Span::between(0, blob.len())));
     let mut walker = Walker {
@@ -71,7 +71,7 @@ pub(super) fn walk(
         findings,
     };
     let chain = loop {
-        job.progress.check()?;
+        progress.check()?;
         match walker.frame() {
             Ok(true) => walker.frames.walked = walker.at,
             Ok(false) => break Ok(()),

@@ -4,7 +4,7 @@
 const KEPT: usize = 50;
 
 #[derive(Debug, Default)]
-pub(super) struct Findings {
+pub struct Findings {
     problems: Vec<String>,
     remarks: Vec<String>,
     more_problems: u64,

@@ -1,0 +1,72 @@
+//! Whether a zstd:chunked layer is what it says, as strict as the strictest client.
+//!
+//! | file | asks |
+//! | --- | --- |
+//! | `frames` | is the blob a chain of whole frames, has it its digest, and what it unpacks to its DiffID? |
+//! | `index` | do annotations, footer, TOC and frames agree? |
+//! | `split`, `rebuild`, `compare` | does tar-split say what the TOC says, and do both make the DiffID's tar? |
+//! | `payloads` | is each file's content where the TOC says, and is it what the TOC says? |
+//! | `order` | gaps, parents, hard links |
+//!
+//! The blob is read twice: once front to back as a plain client does, once by the TOC's offsets as podman does. Memory
+//! holds the TOC and the frames' offsets, never content.
+
+mod blob;
+mod compare;
+mod findings;
+mod frame_header;
+mod frames;
+mod index;
+mod order;
+mod payloads;
+mod rebuild;
+mod split;
+
+#[cfg(test)]
+mod tests;
+
+use crate::compression::Compression;
+use crate::digest::DiffId;
+use crate::error::Error;
+use crate::oci::Descriptor;
+use crate::progress::Progress;
+use crate::toc::Toc;
+
+pub use blob::Blob;
+pub use findings::Findings;
+
+/// What a manifest and a config say of a layer.
+#[derive(Debug, Clone, Copy)]
+pub struct Said<'a> {
+    pub descriptor: &'a Descriptor,
+    pub compression: Compression,
+    pub diff_id: Option<DiffId>,
+}
+
+/// What a layer was found to be, beside the findings.
+#[derive(Debug)]
+pub struct Audited {
+    /// Whether the index stands at the front; `None` when the annotations lead to none.
+    pub is_first: Option<bool>,
+    /// zstd frames with content.
+    pub frames: u64,
+    /// Most bytes between two neighbouring files' contents.
+    pub largest_gap: u64,
+    /// `None` when it can't be read.
+    pub toc: Option<Toc>,
+}
+
+/// Fails only when the layer can't be asked, and not when something in it is damaged.
+pub fn audit(said: Said<'_>, blob: &Blob, findings: &mut Findings, progress: &Progress) -> Result<Audited, Error> {
+    let Said { descriptor, compression, diff_id } = said;
+    let frames = frames::walk(blob, descriptor.digest, diff_id, findings, progress)?;
+    let mut audited = Audited { is_first: None, frames: frames.starts.len() as u64, largest_gap: 0, toc: None };
+    let Some(mut index) = index::read(descriptor, compression, blob, &frames, findings)? else { return Ok(audited) };
+    audited.is_first = Some(index.is_first);
+    if let Some(toc) = &index.toc {
+        audited.largest_gap = order::check(toc, findings);
+        rebuild::rebuild(blob, &frames, (&index, toc), diff_id, findings, progress)?;
+    }
+    audited.toc = index.toc.take();
+    Ok(audited)
+}
