@@ -43,6 +43,8 @@ pub struct Layers {
     pub keep_foreign: bool,
 
     /// Put the entries of a layer in this order
+    ///
+    /// Layers that stay have the order in which they were written.
     #[arg(long, value_enum, default_value_t = Order::Changed)]
     pub order: Order,
 

@@ -10,13 +10,13 @@ use crate::error::Error;
 use crate::inventory::Frames;
 use crate::oci::{Descriptor, Transport};
 use crate::order::cost::{Has, Pull, PullLayer, pulls};
-use crate::order::layers::{Clients, Given, Label, Labels, Prune, Unpurged, plan, unpurged};
+use crate::order::layers::{Clients, Given, Label, Labels, Mtime, Prune, Unpurged, plan, unpurged};
 use crate::order::{Entry, Plan, Previous, Reason, State, broken_entry, tree};
 use crate::progress::Progress;
 use crate::sink::Sink;
 use crate::source::{Image, Source, SourceError};
 use crate::spool::Spool;
-use crate::tar::TarPath;
+use crate::tar::{EntryKind, TarPath};
 use crate::toc::TOC_DIGEST;
 use crate::unpack::{self, LayerInput, UnpackedLayer, unpack};
 
@@ -63,8 +63,15 @@ impl Job<'_> {
     fn note_unmatched(&self, entries: &[&[Entry]], notes: &mut Vec<String>) {
         let options = &self.request.layers;
         let is_pruned = |prune: &&Prune| entries.iter().any(|layer| layer.iter().any(|entry| prune.takes(&entry.path)));
-        let unmatched = options.prune.iter().filter(|prune| !is_pruned(prune));
-        notes.extend(unmatched.map(|prune| format!("{}: to be pruned, but the image has nothing there", prune.path)));
+        let is_file = |path: &TarPath| entries.iter().any(|layer| layer.iter().any(|entry| is_file_at(entry, path)));
+        for Prune { path, keep_dir } in options.prune.iter().filter(|prune| !is_pruned(prune)) {
+            notes.push(match *keep_dir && is_file(path) {
+                true => format!(
+                    "{path}/: to be pruned, but it is no directory, and stays: without the slash it is left out"
+                ),
+                false => format!("{path}: to be pruned, but the image has nothing there"),
+            });
+        }
         let is_there = |out: &&TarPath| {
             let mut old = self.old.segments.iter().flat_map(|segment| &segment.entries);
             old.any(|entry| entry.path == **out || entry.path.is_below(out))
@@ -230,6 +237,10 @@ impl Job<'_> {
             "clients can't extract them".to_owned()
         } else if is_cause(Reason::CannotHide) {
             "they show paths that no layer above can hide".to_owned()
+        } else if self.request.layers.mtime != Mtime::Previous && is_mostly(layers, is_known) {
+            "most of its content is theirs, but its times are not (--mtime previous keeps theirs; SOURCE_DATE_EPOCH sets \
+             another policy)"
+                .to_owned()
         } else {
             "too much in them changed or is hidden".to_owned()
         };
@@ -288,6 +299,16 @@ impl Job<'_> {
         };
         clients.chain([(None, [].as_slice())]).flat_map(of_client).collect()
     }
+}
+
+/// True for more than half of the files with content.
+fn is_mostly(layers: &[&[Entry]], is_known: impl Fn(&Entry) -> bool) -> bool {
+    let files = || layers.iter().flat_map(|layer| layer.iter()).filter(|entry| entry.content.is_some());
+    files().filter(|entry| is_known(entry)).count() * 2 > files().count()
+}
+
+fn is_file_at(entry: &Entry, path: &TarPath) -> bool {
+    entry.path == *path && entry.kind != EntryKind::Dir
 }
 
 /// Who purges a path wants its content gone, and the new image still publishes it.

@@ -122,7 +122,7 @@ impl<'a> Loader<'a> {
                     continue;
                 }
             };
-            without_toc += usize::from(toc.is_none());
+            without_toc += usize::from(toc.is_none() && !self.is_in_base(layer));
             let pull = layer.descriptor.as_ref().map(|descriptor| Arc::new(pull_layer(descriptor, toc.as_ref())));
             if let (Some(pull), Some(toc)) = (&pull, &toc) {
                 self.see(pull, &toc.1);
@@ -178,9 +178,7 @@ impl<'a> Loader<'a> {
             return Ok(false);
         };
         // A layer may stand twice in an image; a base's own are not in the log a second time.
-        let in_base =
-            |(old, segment): (&OldLayer, &Segment)| segment.is_base && old.descriptor.digest == descriptor.digest;
-        if !is_base && self.old.layers.iter().zip(&self.old.segments).any(in_base) {
+        if !is_base && self.is_in_base(layer) {
             return Ok(true);
         }
         let (entries, blob) = match toc {
@@ -211,6 +209,12 @@ impl<'a> Loader<'a> {
         });
         self.old.segments.push(Segment { entries, size: descriptor.size, is_base, is_broken: false });
         Ok(true)
+    }
+
+    fn is_in_base(&self, layer: &Layer) -> bool {
+        let digest = layer.descriptor.as_ref().map(|descriptor| descriptor.digest);
+        let mut old = self.old.layers.iter().zip(&self.old.segments);
+        old.any(|(old, segment)| segment.is_base && Some(old.descriptor.digest) == digest)
     }
 
     /// The blob's number; `name` says which one it is.

@@ -230,7 +230,11 @@ impl Scanner {
         let size = match pax_size {
             Some(size) => u64::try_from(size).map_err(|_| number_error("size", &header.name, at)),
             None if header.kind == EntryKind::Regular => size_field(block, at),
-            None => Ok(size_field(block, at).unwrap_or(0)),
+            // A number of any size is passed over, and what is none is refused (Go's `readHeader`, `handleRegularFile`).
+            None => match block.number(block::SIZE) {
+                Ok(size) => Ok(u64::try_from(size).unwrap_or(0)),
+                Err(_) => Err(number_error("size", &header.name, at)),
+            },
         }?;
         if header.kind == EntryKind::Regular {
             header.size = size;

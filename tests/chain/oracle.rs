@@ -42,8 +42,8 @@ impl<'a> View<'a> {
     }
 }
 
-/// What the output must show of `new`, whose clients have `old`.
-pub fn expected(new: &View<'_>, old: &View<'_>, options: &Options) -> Nodes {
+/// What the output must show of `new`, whose clients have `old`; `base` stays below it.
+pub fn expected(new: &View<'_>, old: &View<'_>, base: &View<'_>, options: &Options) -> Nodes {
     let is_pruned = |path: &[u8]| options.prune.iter().any(|out| is_at_or_below(path, out.path.as_bytes()));
     let mut nodes = new.nodes();
     nodes.retain(|path, _| !is_pruned(path));
@@ -51,12 +51,12 @@ pub fn expected(new: &View<'_>, old: &View<'_>, options: &Options) -> Nodes {
     for (path, node) in &nodes {
         groups.entry(node.first_name.clone()).or_default().push(path.clone());
     }
-    let (as_read, shown) = (nodes.clone(), old.nodes());
+    let (as_read, shown, based) = (nodes.clone(), old.nodes(), base.nodes());
     for mut group in groups.into_values() {
         let first_name = group[0].clone();
         // Depth first, as the tool walks.
         group.sort_by_key(|path| path.split(|b| *b == b'/').map(<[u8]>::to_vec).collect::<Vec<_>>());
-        let time = time(&as_read, &group, &shown, options.mtime);
+        let time = time(&as_read, &group, (&shown, &based), options.mtime);
         for path in &group {
             let node = nodes.get_mut(path).unwrap();
             node.meta.mtime = time;
@@ -66,7 +66,7 @@ pub fn expected(new: &View<'_>, old: &View<'_>, options: &Options) -> Nodes {
     nodes
 }
 
-fn time(new: &Nodes, group: &[Vec<u8>], old: &Nodes, policy: Mtime) -> i128 {
+fn time(new: &Nodes, group: &[Vec<u8>], (old, base): (&Nodes, &Nodes), policy: Mtime) -> i128 {
     let node = &new[&group[0]];
     let own = node.meta.mtime;
     match policy {
@@ -79,6 +79,10 @@ fn time(new: &Nodes, group: &[Vec<u8>], old: &Nodes, policy: Mtime) -> i128 {
                 (node.meta.mtime, node.first_name) = (0, Vec::new());
                 node
             };
+            let is_it = |base: &Node| !base.is_implied && bare(base) == bare(node) && base.meta.mtime == own;
+            if group.iter().all(|path| base.get(path).is_some_and(is_it)) {
+                return own;
+            }
             let mut before = group.iter().filter_map(|path| old.get(path)).filter(|old| !old.is_implied);
             before.find(|old| bare(old) == bare(node)).map_or(own, |old| old.meta.mtime)
         }

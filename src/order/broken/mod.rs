@@ -43,6 +43,8 @@ pub enum BrokenEntry {
         "entry {path}: expected a hard link to a file by its own name, found {target}, which leads through the symbolic link {parent}"
     )]
     LinkThroughLink { path: TarPath, target: TarPath, parent: TarPath },
+    #[error("entry {path}: expected names of at most 255 bytes, since no client can make a longer one, found {found}")]
+    LongName { path: TarPath, found: usize },
     #[error("entry {path}: expected the name of what is to be hidden behind \".wh.\", found none")]
     NamelessWhiteout { path: TarPath },
     #[error("entry {path}: expected a directory that a layer can have, found {parent}, the name of a whiteout")]

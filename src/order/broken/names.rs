@@ -12,6 +12,9 @@ pub(super) fn broken_name(entries: &[Entry]) -> Option<BrokenEntry> {
 }
 
 fn broken(path: &TarPath) -> Option<BrokenEntry> {
+    if let Some(part) = too_long(path) {
+        return Some(BrokenEntry::LongName { path: path.clone(), found: part });
+    }
     // Almost no path has any such part.
     let is_likely = |bytes: &[u8]| bytes.windows(tree::WHITEOUT.len()).any(|part| part == tree::WHITEOUT);
     if !is_likely(path.as_bytes()) {
@@ -31,3 +34,17 @@ fn broken(path: &TarPath) -> Option<BrokenEntry> {
     }
     None
 }
+
+/// Bytes of a name that no Linux file system takes. A whiteout is made by another name.
+fn too_long(path: &TarPath) -> Option<usize> {
+    if path.as_bytes().len() <= NAME_BYTES {
+        return None;
+    }
+    let name = path.file_name();
+    let name = if whiteout(path).is_some() { &name[tree::WHITEOUT.len()..] } else { name };
+    let dirs = path.as_bytes().split(|&b| b == b'/').rev().skip(1);
+    std::iter::once(name).chain(dirs).map(<[u8]>::len).find(|&len| len > NAME_BYTES)
+}
+
+/// Linux's NAME_MAX.
+const NAME_BYTES: usize = 255;

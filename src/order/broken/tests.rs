@@ -159,4 +159,15 @@ fn names_that_no_layer_can_hide() {
     for fine in [".wh.c", "d/.wh..wh..opq", ".wh..wh.plnk/.wh.c/d", "a.wh.b/c", ".wh..wh.aufs", "d/.wh..a"] {
         assert_eq!(found(fine), "", "{fine}");
     }
+    let long = |len: usize| "n".repeat(len);
+    let of_entry = |path: String| broken_entry(&[&[entry(&path, File, "")]]).map(|(_, broken)| broken.to_string());
+    assert_eq!(of_entry(format!("{}/{}", long(255), long(255))), None);
+    assert_eq!(of_entry(format!(".wh.{}", long(255))), None);
+    for path in [long(256), format!("{}/a", long(256)), format!(".wh.{}", long(256))] {
+        assert!(
+            of_entry(path).is_some_and(
+                |text| text.ends_with("at most 255 bytes, since no client can make a longer one, found 256")
+            )
+        );
+    }
 }

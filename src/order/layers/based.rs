@@ -1,24 +1,48 @@
-//! What the base image shows as well. It stays whatever happens, so that a copy above it is worth nothing: such as the layers of the
-//! base before it, which the previous image has.
+//! What the base image shows as well. It stays whatever happens, so that a copy above it is worth nothing, and less what hides it:
+//! such as the layers of the base before it, which the previous image has.
 
 use super::Mtime;
-use super::claims::Claims;
+use super::claims::{Claims, Old};
 use super::log::Log;
 use super::new::NewTree;
 
-/// Segments of which the base shows more than half by itself, as far as the new image shows them.
+/// Segments that are better dropped: what the base shows of theirs, and what of the base's they hide, is more than what the new
+/// image would lack.
 pub(super) fn superseded(new: &NewTree<'_>, log: &Log<'_>, mtime: Mtime) -> Vec<bool> {
     let is_base: Vec<bool> = log.segments.iter().map(|segment| segment.is_base).collect();
+    let mut goes = vec![false; is_base.len()];
     if !is_base.contains(&true) || !is_base.contains(&false) {
-        return vec![false; is_base.len()];
+        return goes;
     }
-    let all = Claims::new(new, log, &vec![true; is_base.len()], mtime);
     let base = Claims::new(new, log, &is_base, mtime);
-    let mut bytes = vec![(0, 0); is_base.len()];
-    for (first, segment, _) in all.shown(new) {
-        let (shown, in_base) = &mut bytes[segment];
-        *shown += new.stored(first);
-        *in_base += if base.segment(first).is_some() { new.stored(first) } else { 0 };
+    // What one that goes hid may be hidden by another one as well.
+    loop {
+        let stays: Vec<bool> = goes.iter().map(|goes| !goes).collect();
+        let more = worse_than_none(new, log, mtime, &base, &stays);
+        if !more.contains(&true) {
+            return goes;
+        }
+        goes.iter_mut().zip(more).for_each(|(goes, more)| *goes |= more);
     }
-    bytes.iter().zip(is_base).map(|((shown, in_base), is_base)| !is_base && in_base * 2 > *shown).collect()
+}
+
+/// Of the segments of `in_use`.
+fn worse_than_none(new: &NewTree<'_>, log: &Log<'_>, mtime: Mtime, base: &Claims, in_use: &[bool]) -> Vec<bool> {
+    let (all, top) = (Claims::new(new, log, in_use, mtime), Old::new(log, |segment| in_use[segment]));
+    let mut bytes = vec![(0, 0); in_use.len()];
+    for first in new.firsts() {
+        let hides =
+            || new.paths(first).filter_map(|id| top.segment(id)).find(|&segment| !log.segments[segment].is_base);
+        let Some(segment) = all.segment(first).or_else(hides) else { continue };
+        let (lacked, spared) = &mut bytes[segment];
+        match base.segment(first) {
+            Some(_) => *spared += new.stored(first),
+            None if all.segment(first).is_some() => *lacked += new.stored(first),
+            None => {}
+        }
+    }
+    let is_worse = |(number, (lacked, spared)): (usize, (u64, u64))| {
+        in_use[number] && !log.segments[number].is_base && spared > lacked
+    };
+    bytes.into_iter().enumerate().map(is_worse).collect()
 }

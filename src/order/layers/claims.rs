@@ -24,7 +24,9 @@ impl Claims {
     pub fn new(new: &NewTree<'_>, log: &Log<'_>, in_use: &[bool], mtime: Mtime) -> Self {
         // Times are those that clients have, also where no segment may show a file.
         let all = Old::new(log, |_| true);
-        let mtimes = all.mtimes(new, mtime);
+        let is_base = |segment: usize| log.segments[segment].is_base;
+        let base = log.segments.iter().any(|segment| segment.is_base).then(|| Old::new(log, is_base));
+        let mtimes = all.mtimes(new, mtime, base.as_ref());
         let old = if in_use.contains(&false) { Old::new(log, |segment| in_use[segment]) } else { all };
         let mut claims = Self { shown: vec![None; log.paths.len()], mtimes };
         let mut taken: Vec<Vec<bool>> = log.segments.iter().map(|segment| vec![false; segment.entries.len()]).collect();
@@ -66,7 +68,7 @@ impl Claims {
 }
 
 /// What some of the segments show together.
-struct Old<'a> {
+pub(super) struct Old<'a> {
     shown: MergedTree<'a>,
     log: &'a Log<'a>,
     /// The segment behind each layer of `shown`.
@@ -74,10 +76,15 @@ struct Old<'a> {
 }
 
 impl<'a> Old<'a> {
-    fn new(log: &'a Log<'a>, is_used: impl Fn(usize) -> bool) -> Self {
+    pub fn new(log: &'a Log<'a>, is_used: impl Fn(usize) -> bool) -> Self {
         let numbers: Vec<usize> = (0..log.segments.len()).filter(|&segment| is_used(segment)).collect();
         let shown = MergedTree::of(log.paths, numbers.iter().map(|&segment| log.steps(segment)));
         Self { shown, log, numbers }
+    }
+
+    /// The segment whose entry is shown at a path.
+    pub fn segment(&self, path: PathId) -> Option<usize> {
+        Some(self.numbers[self.shown.get(path)?.at.0 as usize])
     }
 
     fn get(&self, path: PathId) -> Option<(Node, &'a Entry)> {
@@ -86,8 +93,9 @@ impl<'a> Old<'a> {
         Some((node, &self.log.segments[self.numbers[layer as usize]].entries[entry as usize]))
     }
 
-    /// Times of files that the policy changes, by their first paths, ascending.
-    fn mtimes(&self, new: &NewTree<'_>, policy: Mtime) -> Vec<(PathId, Time)> {
+    /// Times of files that the policy changes, by their first paths, ascending. What the base shows as it came needs no
+    /// other one: it is there whatever clients have.
+    fn mtimes(&self, new: &NewTree<'_>, policy: Mtime, base: Option<&Self>) -> Vec<(PathId, Time)> {
         let sources = if policy == Mtime::Previous { sources(new) } else { HashSet::new() };
         let time = |first: PathId| {
             let carrier = new.carrier(first);
@@ -102,12 +110,19 @@ impl<'a> Old<'a> {
                 Mtime::Clamp(limit) if is_implied => Some(known().unwrap_or(carrier.mtime).min(limit)),
                 Mtime::Keep => None,
                 Mtime::Clamp(limit) => (carrier.mtime > limit).then_some(limit),
-                Mtime::Previous if sources.contains(&first) => None,
+                Mtime::Previous if sources.contains(&first) || base.is_some_and(|base| base.has(new, first)) => None,
                 Mtime::Previous => known(),
             };
             time.filter(|time| *time != carrier.mtime).map(|time| (first, time))
         };
         new.firsts().filter_map(time).collect()
+    }
+
+    /// Does every path show the file as it came?
+    fn has(&self, new: &NewTree<'_>, first: PathId) -> bool {
+        let carrier = new.carrier(first);
+        let is_it = |id| self.get(id).is_some_and(|(_, old)| is_same(carrier, old) && old.mtime == carrier.mtime);
+        new.paths(first).all(is_it)
     }
 
     /// The one inode of one segment that all paths of the file show.

@@ -1,5 +1,6 @@
 //! One test for each decision.
 
+mod based;
 mod budget;
 mod hidden;
 
