@@ -77,6 +77,13 @@ impl Frames {
         whole.into_iter().chain(chunks.iter().map(|chunk| &chunk.stored))
     }
 
+    /// With the chunk that each frame holds, if it is one.
+    pub fn parts(&self) -> impl Iterator<Item = (&Stored, Option<&Chunk>)> {
+        let chunks = if let Self::Chunks(chunks) = self { &**chunks } else { &[] };
+        let chunks = chunks.iter().map(Some).chain(std::iter::repeat(None));
+        self.stored().zip(chunks)
+    }
+
     /// Compressed bytes.
     pub fn len(&self) -> u64 {
         self.stored().map(Stored::len).sum()

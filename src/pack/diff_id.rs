@@ -6,7 +6,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::{Layer, PackError, Stock};
 use crate::codec::{FrameDecoder, Sha256Stream};
-use crate::digest::{DiffId, FileDigest};
+use crate::digest::{ChunkDigest, DiffId, FileDigest};
 use crate::inventory::{Payload, Stored};
 use crate::span::Span;
 use crate::tar::{END_OF_ARCHIVE, padding};
@@ -109,21 +109,31 @@ fn decode_payload(
     send: &impl Fn(Message) -> Result<(), PackError>,
 ) -> Result<(), PackError> {
     let mut found = 0;
-    let mut hash = payload.frames.stored().any(|stored| matches!(stored, Stored::Blob(..))).then(Sha256Stream::new);
-    for stored in payload.frames.stored() {
-        decode_frame(&layer.stock, stored, decoder, |content| {
+    // What another image's TOC says of its frames is a claim.
+    let is_claim = |stored: &Stored| matches!(stored, Stored::Blob(..));
+    let mut hash = payload.frames.stored().any(is_claim).then(Sha256Stream::new);
+    for (stored, said) in payload.frames.parts() {
+        // Nobody looks a hole up by its digest.
+        let said = said.filter(|chunk| is_claim(stored) && !chunk.hole);
+        let mut part = said.map(|_| Sha256Stream::new());
+        let decoded = decode_frame(&layer.stock, stored, decoder, |content| {
             found += content.len() as u64;
-            if let Some(hash) = &mut hash {
-                hash.update(content);
-            }
+            hash.iter_mut().chain(&mut part).for_each(|hash| hash.update(content));
             tar.extend_from_slice(content);
             if tar.len() >= PIECE {
                 send(Message::Tar(std::mem::replace(tar, Vec::with_capacity(PIECE + (1 << 17)))))?;
             }
             Ok(())
+        });
+        decoded.map_err(|error| match error {
+            PackError::Frame(source) if is_claim(stored) => PackError::NoFrame { expected: payload.digest, source },
+            other => other,
         })?;
+        let found = part.map(|part| ChunkDigest::from_bytes(part.finish()));
+        if let Some((said, found)) = said.zip(found).filter(|(said, found)| said.digest != *found) {
+            return Err(PackError::ChunkLie { expected: said.digest, found });
+        }
     }
-    // What another image's TOC says of its frames is a claim.
     if let Some(found) = hash.map(|hash| FileDigest::from_bytes(hash.finish())).filter(|it| *it != payload.digest) {
         return Err(PackError::Lie { expected: payload.digest, found });
     }

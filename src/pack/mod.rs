@@ -18,7 +18,7 @@ use std::os::unix::fs::FileExt;
 pub use reframe::{Reframer, Slice};
 
 use crate::codec::{FrameError, Level};
-use crate::digest::{DiffId, FileDigest};
+use crate::digest::{ChunkDigest, DiffId, FileDigest};
 use crate::inventory::{Body, Payload, Stored};
 use crate::limits;
 use crate::order::Entry;
@@ -115,6 +115,14 @@ pub enum PackError {
         "the previous image's TOC says that {expected} is there, but its frame holds {found}; leave this image out"
     )]
     Lie { expected: FileDigest, found: FileDigest },
+    #[error(
+        "the previous image's TOC says that a chunk {expected} is there, but its frame holds {found}; leave this image out"
+    )]
+    ChunkLie { expected: ChunkDigest, found: ChunkDigest },
+    #[error(
+        "the previous image's TOC says that {expected} is there, but there is no such frame: {source}; leave this image out"
+    )]
+    NoFrame { expected: FileDigest, source: FrameError },
     #[error("writing the layer: {0}")]
     Write(#[source] io::Error),
     #[error("{0}")]

@@ -67,12 +67,8 @@ impl<'a> Reframer<'a> {
                 |chunk: &Chunk| part.bytes() == chunk.size && ChunkDigest::from_bytes(part.finish()) == chunk.digest;
             read.is_ok() && said.is_none_or(is_said)
         };
-        let are_parts = match &payload.frames {
-            Frames::None => true,
-            Frames::Whole(stored) => is_part(stored, None),
-            Frames::Chunks(chunks) => chunks.iter().all(|chunk| is_part(&chunk.stored, Some(chunk))),
-        };
-        are_parts && FileDigest::from_bytes(whole.finish()) == payload.digest
+        payload.frames.parts().all(|(stored, said)| is_part(stored, said.filter(|chunk| !chunk.hole)))
+            && FileDigest::from_bytes(whole.finish()) == payload.digest
     }
 
     /// New frames: one for each slice, or one for the whole payload when there are none.
