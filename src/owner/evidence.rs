@@ -1,5 +1,6 @@
 //! Where package databases stand.
 
+use super::text::{field, lines};
 use crate::tar::TarPath;
 
 /// One file of a package database, by what it is.
@@ -47,6 +48,22 @@ pub(super) struct Evidence<'a> {
 impl<'a> Evidence<'a> {
     pub fn new(path: &'a TarPath, bytes: &'a [u8]) -> Option<Self> {
         Some(Self { path, kind: kind(path.as_bytes())?, bytes })
+    }
+
+    /// What is meant to be text, and is none.
+    pub fn is_garbled(&self) -> bool {
+        let is_binary = matches!(self.kind, Kind::RpmSqlite | Kind::RpmWal | Kind::RpmNdb | Kind::RpmBdb);
+        !is_binary && self.bytes.contains(&0)
+    }
+
+    /// A list of all packages that has something, and no package. Images without one have an empty list.
+    pub fn lacks_packages(&self) -> bool {
+        let name = match self.kind {
+            Kind::DpkgStatus => "Package",
+            Kind::ApkInstalled => "P",
+            _ => return false,
+        };
+        !self.bytes.trim_ascii().is_empty() && !lines(self.bytes).any(|line| field(line, name).is_some())
     }
 }
 

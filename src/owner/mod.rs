@@ -82,6 +82,15 @@ pub struct Owners {
     hints: Hints,
 }
 
+/// One for all files that are no text, which can be many.
+fn unreadable<'a>(evidence: &'a [Evidence<'a>]) -> impl Iterator<Item = Warning> + 'a {
+    let warning = |file: &Evidence<'_>, problem| Warning { path: file.path.clone(), problem };
+    let garbled = || evidence.iter().filter(|file| file.is_garbled());
+    let first = garbled().next().map(|file| warning(file, Problem::NotText { count: garbled().count() }));
+    let bare = evidence.iter().filter(|file| !file.is_garbled() && file.lacks_packages());
+    first.into_iter().chain(bare.map(move |file| warning(file, Problem::NoPackage)))
+}
+
 impl Owners {
     /// Reads the files that [`is_evidence`] asked for, as the merged file system has them; others are ignored, and
     /// their order makes no difference.
@@ -96,6 +105,7 @@ impl Owners {
             }
         }
         evidence.sort_by_key(|file| file.path);
+        warnings.extend(unreadable(&evidence));
         let mut draft = Draft::default();
         dpkg::read(&evidence, &mut draft);
         rpm::read(&evidence, &mut draft, &mut warnings);

@@ -256,7 +256,22 @@ fn what_is_not_read_is_said() {
     assert!(says("var/lib/rpm/Packages", b"x").starts_with("/var/lib/rpm/Packages: an rpm database in Berkeley DB"));
     assert!(says("usr/lib/sysimage/rpm/Packages.db", b"").contains("ndb format"));
     assert!(says("var/lib/rpm/rpmdb.sqlite", b"no").contains("not an SQLite database"));
-    assert_eq!(says("var/lib/dpkg/status", b"\0\xff\n:"), "");
+    assert_eq!(says("var/lib/dpkg/status", b"\0\xff\n:"), "/var/lib/dpkg/status: expected text, found a NUL byte");
+    assert_eq!(says("var/lib/dpkg/status", b"no\n"), "/var/lib/dpkg/status: expected packages, found none");
+    assert_eq!(says("lib/apk/db/installed", b"X:1\n"), "/lib/apk/db/installed: expected packages, found none");
+    for empty in
+        [("var/lib/dpkg/status", &b"\n"[..]), ("lib/apk/db/installed", b""), ("var/lib/dpkg/info/a.list", b"?")]
+    {
+        assert_eq!(says(empty.0, empty.1), "");
+    }
+    let lists = ["a", "b", "c"].map(|name| path(&format!("var/lib/dpkg/info/{name}.list")));
+    let warnings = Owners::read(lists.iter().map(|list| (list, &b"\0"[..]))).1;
+    assert_eq!(warnings.len(), 1);
+    assert!(
+        warnings[0]
+            .to_string()
+            .ends_with("a.list: expected text, found a NUL byte, as in 2 more files of package databases")
+    );
 }
 
 #[test]

@@ -21,10 +21,22 @@ pub enum Problem {
     Sqlite(#[from] SqliteError),
     #[error("{count} packages are not read; the first: {first}")]
     Rpm { count: usize, first: RpmError },
+    #[error("expected text, found a NUL byte{}", others(.count))]
+    NotText { count: usize },
+    #[error("expected packages, found none")]
+    NoPackage,
     #[error("{bytes} bytes: expected a package database of at most {}", limits::EVIDENCE_FILE_BYTES)]
     TooLarge { bytes: usize },
     #[error("more than {} packages: the others are not read", limits::PACKAGES)]
     Packages,
     #[error("more than {} paths in package databases: the others are not read", limits::LISTED_PATHS)]
     Paths,
+}
+
+/// `count` with the one that is named.
+fn others(count: &usize) -> String {
+    match count - 1 {
+        0 => String::new(),
+        others => format!(", as in {others} more files of package databases"),
+    }
 }
