@@ -216,6 +216,9 @@ fn pruned_paths_are_left_out() {
         (names.len(), notes.as_slice()),
         (6, ["/vra: to be pruned, but the image has nothing there".to_owned()].as_slice())
     );
+    let (names, notes) = run("data", true);
+    assert!(names.contains(&"data".to_owned()));
+    assert_eq!(notes, ["/data/: to be pruned, but it is no directory, and stays: without the slash it is left out"]);
 }
 
 #[test]

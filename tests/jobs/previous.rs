@@ -10,6 +10,7 @@ use restrata::error::Error;
 use restrata::oci::Reference;
 use restrata::order::Reason;
 use restrata::order::cost::Client;
+use restrata::order::layers::Mtime;
 use restrata::progress::Progress;
 use restrata::rechunk::{Effort, Outcome, Request, rechunk};
 use restrata::tar::EntryKind::{HardLink, Symlink};
@@ -253,6 +254,16 @@ fn the_hint_to_keep_layers_is_given_where_they_could_stay() {
     assert_eq!([note(&bench.new, &saved, false), note(&bench.new, &saved, true)], [no_blobs; 2]);
     assert_eq!(note(&saved, &foreign, false), "they are written anew (--keep-foreign keeps them)");
     assert_eq!(note(&saved, &foreign, true), "they stay where the image still shows enough of them");
+    // The base's own layers stay whatever is said.
+    let based = |tag: &str, previous: Option<Reference>| {
+        let outcome = bench.run(&foreign, "based", tag, |request| {
+            request.base = Some(foreign.parse().unwrap());
+            request.previous.extend(previous);
+        });
+        outcome.unwrap().notes
+    };
+    based("v1", None);
+    assert_eq!(based("v2", Some(bench.layout("based").1)), [""; 0]);
 }
 
 #[test]
@@ -354,6 +365,12 @@ fn when_no_layer_stays_the_cause_is_told() {
     assert_eq!(none(&other, &|_| {}), ["it has no content in common with this image"]);
     let moved = bench.image("moved", &[file("moved", &noise(300_000))]);
     assert_eq!(none(&moved, &|_| {}), ["too much in them changed or is hidden"]);
+    let mut later = [file("data", &noise(300_000)), file("text", &text())];
+    later.iter_mut().for_each(|entry| entry.0.mtime.secs += 60);
+    let later = bench.image("later", &later);
+    assert_eq!(none(&later, &|_| {}), [""; 0]);
+    let causes = none(&later, &|request| request.layers.mtime = Mtime::Keep);
+    assert!(causes[0].starts_with("most of its content is theirs, but its times are not"), "{causes:?}");
 }
 
 #[test]
