@@ -63,7 +63,10 @@ impl Job<'_> {
     fn note_unmatched(&self, entries: &[&[Entry]], notes: &mut Vec<String>) {
         let options = &self.request.layers;
         let is_pruned = |prune: &&Prune| entries.iter().any(|layer| layer.iter().any(|entry| prune.takes(&entry.path)));
-        let is_file = |path: &TarPath| entries.iter().any(|layer| layer.iter().any(|entry| is_file_at(entry, path)));
+        let is_file = |path: &TarPath| {
+            let mut all = entries.iter().flat_map(|layer| layer.iter());
+            all.any(|entry| entry.path == *path && entry.kind != EntryKind::Dir)
+        };
         for Prune { path, keep_dir } in options.prune.iter().filter(|prune| !is_pruned(prune)) {
             notes.push(match *keep_dir && is_file(path) {
                 true => format!(
@@ -305,10 +308,6 @@ impl Job<'_> {
 fn is_mostly(layers: &[&[Entry]], is_known: impl Fn(&Entry) -> bool) -> bool {
     let files = || layers.iter().flat_map(|layer| layer.iter()).filter(|entry| entry.content.is_some());
     files().filter(|entry| is_known(entry)).count() * 2 > files().count()
-}
-
-fn is_file_at(entry: &Entry, path: &TarPath) -> bool {
-    entry.path == *path && entry.kind != EntryKind::Dir
 }
 
 /// Who purges a path wants its content gone, and the new image still publishes it.

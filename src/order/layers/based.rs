@@ -2,7 +2,7 @@
 //! such as the layers of the base before it, which the previous image has.
 
 use super::Mtime;
-use super::claims::{Claims, Old};
+use super::claims::{Claims, Old, Times};
 use super::log::Log;
 use super::new::NewTree;
 
@@ -14,11 +14,13 @@ pub(super) fn superseded(new: &NewTree<'_>, log: &Log<'_>, mtime: Mtime) -> Vec<
     if !is_base.contains(&true) || !is_base.contains(&false) {
         return goes;
     }
-    let base = Claims::new(new, log, &is_base, mtime);
+    let base = Old::new(log, |segment| is_base[segment]);
+    let times = Old::new(log, |_| true).mtimes(new, mtime, Some(&base));
+    let base = Claims::of(new, &base, times.clone());
     // What one that goes hid may be hidden by another one as well.
     loop {
         let stays: Vec<bool> = goes.iter().map(|goes| !goes).collect();
-        let more = worse_than_none(new, log, mtime, &base, &stays);
+        let more = worse_than_none(new, log, &times, &base, &stays);
         if !more.contains(&true) {
             return goes;
         }
@@ -27,8 +29,9 @@ pub(super) fn superseded(new: &NewTree<'_>, log: &Log<'_>, mtime: Mtime) -> Vec<
 }
 
 /// Of the segments of `in_use`.
-fn worse_than_none(new: &NewTree<'_>, log: &Log<'_>, mtime: Mtime, base: &Claims, in_use: &[bool]) -> Vec<bool> {
-    let (all, top) = (Claims::new(new, log, in_use, mtime), Old::new(log, |segment| in_use[segment]));
+fn worse_than_none(new: &NewTree<'_>, log: &Log<'_>, times: &Times, base: &Claims, in_use: &[bool]) -> Vec<bool> {
+    let top = Old::new(log, |segment| in_use[segment]);
+    let all = Claims::of(new, &top, times.clone());
     let mut bytes = vec![(0, 0); in_use.len()];
     for first in new.firsts() {
         let hides =

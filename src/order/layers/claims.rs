@@ -15,9 +15,11 @@ use crate::tar::{TarPath, Time};
 pub(super) struct Claims {
     /// By a file's first path: segment and entry that show it.
     shown: Vec<Option<Place>>,
-    /// Times that differ from the input's, by files' first paths, ascending.
-    mtimes: Vec<(PathId, Time)>,
+    mtimes: Times,
 }
+
+/// Times that differ from the input's, by files' first paths, ascending.
+pub(super) type Times = Vec<(PathId, Time)>;
 
 impl Claims {
     /// Looks every file up in what the segments of `in_use` show together.
@@ -28,8 +30,14 @@ impl Claims {
         let base = log.segments.iter().any(|segment| segment.is_base).then(|| Old::new(log, is_base));
         let mtimes = all.mtimes(new, mtime, base.as_ref());
         let old = if in_use.contains(&false) { Old::new(log, |segment| in_use[segment]) } else { all };
-        let mut claims = Self { shown: vec![None; log.paths.len()], mtimes };
-        let mut taken: Vec<Vec<bool>> = log.segments.iter().map(|segment| vec![false; segment.entries.len()]).collect();
+        Self::of(new, &old, mtimes)
+    }
+
+    /// With times that are known already.
+    pub fn of(new: &NewTree<'_>, old: &Old<'_>, mtimes: Times) -> Self {
+        let Log { paths, segments, .. } = old.log;
+        let mut claims = Self { shown: vec![None; paths.len()], mtimes };
+        let mut taken: Vec<Vec<bool>> = segments.iter().map(|segment| vec![false; segment.entries.len()]).collect();
         let mut take = |&(segment, entry): &Place| !replace(&mut taken[segment as usize][entry as usize], true);
         // A file with several paths comes first: one that lost some of them must not take its inode.
         let linked = new.firsts().filter(|&first| new.has_links(first));
@@ -95,7 +103,7 @@ impl<'a> Old<'a> {
 
     /// Times of files that the policy changes, by their first paths, ascending. What the base shows as it came needs no
     /// other one: it is there whatever clients have.
-    fn mtimes(&self, new: &NewTree<'_>, policy: Mtime, base: Option<&Self>) -> Vec<(PathId, Time)> {
+    pub fn mtimes(&self, new: &NewTree<'_>, policy: Mtime, base: Option<&Self>) -> Times {
         let sources = if policy == Mtime::Previous { sources(new) } else { HashSet::new() };
         let time = |first: PathId| {
             let carrier = new.carrier(first);
