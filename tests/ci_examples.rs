@@ -25,15 +25,15 @@ struct Example {
 
 const EXAMPLES: [Example; 2] = [
     Example {
-        file: "github.yml",
+        file: "github-gate.yml",
         shell: "bash",
-        tell: &["Log in", "Tell what the update costs"],
+        tell: &["Log in", "Compute the cost of the update"],
         comment: "Comment",
         posts: "api --silent --method POST repos/o/app/issues/7/comments --field body=@pull-cost.md\n",
         edits: "api --silent --method PATCH repos/o/app/issues/comments/3 --field body=@pull-cost.md\n",
     },
     Example {
-        file: "gitlab.yml",
+        file: "gitlab-gate.yml",
         shell: "sh",
         tell: &["script"],
         comment: "after_script",
@@ -145,6 +145,44 @@ impl Job {
     }
 }
 
+/// The release jobs. They write no comment.
+const RELEASES: [Example; 2] = [
+    Example { file: "github-release.yml", shell: "bash", tell: &["Log in", "Release"], comment: "", posts: "", edits: "" },
+    Example { file: "gitlab-release.yml", shell: "sh", tell: &["script"], comment: "", posts: "", edits: "" },
+];
+
+#[test]
+fn a_release_is_published_when_everything_holds() {
+    for example in &RELEASES {
+        let mut job = Job::new(example);
+        let (code, log) = job.tell();
+        assert_eq!(code, 0, "{}: {log}", example.file);
+        let published = |job: &Job| job.read("skopeo.args").unwrap().lines().last().unwrap().to_owned();
+        let push = "copy --all --preserve-digests oci:images:new docker://registry.example/app:latest";
+        assert_eq!(published(&job), push);
+        assert!(log.contains("Layers kept") && log.contains("the same"), "{log}");
+
+        job.limit = "1kB".to_owned();
+        let (code, log) = job.tell();
+        assert!(code == 3 && published(&job) != push, "{}: {code} {log}", example.file);
+    }
+}
+
+#[test]
+fn the_first_release_has_no_previous_image_and_a_failure_releases_nothing() {
+    for example in &RELEASES {
+        let job = Job { refusal: "manifest unknown", ..Job::new(example) };
+        let (code, log) = job.tell();
+        assert_eq!(code, 0, "{}: {log}", example.file);
+        assert!(job.read("skopeo.args").unwrap().ends_with("docker://registry.example/app:latest\n"));
+
+        let job = Job { refusal: "denied", ..Job::new(example) };
+        let (code, log) = job.tell();
+        assert!(code == 1 && log.contains("denied"), "{}: {code} {log}", example.file);
+        assert!(!job.read("skopeo.args").unwrap().contains("oci:images:new"));
+    }
+}
+
 #[test]
 fn the_gate_passes_and_fails_and_the_comment_says_so() {
     for example in &EXAMPLES {
@@ -156,7 +194,7 @@ fn the_gate_passes_and_fails_and_the_comment_says_so() {
         assert!(comment.starts_with(start), "{comment}");
         assert!(comment.contains("\n\n### "), "{comment}");
         assert!(comment.contains("| plain |") && !comment.contains("| podman |"), "{comment}");
-        assert_eq!(job.read("summary.md").is_some(), example.file == "github.yml");
+        assert_eq!(job.read("summary.md").is_some(), example.file == "github-gate.yml");
         assert_eq!(job.read("summary.md").unwrap_or_else(|| comment.clone()), comment);
 
         job.limit = "1kB".to_owned();
@@ -178,7 +216,7 @@ fn the_comment_names_both_images() {
             assert!(comment.contains(&format!("`{before}{}`", digest.trim())), "{digestfile}: {comment}");
         }
         assert!(
-            job.read("skopeo.args").unwrap().contains("copy --preserve-digests "),
+            job.read("skopeo.args").unwrap().contains("copy --all --preserve-digests "),
             "blobs stay as clients have them"
         );
     }
@@ -256,14 +294,16 @@ fn on_github_the_marker_is_not_enough() {
 
 #[test]
 fn secrets_stay_off_command_lines() {
-    for example in &EXAMPLES {
+    for example in EXAMPLES.iter().chain(&RELEASES) {
         let job = Job::new(example);
         assert_eq!(job.tell().0, 0);
         assert_eq!(job.read("login.stdin").unwrap(), format!("{SECRET}\n"));
         let commands = job.read("skopeo.args").unwrap();
         assert!(!commands.contains(SECRET), "{commands}");
     }
+    for github in [&EXAMPLES[0], &RELEASES[0]] {
+        assert!(github.text().contains("persist-credentials: false"), "the token would get into docker's build context");
+    }
     let github = EXAMPLES[0].text();
-    assert!(github.contains("persist-credentials: false"), "the token in .git would get into docker's build context");
     assert!(github.contains("head.repo.full_name == github.repository"), "a fork's token can't write comments");
 }

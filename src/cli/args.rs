@@ -33,8 +33,8 @@ use super::{exit, help, values};
 pub struct Arguments {
     /// Print no progress and no notes
     ///
-    /// rechunk then prints the digest alone, verify and check print nothing: their exit code tells. What
-    /// --format json asks for is printed all the same. Errors always go to standard error.
+    /// rechunk then prints only the digest. verify and check print nothing: see their exit code. JSON is printed all
+    /// the same. Errors, and notes about a result that costs clients more than it should, always go to standard error.
     #[arg(short, long, global = true)]
     pub quiet: bool,
 
@@ -44,16 +44,16 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Lay a new image out against the one that clients have
+    /// Write a new image against the one that clients have
     #[command(long_about = help::RECHUNK, after_help = help::RECHUNK_EXAMPLES)]
     Rechunk(Box<Rechunk>),
     /// Compare the files of two images
     #[command(long_about = help::VERIFY, after_help = help::VERIFY_EXAMPLES)]
     Verify(Verify),
-    /// Tell what an update costs each client to pull, and why
+    /// Show what an update costs each client to pull, and why
     #[command(long_about = help::DIFF, after_help = help::DIFF_EXAMPLES)]
     Diff(Diff),
-    /// Tell what a sequence of versions cost, and would have cost in other layouts
+    /// Show what a series of versions cost, and would have cost with other layouts
     #[command(long_about = help::HISTORY, after_help = help::HISTORY_EXAMPLES)]
     History(History),
     /// Check that an image's zstd:chunked layers are sound
@@ -86,24 +86,25 @@ pub struct Rechunk {
     #[arg(value_parser = values::destination)]
     pub dest: Reference,
 
-    /// Lay out against this image, which clients have; repeat for older ones, newest first
+    /// The image that clients have; repeat for older ones, newest first
     ///
-    /// The first one decides the order. What a pull costs is told for each. Without any, the result is a first
-    /// layout, good to be named as --previous the next time.
+    /// The first one decides the layout. The report shows the pull cost for each. Without --previous the result is a
+    /// first layout. Name it as --previous the next time.
     #[arg(long, value_name = "REF", value_parser = values::reference)]
     pub previous: Vec<Reference>,
 
     /// Compress new content at this zstd level: auto, or 1 to 22
     ///
-    /// auto takes 3 for a first image, 9 for an update, and 19 for an update of up to a thousandth of the image. What the
-    /// previous image has in frames is copied, whatever its level.
+    /// auto means 3 for a first image, 9 for an update, and 19 for an update of up to 1/1000 of the image. Content that
+    /// the previous image has is copied as it is, whatever its level.
     #[arg(long, value_name = "LEVEL", default_value = "auto", value_parser = values::effort)]
     #[arg(allow_negative_numbers = true)]
     pub level: Effort,
 
-    /// Let a client that reuses chunks ask for this many ranges of a layer
+    /// At most this many HTTP ranges for each layer of an update
     ///
-    /// Every file that is reused in part costs some; registries that serve few ranges at once fail above theirs.
+    /// A client with partial pulls can reuse parts of a file. Each reused part costs a range. Some registries refuse
+    /// more than 16 ranges in one request.
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = values::ranges)]
     #[arg(allow_negative_numbers = true)]
     pub max_ranges: usize,
@@ -112,13 +113,13 @@ pub struct Rechunk {
     #[arg(long, value_name = "PLACE", value_enum, default_value_t = Place::First)]
     pub index: Place,
 
-    /// Write the image's digest to this file, too
+    /// Also write the image's digest to this file
     #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
     pub digestfile: Option<PathBuf>,
 
-    /// Say what would be done, and leave DEST alone
+    /// Print the plan and write nothing to DEST
     ///
-    /// Reads and compresses as much as a run without it, since the plan goes by compressed sizes.
+    /// Takes about as long as a real run, because the plan needs compressed sizes.
     #[arg(long)]
     pub dry_run: bool,
 
@@ -151,7 +152,7 @@ pub struct Verify {
 
     /// Leave this path and what is below it out of the comparison; repeat for more
     ///
-    /// What rechunk left out with --prune is named here in the same words, a slash at the end included.
+    /// Takes the same values as rechunk --prune. A slash at the end keeps the directory itself.
     #[arg(long, value_name = "PATH", value_parser = OsStringValueParser::new().try_map(values::prune))]
     pub prune: Vec<Prune>,
 
@@ -205,7 +206,7 @@ pub struct Resources {
     #[arg(allow_negative_numbers = true)]
     threads: Option<u16>,
 
-    /// Put temporary files here [default: $TMPDIR, else /var/tmp]
+    /// Directory for temporary files [default: $TMPDIR, else /var/tmp]
     #[arg(long, value_name = "DIR")]
     tmpdir: Option<PathBuf>,
 }
@@ -235,7 +236,7 @@ pub enum Format {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Ignored {
-    /// Times of change: rechunk gives entries that are otherwise the same those of the previous image
+    /// Modification times. rechunk gives unchanged entries the times of the previous image
     Mtime,
 }
 
@@ -249,7 +250,7 @@ impl From<Ignored> for Ignore {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Place {
-    /// At the front: a registry that ignores ranges sends little before the client hangs up
+    /// At the front: good with registries that ignore ranges, since the client can hang up early
     First,
     /// At the end, as podman writes it
     End,

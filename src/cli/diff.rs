@@ -10,33 +10,33 @@ use super::values;
 
 #[derive(Debug, Args)]
 pub struct Diff {
-    /// Tell the cost for clients that have this image; name more for more tables
+    /// The image that clients have; give several for several tables
     #[arg(required = true, value_parser = values::reference)]
     pub old: Vec<Reference>,
 
-    /// Tell what this image costs them
+    /// The image that they pull
     #[arg(value_parser = values::reference)]
     pub new: Reference,
 
-    /// Show this client alone; repeat for more [default: all]
+    /// Show only this client; repeat for more [default: all]
     ///
-    /// plain reuses whole layers only (containerd, docker with its containerd image store, podman as it is installed).
-    /// docker with a graph driver pulls more: everything above the lowest changed layer. podman has partial pulls switched
-    /// on; podman-reflink has its store on a file system with reflinks, too; composefs is a store with use_composefs.
+    /// plain reuses whole layers: containerd, docker with its containerd image store, podman as installed. podman has
+    /// partial pulls switched on. podman-reflink also has its store on a file system with reflinks. composefs has
+    /// use_composefs in its store.
     #[arg(long, value_name = "CLIENT", value_parser = values::client())]
     pub client: Vec<Client>,
 
-    /// Show this kind of registry alone; repeat for more [default: all]
+    /// Show only this kind of registry; repeat for more [default: all]
     ///
-    /// They differ in how they answer a request for several ranges: all of them (multi-range), up to 299 or 16,
-    /// the whole blob (whole-200), 400, or 501. A plain client asks for none.
+    /// The kind is the registry's answer to a request for several ranges: all of them (multi-range), up to 299 or 16,
+    /// the whole blob (whole-200), status 400, or status 501. A plain client asks for no ranges.
     #[arg(long, value_name = "REGISTRY", value_parser = values::registry())]
     pub registry: Vec<RegistryProfile>,
 
-    /// Exit with code 3 when a pull moves more than this, such as 200MB or 1.5GiB
+    /// Exit with code 3 if a pull moves more than this, such as 200MB or 1.5GiB
     ///
-    /// Goes by the plain client, unless --client or --registry choose others; without --registry these are on a
-    /// registry that serves any number of ranges. A pull that fails is over any limit.
+    /// Judges the plain client unless --client or --registry is given. Without --registry, other clients are judged on
+    /// multi-range. A pull that fails is above any limit.
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     pub fail_above: Option<u64>,
 
@@ -47,8 +47,7 @@ pub struct Diff {
     #[command(flatten)]
     pub resources: Resources,
 
-    /// Print the report as text for people, as one JSON object, as Markdown for a comment or release notes, or as a page for a
-    /// browser
+    /// Print text, one JSON object, Markdown for a comment or release notes, or a page for a browser
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = DiffFormat::Text)]
     pub format: DiffFormat,
 }

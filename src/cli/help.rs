@@ -3,19 +3,19 @@
 
 use restrata::codec;
 
-pub const ABOUT: &str = "Re-lay container images so that the next update costs as little as possible to pull";
+pub const ABOUT: &str = "Rewrite container images so that the next update is as small as possible to pull";
 
 pub const LONG_ABOUT: &str = "\
-restrata takes a new image and the one that clients have today, and writes the new one, file for file the \
-same, as zstd:chunked layers. Layers that did not change stay byte-identical; in the others what changed \
-stands together at the front, so that podman fetches an update in one range instead of hundreds.";
+restrata takes a new image and the one that is published today. It writes the new image with the same files, in \
+zstd:chunked layers. Layers that can stay byte-identical stay, so clients do not pull them again. In new layers the \
+changed files stand first, so podman fetches an update in one range for each layer.";
 
 macro_rules! examples {
     () => {
         "\
 Examples:
   restrata rechunk docker-archive:new.tar oci:images:v2 --previous oci:images:v1
-  restrata verify docker-archive:new.tar oci:images:v2
+  restrata verify --ignore mtime docker-archive:new.tar oci:images:v2
   restrata diff oci:images:v1 oci:images:v2
   restrata history oci:images:v1 oci:images:v2 oci:images:v3
   restrata check oci:images:v2
@@ -36,44 +36,44 @@ pub const AFTER: &str = concat!(
   oci-archive:FILE[:TAG]     the same in a tar file, read and written
   docker-archive:FILE[:TAG]  what 'podman save' and 'docker save' write, read
   dir:ROOTFS                 a root file system in a directory, read
-  The path ends at the first colon. For other places use skopeo:
-  skopeo copy --preserve-digests docker://HOST/NAME:TAG oci:DIR:TAG
+  The path ends at the first colon. To read from a registry, or to publish, use skopeo:
+  skopeo copy --all --preserve-digests docker://HOST/NAME:TAG oci:DIR:TAG
+  skopeo copy --all --preserve-digests oci:DIR:TAG docker://HOST/NAME:TAG
 
 Exit codes:
   0    done
   1    failed
   2    image not found
-  3    verify, check or diff --fail-above says no
+  3    verify, check, diff --fail-above or rechunk --strict says no
   64   wrong usage
   130  interrupted; temporary files are removed and nothing is written"
 );
 
 pub const RECHUNK: &str = "\
-Lay a new image out against the one that clients have\n\n\
-Reads NEW, writes the same files to DEST, and prints what changed and what a pull will cost: for clients that \
-reuse whole layers only (docker, containerd) and for podman with partial pulls. DEST appears whole or not at \
-all. Other images in the layout stay.\n\n\
-The layers of the first --previous image stay byte for byte as long as the new image shows enough of them; what \
-they don't show goes to new layers on top. --dry-run says which layers these are, and why, and what they will cost \
-to pull.";
+Write a new image against the one that clients have\n\n\
+Reads NEW and writes the same files to DEST. Prints what changed and what a pull will cost, for clients that reuse \
+whole layers (docker, containerd) and for podman with partial pulls. DEST appears whole or not at all. Other images \
+in the layout stay.\n\n\
+Layers of the first --previous image stay byte for byte while the new image shows enough of them. All other files go \
+to new layers on top. --dry-run says which layers would stay, which would be written, and why.";
 
 pub const RECHUNK_EXAMPLES: &str = "\
 Examples:
   A first version, from what a build wrote:
     podman save -o v1.tar localhost/app:v1
     restrata rechunk docker-archive:v1.tar oci:images:v1
-  An update against it; layers that did not change are kept:
+  An update against it:
     restrata rechunk docker-archive:v2.tar oci:images:v2 --previous oci:images:v1
   A root file system without a build tool:
     restrata rechunk dir:./rootfs oci:images:base
-  In a script, the digest alone:
+  Print only the digest, for a script:
     digest=$(restrata rechunk -q docker-archive:v2.tar oci:images:v2 --previous oci:images:v1)
-  What would be kept and what written, without writing it:
+  See what would be kept and what written:
     restrata rechunk docker-archive:v2.tar oci:images:v2 --previous oci:images:v1 --dry-run
-  A key that was published by mistake leaves every layer:
+  Remove a key that was published by mistake from every layer:
     restrata rechunk docker-archive:v2.tar oci:images:v2 --previous oci:images:v1 \\
       --purge /etc/app.key
-  The layers of FROM stay, so that images share them:
+  Keep the layers of FROM, so that images share them:
     restrata rechunk docker-archive:v1.tar oci:images:v1 --base oci:images:debian
   A bootc image that rpm-ostree made, as a plain one:
     restrata rechunk oci:images:fedora oci:images:v1 --prune /sysroot/ \\
@@ -83,62 +83,62 @@ Examples:
       jq '.pulls[] | select(.from and .client == \"podman\" and .registry == \"multi-range\")
         | .blob_bytes'
   Publish the result:
-    skopeo copy --preserve-digests oci:images:v2 docker://registry.example/app:v2";
+    skopeo copy --all --preserve-digests oci:images:v2 docker://registry.example/app:v2";
 
 pub const VERIFY: &str = "\
 Compare the files of two images\n\n\
-Merges the layers of both as a client does and compares every path: type, mode, owner, times, links, devices, \
-extended attributes and content. Layers may differ in any way. Prints each difference; the exit code is 3 if \
-there is one.";
+Merges the layers of each image as a client does. Compares every path: type, mode, owner, times, links, devices, \
+extended attributes and content. How the images are layered does not matter. Prints the differences. The exit code is \
+3 if there is one.";
 
 pub const VERIFY_EXAMPLES: &str = "\
 Examples:
-  Is what rechunk wrote the same as what it read?
-    restrata verify docker-archive:new.tar oci:images:v2
-  Is it what is on disk?
+  After a first layout:
+    restrata verify docker-archive:v1.tar oci:images:v1
+  After an update, where unchanged files keep the previous image's times:
+    restrata verify --ignore mtime docker-archive:v2.tar oci:images:v2
+  Compare with a directory:
     restrata verify dir:./rootfs oci:images:base
-  After an update, whose unchanged files have the previous image's times:
-    restrata verify docker-archive:v2.tar oci:images:v2 --ignore mtime
   After rechunk --prune /var/cache/:
-    restrata verify docker-archive:new.tar oci:images:v2 --prune /var/cache/";
+    restrata verify --ignore mtime --prune /var/cache/ docker-archive:v2.tar oci:images:v2";
 
 pub const DIFF: &str = "\
-Tell what an update costs each client to pull, and why\n\n\
-Replays what docker, containerd and podman do when they have OLD and pull NEW, on registries of every kind: bytes, \
-requests, ranges. Then it says which packages and files cost it, and what of it was avoidable: files that did not \
-change in layers that did, files of which only the time changed, layers that were only compressed again. Any image \
-will do, whoever made it and however it is compressed. docs/cost.md defines each number.";
+Show what an update costs each client to pull, and why\n\n\
+Computes what docker, containerd and podman do when they have OLD and pull NEW, on every kind of registry: bytes, \
+requests, ranges. Shows which packages and files cause the cost, and what was avoidable: unchanged files in changed \
+layers, files of which only the time changed, layers that were only compressed again. Works with any image, of any \
+tool. docs/cost.md defines each number.";
 
 pub const DIFF_EXAMPLES: &str = "\
 Examples:
-  What an update costs, for whom and why:
+  What an update costs each client, and why:
     restrata diff oci:images:v1 oci:images:v2
   For clients that are one and two versions behind:
     restrata diff oci:images:v2 oci:images:v1 oci:images:v3
-  In CI, no update of more than 200 MB:
+  Fail in CI if an update is larger than 200 MB:
     restrata diff -q oci:images:v1 oci:images:v2 --fail-above 200MB
   The same for podman with partial pulls, from Docker Hub:
     restrata diff -q oci:images:v1 oci:images:v2 --client podman --registry ranges-299 \\
       --fail-above 200MB
-  A page that shows packages as areas and what podman reads of each layer:
+  A page for a browser: packages as areas, layers as bars:
     restrata diff oci:images:v1 oci:images:v2 --format html > update.html
   A comment on a pull request:
     restrata diff oci:images:v1 oci:images:v2 --format markdown > comment.md
   What a published image's next version would cost a plain client, in bytes:
-    skopeo copy --preserve-digests docker://registry.example/app:v1 oci:images:v1
+    skopeo copy --all --preserve-digests docker://registry.example/app:v1 oci:images:v1
     restrata diff oci:images:v1 oci:images:v2 --client plain --format json |
       jq '.pulls[].blob_bytes'";
 
 pub const HISTORY: &str = "\
-Tell what a sequence of versions cost, and would have cost in other layouts\n\n\
-Takes versions of one image, oldest first. Says what a pull of each one costs clients that have an earlier one, also who \
-skipped some; whose files change how often; what each version adds to the registry; and what the same versions would have \
-cost with one layer, with a layer for each package, and with restrata's. Nothing is written: the sizes of layers that \
-are not there are estimates. docs/history.md defines each number.";
+Show what a series of versions cost, and would have cost with other layouts\n\n\
+Takes versions of one image, oldest first. Shows what each update cost clients, also those that skipped versions; \
+whose files change how often; and what each version adds to the registry. Estimates what the same versions would have \
+cost with one layer, with a layer for each package, and with restrata's layers. Writes nothing. docs/history.md \
+defines each number.";
 
 pub const HISTORY_EXAMPLES: &str = "\
 Examples:
-  What the updates of an image cost, and whether another layout would pay:
+  What the updates of an image cost, and what other layouts would cost:
     restrata history docker-archive:v1.tar docker-archive:v2.tar docker-archive:v3.tar
   The same for podman with partial pulls, from an S3-like registry:
     restrata history oci:images:v1 oci:images:v2 oci:images:v3 --client podman --registry whole-200
@@ -148,8 +148,8 @@ Examples:
 
 pub const CHECK: &str = "\
 Check that an image's zstd:chunked layers are sound\n\n\
-For each layer: digests, zstd frames, table of contents, tar-split, the tar that they make and its DiffID, \
-annotations, order and gaps. The exit code is 3 if there is a problem; a remark is none.";
+Checks each layer's digest, zstd frames, table of contents, tar-split, DiffID, annotations, order and gaps. The exit \
+code is 3 if there is a problem. A remark is not a problem.";
 
 pub const CHECK_EXAMPLES: &str = "\
 Examples:

@@ -15,13 +15,13 @@ pub struct History {
     #[arg(required = true, num_args = 2.., value_name = "REF", value_parser = values::reference)]
     pub references: Vec<Reference>,
 
-    /// Tell the costs of this client; repeat for more [default: plain and podman]
+    /// Show the costs of this client; repeat for more [default: plain and podman]
     #[arg(long, value_name = "CLIENT", value_parser = values::client())]
     pub client: Vec<Client>,
 
-    /// Tell the costs on this kind of registry; repeat for more [default: multi-range]
+    /// Show the costs on this kind of registry; repeat for more [default: multi-range]
     ///
-    /// They differ in how they answer a request for several ranges (see restrata help diff). A plain client asks for none.
+    /// See restrata diff --help for the kinds.
     #[arg(long, value_name = "REGISTRY", value_parser = values::registry())]
     pub registry: Vec<RegistryProfile>,
 
@@ -32,7 +32,7 @@ pub struct History {
     #[command(flatten)]
     pub resources: Resources,
 
-    /// Print the report as text for people, as one JSON object, or as Markdown
+    /// Print text, one JSON object or Markdown
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = HistoryFormat::Text)]
     pub format: HistoryFormat,
 }

@@ -11,63 +11,62 @@ use super::values;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Layers")]
 pub struct Layers {
-    /// Let this share of the image be bytes that layers above hide
+    /// At most this share of the image is waste: old content that higher layers hide
     ///
-    /// What changed or went away stays in layers that are kept, as dead bytes that first pulls carry along. Above this
-    /// share, the layers with the most dead bytes for their size are written anew without them, which clients then
-    /// pull again. More means smaller updates and larger first pulls; with 0 every layer with anything hidden in it
-    /// is written anew. 10, 10% and 2.5% are understood.
+    /// A kept layer still holds the old content of files that changed. First pulls carry it along. Above this share,
+    /// restrata rewrites the layers with most waste, and clients pull those again. A higher value means smaller updates
+    /// and larger first pulls. 0 means no waste at all. Examples: 10, 10%, 2.5%.
     #[arg(long, value_name = "PERCENT", default_value = "10%", value_parser = values::share)]
     #[arg(allow_hyphen_values = true)]
     pub max_waste: Share,
 
     /// Write at most this many layers
     ///
-    /// Every update adds layers; above the limit those that cost clients least are merged. More layers keep more of
-    /// the image untouched, but docker takes no more than about 127, and some clients fetch layers one by one.
+    /// Every update adds layers. Above the limit, restrata merges those that cost clients least. More layers mean
+    /// smaller updates. docker accepts about 127 layers. Some clients pull layers one by one.
     #[arg(long, value_name = "N", default_value = "64", value_parser = values::layers)]
     #[arg(allow_negative_numbers = true)]
     pub max_layers: usize,
 
-    /// Keep the layers of this image, such as the one in FROM, at the bottom as they are
+    /// Keep the layers of this image, such as the one in FROM, unchanged at the bottom
     ///
-    /// Hosts that run several images of one base then have it once. NEW itself may be named.
+    /// A host that runs several images of one base then stores the base once. NEW itself is allowed.
     #[arg(long, value_name = "REF", value_parser = values::reference)]
     pub base: Option<Reference>,
 
-    /// Keep layers of --previous without a table of contents, too
+    /// Also keep layers of --previous that have no table of contents
     ///
-    /// Layers that were not written as zstd:chunked can be reused whole, but podman can fetch no single file from
-    /// them. They are written anew by default, which costs one larger update.
+    /// Such layers, for example gzip ones, can be reused whole. podman cannot fetch single files from them. By default
+    /// restrata rewrites them once, which costs one larger update.
     #[arg(long)]
     pub keep_foreign: bool,
 
-    /// Put the entries of a layer in this order
+    /// Order of the entries in a new layer
     ///
-    /// Layers that stay have the order in which they were written.
+    /// Kept layers keep their order.
     #[arg(long, value_enum, default_value_t = Order::Changed)]
     pub order: Order,
 
-    /// Give entries these times: previous, keep or clamp=SECONDS [default: previous]
+    /// Times in the output: previous, keep or clamp=SECONDS [default: previous]
     ///
-    /// A build stamps every file anew, which makes all of them new to clients. previous: an entry that differs from
-    /// the previous image in nothing but its time keeps the previous time; a Python source whose byte-code records its
-    /// time keeps its own. keep: the times of NEW. clamp=SECONDS: no time later than this, in seconds since 1970.
-    /// With SOURCE_DATE_EPOCH in the environment the default is to clamp to it.
+    /// A build gives every file a new time, and then every file is new to clients. previous: an entry that differs in
+    /// nothing but its time keeps the previous time. (Exception: a Python source whose byte-code records its time.)
+    /// keep: the times of NEW. clamp=SECONDS: no time later than this, in seconds since 1970. If SOURCE_DATE_EPOCH is
+    /// set, the default is to clamp to it.
     #[arg(long, value_name = "POLICY", value_parser = values::mtime)]
     pub mtime: Option<Mtime>,
 
-    /// Leave the former content of this path in no layer; repeat for more
+    /// Remove the former content of this path from every layer; repeat for more
     ///
-    /// A file that was removed or replaced is only hidden while its layer is kept: whoever has the layer can read it.
-    /// Every layer that holds former content of PATH, or of what is below it, is written anew without it. Content of files
-    /// is meant: names and the targets of symbolic links may stay in the layers that are kept.
+    /// A kept layer still holds a removed or replaced file, and whoever has the layer can read it. --purge rewrites
+    /// each layer that holds former content of PATH or of anything below it. It removes content only: names and symbolic
+    /// links' targets may stay.
     #[arg(long, value_name = "PATH", value_parser = OsStringValueParser::new().try_map(values::path))]
     pub purge: Vec<TarPath>,
 
-    /// Leave this path and what is below it out of the image; repeat for more
+    /// Leave this path and everything below it out of the image; repeat for more
     ///
-    /// With a slash at the end the directory itself stays, as a place to mount something.
+    /// With a slash at the end, the directory itself stays.
     #[arg(long, value_name = "PATH", value_parser = OsStringValueParser::new().try_map(values::prune))]
     pub prune: Vec<Prune>,
 }
@@ -100,9 +99,9 @@ impl Layers {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Order {
-    /// What changed first: an update is one range of each layer
+    /// Changed files first: podman fetches an update in one range for each layer
     Changed,
-    /// By path, depth first and byte by byte: for composefs and readers that ask for it
+    /// By path: for composefs and other readers that need it
     Canonical,
 }
 
