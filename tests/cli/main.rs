@@ -167,6 +167,11 @@ fn manual_pages_are_written_for_every_command() {
     assert_eq!(code(&restrata(&["man", pages.to_str().unwrap()])), 0);
     let page = |name: &str| fs::read_to_string(pages.join(name)).unwrap();
     let main = page("restrata.1");
+    let rechunk = page("restrata-rechunk.1");
+    let synopsis = rechunk.split(".SH SYNOPSIS").nth(1).unwrap().split(".SH").next().unwrap();
+    for words in [r"[\fB\-\-previous\fR \fIREF\fR]...", r"[\fB\-\-dry\-run\fR]", r"\fINEW\fR \fIDEST\fR"] {
+        assert!(synopsis.contains(words), "{words}: {synopsis}");
+    }
     for command in COMMANDS {
         assert!(main.contains(&format!("restrata\\-{command}(1)")), "{command}");
         assert!(page(&format!("restrata-{command}.1")).contains(".SH EXAMPLES\n.nf\n"), "{command}");
