@@ -14,6 +14,9 @@ use crate::source::{Image, IndexError, Layer, Source};
 use crate::tar::TarPath;
 use crate::toc::{ChunkedAnnotations, FOOTER_FRAME, Toc, TocEntry};
 
+/// What `rechunk` sets.
+const OWNERS: &str = "io.github.restrata.owners";
+
 /// Files that are listed.
 const BIGGEST: usize = 10;
 
@@ -50,6 +53,8 @@ pub struct InspectedLayer {
     pub content_bytes: Option<u64>,
     /// Chunks of the files that are cut.
     pub chunks: Option<u64>,
+    /// Whose files the layer says that it shows, in restrata's annotation: a claim.
+    pub owners: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,6 +119,7 @@ fn inspect_layer(
         index_bytes: 0,
         content_bytes: None,
         chunks: None,
+        owners: descriptor.and_then(|descriptor| descriptor.annotation(OWNERS)).map(str::to_owned),
     };
     if let Some((ChunkedAnnotations { positions, .. }, toc)) = toc {
         let payloads = || toc.entries.iter().filter_map(|entry| entry.payload.as_ref());

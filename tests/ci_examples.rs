@@ -147,7 +147,14 @@ impl Job {
 
 /// The release jobs. They write no comment.
 const RELEASES: [Example; 2] = [
-    Example { file: "github-release.yml", shell: "bash", tell: &["Log in", "Release"], comment: "", posts: "", edits: "" },
+    Example {
+        file: "github-release.yml",
+        shell: "bash",
+        tell: &["Log in", "Release"],
+        comment: "",
+        posts: "",
+        edits: "",
+    },
     Example { file: "gitlab-release.yml", shell: "sh", tell: &["script"], comment: "", posts: "", edits: "" },
 ];
 
@@ -302,7 +309,10 @@ fn secrets_stay_off_command_lines() {
         assert!(!commands.contains(SECRET), "{commands}");
     }
     for github in [&EXAMPLES[0], &RELEASES[0]] {
-        assert!(github.text().contains("persist-credentials: false"), "the token would get into docker's build context");
+        assert!(
+            github.text().contains("persist-credentials: false"),
+            "the token would get into docker's build context"
+        );
     }
     let github = EXAMPLES[0].text();
     assert!(github.contains("head.repo.full_name == github.repository"), "a fork's token can't write comments");

@@ -55,6 +55,21 @@ fn built((digest, files): &Layer) -> Arc<PullLayer> {
 /// (outcome, requests, ranges, bytes that are read) of one layer.
 type Naive = (PullOutcome, u64, u64, u64);
 
+/// docker with a graph driver stores a layer under the names of all layers below it.
+fn naive_docker(new: &[Arc<PullLayer>], old: &[Arc<PullLayer>]) -> Vec<Naive> {
+    let mut pulled: Vec<BlobDigest> = Vec::new();
+    let mut of_layer = |at: usize| {
+        let chain = |layers: &[Arc<PullLayer>]| layers.iter().map(|layer| layer.digest).collect::<Vec<_>>();
+        let is_there = old.len() > at && chain(&old[..=at]) == chain(&new[..=at]);
+        if is_there || pulled.contains(&new[at].digest) {
+            return (PullOutcome::Reused, 0, 0, 0);
+        }
+        pulled.push(new[at].digest);
+        (PullOutcome::Whole, 1, 0, new[at].size)
+    };
+    (0..new.len()).map(&mut of_layer).collect()
+}
+
 fn naive(layer: &PullLayer, has: &[Arc<PullLayer>], client: Client, registry: RegistryProfile) -> Naive {
     if has.iter().any(|other| other.digest == layer.digest) {
         return (PullOutcome::Reused, 0, 0, 0);
@@ -140,7 +155,10 @@ proptest! {
         for client in Client::ALL {
             for registry in RegistryProfile::ALL {
                 let found = pull(&new, 77, &has, client, registry, None);
-                let expected: Vec<Naive> = new.iter().map(|layer| naive(layer, &old, client, registry)).collect();
+                let expected: Vec<Naive> = match client {
+                    Client::Docker => naive_docker(&new, &old),
+                    _ => new.iter().map(|layer| naive(layer, &old, client, registry)).collect(),
+                };
                 let one = |layer: &restrata::order::cost::LayerPull| match layer.outcome {
                     PullOutcome::Failed => (PullOutcome::Failed, 0, 0, 0),
                     outcome => (outcome, layer.cost.requests, layer.cost.ranges, layer.cost.blob_bytes()),

@@ -156,6 +156,10 @@ pub struct Verify {
     #[arg(long, value_name = "PATH", value_parser = OsStringValueParser::new().try_map(values::prune))]
     pub prune: Vec<Prune>,
 
+    /// List every difference [default: 20, without times]
+    #[arg(long)]
+    pub all: bool,
+
     #[command(flatten)]
     pub choice: Choice,
     #[command(flatten)]

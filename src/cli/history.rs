@@ -15,7 +15,7 @@ pub struct History {
     #[arg(required = true, num_args = 2.., value_name = "REF", value_parser = values::reference)]
     pub references: Vec<Reference>,
 
-    /// Show the costs of this client; repeat for more [default: plain and podman]
+    /// Show the costs of this client; repeat for more [default: plain, docker and podman]
     #[arg(long, value_name = "CLIENT", value_parser = values::client())]
     pub client: Vec<Client>,
 
@@ -57,11 +57,11 @@ pub enum HistoryFormat {
 
 /// Each client on each registry that makes a difference to it.
 fn views(clients: &[Client], registries: &[RegistryProfile]) -> Vec<View> {
-    let clients = if clients.is_empty() { &[Client::Plain, Client::Podman] } else { clients };
+    let clients = if clients.is_empty() { &[Client::Plain, Client::Docker, Client::Podman] } else { clients };
     let registries = if registries.is_empty() { &[RegistryProfile::MultiRange] } else { registries };
     let mut views: Vec<View> = Vec::new();
     for &client in clients {
-        for &registry in if client == Client::Plain { &client.registries()[..1] } else { registries } {
+        for &registry in if client.asks_for_ranges() { registries } else { client.registries() } {
             let view = View { client, registry };
             if !views.contains(&view) {
                 views.push(view);

@@ -117,7 +117,8 @@ fn run_verify(arguments: &Verify, quiet: bool) -> anyhow::Result<u8> {
     let ignore: Vec<Ignore> = arguments.ignore.iter().map(|&ignored| ignored.into()).chain(pruned).collect();
     let verdict =
         beside(quiet, Job::Reads, |progress| verify(&arguments.a, &arguments.b, platform, &ignore, options, progress))?;
-    let text = || text::verify(&verdict);
+    let listing = if arguments.all { text::Listing::All } else { text::Listing::Short };
+    let text = || text::verify(&verdict, listing);
     answer(arguments.output.format, quiet, text, || json::verify(&verdict))?;
     Ok(if verdict.is_same() { exit::DONE } else { exit::NO })
 }
@@ -135,14 +136,16 @@ fn run_diff(arguments: Diff, quiet: bool) -> anyhow::Result<u8> {
         DiffFormat::Text if quiet => {}
         DiffFormat::Text => print(&text::diff(&outcome))?,
     }
-    let over = limit.and_then(|limit| Some((limit, outcome.over(limit)?)));
-    Ok(match over {
-        Some((limit, (diff, pull))) => {
-            say(format_args!("restrata: {}", text::over(diff, pull, limit)));
-            exit::NO
-        }
-        None => exit::DONE,
-    })
+    let Some(limit) = limit else { return Ok(exit::DONE) };
+    if let Some((diff, pull)) = outcome.over(limit) {
+        say(format_args!("restrata: {}", text::over(diff, pull, limit)));
+        return Ok(exit::NO);
+    }
+    // Also when quiet: a limit that passes must not hide it.
+    if let Some(pull) = outcome.docker_over(limit) {
+        say(format_args!("restrata: note: {}", text::docker_over(pull, limit)));
+    }
+    Ok(exit::DONE)
 }
 
 fn run_history(arguments: History, quiet: bool) -> anyhow::Result<u8> {

@@ -42,9 +42,8 @@ pub struct LayerPlan {
     pub entries: Vec<Written>,
     /// Where in `entries` those stand together whose content clients of the previous image lack; empty in path order.
     pub fresh_run: Range<usize>,
-    /// How many entries' content clients of the previous image lack, and their bytes.
+    /// How many entries have content that clients of the previous image lack.
     pub fresh_entries: usize,
-    pub fresh_bytes: u64,
     /// Compressed content bytes that the image shows, and those that a layer above hides.
     pub live: u64,
     pub dead: u64,

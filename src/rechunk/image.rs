@@ -260,7 +260,7 @@ impl Job<'_> {
         layout: &Layout,
         written: Vec<Written>,
     ) -> Result<(ImageOutcome, Descriptor), Error> {
-        let planned = self.planned_layers(layout);
+        let mut planned = self.planned_layers(layout);
         let states = told_states(&planned, &written, &self.old.newest);
         let layers: Vec<(DiffId, String)> =
             states.iter().zip(&written).map(|(state, written)| (written.diff_id, state.name().to_owned())).collect();
@@ -279,6 +279,8 @@ impl Job<'_> {
         if let (Some(platform), true) = (&self.image.platform, self.image.index.is_some()) {
             descriptor.set_platform(platform);
         }
+        let pull_layers: Vec<Arc<PullLayer>> = written.iter().map(|layer| Arc::clone(&layer.pull)).collect();
+        self.tell_new(&mut planned, &pull_layers);
         let layers = planned.into_iter().zip(&written).map(|(planned, written)| LayerOutcome {
             digest: written.descriptor.digest,
             diff_id: written.diff_id,
@@ -288,7 +290,6 @@ impl Job<'_> {
             toc: written.descriptor.annotation(TOC_DIGEST).and_then(|digest| digest.parse().ok()),
         });
         let (layers, dropped) = (layers.collect(), self.dropped(layout));
-        let pull_layers: Vec<Arc<PullLayer>> = written.into_iter().map(|layer| layer.pull).collect();
         let pulls = self.pulls(&pull_layers, config_size);
         let platform = self.image.platform.clone();
         Ok((ImageOutcome { platform, digest, layers, dropped, pulls }, descriptor))

@@ -2,7 +2,7 @@
 
 use crate::digest::{BlobDigest, DiffId};
 use crate::oci::Platform;
-use crate::order::cost::Pull;
+use crate::order::cost::{NewContent, Pull};
 use crate::order::{Reason, State};
 
 #[derive(Debug)]
@@ -66,9 +66,8 @@ pub struct PlannedLayer {
     /// Compressed content bytes that the merged file system shows, and those that a layer above hides.
     pub live_bytes: u64,
     pub dead_bytes: u64,
-    /// Files whose content clients of the previous image lack, and its bytes uncompressed.
-    pub fresh_entries: u64,
-    pub fresh_bytes: u64,
+    /// What is new to clients of the newest previous image, or else of the base.
+    pub new: NewContent,
 }
 
 impl PlannedLayer {

@@ -1,6 +1,9 @@
 //! The plan in the words of its report and of the layers' own annotations.
 
+use std::sync::Arc;
+
 use crate::oci::Descriptor;
+use crate::order::cost::{Has, NewContent, PullLayer};
 use crate::order::{Entry, LayerPlan, State, forecast};
 use crate::unpack::UnpackedLayer;
 
@@ -26,12 +29,14 @@ impl Job<'_> {
     /// What would be written, and what it would cost to pull.
     pub fn planned(&self, layout: &Layout, unpacked: &[UnpackedLayer]) -> PlannedImage {
         let entries: Vec<&[Entry]> = unpacked.iter().map(|layer| layer.inventory.entries.as_slice()).collect();
-        let pulls = forecast(&layout.plan, &entries, &self.old.pulls());
+        let forecast = forecast(&layout.plan, &entries, &self.old.pulls());
+        let mut layers = self.planned_layers(layout);
+        self.tell_new(&mut layers, &forecast);
         PlannedImage {
             platform: self.image.platform.clone(),
-            layers: self.planned_layers(layout),
+            layers,
             dropped: self.dropped(layout),
-            pulls: self.pulls(&pulls, self.image.config.to_bytes().len() as u64),
+            pulls: self.pulls(&forecast, self.image.config.to_bytes().len() as u64),
         }
     }
 
@@ -56,8 +61,17 @@ impl Job<'_> {
             entries: entries as u64,
             live_bytes: plan.live,
             dead_bytes: plan.dead,
-            fresh_entries: plan.fresh_entries as u64,
-            fresh_bytes: plan.fresh_bytes,
+            // Of a layer without an index nothing better is known.
+            new: NewContent { files: plan.fresh_entries as u64, bytes: plan.live },
+        }
+    }
+
+    /// Tells each layer's new content by the blobs, written or forecast.
+    pub fn tell_new(&self, planned: &mut [PlannedLayer], layers: &[Arc<PullLayer>]) {
+        let base = self.old.pulls();
+        let has = Has::of(self.old.clients.first().map_or(&base, |(_, has)| has).iter().map(Arc::as_ref));
+        for (planned, new) in planned.iter_mut().zip(has.new_content(layers)) {
+            planned.new = new.unwrap_or(planned.new);
         }
     }
 

@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::diff::{Choice, Diff};
 use crate::order::changes::Parts;
-use crate::order::cost::{Client, Pull, PullOutcome, RegistryProfile, Why};
+use crate::order::cost::{Pull, PullOutcome, RegistryProfile, Why};
 
 use super::units::size;
 
@@ -34,9 +34,9 @@ impl Row<'_> {
     }
 
     pub fn ranges(&self) -> String {
-        match self.pull.client {
-            Client::Plain => "-".to_owned(),
-            _ => self.unless_failed(self.pull.cost.ranges),
+        match self.pull.client.asks_for_ranges() {
+            false => "-".to_owned(),
+            true => self.unless_failed(self.pull.cost.ranges),
         }
     }
 
@@ -103,9 +103,9 @@ fn is_alike(a: &Pull, b: &Pull) -> bool {
 
 fn registries(alike: &[&Pull], outside: &[&Pull], choice: &Choice) -> String {
     let names = |pulls: &[&Pull]| pulls.iter().map(|pull| pull.registry.name()).collect::<Vec<_>>().join(", ");
-    let is_plain = alike.iter().any(|pull| pull.client == Client::Plain);
+    let asks_none = alike.iter().any(|pull| !pull.client.asks_for_ranges());
     match outside.is_empty() {
-        true if is_plain || alike.len() == RegistryProfile::ALL.len() => "any".to_owned(),
+        true if asks_none || alike.len() == RegistryProfile::ALL.len() => "any".to_owned(),
         _ if alike.len() <= NAMED => names(alike),
         true => "all that were chosen".to_owned(),
         false if choice.registries.is_empty() => format!("all but {}", names(outside)),

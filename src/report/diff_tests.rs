@@ -106,7 +106,7 @@ fn each_pull_that_fails_says_why() {
 fn json_has_the_fixed_fields() {
     let report = object(&json::diff(&samples::diff()));
     assert_eq!((&report["old"], &report["new"]), (&"oci:img:v1".into(), &"oci:img:v2".into()));
-    assert_eq!((&report["changed_bytes"], report["pulls"].as_array().unwrap().len()), (&27_100_000.into(), 7));
+    assert_eq!((&report["changed_bytes"], report["pulls"].as_array().unwrap().len()), (&27_100_000.into(), 8));
     let pull = &report["pulls"][1];
     for field in ["client", "registry", "outcome"] {
         assert!(pull[field].is_string(), "{field}");
@@ -222,7 +222,7 @@ fn what_is_over_a_limit_is_told_in_a_line() {
             count(bytes)
         )
     );
-    let failed = over(6);
+    let failed = over(7);
     assert!(
         failed.contains("for podman on refuse-501 that has oci:img:v1, found a pull that fails at layer 0: "),
         "{failed}"

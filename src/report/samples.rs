@@ -7,7 +7,7 @@ use crate::digest::{BlobDigest, DiffId};
 use crate::history::{self, LayoutHistory, LayoutVersion, OwnerHistory};
 use crate::inspect::{BigFile, InspectedImage, InspectedLayer, Inspection};
 use crate::order::changes::{Changes, Counts, FileShare, FileState, OwnerShare, Parts, Same};
-use crate::order::cost::{Client, Cost, LayerPull, Pull, PullOutcome, RegistryProfile, Why};
+use crate::order::cost::{Client, Cost, LayerPull, NewContent, Pull, PullOutcome, RegistryProfile, Why};
 use crate::order::layouts::{Cell, Layout, View};
 use crate::order::{Reason, State};
 use crate::rechunk::{ImageOutcome, LayerOutcome, OldBlob, Outcome, Planned, PlannedImage, PlannedLayer};
@@ -75,12 +75,7 @@ pub fn planned(outcome: Outcome) -> Planned {
     Planned { images: outcome.images.into_iter().map(image).collect(), notes: outcome.notes }
 }
 
-fn layer(
-    fill: u8,
-    (state, reason): (State, Reason),
-    size: u64,
-    (fresh_entries, fresh_bytes): (u64, u64),
-) -> LayerOutcome {
+fn layer(fill: u8, (state, reason): (State, Reason), size: u64, (files, bytes): (u64, u64)) -> LayerOutcome {
     LayerOutcome {
         digest: digest(fill),
         diff_id: DiffId::from_bytes([fill; 32]),
@@ -98,8 +93,7 @@ fn layer(
             entries: 2_979,
             live_bytes: size - 1_000_000,
             dead_bytes: 1_000_000,
-            fresh_entries,
-            fresh_bytes,
+            new: NewContent { files, bytes },
         },
     }
 }
@@ -167,7 +161,10 @@ pub fn diff() -> diff::Outcome {
     };
     let from = Some("oci:img:v1");
     let bytes = parts.bytes();
-    let mut pulls = vec![pull(from, Client::Plain, PullOutcome::Whole, bytes)];
+    let mut pulls = vec![
+        pull(from, Client::Plain, PullOutcome::Whole, bytes),
+        pull(from, Client::Docker, PullOutcome::Whole, 3 * bytes),
+    ];
     for registry in RegistryProfile::ALL {
         let (outcome, bytes) = match registry {
             RegistryProfile::Refuse501 => (PullOutcome::Failed, 0),
@@ -284,6 +281,7 @@ pub fn inspection() -> Inspection {
         index_bytes: known.map_or(0, |_| 610_000),
         content_bytes: known.map(|n| n * 10_000),
         chunks: known.map(|n| n + 100),
+        owners: known.map(|_| "dpkg:perl, dpkg:libc6".to_owned()),
     };
     let file = |path: &str, size| BigFile { path: path.to_owned(), layer: 0, size, compressed: size / 3 };
     Inspection {

@@ -71,8 +71,9 @@ fn many_layers_stay_readable() {
     println!("{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 80));
     let table: Vec<&str> = text.split("\n\n").nth(1).unwrap().lines().skip(1).collect();
-    assert_eq!(table.len(), 2 + 1 + 6 + 1, "{table:?}");
-    assert!(table[2].starts_with("56 layers     kept") && table[2].contains("5.51 GB"), "{table:?}");
+    // Rows of one layer have a line of owners, and below the sum stands what the words mean.
+    assert_eq!(table.len(), 2 * (2 + 6) + 1 + 1 + 2, "{table:?}");
+    assert!(table[4].starts_with("56 layers     kept") && table[4].contains("5.51 GB"), "{table:?}");
     assert!(text.contains("Layers kept: 58 of the 64 in the new image.\nLayers cleaned: 2 (too much is hidden).\n"));
     assert!(text.contains("Layers merged: 1 (too many layers).\nLayers dropped: 1, 1.50 MB in all"));
 }
@@ -151,9 +152,10 @@ fn several_platforms_stand_beside_the_first() {
 }
 
 #[test]
-fn verify_lists_each_difference() {
+fn verify_lists_differences_and_says_so_when_only_times_differ() {
+    use text::Listing::{All, Short};
     let mut verdict = samples::verdict();
-    let text = plain(&text::verify(&verdict));
+    let text = plain(&text::verify(&verdict, Short));
     assert_eq!(
         text,
         "/etc/x: mode 0644 != 0600\n/etc/y\\u{1b}[2J: only in A: file\n/etc/z: xattr user.x absent != x\n\
@@ -164,9 +166,22 @@ fn verify_lists_each_difference() {
     let mut times = verdict.clone();
     times.differences.retain(|found| found.path == "/etc/x");
     times.differences[0].what = "mtime".to_owned();
-    assert!(text::verify(&times).ends_with("--ignore mtime leaves them out.\n"));
+    assert_eq!(
+        plain(&text::verify(&times, Short)),
+        "not the same: 1 difference in 36,462 entries\n\
+         Only times differ. rechunk gives unchanged entries the times of the previous image.\n\
+         --ignore mtime ignores them; --all lists them.\n"
+    );
+    assert!(plain(&text::verify(&times, All)).starts_with("/etc/x: mtime 0644 != 0600\nnot the same: "));
+    let mut many = verdict.clone();
+    many.differences = vec![verdict.differences[0].clone(); 1_030];
+    many.differences.extend(vec![times.differences[0].clone(); 2_000]);
+    let text = plain(&text::verify(&many, Short));
+    assert_eq!(text.lines().count(), 20 + 2);
+    assert!(text.contains("\nand 3,010 more, 2,000 of them times (--all lists them)\n"), "{text}");
+    assert_eq!(plain(&text::verify(&many, All)).lines().count(), 3_030 + 1);
     verdict.differences.clear();
-    assert_eq!(plain(&text::verify(&verdict)), "the same: 36,462 entries\n");
+    assert_eq!(plain(&text::verify(&verdict, Short)), "the same: 36,462 entries\n");
     assert_eq!(object(&json::verify(&verdict))["same"], true);
 }
 

@@ -34,7 +34,7 @@ const MTIME: &str = "mtime";
 impl Verdict {
     /// True for images that differ in times alone.
     pub fn only_times_differ(&self) -> bool {
-        !self.is_same() && self.differences.iter().all(|found| found.what == MTIME)
+        !self.is_same() && self.differences.iter().all(Difference::is_time)
     }
 
     pub fn is_same(&self) -> bool {
@@ -52,6 +52,12 @@ pub struct Difference {
     pub what: String,
     pub a: String,
     pub b: String,
+}
+
+impl Difference {
+    pub fn is_time(&self) -> bool {
+        self.what == MTIME
+    }
 }
 
 /// What may differ.

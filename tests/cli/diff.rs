@@ -34,7 +34,7 @@ fn every_format_is_printed() {
     let json = restrata(&["diff", "-q", &v1, &v2, "--format", "json"]);
     let report: Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!((&report["old"], &report["new"]), (&v1.as_str().into(), &v2.as_str().into()));
-    assert_eq!(report["pulls"].as_array().unwrap().len(), 19);
+    assert_eq!(report["pulls"].as_array().unwrap().len(), 20);
     assert_eq!(report["files"][0]["path"], "/etc/hostname");
     let podman = ["--client", "podman", "--client", "composefs", "--registry", "whole-200"];
     let json = restrata(&[&["diff", &v1, &v2, "--format", "json"], &podman[..]].concat());

@@ -37,8 +37,8 @@ fn clients_and_registries_are_chosen() {
             |pull: &Value| [&pull["client"], &pull["registry"]].map(|name| name.as_str().unwrap().to_owned()).join(" ");
         pulls.iter().map(name).collect::<Vec<_>>()
     };
-    assert_eq!(shown(&[]), ["plain multi-range", "podman multi-range"]);
-    assert_eq!(shown(&["--registry", "whole-200"]), ["plain multi-range", "podman whole-200"]);
+    assert_eq!(shown(&[]), ["plain multi-range", "docker multi-range", "podman multi-range"]);
+    assert_eq!(shown(&["--registry", "whole-200"]), ["plain multi-range", "docker multi-range", "podman whole-200"]);
     let composefs =
         ["--client", "composefs", "--registry", "ranges-16", "--registry", "whole-200", "--registry", "ranges-16"];
     assert_eq!(shown(&composefs), ["composefs ranges-16", "composefs whole-200"]);

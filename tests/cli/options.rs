@@ -77,7 +77,7 @@ fn a_layout_on_a_base_is_told_as_one() {
     let based = restrata(&["rechunk", &root, &update, "--base", &layout]);
     assert_eq!(code(&based), 0, "{}", err(&based));
     let says = "A first layout on a base image: 1 of the 2 layers are the base's.\n\
-                New to clients of the base: 1 file, 3 B of content.\n";
+                New to clients of the base: 1 file, 16 B compressed.\n";
     assert!(out(&based).contains(says), "{}", out(&based));
     let both = restrata(&["rechunk", &root, &update, "--base", &layout, "--previous", &layout]);
     assert!(out(&both).contains("Layers kept: 1 of the 2 in the new image.\n"), "{}", out(&both));
@@ -92,10 +92,10 @@ fn source_date_epoch_clamps() {
         command.args(["rechunk", "-q", &root, &layout]).args(options).env("SOURCE_DATE_EPOCH", epoch).output().unwrap()
     };
     assert_eq!(code(&run("86400", &[])), 0);
-    let clamped = restrata(&["verify", &root, &layout]);
+    let clamped = restrata(&["verify", "--all", &root, &layout]);
     assert_eq!(code(&clamped), 3);
     assert!(out(&clamped).contains(" != 1970-01-02T00:00:00Z"), "{}", out(&clamped));
-    assert!(out(&clamped).ends_with("--ignore mtime leaves them out.\n"), "{}", out(&clamped));
+    assert!(out(&clamped).contains("Only times differ"), "{}", out(&clamped));
     assert_eq!(code(&restrata(&["verify", &root, &layout, "--ignore", "mtime"])), 0);
     for bad in ["", "now", "-1", "1.5"] {
         let output = run(bad, &[]);

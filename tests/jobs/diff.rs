@@ -177,6 +177,28 @@ fn a_limit_goes_by_the_choice() {
     assert_eq!(over(&[], &[MultiRange]).unwrap().0, Client::Plain);
 }
 
+/// docker with a graph driver pulls the upper layer again, too. Only a limit that names it judges it.
+#[test]
+fn a_limit_that_is_not_for_docker_says_what_docker_pulls() {
+    let dir = TempDir::new().unwrap();
+    let image = |tag: &str, low: usize| {
+        let layers = [vec![file("low", &noise(low))], vec![file("high", &noise(150_000))]];
+        plain(dir.path(), tag, &layers)
+    };
+    let (old, new) = (image("v1", 10_000), image("v2", 20_000));
+    let outcome = |clients: &[Client]| {
+        let choice = Choice { clients: clients.to_vec(), registries: Vec::new() };
+        diff(&Request { choice, ..request(&[&old], &new) }, &Progress::new()).unwrap()
+    };
+    let silent = outcome(&[]);
+    assert!(silent.over(100_000).is_none());
+    assert!(silent.docker_over(100_000).is_some_and(|pull| pull.blob_bytes() > 170_000));
+    assert!(silent.docker_over(1_000_000).is_none());
+    let named = outcome(&[Client::Docker]);
+    assert!(named.over(100_000).is_some_and(|(_, pull)| pull.client == Client::Docker));
+    assert!(outcome(&[Client::Plain]).docker_over(100_000).is_none());
+}
+
 #[test]
 fn the_first_platform_that_all_have_is_taken() {
     let dir = TempDir::new().unwrap();

@@ -1,6 +1,8 @@
 //! What a client has. Files and chunks are found by their digests in every local layer that has a TOC
 //! (container-libs `storage/pkg/chunked/cache_linux.go`, `writeCache` and `findDigestInternal`).
 
+use std::sync::Arc;
+
 use foldhash::HashSet;
 
 use super::{Client, PullFile, PullIndex, PullLayer};
@@ -11,18 +13,21 @@ use crate::span::Span;
 #[derive(Debug, Clone, Default)]
 pub struct Has<'a> {
     layers: HashSet<BlobDigest>,
+    /// The same, bottom first.
+    chain: Vec<BlobDigest>,
     tocs: HashSet<BlobDigest>,
     files: HashSet<&'a FileDigest>,
     chunks: HashSet<&'a ChunkDigest>,
 }
 
 impl<'a> Has<'a> {
-    /// Who pulled these layers.
+    /// Who pulled these layers, bottom first.
     pub fn of(layers: impl IntoIterator<Item = &'a PullLayer>) -> Self {
         let layers: Vec<&PullLayer> = layers.into_iter().collect();
         let indexes = || layers.iter().filter_map(|layer| layer.index.as_ref());
         let mut has = Self::default();
         has.layers.extend(layers.iter().map(|layer| layer.digest));
+        has.chain.extend(layers.iter().map(|layer| layer.digest));
         has.tocs.extend(indexes().map(|index| index.toc_digest));
         // A table that grows to a million files step by step takes twice the time.
         has.files.reserve(indexes().map(|index| index.files.len()).sum());
@@ -31,11 +36,32 @@ impl<'a> Has<'a> {
         has
     }
 
+    /// The image's layers, bottom first.
+    pub(super) fn chain(&self) -> &[BlobDigest] {
+        &self.chain
+    }
+
     /// Is the layer there already? A client with partial pulls also takes one with the same TOC for it (container-libs
     /// `image/storage/storage_dest.go`, `tryReusingBlobAsPending`).
     pub fn has_layer(&self, layer: &PullLayer, client: Client) -> bool {
         let has_toc = || layer.index.as_ref().is_some_and(|index| self.tocs.contains(&index.toc_digest));
-        self.layers.contains(&layer.digest) || (client != Client::Plain && has_toc())
+        self.layers.contains(&layer.digest) || (client.asks_for_ranges() && has_toc())
+    }
+
+    /// What is new to the client in each layer, bottom first; `None` for a layer without an index. `diff` counts alike.
+    pub fn new_content(&self, layers: &[Arc<PullLayer>]) -> Vec<Option<NewContent>> {
+        let mut seen = HashSet::default();
+        let mut of_layer = |layer: &Arc<PullLayer>| {
+            let mut new = NewContent::default();
+            for file in &layer.index.as_ref()?.files {
+                if !self.files.contains(&file.digest) && seen.insert(file.digest) {
+                    new.files += 1;
+                    new.bytes += file.span.len();
+                }
+            }
+            Some(new)
+        };
+        layers.iter().map(&mut of_layer).collect()
     }
 
     /// The layer's files that are in no local one, which is the same for all clients with partial pulls. `arriving` are
@@ -46,6 +72,15 @@ impl<'a> Has<'a> {
         let lacked = files.filter(|file| !self.files.contains(&file.digest));
         lacked.map(|file| Lacked { file, arrives: arriving.contains(&file.digest) }).collect()
     }
+}
+
+/// Content of a layer that a client has in no layer, and no layer below brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct NewContent {
+    /// Each content once.
+    pub files: u64,
+    /// As compressed in the blob.
+    pub bytes: u64,
 }
 
 /// A file that the client does not have.

@@ -27,7 +27,7 @@ use crate::span::Span;
 use local::{Lacked, Lookup};
 use replay::Wanted;
 
-pub use local::Has;
+pub use local::{Has, NewContent};
 pub use ranges::{BRIDGED_GAP, MAX_RANGES, merge};
 pub use registry::{HEADER_LIMIT, RegistryProfile};
 pub use thin_vec::ThinVec;
@@ -35,8 +35,11 @@ pub use thin_vec::ThinVec;
 /// Who pulls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Client {
-    /// Reuses whole layers only: docker, containerd, podman without partial pulls.
+    /// Reuses whole layers by their digests: containerd, docker with its containerd image store, podman as installed.
     Plain,
+    /// docker with a graph driver (overlay2). It names a stored layer by all layers below it (ChainID), so it pulls every
+    /// layer above the lowest changed one (moby `distribution/xfer/download.go`, `Download`).
+    Docker,
     /// podman with partial pulls that reuses whole files: from 2026 on, on a store without reflinks.
     Podman,
     /// podman with partial pulls that reuses chunks of files as well: on a store with reflinks, and older versions on any.
@@ -46,13 +49,21 @@ pub enum Client {
 }
 
 impl Client {
-    pub const ALL: [Self; 4] = [Self::Plain, Self::Podman, Self::PodmanReflink, Self::Composefs];
+    pub const ALL: [Self; 5] = [Self::Plain, Self::Docker, Self::Podman, Self::PodmanReflink, Self::Composefs];
 
-    /// Every registry that makes a difference to it: a plain client asks for no ranges.
-    pub fn registries(self) -> &'static [RegistryProfile] {
+    /// True for clients with partial pulls.
+    pub const fn asks_for_ranges(self) -> bool {
         match self {
-            Self::Plain => &RegistryProfile::ALL[..1],
-            Self::Podman | Self::PodmanReflink | Self::Composefs => &RegistryProfile::ALL,
+            Self::Plain | Self::Docker => false,
+            Self::Podman | Self::PodmanReflink | Self::Composefs => true,
+        }
+    }
+
+    /// Every registry that makes a difference to it.
+    pub fn registries(self) -> &'static [RegistryProfile] {
+        match self.asks_for_ranges() {
+            false => &RegistryProfile::ALL[..1],
+            true => &RegistryProfile::ALL,
         }
     }
 
@@ -60,6 +71,7 @@ impl Client {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Plain => "plain",
+            Self::Docker => "docker",
             Self::Podman => "podman",
             Self::PodmanReflink => "podman-reflink",
             Self::Composefs => "composefs",
@@ -281,6 +293,9 @@ fn lacked<'l>(layers: &'l [Arc<PullLayer>], has: &Has<'_>) -> Vec<Vec<Lacked<'l>
 }
 
 fn wanted<'l>(layers: &'l [Arc<PullLayer>], lacked: &[Vec<Lacked<'_>>], has: &Has<'_>, client: Client) -> Vec<Wanted> {
+    if client == Client::Docker {
+        return wanted_by_docker(layers, has);
+    }
     let mut arriving = HashSet::new();
     let of_layer = |(layer, lacked): (&'l Arc<PullLayer>, &Vec<Lacked<'_>>)| {
         let wanted = Wanted::of(layer, lacked, Lookup { client, has, arriving: &arriving });
@@ -290,6 +305,18 @@ fn wanted<'l>(layers: &'l [Arc<PullLayer>], lacked: &[Vec<Lacked<'_>>], has: &Ha
         wanted
     };
     layers.iter().zip(lacked).map(of_layer).collect()
+}
+
+/// Everything above the layers that both images have from the bottom on. A blob that stands twice in the image is
+/// downloaded once.
+fn wanted_by_docker(layers: &[Arc<PullLayer>], has: &Has<'_>) -> Vec<Wanted> {
+    let same = layers.iter().zip(has.chain()).take_while(|(layer, digest)| layer.digest == **digest).count();
+    let mut arriving = HashSet::new();
+    let of_layer = |(at, layer): (usize, &Arc<PullLayer>)| match at < same || !arriving.insert(layer.digest) {
+        true => Wanted::Nothing,
+        false => Wanted::Whole(Why::PlainClient),
+    };
+    layers.iter().enumerate().map(of_layer).collect()
 }
 
 fn replayed(

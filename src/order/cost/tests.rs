@@ -48,6 +48,22 @@ fn pulled(layers: &[Arc<PullLayer>], has: &[Arc<PullLayer>], client: Client, reg
     pull(layers, 5, &Has::of(has.iter().map(Arc::as_ref)), client, registry, None)
 }
 
+/// A layer in another place is another layer for it, and a blob that stands twice is downloaded once.
+#[test]
+fn docker_pays_everything_above_the_lowest_change() {
+    let docker = |new: &[Arc<PullLayer>], has: &[Arc<PullLayer>]| {
+        let pull = pulled(new, has, Client::Docker, RegistryProfile::MultiRange);
+        (pull.outcome, pull.blob_bytes(), pull.cost.requests)
+    };
+    let has = [bare(1), bare(2), bare(3)];
+    assert_eq!(docker(&has, &has), (PullOutcome::Reused, 5, 1));
+    assert_eq!(docker(&[bare(1), bare(2), bare(3), bare(4)], &has), (PullOutcome::Whole, 105, 2));
+    assert_eq!(docker(&[bare(1), bare(4), bare(3)], &has), (PullOutcome::Whole, 205, 3));
+    assert_eq!(docker(&[bare(2), bare(1), bare(3)], &has), (PullOutcome::Whole, 305, 4));
+    assert_eq!(docker(&[bare(1), bare(2), bare(4), bare(4)], &has), (PullOutcome::Whole, 105, 2));
+    assert_eq!(docker(&has[..2], &has), (PullOutcome::Reused, 5, 1));
+}
+
 #[test]
 fn plain_clients_pay_whole_layers() {
     let new = [bare(1), layer(2, vec![file(1, 10_000, 20_000), file(2, 30_000, 40_000)])];

@@ -302,7 +302,7 @@ impl Planner<'_> {
 
     fn layer(&self, slot: &Slot, files: &[PathId], ordered: Ordered, fates: &[Fate], usage: &[Usage]) -> LayerPlan {
         let (state, reason) = self.why(slot, fates, usage);
-        let Ordered { entries, fresh_run, fresh_entries, fresh_bytes } = ordered;
+        let Ordered { entries, fresh_run, fresh_entries } = ordered;
         // The same content may take other bytes in a layer of another tool.
         let (live, dead) = match slot.kept {
             true => (usage[slot.segments[0]].live, usage[slot.segments[0]].dead),
@@ -316,7 +316,6 @@ impl Planner<'_> {
             entries,
             fresh_run,
             fresh_entries,
-            fresh_bytes,
             live,
             dead,
         }

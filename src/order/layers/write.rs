@@ -78,12 +78,10 @@ impl<'a> Draft<'a> {
             true => sequence::canonical(&views, previous),
             false => sequence(&views, previous, below),
         };
-        let missing = views.iter().filter_map(|view| view.content).filter(|(content, _)| !previous.has(content));
-        let fresh_bytes = missing.map(|(_, size)| size).sum();
         let first = order.iter().position(|&index| views[index].content.is_some()).unwrap_or(0);
         let fresh_run = if canonical { 0..0 } else { first..first + fresh_entries };
         let entries = order.into_iter().map(|index| self.written(index)).collect();
-        Ordered { entries, fresh_run, fresh_entries, fresh_bytes }
+        Ordered { entries, fresh_run, fresh_entries }
     }
 
     /// Other paths than the holder are links to it.
@@ -120,7 +118,6 @@ pub(super) struct Ordered {
     pub entries: Vec<Written>,
     pub fresh_run: Range<usize>,
     pub fresh_entries: usize,
-    pub fresh_bytes: u64,
 }
 
 fn add_parents(new: &NewTree<'_>, mut dir: Option<PathId>, dirs: &mut BTreeSet<PathId>) {

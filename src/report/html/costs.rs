@@ -20,7 +20,7 @@ pub(super) fn costs(outcome: &Outcome, diff: &Diff, level: u8) -> String {
         "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Pull costs\"><table class=\"costs\">
 <thead><tr><th scope=\"col\">registries</th><th class=\"bar\" aria-hidden=\"true\"></th><th scope=\"col\" class=\"num\">pulled</th>\
 <th scope=\"col\" class=\"num\">requests</th><th scope=\"col\" class=\"num\">ranges</th></tr></thead>
-{clients}</table></div>\n{DOCKER}{LEGEND}"
+{clients}</table></div>\n{LEGEND}"
     );
     section(level, "What each client pulls", LEAD, &table)
 }
@@ -68,15 +68,12 @@ const fn about(client: Client) -> &'static str {
         Client::Plain => {
             "reuses whole layers: containerd, docker with its containerd image store, podman as it is installed"
         }
+        Client::Docker => "with a graph driver: pulls every layer above the lowest changed one again",
         Client::Podman => "with partial pulls",
         Client::PodmanReflink => "with partial pulls, on a store with reflinks",
         Client::Composefs => "with partial pulls, on a store with use_composefs",
     }
 }
-
-const DOCKER: &str = "<p class=\"lead\">docker with a graph driver, which is docker without its containerd image store, pulls everything above \
-the lowest changed layer again, also layers that it has: more than a plain client.</p>
-";
 
 const LEGEND: &str = "<details><summary>Which registry is which</summary>
 <dl class=\"legend\">

@@ -127,6 +127,7 @@ struct InspectLayer<'a> {
     index_bytes: u64,
     content_bytes: Option<u64>,
     chunks: Option<u64>,
+    owners: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -152,6 +153,7 @@ fn inspect_image(image: &InspectedImage) -> InspectImage<'_> {
         index_bytes: layer.index_bytes,
         content_bytes: layer.content_bytes,
         chunks: layer.chunks,
+        owners: layer.owners.as_deref(),
     });
     let biggest = image.biggest.iter().map(|file| BigFields {
         path: &file.path,

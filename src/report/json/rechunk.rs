@@ -87,8 +87,9 @@ struct LayerFields<'a> {
     live_bytes: u64,
     dead_bytes: u64,
     entries: u64,
-    fresh_entries: u64,
-    fresh_bytes: u64,
+    /// Content that clients of the newest previous image lack, each once, compressed.
+    new_files: u64,
+    new_bytes: u64,
 }
 
 #[derive(Serialize)]
@@ -169,8 +170,8 @@ fn layer_fields(layer: &PlannedLayer) -> LayerFields<'_> {
         live_bytes: layer.live_bytes,
         dead_bytes: layer.dead_bytes,
         entries: layer.entries,
-        fresh_entries: layer.fresh_entries,
-        fresh_bytes: layer.fresh_bytes,
+        new_files: layer.new.files,
+        new_bytes: layer.new.bytes,
     }
 }
 

@@ -30,9 +30,19 @@ pub fn over(diff: &Diff, pull: &Pull, limit: u64) -> String {
     };
     let client = match pull.client {
         Client::Plain => "a plain client".to_owned(),
+        Client::Docker => "docker with a graph driver".to_owned(),
         client => format!("{} on {}", client.name(), pull.registry.name()),
     };
     format!("expected at most {limit} for {client} that has {}, found {found}", printable(&diff.old))
+}
+
+/// Says that a limit for a plain client is none for docker.
+pub fn docker_over(pull: &Pull, limit: u64) -> String {
+    format!(
+        "the limit of {} holds for a plain client; docker with a graph driver pulls {} (--client docker checks it)",
+        size(limit),
+        size(pull.blob_bytes())
+    )
 }
 
 fn diff_text(outcome: &Outcome, diff: &Diff) -> String {

@@ -51,7 +51,14 @@ fn layers(layers: &[InspectedLayer]) -> String {
             layer.content_bytes.map_or_else(unknown, size),
         ]);
     }
-    table.render()
+    let table = table.render();
+    let owners = layers.iter().map(|layer| layer.owners.as_deref());
+    let lines = table.lines().zip([None].into_iter().chain(owners));
+    let line = |(line, owners): (&str, Option<&str>)| match owners {
+        Some(owners) => format!("{line}\n    {}\n", name(owners, WIDTH - 4)),
+        None => format!("{line}\n"),
+    };
+    lines.map(line).collect()
 }
 
 /// What tells the types of layers apart: "tar+gzip", docker's "tar.gzip".

@@ -8,7 +8,7 @@ use crate::report::facts::{Waste, why};
 use crate::report::names::columns;
 use crate::report::units::{count, percent, plural, size};
 
-use super::name;
+use super::{fill, name};
 
 /// Kept layers up to this many have a row each.
 const FEW: usize = 3;
@@ -35,6 +35,33 @@ pub(super) fn rows<T>(layers: &[T], planned: impl Fn(&T) -> &PlannedLayer) -> Ve
 /// Of the layers that the new image has, how many are old ones as they were.
 pub(super) fn kept(kept: u64, all: usize) -> String {
     format!("Layers kept: {} of the {} in the new image.", count(kept), count(all as u64))
+}
+
+/// What the words in the column of states mean, as far as they stand there.
+pub(super) fn legend<'a>(layers: impl IntoIterator<Item = &'a PlannedLayer>) -> String {
+    let layers: Vec<&PlannedLayer> = layers.into_iter().collect();
+    let meanings = [
+        (State::Kept, "clients have this layer"),
+        (State::Cleaned, "a previous layer, rewritten without what is hidden in it"),
+        (State::Merged, "several layers joined"),
+        (State::Fresh, "new files"),
+    ];
+    let is_there = |state: State| layers.iter().any(|layer| layer.state == state);
+    let told = meanings.into_iter().filter(|(state, _)| is_there(*state));
+    let told: Vec<String> = told.map(|(state, meaning)| format!("{}: {meaning}", state.name())).collect();
+    fill(&format!("{}.", told.join("; ")))
+}
+
+/// A table whose rows of one layer are followed by a line with the layer's owners; its last line is the sum.
+pub(super) fn with_owners(table: &str, rows: &[Vec<&PlannedLayer>]) -> String {
+    let mut lines = table.lines();
+    let mut out = lines.next().map(|head| format!("{head}\n")).unwrap_or_default();
+    let owners = rows.iter().map(|row| owners(&row[0].owners).filter(|_| row.len() == 1)).chain([None]);
+    for (line, owners) in lines.zip(owners) {
+        let _ = writeln!(out, "{line}");
+        out.extend(owners.map(|owners| format!("  {owners}\n")));
+    }
+    out
 }
 
 /// A line for each way in which old layers change.
@@ -75,7 +102,7 @@ pub(super) fn hidden(waste: Waste) -> String {
 }
 
 /// The biggest owners, as many as a line has room for.
-pub(super) fn owners(names: &[String]) -> Option<String> {
+fn owners(names: &[String]) -> Option<String> {
     let more = |left: usize| if left > 0 { format!(" and {left} more") } else { String::new() };
     let mut line = String::new();
     for (at, name) in names.iter().map(|owner| name(owner, OWNER)).enumerate() {

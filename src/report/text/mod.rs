@@ -11,12 +11,12 @@ mod rechunk;
 mod verify;
 
 pub use check::check;
-pub use diff::{diff, over};
+pub use diff::{diff, docker_over, over};
 pub use history::history;
 pub use inspect::inspect;
 pub use plan::plan;
 pub use rechunk::rechunk;
-pub use verify::verify;
+pub use verify::{Listing, verify};
 
 use crate::digest::BlobDigest;
 use crate::oci::Platform;

@@ -35,15 +35,8 @@ fn image_text(image: &PlannedImage) -> String {
     }
     let all: Vec<&PlannedLayer> = image.layers.iter().collect();
     table.row(cells(plural(all.len() as u64, "layer", "layers"), "", "", &all));
-    let table = table.render();
-    let mut lines = table.lines();
-    let mut out = lines.next().map(|head| format!("{head}\n")).unwrap_or_default();
-    // The last line, the sum, has no owners.
-    let owners = rows.iter().map(|row| layers::owners(&row[0].owners).filter(|_| row.len() == 1)).chain([None]);
-    for (line, owners) in lines.zip(owners) {
-        let _ = writeln!(out, "{line}");
-        out.extend(owners.map(|owners| format!("  {owners}\n")));
-    }
+    let mut out = layers::with_owners(&table.render(), &rows);
+    out.push_str(&layers::legend(&image.layers));
     let _ = write!(out, "\n{}{}", summary(image), pulls("expected pull cost", &image.pulls));
     out
 }
@@ -67,7 +60,7 @@ fn cells(name: String, state: &str, why: &str, layers: &[&PlannedLayer]) -> [Str
         why.to_owned(),
         sum(|layer| layer.live_bytes),
         sum(|layer| layer.dead_bytes),
-        sum(|layer| layer.fresh_bytes),
+        sum(|layer| layer.new.bytes),
     ]
 }
 

@@ -12,7 +12,7 @@ pub(super) fn pulls(what: &str, pulls: &[Pull]) -> String {
     let mut out = String::new();
     let mut group: Option<&Option<String>> = None;
     // The others are for programs that read the JSON.
-    let is_shown = |pull: &&Pull| pull.client == Client::Plain || pull.client == Client::Podman;
+    let is_shown = |pull: &&Pull| matches!(pull.client, Client::Plain | Client::Docker | Client::Podman);
     for pull in pulls.iter().filter(is_shown).filter(|pull| pull.registry == RegistryProfile::MultiRange) {
         if group != Some(&pull.from) {
             let title = match &pull.from {
@@ -28,18 +28,28 @@ pub(super) fn pulls(what: &str, pulls: &[Pull]) -> String {
         }
         let client = match pull.client {
             Client::Plain => "plain client".to_owned(),
+            Client::Docker => "docker, graph driver".to_owned(),
             Client::Podman | Client::PodmanReflink | Client::Composefs => format!("podman, {}", pull.registry.name()),
         };
         let _ = writeln!(out, "  {client:<22}{:>8}  {}", size(pull.blob_bytes()), how(pull));
     }
+    if !out.is_empty() {
+        out.push_str(LEGEND);
+    }
     out
 }
+
+const LEGEND: &str = "
+plain client: containerd, docker with its image store, podman as installed.
+docker, graph driver: pulls every layer above the lowest changed one again.
+podman, multi-range: with partial pulls, from a registry that serves ranges.
+";
 
 fn how(pull: &Pull) -> String {
     let requests = plural(pull.cost.requests, "request", "requests");
     match pull.outcome {
         PullOutcome::Reused => format!("{requests}, every layer reused"),
-        _ if pull.client == Client::Plain => requests,
+        _ if !pull.client.asks_for_ranges() => requests,
         _ => format!("{requests}, {}", plural(pull.cost.ranges, "data range", "data ranges")),
     }
 }

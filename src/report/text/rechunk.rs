@@ -33,18 +33,22 @@ fn image_text(image: &ImageOutcome) -> String {
         ("new files", Align::Right),
         ("new content", Align::Right),
     ]);
-    for row in layers::rows(&image.layers, |layer| &layer.planned) {
+    let rows = layers::rows(&image.layers, |layer| &layer.planned);
+    for row in &rows {
         let name = match row.as_slice() {
             [one] => one.digest.short(),
             several => plural(several.len() as u64, "layer", "layers"),
         };
-        table.row(cells(name, state_text(&row), &row));
+        table.row(cells(name, state_text(row), row));
     }
     if image.layers.len() > 1 {
         let all: Vec<&LayerOutcome> = image.layers.iter().collect();
         table.row(cells("total".to_owned(), plural(all.len() as u64, "layer", "layers"), &all));
     }
-    let mut out = table.render();
+    let planned: Vec<Vec<&PlannedLayer>> =
+        rows.iter().map(|row| row.iter().map(|layer| &layer.planned).collect()).collect();
+    let mut out = layers::with_owners(&table.render(), &planned);
+    out.push_str(&layers::legend(image.layers.iter().map(|layer| &layer.planned)));
     let _ = writeln!(out, "\n{}", changes(image));
     out.push_str(&pulls("pull cost", &image.pulls));
     out
@@ -58,8 +62,8 @@ fn cells(name: String, state: String, layers: &[&LayerOutcome]) -> [String; 7] {
         size(sum(|layer| layer.size)),
         size(sum(|layer| layer.index_bytes)),
         count(sum(|layer| layer.planned.entries)),
-        count(sum(|layer| layer.planned.fresh_entries)),
-        size(sum(|layer| layer.planned.fresh_bytes)),
+        count(sum(|layer| layer.planned.new.files)),
+        size(sum(|layer| layer.planned.new.bytes)),
     ]
 }
 
@@ -75,21 +79,21 @@ fn state_text(row: &[&LayerOutcome]) -> String {
 /// The difference to what clients have.
 fn changes(image: &ImageOutcome) -> String {
     let layers: Vec<&PlannedLayer> = image.layers.iter().map(|layer| &layer.planned).collect();
-    let files = plural(layers.iter().map(|layer| layer.fresh_entries).sum(), "file", "files");
-    let bytes = size(layers.iter().map(|layer| layer.fresh_bytes).sum());
+    let files = plural(layers.iter().map(|layer| layer.new.files).sum(), "file", "files");
+    let bytes = size(layers.iter().map(|layer| layer.new.bytes).sum());
     let mut out = match image.pulls.iter().find_map(|pull| pull.from.as_deref()) {
         Some(from) => {
             let kept = layers.iter().filter(|layer| layer.state == State::Kept).count() as u64;
             let (kept, changes) = (layers::kept(kept, layers.len()), layers::changes(&layers, &image.dropped));
             let from = name(from, WIDTH / 2);
-            let new = fill(&format!("New to clients of {from}: {files}, {bytes} of content."));
+            let new = fill(&format!("New to clients of {from}: {files}, {bytes} compressed."));
             format!("{kept}\n{changes}{}", new.trim_end())
         }
         None => match layers.iter().filter(|layer| layer.reason == Reason::Base).count() as u64 {
-            0 => format!("A first layout, without a previous image: {files}, {bytes} of content."),
+            0 => format!("A first layout, without a previous image: {files}, {bytes} compressed."),
             base => format!(
                 "A first layout on a base image: {} of the {} layers are the base's.\n\
-                 New to clients of the base: {files}, {bytes} of content.",
+                 New to clients of the base: {files}, {bytes} compressed.",
                 count(base),
                 count(layers.len() as u64)
             ),
