@@ -143,6 +143,21 @@ pulls() {
   rm -rf "$store" "$store".*
 }
 
+# docker_pulls SEQUENCE: both versions with a real docker, into both of its stores. Bytes and requests are the foretold ones:
+# with the graph driver those of `docker`, with the image store those of `plain`.
+docker_pulls() {
+  local seq=$1 store client v lines
+  for store in overlay2 containerd; do
+    client=plain
+    [ "$store" != overlay2 ] || client=docker
+    mapfile -t lines < <("$harness/docker.sh" "$store" "$tool-$seq":v{1,2})
+    for v in 1 2; do
+      check "$seq docker $store v$v: pulled, with the foretold bytes and requests" \
+        python3 "$harness/foretold.py" "$client" "$work/$seq-v$v.json" "${lines[v - 1]:-}"
+    done
+  done
+}
+
 rm -f "$work/pulls.jsonl"
 leave() {
   "$harness/registry.sh" stop
@@ -156,6 +171,7 @@ apt_need zstd:zstd go:golang-go mkfs.xfs:xfsprogs
 for seq in "${sequences[@]}"; do
   "$harness/images.sh" "$seq"
   make "$seq"
+  [ "$tool" != restrata ] || docker_pulls "$seq"
   declare -A losses=()
   for client in "${clients[@]}"; do
     losses[$client-partial]=$(baseline "$client" "$seq" true)
