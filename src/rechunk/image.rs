@@ -21,6 +21,7 @@ use crate::toc::TOC_DIGEST;
 use crate::unpack::{self, LayerInput, UnpackedLayer, unpack};
 
 use super::faults::{Fault, Faults};
+use super::hint::{Hint, more_waste};
 use super::labels::{Labelled, labelled};
 use super::layers::Written;
 use super::old::Old;
@@ -41,6 +42,7 @@ pub(super) struct Layout {
     pub plan: Plan,
     pub labels: Vec<Vec<Label>>,
     pub owners: Vec<String>,
+    pub hint: Option<Hint>,
 }
 
 impl Job<'_> {
@@ -196,17 +198,20 @@ impl Job<'_> {
         let pulls = self.old.pulls();
         let have: Vec<&[Arc<PullLayer>]> = self.old.clients.iter().map(|(_, layers)| layers.as_slice()).collect();
         let clients = Clients { segments: &pulls, have: &have };
-        let plan = plan(Given {
+        let labels_of = Labels(&labels);
+        let given = Given {
             layers: &layers,
-            labels: &Labels(&labels),
+            labels: &labels_of,
             segments,
             previous: &previous,
             clients,
             options: &self.request.layers,
-        })?;
+        };
+        let plan = plan(given)?;
+        let hint = more_waste(given, &plan)?;
         notes.extend(self.none_stays(&layers, &plan));
         notes.extend(self.is_other_base(&plan));
-        Ok(Layout { plan, labels, owners })
+        Ok(Layout { plan, labels, owners, hint })
     }
 
     /// Every client pulls a base, also one that was mistyped.
@@ -292,7 +297,8 @@ impl Job<'_> {
         let (layers, dropped) = (layers.collect(), self.dropped(layout));
         let pulls = self.pulls(&pull_layers, config_size);
         let platform = self.image.platform.clone();
-        Ok((ImageOutcome { platform, digest, layers, dropped, pulls }, descriptor))
+        let hint = layout.hint.clone();
+        Ok((ImageOutcome { platform, digest, layers, dropped, pulls, hint }, descriptor))
     }
 
     pub fn pulls(&self, layers: &[Arc<PullLayer>], config_size: u64) -> Vec<Pull> {

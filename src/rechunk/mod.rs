@@ -3,6 +3,7 @@
 mod effort;
 mod entries;
 mod faults;
+mod hint;
 mod history;
 mod image;
 mod labels;
@@ -31,6 +32,7 @@ use crate::spool::Spool;
 use crate::unpack::UnpackedLayer;
 
 pub use effort::Effort;
+pub use hint::{Costs, Hint};
 pub use outcome::{ImageOutcome, LayerOutcome, OldBlob, Outcome, Planned, PlannedImage, PlannedLayer};
 
 use image::{Job, Layout};

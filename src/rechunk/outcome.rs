@@ -5,6 +5,8 @@ use crate::oci::Platform;
 use crate::order::cost::{NewContent, Pull};
 use crate::order::{Reason, State};
 
+use super::Hint;
+
 #[derive(Debug)]
 pub struct Outcome {
     /// What the destination's tag points at: a manifest, or an index of several.
@@ -23,6 +25,7 @@ pub struct ImageOutcome {
     pub dropped: Vec<OldBlob>,
     /// A first pull, then an update from each previous image that has this platform.
     pub pulls: Vec<Pull>,
+    pub hint: Option<Hint>,
 }
 
 #[derive(Debug, Clone)]
@@ -52,6 +55,7 @@ pub struct PlannedImage {
     pub dropped: Vec<OldBlob>,
     /// As an outcome has them, but forecast: of layers that nobody compressed yet, and without chunks.
     pub pulls: Vec<Pull>,
+    pub hint: Option<Hint>,
 }
 
 #[derive(Debug, Clone)]

@@ -36,6 +36,7 @@ impl Job<'_> {
             platform: self.image.platform.clone(),
             layers,
             dropped: self.dropped(layout),
+            hint: layout.hint.clone(),
             pulls: self.pulls(&forecast, self.image.config.to_bytes().len() as u64),
         }
     }

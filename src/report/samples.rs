@@ -41,6 +41,7 @@ pub fn update() -> Outcome {
                 pull(Some("oci:img:v1"), Client::Plain, PullOutcome::Whole, 141_607_432),
                 pull(Some("oci:img:v1"), Client::Podman, PullOutcome::Partial, 27_100_000),
             ],
+            hint: None,
         }],
         notes: vec!["layer 2: a note".to_owned()],
     }
@@ -71,6 +72,7 @@ pub fn planned(outcome: Outcome) -> Planned {
         layers: image.layers.into_iter().map(|layer| layer.planned).collect(),
         dropped: image.dropped,
         pulls: image.pulls,
+        hint: image.hint,
     };
     Planned { images: outcome.images.into_iter().map(image).collect(), notes: outcome.notes }
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use restrata::error::Error;
 use restrata::oci::Reference;
-use restrata::order::cost::Pull;
+use restrata::order::cost::{Client, Pull};
 use restrata::order::layers::{Mtime, Prune, Share};
 use restrata::order::{Reason, State};
 use restrata::progress::Progress;
@@ -408,4 +408,36 @@ fn a_purge_that_finds_nothing_says_so() {
     let image = bench.image("new", &[file("a", b"1")]);
     let outcome = bench.run(&image, "v1", |request| request.layers.purge = vec![path("no/where")]).unwrap();
     assert!(outcome.notes.iter().any(|note| note.contains("/no/where: to be purged")), "{:?}", outcome.notes);
+}
+
+/// Eight of 60 files change, each in a layer with others: with little waste allowed, those travel again.
+#[test]
+fn a_setting_that_costs_clearly_less_is_hinted_at() {
+    let bench = Bench::new();
+    let files = |changed: usize| {
+        let content = |n: usize| if n % 8 == 1 && n / 8 < changed { noise(101_000 + n) } else { noise(100_000 + n) };
+        (0..60).map(|n| file(&format!("d/f{n:02}"), &content(n))).collect::<Vec<_>>()
+    };
+    let (v1, v2) = (bench.image("v1", &files(0)), bench.image("v2", &files(8)));
+    bench.run(&v1, "one", |_| {}).unwrap();
+    let two = |share: u32| {
+        let change = |request: &mut Request| {
+            request.previous = vec![reference(&bench.dest("one"))];
+            request.layers.max_waste = Share(share);
+        };
+        bench.run(&v2, "two", change).unwrap()
+    };
+    let plain = |outcome: &Outcome| {
+        let mut pulls = outcome.images[0].pulls.iter();
+        pulls.find(|pull| pull.from.is_some() && pull.client == Client::Plain).unwrap().blob_bytes()
+    };
+    let outcome = two(100);
+    let hint = outcome.images[0].hint.clone().expect("a hint");
+    assert_eq!(hint.max_waste, Share(3000));
+    assert!(hint.then.plain * 10 < hint.now.plain * 7, "{hint:?}");
+    let is_near = |real: u64, forecast: u64| real.abs_diff(forecast) * 50 < real;
+    assert!(is_near(plain(&outcome), hint.now.plain), "{hint:?}");
+    let kept = two(3000);
+    assert_eq!(kept.images[0].hint, None);
+    assert!(is_near(plain(&kept), hint.then.plain), "{hint:?}");
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::rechunk::{ImageOutcome, LayerOutcome, OldBlob, Outcome, Planned, PlannedImage, PlannedLayer};
+use crate::rechunk::{Costs, Hint, ImageOutcome, LayerOutcome, OldBlob, Outcome, Planned, PlannedImage, PlannedLayer};
 use crate::report::facts::{planned_waste, waste};
 
 use super::pulls::{PullFields, pull};
@@ -29,6 +29,7 @@ struct Image<'a> {
 #[derive(Serialize)]
 struct ImageFields<'a> {
     platform: Option<String>,
+    hint: Option<HintFields>,
     waste: f64,
     /// The part of it for which --max-waste does nothing.
     base_waste: f64,
@@ -60,6 +61,7 @@ struct Plan<'a> {
 #[derive(Serialize)]
 struct PlanFields<'a> {
     platform: Option<String>,
+    hint: Option<HintFields>,
     waste: f64,
     /// The part of it for which --max-waste does nothing.
     base_waste: f64,
@@ -90,6 +92,21 @@ struct LayerFields<'a> {
     /// Content that clients of the newest previous image lack, each once, compressed.
     new_files: u64,
     new_bytes: u64,
+}
+
+/// A setting that would clearly cost less, with forecast bytes.
+#[derive(Serialize)]
+struct HintFields {
+    max_waste: f64,
+    now: CostFields,
+    then: CostFields,
+}
+
+#[derive(Serialize)]
+struct CostFields {
+    plain_bytes: u64,
+    docker_bytes: u64,
+    first_pull_bytes: u64,
 }
 
 #[derive(Serialize)]
@@ -126,6 +143,7 @@ fn image_fields(image: &ImageOutcome) -> ImageFields<'_> {
     let waste = waste(&image.layers);
     ImageFields {
         platform: platform(image.platform.as_ref()),
+        hint: image.hint.as_ref().map(hint),
         waste: waste.all,
         base_waste: waste.base,
         layers: image.layers.iter().map(layer).collect(),
@@ -143,6 +161,7 @@ fn plan_fields(image: &PlannedImage) -> PlanFields<'_> {
     });
     PlanFields {
         platform: platform(image.platform.as_ref()),
+        hint: image.hint.as_ref().map(hint),
         waste: waste.all,
         base_waste: waste.base,
         layers: layers.collect(),
@@ -173,6 +192,16 @@ fn layer_fields(layer: &PlannedLayer) -> LayerFields<'_> {
         new_files: layer.new.files,
         new_bytes: layer.new.bytes,
     }
+}
+
+fn hint(hint: &Hint) -> HintFields {
+    let costs = |costs: &Costs| CostFields {
+        plain_bytes: costs.plain,
+        docker_bytes: costs.docker,
+        first_pull_bytes: costs.first_pull,
+    };
+    let share = f64::from(hint.max_waste.0) / 10_000.0;
+    HintFields { max_waste: share, now: costs(&hint.now), then: costs(&hint.then) }
 }
 
 fn old(blob: &OldBlob) -> Old {

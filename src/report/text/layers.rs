@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::order::{Reason, State};
-use crate::rechunk::{OldBlob, PlannedLayer};
+use crate::rechunk::{Hint, OldBlob, PlannedLayer};
 use crate::report::facts::{Waste, why};
 use crate::report::names::columns;
 use crate::report::units::{count, percent, plural, size};
@@ -99,6 +99,21 @@ pub(super) fn hidden(waste: Waste) -> String {
         true => format!("Hidden by layers above: {} of the image{base}.", percent(waste.all - waste.base)),
         false => String::new(),
     }
+}
+
+/// A setting that would clearly cost less.
+pub(super) fn hint(hint: &Hint) -> String {
+    let Hint { max_waste, now, then } = hint;
+    let compared = |then: u64, now: u64| format!("{} (now {})", size(then), size(now));
+    let text = format!(
+        "Hint: with --max-waste {}% this update would cost a plain client {}, docker with a graph driver {}, and a \
+         first pull {}.",
+        max_waste.0 / 100,
+        compared(then.plain, now.plain),
+        compared(then.docker, now.docker),
+        compared(then.first_pull, now.first_pull)
+    );
+    format!("\n{}", fill(&text))
 }
 
 /// The biggest owners, as many as a line has room for.

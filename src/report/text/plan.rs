@@ -38,6 +38,7 @@ fn image_text(image: &PlannedImage) -> String {
     let mut out = layers::with_owners(&table.render(), &rows);
     out.push_str(&layers::legend(&image.layers));
     let _ = write!(out, "\n{}{}", summary(image), pulls("expected pull cost", &image.pulls));
+    out.extend(image.hint.as_ref().map(layers::hint));
     out
 }
 

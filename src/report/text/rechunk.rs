@@ -51,6 +51,7 @@ fn image_text(image: &ImageOutcome) -> String {
     out.push_str(&layers::legend(image.layers.iter().map(|layer| &layer.planned)));
     let _ = writeln!(out, "\n{}", changes(image));
     out.push_str(&pulls("pull cost", &image.pulls));
+    out.extend(image.hint.as_ref().map(layers::hint));
     out
 }
 
