@@ -1,6 +1,7 @@
 //! What a job can fail with. Each message names the image, blob, entry or file.
 
 use crate::codec::FrameError;
+use crate::degraded::{Degraded, summary};
 use crate::order::BrokenEntry;
 use crate::order::layers::PlanError;
 use crate::pack::PackError;
@@ -50,6 +51,9 @@ pub enum Error {
     Interrupted(#[from] Interrupted),
     #[error("{dest} can't be written from {input}: {reason}")]
     Place { dest: String, input: String, reason: &'static str },
+    /// `--strict` was asked for.
+    #[error("nothing is written, since the image would cost clients more than it should: {}", summary(.degraded))]
+    Strict { degraded: Vec<Degraded> },
     #[error("internal error: {0}")]
     Internal(&'static str),
 }
@@ -63,7 +67,7 @@ impl Error {
         }
     }
 
-    /// 2: the image is not there (skopeo's meaning); 130: interrupted; else 1.
+    /// 2: the image is not there (skopeo's meaning); 3: `--strict` says no; 130: interrupted; else 1.
     pub fn exit_code(&self) -> u8 {
         let interrupted = match self {
             Self::Interrupted(_) => true,
@@ -75,6 +79,7 @@ impl Error {
             _ if interrupted => 130,
             Self::Source(source) if is_not_found(source) => 2,
             Self::Old { source, .. } if is_not_found(source) => 2,
+            Self::Strict { .. } => 3,
             _ => 1,
         }
     }

@@ -27,6 +27,7 @@ pub mod cache;
 pub mod check;
 pub mod codec;
 pub mod compression;
+pub mod degraded;
 pub mod diff;
 pub mod digest;
 pub mod error;

@@ -123,6 +123,13 @@ pub struct Rechunk {
     #[arg(long)]
     pub dry_run: bool,
 
+    /// Fail with exit code 3, and write nothing, when the image would cost clients more than it should
+    ///
+    /// Such as: a layer of the previous image is damaged and has to be written anew, most files are new because of their
+    /// times alone, or no package database is found. The JSON report lists the causes under "degraded".
+    #[arg(long)]
+    pub strict: bool,
+
     #[command(flatten)]
     pub choice: Choice,
     #[command(flatten)]

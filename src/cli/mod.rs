@@ -28,7 +28,7 @@ pub use run::run;
 mod exit {
     pub const DONE: u8 = 0;
     pub const FAILED: u8 = 1;
-    /// `verify`, `check` or `diff --fail-above` says no.
+    /// `verify`, `check`, `diff --fail-above` or `rechunk --strict` says no.
     pub const NO: u8 = 3;
     /// EX_USAGE of sysexits.h: clap's own 2 means "image not found" here.
     pub const USAGE: u8 = 64;

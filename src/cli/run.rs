@@ -9,6 +9,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use restrata::cache::Cache;
 use restrata::check::check;
+use restrata::degraded::{Degraded, summary};
 use restrata::diff::diff;
 use restrata::error::Error;
 use restrata::history::history;
@@ -50,8 +51,11 @@ fn run_rechunk(arguments: Rechunk, quiet: bool) -> anyhow::Result<u8> {
     if dry_run {
         return run_plan(&request, quiet, format);
     }
-    let outcome = beside(quiet, Job::Writes, |progress| rechunk(&request, progress))?;
-    note(quiet, &outcome.notes);
+    let outcome = match beside(quiet, Job::Writes, |progress| rechunk(&request, progress)) {
+        Err(error) => return Err(refused(error, format)),
+        Ok(outcome) => outcome,
+    };
+    note_degraded(quiet, &outcome.notes, &outcome.degraded);
     let report = match format {
         Format::Json => json::rechunk(&outcome),
         Format::Text if quiet => format!("{}\n", outcome.digest),
@@ -78,6 +82,7 @@ fn request(arguments: Rechunk) -> Request {
         keep_foreign: arguments.layers.keep_foreign,
         labels: arguments.edits.label,
         annotations: arguments.edits.annotation,
+        strict: arguments.strict,
         cache: Cache::of_user(),
         ..Request::new(arguments.new, arguments.dest, arguments.resources.options())
     }
@@ -86,9 +91,31 @@ fn request(arguments: Rechunk) -> Request {
 /// A plan is all that was asked for, so quiet leaves out the notes alone.
 fn run_plan(request: &Request, quiet: bool, format: Format) -> anyhow::Result<u8> {
     let planned = beside(quiet, Job::Reads, |progress| plan(request, progress))?;
-    note(quiet, &planned.notes);
+    note_degraded(quiet, &planned.notes, &planned.degraded);
     answer(format, false, || text::plan(&planned), || json::plan(&planned))?;
-    Ok(exit::DONE)
+    Ok(if request.strict && !planned.degraded.is_empty() { exit::NO } else { exit::DONE })
+}
+
+/// A program that asked for JSON gets the causes in it.
+fn refused(error: anyhow::Error, format: Format) -> anyhow::Error {
+    match (error.downcast_ref(), format) {
+        (Some(Error::Strict { degraded }), Format::Json) => print(&json::refused(degraded)).err().unwrap_or(error),
+        _ => error,
+    }
+}
+
+/// What costs clients more than it should is said in any case; quiet makes it one line.
+fn note_degraded(quiet: bool, notes: &[String], degraded: &[Degraded]) {
+    let tell = |line: &str| say(format_args!("restrata: degraded: {}", printable(line)));
+    if quiet && !degraded.is_empty() {
+        return tell(&summary(degraded));
+    }
+    for text in notes {
+        match degraded.iter().find(|it| it.message == *text) {
+            Some(it) => tell(&summary(std::slice::from_ref(it))),
+            None => note(quiet, std::slice::from_ref(text)),
+        }
+    }
 }
 
 fn note(quiet: bool, notes: &[String]) {

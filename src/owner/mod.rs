@@ -37,6 +37,10 @@ use claims::{Claims, Draft};
 use evidence::Evidence;
 use hint::Hints;
 
+/// Where owners come from, for people who miss them.
+pub const LOOKED_FOR: &str = "a database of dpkg, rpm, apk or pacman, nor a RECORD of a Python distribution, nor \
+                              node_modules, nor /nix/store, nor an xattr user.component";
+
 /// Who says that files belong together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum System {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::degraded::{Code, Notes};
 use crate::error::Error;
 use crate::order::{BrokenEntry, Entry, broken_above, broken_alone};
 
@@ -30,10 +31,10 @@ impl Old {
     }
 
     /// Has the layers written anew that clients can't extract.
-    pub fn mark_broken(&mut self, faults: &Faults, notes: &mut Vec<String>) -> Result<(), Error> {
+    pub fn mark_broken(&mut self, faults: &Faults, notes: &mut Notes) -> Result<(), Error> {
         for (&number, fault) in faults {
             if let Fault::Broken(entry) = fault {
-                self.tell(number, "does not stay as it is", &entry.to_string(), notes)?;
+                self.tell(number, Code::LayerBroken, &entry.to_string(), notes)?;
                 self.segments[number].is_broken = true;
             }
         }
@@ -41,13 +42,13 @@ impl Old {
     }
 
     /// Leaves out the layers whose content is not what their digests promise. True when there are such.
-    pub fn refuse(&mut self, faults: &Faults, notes: &mut Vec<String>) -> Result<bool, Error> {
+    pub fn refuse(&mut self, faults: &Faults, notes: &mut Notes) -> Result<bool, Error> {
         let lies = |number: usize| matches!(faults.get(&number), Some(Fault::Lies));
         let liars: Vec<usize> = (0..self.layers.len()).filter(|&number| lies(number)).collect();
         for &number in &liars {
             self.tell(
                 number,
-                "is not used",
+                Code::LayerDamaged,
                 "its content is not what its digest, its DiffID, its TOC or its tar-split says",
                 notes,
             )?;
@@ -61,13 +62,14 @@ impl Old {
         Ok(!liars.is_empty())
     }
 
-    fn tell(&self, number: usize, what: &str, reason: &str, notes: &mut Vec<String>) -> Result<(), Error> {
+    fn tell(&self, number: usize, code: Code, reason: &str, notes: &mut Notes) -> Result<(), Error> {
         let (reference, index) = (&self.layers[number].reference, self.layers[number].index);
         if self.segments[number].is_base {
             let reason = format!("layer {index}: {reason}");
             return Err(Error::Base { reference: reference.clone(), reason });
         }
-        notes.push(format!("{reference}: layer {index} {what}: {reason}"));
+        let what = if code == Code::LayerBroken { "does not stay as it is" } else { "is not used" };
+        notes.degraded(code, format!("{reference}: layer {index} {what}: {reason}"));
         Ok(())
     }
 }

@@ -1,17 +1,17 @@
 //! One image of one platform.
 
-use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::codec::Level;
-use crate::digest::{DiffId, FileDigest};
+use crate::degraded::Notes;
+use crate::digest::DiffId;
 use crate::error::Error;
 use crate::inventory::Frames;
 use crate::oci::{Descriptor, Transport};
 use crate::order::cost::{Has, Pull, PullLayer, pulls};
-use crate::order::layers::{Clients, Given, Label, Labels, Mtime, Prune, Unpurged, plan, unpurged};
-use crate::order::{Entry, Plan, Previous, Reason, State, broken_entry, tree};
+use crate::order::layers::{Clients, Given, Label, Labels, Prune, Unpurged, plan, unpurged};
+use crate::order::{Entry, Plan, Previous, broken_entry, tree};
 use crate::progress::Progress;
 use crate::sink::Sink;
 use crate::source::{Image, Source, SourceError};
@@ -46,7 +46,7 @@ pub(super) struct Layout {
 }
 
 impl Job<'_> {
-    pub fn layout(&self, unpacked: &[UnpackedLayer], notes: &mut Vec<String>) -> Result<Layout, Error> {
+    pub fn layout(&self, unpacked: &[UnpackedLayer], notes: &mut Notes) -> Result<Layout, Error> {
         let entries: Vec<&[Entry]> = unpacked.iter().map(|layer| layer.inventory.entries.as_slice()).collect();
         if let Some((layer, source)) = broken_entry(&entries) {
             let (reference, layer) = (self.source.reference().to_string(), self.layer_name(layer));
@@ -184,7 +184,7 @@ impl Job<'_> {
         }
     }
 
-    fn plan(&self, unpacked: &[UnpackedLayer], notes: &mut Vec<String>) -> Result<Layout, Error> {
+    fn plan(&self, unpacked: &[UnpackedLayer], notes: &mut Notes) -> Result<Layout, Error> {
         let segments = &self.old.segments;
         let mut previous = Previous::default();
         for (number, segment) in segments.iter().enumerate() {
@@ -209,53 +209,8 @@ impl Job<'_> {
         };
         let plan = plan(given)?;
         let hint = more_waste(given, &plan)?;
-        notes.extend(self.none_stays(&layers, &plan));
-        notes.extend(self.is_other_base(&plan));
+        self.note_costly(&layers, &plan, notes);
         Ok(Layout { plan, labels, owners, hint })
-    }
-
-    /// Every client pulls a base, also one that was mistyped.
-    fn is_other_base(&self, plan: &Plan) -> Option<String> {
-        let base = self.request.base.as_ref()?;
-        let layers = plan.layers.iter().filter(|layer| layer.reason == Reason::Base);
-        let (live, dead) = layers.fold((0, 0), |(live, dead), layer| (live + layer.live, dead + layer.dead));
-        (live < dead)
-            .then(|| format!("{base}: this image shows less than half of it; is it the one that the build began with?"))
-    }
-
-    /// Why clients that reuse whole layers pull the image like a new one, if they do.
-    fn none_stays(&self, layers: &[&[Entry]], plan: &Plan) -> Option<String> {
-        if self.old.clients.is_empty() || plan.layers.iter().any(|layer| layer.state == State::Kept) {
-            return None;
-        }
-        let digest = |entry: &Entry| entry.content.map(|content| content.digest);
-        let segments = &self.old.segments;
-        let known: HashSet<FileDigest> = segments.iter().flat_map(|it| &it.entries).filter_map(digest).collect();
-        let is_known = |entry: &Entry| digest(entry).is_some_and(|digest| known.contains(&digest));
-        let is_cause = |reason| plan.layers.iter().any(|layer| layer.reason == reason && !layer.segments.is_empty());
-        let cause = if segments.is_empty() {
-            "none of its layers can be used".to_owned()
-        } else if !layers.iter().any(|layer| layer.iter().any(is_known)) {
-            "it has no content in common with this image".to_owned()
-        } else if is_cause(Reason::Limit) {
-            format!("to keep to --max-layers {} they are merged", self.request.layers.max_layers)
-        } else if is_cause(Reason::Purge) {
-            "they hold content that is to be purged".to_owned()
-        } else if is_cause(Reason::Broken) {
-            "clients can't extract them".to_owned()
-        } else if is_cause(Reason::CannotHide) {
-            "they show paths that no layer above can hide".to_owned()
-        } else if self.request.layers.mtime != Mtime::Previous && is_mostly(layers, is_known) {
-            "most of its content is theirs, but its times are not (--mtime previous keeps theirs; SOURCE_DATE_EPOCH sets \
-             another policy)"
-                .to_owned()
-        } else {
-            "too much in them changed or is hidden".to_owned()
-        };
-        Some(format!(
-            "no layer of the previous image stays, so that clients that reuse whole layers pull this one like a new \
-             image: {cause}"
-        ))
     }
 
     /// The outcome, and the descriptor of the manifest in the sink.
@@ -309,12 +264,6 @@ impl Job<'_> {
         };
         clients.chain([(None, [].as_slice())]).flat_map(of_client).collect()
     }
-}
-
-/// True for more than half of the files with content.
-fn is_mostly(layers: &[&[Entry]], is_known: impl Fn(&Entry) -> bool) -> bool {
-    let files = || layers.iter().flat_map(|layer| layer.iter()).filter(|entry| entry.content.is_some());
-    files().filter(|entry| is_known(entry)).count() * 2 > files().count()
 }
 
 /// Who purges a path wants its content gone, and the new image still publishes it.

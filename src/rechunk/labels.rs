@@ -1,8 +1,9 @@
 //! Whose each entry is, and how often it will change.
 
 use super::history::History;
+use crate::degraded::{Code, Notes};
 use crate::order::layers::Label;
-use crate::owner::Owners;
+use crate::owner::{LOOKED_FOR, Owners};
 use crate::survey::{Roll, label, shown};
 use crate::unpack::UnpackedLayer;
 
@@ -12,14 +13,17 @@ pub(super) struct Labelled {
     pub names: Vec<String>,
 }
 
-/// A package database that can't be read is worth a note.
-pub(super) fn labelled(layers: &[UnpackedLayer], history: &History, notes: &mut Vec<String>) -> Labelled {
+/// Files without an owner are not worth a note in an image of fewer files: its layers are small anyway.
+const MANY: usize = 1_000;
+
+/// A package database that can't be read is worth a note, and so is one that is not found.
+pub(super) fn labelled(layers: &[UnpackedLayer], history: &History, notes: &mut Notes) -> Labelled {
     let evidence = layers.iter().map(|UnpackedLayer { inventory, .. }| {
         let files = inventory.evidence.iter().map(|(index, content)| (*index, content.as_slice()));
         (inventory.entries.as_slice(), files)
     });
     let (mut owners, warnings) = Owners::read(shown(evidence));
-    notes.extend(warnings.iter().map(ToString::to_string));
+    warnings.iter().for_each(|warning| notes.degraded(Code::OwnersUnread, warning.to_string()));
     for layer in layers {
         for (index, hint) in &layer.inventory.hints {
             owners.hint(&layer.inventory.entries[*index].path, hint.clone());
@@ -37,5 +41,17 @@ pub(super) fn labelled(layers: &[UnpackedLayer], history: &History, notes: &mut 
         layer.inventory.odd.iter().for_each(|&index| of_layer[index].odd = true);
         labels.push(of_layer);
     }
+    let files =
+        layers.iter().flat_map(|layer| &layer.inventory.entries).filter(|entry| entry.content.is_some()).count();
+    if roll.names.is_empty() && warnings.is_empty() && files >= MANY {
+        notes.degraded(Code::OwnersNotFound, not_found(files));
+    }
     Labelled { labels, names: roll.names }
+}
+
+fn not_found(files: usize) -> String {
+    format!(
+        "none of {files} files has an owner, so that layers are split without knowing what changes together: there is \
+         neither {LOOKED_FOR}"
+    )
 }

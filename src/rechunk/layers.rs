@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::codec::{Level, library_version};
 use crate::compression::Compression;
+use crate::degraded::{Code, Notes};
 use crate::digest::{BlobDigest, DiffId};
 use crate::error::Error;
 use crate::inventory::{Payload, pull_index};
@@ -154,12 +155,12 @@ fn keep(sink: &Sink, layer: &OldLayer) -> Result<Written, Error> {
     })
 }
 
-/// For the user to know.
-pub(super) fn notes(written: &[Written]) -> impl Iterator<Item = String> {
+pub(super) fn note_unindexed(written: &[Written], notes: &mut Notes) {
     let causes = written.iter().enumerate().filter_map(|(index, written)| Some((index, written.no_index.as_ref()?)));
-    causes.map(|(index, cause)| {
-        format!("layer {index} is written without an index, so that every client pulls it whole: {cause}")
-    })
+    for (index, cause) in causes {
+        let note = format!("layer {index} is written without an index, so that every client pulls it whole: {cause}");
+        notes.degraded(Code::LayerWithoutIndex, note);
+    }
 }
 
 /// They describe the blob that was read. Two kinds of TOC on one layer make podman refuse it.

@@ -1,5 +1,6 @@
 //! The main job: source -> unpack -> plan -> pack -> sink.
 
+mod costly;
 mod effort;
 mod entries;
 mod faults;
@@ -19,6 +20,7 @@ mod reframe;
 use std::path::{Path, PathBuf};
 
 use crate::cache::{Cache, Proof, Stamp};
+use crate::degraded::Notes;
 use crate::error::Error;
 use crate::inventory::Known;
 use crate::job::JobOptions;
@@ -60,6 +62,8 @@ pub struct Request {
     pub labels: Vec<(String, Option<String>)>,
     /// Annotations of the manifest to set.
     pub annotations: Vec<(String, String)>,
+    /// Fail before anything is visible at the destination when the image would cost clients more than it should.
+    pub strict: bool,
     pub resources: JobOptions,
 }
 
@@ -80,6 +84,7 @@ impl Request {
             cache: Cache::default(),
             labels: Vec::new(),
             annotations: Vec::new(),
+            strict: false,
             resources,
         }
     }
@@ -87,13 +92,15 @@ impl Request {
 
 /// Writes `request.new` to `request.dest`. The destination appears whole or not at all.
 pub fn rechunk(request: &Request, progress: &Progress) -> Result<Outcome, Error> {
-    let mut notes = Vec::new();
+    let mut notes = Notes::default();
     let inputs = Inputs::open(request, &mut notes)?;
     let sink = Sink::create(&request.dest)?;
     let written = inputs.each(progress, &mut notes, |job, unpacked, layout, notes| {
+        expect_strict(request, notes)?;
         let level = job.reframe(unpacked, layout)?;
         let written = job.write(&sink, unpacked, &layout.plan, level)?;
-        notes.extend(layers::notes(&written));
+        layers::note_unindexed(&written, notes);
+        expect_strict(request, notes)?;
         job.publish(&sink, layout, written)
     })?;
     let (images, descriptors): (Vec<_>, Vec<_>) = written.into_iter().unzip();
@@ -101,17 +108,26 @@ pub fn rechunk(request: &Request, progress: &Progress) -> Result<Outcome, Error>
     let index = inputs.images.first().and_then(|image| image.index.as_deref());
     let digest = sink.commit(descriptors, index)?;
     remember(request, &images);
-    Ok(Outcome { digest, images, notes })
+    let (notes, degraded) = notes.into_lists();
+    Ok(Outcome { digest, images, notes, degraded })
 }
 
 /// Says what [`rechunk`] would do. It reads and compresses as much, since the plan goes by compressed sizes, and writes
-/// to temporary files alone.
+/// to temporary files alone. A plan is never refused: what `strict` would refuse is told in it.
 pub fn plan(request: &Request, progress: &Progress) -> Result<Planned, Error> {
-    let mut notes = Vec::new();
+    let mut notes = Notes::default();
     let inputs = Inputs::open(request, &mut notes)?;
     Sink::check(&request.dest)?;
     let images = inputs.each(progress, &mut notes, |job, unpacked, layout, _| Ok(job.planned(layout, unpacked)))?;
-    Ok(Planned { images, notes })
+    let (notes, degraded) = notes.into_lists();
+    Ok(Planned { images, notes, degraded })
+}
+
+fn expect_strict(request: &Request, notes: &Notes) -> Result<(), Error> {
+    match notes.degradations() {
+        [_, ..] if request.strict => Err(Error::Strict { degraded: notes.degradations().to_vec() }),
+        _ => Ok(()),
+    }
 }
 
 struct Inputs<'a> {
@@ -122,7 +138,7 @@ struct Inputs<'a> {
 }
 
 impl<'a> Inputs<'a> {
-    fn open(request: &'a Request, notes: &mut Vec<String>) -> Result<Self, Error> {
+    fn open(request: &'a Request, notes: &mut Notes) -> Result<Self, Error> {
         check_places(request)?;
         let source = Source::open(&request.new)?;
         let images = source.images(request.platform.as_ref())?;
@@ -133,8 +149,8 @@ impl<'a> Inputs<'a> {
     fn each<T>(
         &self,
         progress: &Progress,
-        notes: &mut Vec<String>,
-        mut finish: impl FnMut(&Job<'_>, &mut [UnpackedLayer], &mut Layout, &mut Vec<String>) -> Result<T, Error>,
+        notes: &mut Notes,
+        mut finish: impl FnMut(&Job<'_>, &mut [UnpackedLayer], &mut Layout, &mut Notes) -> Result<T, Error>,
     ) -> Result<Vec<T>, Error> {
         let Self { request, source, .. } = self;
         notes.extend(source.take_notes());

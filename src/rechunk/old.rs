@@ -8,6 +8,7 @@ use std::sync::Arc;
 use foldhash::HashSet;
 
 use crate::compression::Compression;
+use crate::degraded::{Code, Notes};
 use crate::digest::{BlobDigest, ChunkDigest, DiffId};
 use crate::error::Error;
 use crate::inventory::{Frames, Known, Stored, toc_entries, toc_frames};
@@ -62,7 +63,7 @@ pub(super) struct Old {
 pub(super) struct Loader<'a> {
     request: &'a Request,
     progress: &'a Progress,
-    pub notes: &'a mut Vec<String>,
+    pub notes: &'a mut Notes,
     pub old: Old,
     seen: HashMap<BlobDigest, Seen>,
 }
@@ -74,7 +75,7 @@ struct Seen {
 }
 
 impl<'a> Loader<'a> {
-    pub fn new(request: &'a Request, progress: &'a Progress, notes: &'a mut Vec<String>) -> Self {
+    pub fn new(request: &'a Request, progress: &'a Progress, notes: &'a mut Notes) -> Self {
         Self { request, progress, notes, old: Old::default(), seen: HashMap::new() }
     }
 
@@ -117,7 +118,7 @@ impl<'a> Loader<'a> {
             let toc = match usable(source, layer)? {
                 Ok(toc) => toc,
                 Err(fault) => {
-                    self.notes.push(format!("{reference}: layer {index} is not used: {fault}"));
+                    self.note_damaged(format!("{reference}: layer {index} is not used: {fault}"), is_newest);
                     has.extend(layer.descriptor.as_ref().map(|descriptor| Arc::new(pull_layer(descriptor, None))));
                     continue;
                 }
@@ -134,22 +135,35 @@ impl<'a> Loader<'a> {
                 self.add_frames(&toc.1, place, format!("{reference}: layer {index}"));
             }
         }
-        self.note_foreign(&reference, without_toc, image);
+        self.note_foreign(&reference, without_toc, image, is_newest);
         self.old.clients.push((reference, has));
         Ok(())
     }
 
-    fn note_foreign(&mut self, reference: &str, without_toc: usize, image: &Image) {
+    /// Layers of older images could not stay anyway.
+    fn note_damaged(&mut self, note: String, is_newest: bool) {
+        match is_newest {
+            true => self.notes.degraded(Code::LayerDamaged, note),
+            false => self.notes.push(note),
+        }
+    }
+
+    fn note_foreign(&mut self, reference: &str, without_toc: usize, image: &Image, is_newest: bool) {
         if without_toc > 0 {
             let count = image.layers.len();
-            let kept = match image.layers.iter().any(|layer| layer.descriptor.is_some()) {
+            let have_blobs = image.layers.iter().any(|layer| layer.descriptor.is_some());
+            let kept = match have_blobs {
                 true if self.request.keep_foreign => "they stay where the image still shows enough of them",
                 true => "they are written anew (--keep-foreign keeps them)",
                 false => "they are no blobs that could stay, so they are written anew",
             };
-            self.notes.push(format!(
+            let note = format!(
                 "{reference}: {without_toc} of {count} layers have no TOC, so clients can reuse no file of theirs; {kept}"
-            ));
+            );
+            match is_newest && !(have_blobs && self.request.keep_foreign) {
+                true => self.notes.degraded(Code::LayerWithoutToc, note),
+                false => self.notes.push(note),
+            }
         }
     }
 
@@ -190,7 +204,8 @@ impl<'a> Loader<'a> {
             }
             None => match self.read(source, layer, descriptor.size) {
                 Err(Error::Unpack { source: fault, .. }) if !is_base && fault.is_damage() => {
-                    self.notes.push(format!("{}: layer {index} is not used: {fault}", source.reference()));
+                    let note = format!("{}: layer {index} is not used: {fault}", source.reference());
+                    self.notes.degraded(Code::LayerDamaged, note);
                     return Ok(false);
                 }
                 entries => (entries?, None),

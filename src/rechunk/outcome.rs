@@ -1,5 +1,6 @@
 //! What a run did, or would do.
 
+use crate::degraded::Degraded;
 use crate::digest::{BlobDigest, DiffId};
 use crate::oci::Platform;
 use crate::order::cost::{NewContent, Pull};
@@ -14,6 +15,8 @@ pub struct Outcome {
     pub images: Vec<ImageOutcome>,
     /// For the user to know; nothing of it makes the image wrong.
     pub notes: Vec<String>,
+    /// Those of the notes that tell why clients pay more than they should.
+    pub degraded: Vec<Degraded>,
 }
 
 #[derive(Debug)]
@@ -46,6 +49,7 @@ pub struct LayerOutcome {
 pub struct Planned {
     pub images: Vec<PlannedImage>,
     pub notes: Vec<String>,
+    pub degraded: Vec<Degraded>,
 }
 
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::degraded::{Code, Notes};
 use crate::digest::BlobDigest;
 use crate::error::Error;
 use crate::oci::{Platform, Reference, Transport};
@@ -23,11 +24,13 @@ const PREVIOUS: &str = "--previous";
 const BASE: &str = "--base";
 
 impl<'a> OldImages<'a> {
-    pub fn open(request: &'a Request, notes: &mut Vec<String>) -> Result<Self, Error> {
+    pub fn open(request: &'a Request, notes: &mut Notes) -> Result<Self, Error> {
         let mut previous = Vec::with_capacity(request.previous.len());
         for reference in &request.previous {
             match Source::open(reference) {
-                Err(error) if error.is_spoilt() => notes.push(damaged(reference, &error)),
+                Err(error) if error.is_spoilt() => {
+                    notes.degraded(Code::PreviousDamaged, damaged(reference, &error));
+                }
                 opened => previous.push(opened.map_err(|error| Error::from(error).of_option(PREVIOUS))?),
             }
         }
@@ -36,12 +39,7 @@ impl<'a> OldImages<'a> {
     }
 
     /// What they hold for a platform.
-    pub fn load(
-        &self,
-        platform: Option<&Platform>,
-        progress: &Progress,
-        notes: &mut Vec<String>,
-    ) -> Result<Old, Error> {
+    pub fn load(&self, platform: Option<&Platform>, progress: &Progress, notes: &mut Notes) -> Result<Old, Error> {
         let mut loader = Loader::new(self.request, progress, notes);
         if let Some(base) = &self.base {
             load_base(&mut loader, base, platform).map_err(|error| error.of_option(BASE))?;
@@ -50,8 +48,17 @@ impl<'a> OldImages<'a> {
         for source in &self.previous {
             load_previous(&mut loader, source, platform, &mut taken).map_err(|error| error.of_option(PREVIOUS))?;
         }
+        let is_told = |notes: &Notes| notes.degradations().iter().any(|it| it.code == Code::PreviousDamaged);
+        if !self.request.previous.is_empty() && loader.old.clients.is_empty() && !is_told(loader.notes) {
+            loader.notes.degraded(Code::NoPrevious, no_previous(platform));
+        }
         Ok(loader.old)
     }
+}
+
+fn no_previous(platform: Option<&Platform>) -> String {
+    let platform = platform.map_or_else(|| "this image".to_owned(), ToString::to_string);
+    format!("no previous image has anything for {platform}, so that clients pull it like a new image")
 }
 
 fn load_base(loader: &mut Loader<'_>, base: &Source, platform: Option<&Platform>) -> Result<(), Error> {
@@ -80,12 +87,12 @@ fn choose(
     source: &Source,
     platform: Option<&Platform>,
     taken: &mut Vec<(Identity, String)>,
-    notes: &mut Vec<String>,
+    notes: &mut Notes,
 ) -> Result<Option<Image>, Error> {
     let reference = source.reference().to_string();
     let images = match source.images(None) {
         Err(error) if error.is_spoilt() => {
-            notes.push(damaged(source.reference(), &error));
+            notes.degraded(Code::PreviousDamaged, damaged(source.reference(), &error));
             return Ok(None);
         }
         images => images?,

@@ -44,6 +44,7 @@ pub fn update() -> Outcome {
             hint: None,
         }],
         notes: vec!["layer 2: a note".to_owned()],
+        degraded: Vec::new(),
     }
 }
 
@@ -74,7 +75,11 @@ pub fn planned(outcome: Outcome) -> Planned {
         pulls: image.pulls,
         hint: image.hint,
     };
-    Planned { images: outcome.images.into_iter().map(image).collect(), notes: outcome.notes }
+    Planned {
+        images: outcome.images.into_iter().map(image).collect(),
+        notes: outcome.notes,
+        degraded: outcome.degraded,
+    }
 }
 
 fn layer(fill: u8, (state, reason): (State, Reason), size: u64, (files, bytes): (u64, u64)) -> LayerOutcome {

@@ -1,6 +1,7 @@
 //! The command as it is typed.
 #![cfg(feature = "cli")]
 
+mod degraded;
 mod diff;
 mod history;
 mod options;

@@ -7,7 +7,7 @@ mod rechunk;
 
 pub use diff::diff;
 pub use history::history;
-pub use rechunk::{plan, rechunk};
+pub use rechunk::{plan, rechunk, refused};
 
 use serde::Serialize;
 

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::degraded::Degraded;
 use crate::rechunk::{Costs, Hint, ImageOutcome, LayerOutcome, OldBlob, Outcome, Planned, PlannedImage, PlannedLayer};
 use crate::report::facts::{planned_waste, waste};
 
@@ -17,6 +18,7 @@ struct Rechunk<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     images: Vec<Image<'a>>,
     notes: &'a [String],
+    degraded: Vec<DegradedFields<'a>>,
 }
 
 #[derive(Serialize)]
@@ -56,6 +58,7 @@ struct Plan<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     images: Vec<PlanFields<'a>>,
     notes: &'a [String],
+    degraded: Vec<DegradedFields<'a>>,
 }
 
 #[derive(Serialize)]
@@ -110,6 +113,18 @@ struct CostFields {
 }
 
 #[derive(Serialize)]
+struct DegradedFields<'a> {
+    code: &'static str,
+    message: &'a str,
+}
+
+/// What `--strict` says of an image that it refuses.
+#[derive(Serialize)]
+struct Refused<'a> {
+    degraded: Vec<DegradedFields<'a>>,
+}
+
+#[derive(Serialize)]
 struct Old {
     digest: String,
     size: u64,
@@ -128,6 +143,7 @@ pub fn rechunk(outcome: &Outcome) -> String {
         first: outcome.images.first().map(image_fields),
         images,
         notes: &outcome.notes,
+        degraded: degraded(&outcome.degraded),
     })
 }
 
@@ -136,7 +152,21 @@ pub fn plan(planned: &Planned) -> String {
         [_] => Vec::new(),
         several => several.iter().map(plan_fields).collect(),
     };
-    print(&Plan { dry_run: true, first: planned.images.first().map(plan_fields), images, notes: &planned.notes })
+    print(&Plan {
+        dry_run: true,
+        first: planned.images.first().map(plan_fields),
+        images,
+        notes: &planned.notes,
+        degraded: degraded(&planned.degraded),
+    })
+}
+
+pub fn refused(list: &[Degraded]) -> String {
+    print(&Refused { degraded: degraded(list) })
+}
+
+fn degraded(list: &[Degraded]) -> Vec<DegradedFields<'_>> {
+    list.iter().map(|it| DegradedFields { code: it.code.name(), message: &it.message }).collect()
 }
 
 fn image_fields(image: &ImageOutcome) -> ImageFields<'_> {

@@ -1,0 +1,72 @@
+//! What costs clients more than it should is said in any case, and `--strict` refuses it.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{code, err, images, out, restrata};
+
+/// A new image, a previous one whose layer is damaged, and where to write.
+fn damaged(dir: &Path) -> (String, String, String) {
+    let (root, layout) = images(dir);
+    assert_eq!(code(&restrata(&["rechunk", "-q", &root, &layout])), 0);
+    let large = |path: &Path| fs::metadata(path).unwrap().len() > 900 && fs::read(path).unwrap()[0] != b'{';
+    for path in fs::read_dir(dir.join("out/blobs/sha256")).unwrap().map(|entry| entry.unwrap().path()) {
+        if large(&path) {
+            let bytes = fs::read(&path).unwrap();
+            fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+        }
+    }
+    let dest = format!("oci:{}:v2", dir.join("new").display());
+    (root, layout, dest)
+}
+
+#[test]
+fn quiet_says_it_in_one_line() {
+    let dir = TempDir::new().unwrap();
+    let (root, old, dest) = damaged(dir.path());
+    for options in [&["-q"][..], &["-q", "--dry-run"]] {
+        let output = restrata(&[&["rechunk", &root, &dest, "--previous", &old], options].concat());
+        assert_eq!(code(&output), 0, "{}", err(&output));
+        let said = err(&output);
+        assert!(said.starts_with("restrata: degraded: layer-damaged: oci:") && said.lines().count() == 1, "{said}");
+        assert!(said.trim_end().ends_with("; and 1 more (no-layer-kept)"), "{said}");
+    }
+    // Every one has a line of its own else.
+    let output = restrata(&["rechunk", &root, &dest, "--previous", &old]);
+    let said = err(&output);
+    let lines: Vec<&str> = said.lines().filter(|line| line.starts_with("restrata: degraded: ")).collect();
+    assert_eq!(lines.len(), 2, "{said}");
+    assert!(lines[1].starts_with("restrata: degraded: no-layer-kept: no layer"), "{said}");
+    let good = restrata(&["rechunk", "-q", &root, &dest, "--previous", &dest, "--strict"]);
+    assert_eq!((code(&good), err(&good)), (0, String::new()));
+}
+
+#[test]
+fn strict_is_3_and_writes_nothing() {
+    let dir = TempDir::new().unwrap();
+    let (root, old, dest) = damaged(dir.path());
+    let digest = dir.path().join("digest");
+    let strict = ["rechunk", "-q", &root, &dest, "--previous", &old, "--strict"];
+    let output = restrata(&[&strict[..], &["--digestfile", digest.to_str().unwrap()]].concat());
+    assert_eq!((code(&output), out(&output)), (3, String::new()));
+    assert!(err(&output).starts_with("restrata: error: nothing is written, since the image would"), "{}", err(&output));
+    assert!(err(&output).contains(": layer-damaged: oci:") && err(&output).lines().count() == 1, "{}", err(&output));
+    let mut left: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["out", "root"]);
+    let codes = |output: &std::process::Output| {
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let list = report["degraded"].as_array().unwrap().clone();
+        assert!(list.iter().all(|it| it["message"].is_string()), "{report}");
+        list.into_iter().map(|it| it["code"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let json = |options: &[&str]| restrata(&[&strict[..6], &["--format", "json"], options].concat());
+    for (options, exit) in [(&["--strict"][..], 3), (&["--strict", "--dry-run"], 3), (&["--dry-run"], 0), (&[], 0)] {
+        let output = json(options);
+        assert_eq!(code(&output), exit, "{options:?}: {}", err(&output));
+        assert_eq!(codes(&output), ["layer-damaged", "no-layer-kept"], "{options:?}");
+    }
+}
