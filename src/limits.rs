@@ -56,6 +56,10 @@ pub const EVIDENCE_FILE_BYTES: usize = 512 << 20;
 /// Packages of one image; all of Debian has fewer.
 pub const PACKAGES: usize = 1 << 17;
 
+/// Databases of one package system outside of the places that distributions use: each would be that of a root file system
+/// inside of the image.
+pub const OTHER_DATABASES: usize = 16;
+
 /// Paths that package databases list, 16 bytes each: the 4 million entries of [`TAR_SPLIT_BYTES`].
 pub const LISTED_PATHS: usize = 1 << 22;
 

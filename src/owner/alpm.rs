@@ -18,7 +18,7 @@ pub(super) fn read(evidence: &[Evidence<'_>], draft: &mut Draft) {
         let Some(owner) = draft.owner(System::Alpm, name) else { continue };
         // These change with the package alone.
         for file in [&b""[..], b"/desc", b"/files", b"/mtree", b"/install", b"/changelog"] {
-            draft.claim(owner, &[b"var/lib/pacman/local/", *dir, file].concat());
+            draft.claim(owner, &[*dir, file].concat());
         }
     }
     for file in evidence {

@@ -1,6 +1,6 @@
 //! dpkg's database (Debian's `dpkg(1)`, "FILES", and deb822(5)), and the `status.d` of distroless images.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::System;
 use super::claims::Draft;
@@ -8,18 +8,26 @@ use super::evidence::{Evidence, Kind};
 use super::text::{field, lines};
 use crate::limits;
 
-const INFO: &[u8] = b"var/lib/dpkg/info/";
-
 pub(super) fn read(evidence: &[Evidence<'_>], draft: &mut Draft) {
     // Package, or stem in `status.d`, to source. A stem is nearly always the package's name.
     let mut sources: HashMap<&[u8], &[u8]> = HashMap::new();
     for file in evidence {
         match file.kind {
             Kind::DpkgStatus => sources.extend(stanzas(file.bytes).take(limits::PACKAGES)),
-            Kind::DpkgStanza { stem } => sources.extend(stanzas(file.bytes).next().map(|(_, source)| (stem, source))),
+            Kind::DpkgStanza { stem } => {
+                let stanza = stanzas(file.bytes).next();
+                sources.extend(stanza.into_iter().flat_map(|(package, source)| [(stem, source), (package, source)]));
+            }
             _ => {}
         }
     }
+    // Without their ends: a list has all that the checksums beside it have.
+    let lists: HashSet<&[u8]> =
+        evidence.iter().filter_map(|file| file.path.as_bytes().strip_suffix(b".list")).collect();
+    let is_listed = |file: &Evidence<'_>| {
+        let stem = file.path.as_bytes().strip_suffix(b".md5sums");
+        stem.is_some_and(|stem| lists.contains(stem))
+    };
     for file in evidence {
         let (Kind::DpkgList { package } | Kind::DpkgSums { stem: package } | Kind::DpkgStanza { stem: package }) =
             file.kind
@@ -27,6 +35,9 @@ pub(super) fn read(evidence: &[Evidence<'_>], draft: &mut Draft) {
             continue;
         };
         let Some(owner) = draft.owner(System::Dpkg, sources.get(package).unwrap_or(&package)) else { continue };
+        if is_listed(file) {
+            continue;
+        }
         draft.claim(owner, file.path.as_bytes());
         match file.kind {
             Kind::DpkgList { .. } => lines(file.bytes).for_each(|path| draft.claim(owner, path)),
@@ -45,9 +56,10 @@ pub(super) fn name(file_stem: &[u8]) -> &[u8] {
 /// go with the package because they change with it alone: of the 2,309 in a large Debian image, a monthly
 /// update changed 81, every one of them an upgraded package's.
 pub(super) fn list_beside(path: &[u8]) -> Option<Vec<u8>> {
-    let file = path.strip_prefix(INFO)?;
-    let dot = file.iter().rposition(|&b| b == b'.')?;
-    Some([INFO, &file[..dot], b".list"].concat())
+    let name = path.iter().rposition(|&b| b == b'/')? + 1;
+    let is_info = path[..name].strip_suffix(b"info/").is_some_and(|home| matches!(home.last(), None | Some(b'/')));
+    let dot = path[name..].iter().rposition(|&b| b == b'.').filter(|_| is_info)?;
+    Some([&path[..name + dot], b".list"].concat())
 }
 
 /// The path in a line of md5sum(1).

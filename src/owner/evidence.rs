@@ -1,5 +1,7 @@
-//! Where package databases stand.
+//! Files of package databases, by their names.
 
+use super::System;
+use super::homes::{PACMAN_CONF, is_place};
 use super::text::{field, lines};
 use crate::tar::TarPath;
 
@@ -15,7 +17,7 @@ pub(super) enum Kind<'a> {
     DpkgStanza {
         stem: &'a [u8],
     },
-    /// `status.d/STEM.md5sums`: its files.
+    /// `status.d/STEM.md5sums` or `info/STEM.md5sums`: its files.
     DpkgSums {
         stem: &'a [u8],
     },
@@ -25,13 +27,14 @@ pub(super) enum Kind<'a> {
     RpmNdb,
     RpmBdb,
     ApkInstalled,
-    /// `local/DIR/desc`.
+    /// `HOME/local/NAME/desc`; `dir` is all before the last slash.
     AlpmDesc {
         dir: &'a [u8],
     },
     AlpmFiles {
         dir: &'a [u8],
     },
+    PacmanConf,
     /// `SITE/NAME-VERSION.dist-info/RECORD`; `site` is empty or ends with a slash.
     PythonRecord {
         site: &'a [u8],
@@ -39,15 +42,33 @@ pub(super) enum Kind<'a> {
     },
 }
 
+impl Kind<'_> {
+    /// `None` for a file that stands for itself wherever it is.
+    pub fn system(self) -> Option<System> {
+        match self {
+            Self::DpkgStatus | Self::DpkgList { .. } | Self::DpkgStanza { .. } | Self::DpkgSums { .. } => {
+                Some(System::Dpkg)
+            }
+            Self::RpmSqlite | Self::RpmWal | Self::RpmNdb | Self::RpmBdb => Some(System::Rpm),
+            Self::ApkInstalled => Some(System::Apk),
+            Self::AlpmDesc { .. } | Self::AlpmFiles { .. } => Some(System::Alpm),
+            Self::PacmanConf | Self::PythonRecord { .. } => None,
+        }
+    }
+}
+
 pub(super) struct Evidence<'a> {
     pub path: &'a TarPath,
     pub kind: Kind<'a>,
+    /// The directory of its database.
+    pub home: &'a [u8],
     pub bytes: &'a [u8],
 }
 
 impl<'a> Evidence<'a> {
     pub fn new(path: &'a TarPath, bytes: &'a [u8]) -> Option<Self> {
-        Some(Self { path, kind: kind(path.as_bytes())?, bytes })
+        let (kind, home) = kind(path.as_bytes())?;
+        Some(Self { path, kind, home, bytes })
     }
 
     /// What is meant to be text, and is none.
@@ -58,65 +79,91 @@ impl<'a> Evidence<'a> {
 
     /// A list of all packages that has something, and no package. Images without one have an empty list.
     pub fn lacks_packages(&self) -> bool {
-        let name = match self.kind {
-            Kind::DpkgStatus => "Package",
-            Kind::ApkInstalled => "P",
-            _ => return false,
-        };
-        !self.bytes.trim_ascii().is_empty() && !lines(self.bytes).any(|line| field(line, name).is_some())
+        let is_list = matches!(self.kind, Kind::DpkgStatus | Kind::ApkInstalled);
+        is_list && !self.bytes.trim_ascii().is_empty() && !self.has_packages()
+    }
+
+    /// True when it names a package as only a package database does.
+    pub fn has_packages(&self) -> bool {
+        let has_field = |name| lines(self.bytes).any(|line| field(line, name).is_some());
+        match self.kind {
+            Kind::DpkgStatus | Kind::DpkgStanza { .. } => has_field("Package"),
+            Kind::ApkInstalled => has_field("P"),
+            Kind::AlpmDesc { .. } => lines(self.bytes).any(|line| line == b"%NAME%"),
+            Kind::RpmSqlite => self.bytes.starts_with(b"SQLite format 3\0"),
+            Kind::RpmNdb => self.bytes.starts_with(b"RpmP"),
+            Kind::DpkgList { .. }
+            | Kind::DpkgSums { .. }
+            | Kind::RpmWal
+            | Kind::RpmBdb
+            | Kind::AlpmFiles { .. }
+            | Kind::PacmanConf
+            | Kind::PythonRecord { .. } => false,
+        }
     }
 }
 
-/// True for the package databases, whose content [`super::Owners::read`] wants to see. Known from the path alone,
-/// so that one pass over an image can keep the bytes of these few files.
+/// True for files that may belong to a package database, whose content [`super::Owners::read`] wants to see. Known from
+/// the path alone, so that one pass over an image can keep the bytes of these few files.
 pub fn is_evidence(path: &TarPath) -> bool {
     kind(path.as_bytes()).is_some()
 }
 
-/// The homes of the rpm database, newest first.
-pub(super) const RPM: [&[u8]; 3] = [b"usr/lib/sysimage/rpm/", b"usr/share/rpm/", b"var/lib/rpm/"];
-
-/// apk's database, before and after Alpine merged `/usr`.
-pub(super) const APK: [&[u8]; 2] = [b"lib/apk/db/", b"usr/lib/apk/db/"];
-
-fn kind(path: &[u8]) -> Option<Kind<'_>> {
-    let dpkg = path.strip_prefix(b"var/lib/dpkg/").and_then(dpkg);
-    let rpm = || RPM.iter().find_map(|home| path.strip_prefix(*home)).and_then(rpm);
-    let apk = || APK.iter().any(|home| path.strip_prefix(*home) == Some(b"installed")).then_some(Kind::ApkInstalled);
-    let alpm = || path.strip_prefix(b"var/lib/pacman/local/").and_then(alpm);
-    dpkg.or_else(rpm).or_else(apk).or_else(alpm).or_else(|| record(path))
-}
-
-fn dpkg(path: &[u8]) -> Option<Kind<'_>> {
-    if path == b"status" {
-        return Some(Kind::DpkgStatus);
-    }
-    if let Some(package) = path.strip_prefix(b"info/") {
-        return Some(Kind::DpkgList { package: super::dpkg::name(package.strip_suffix(b".list")?) });
-    }
-    let stem = path.strip_prefix(b"status.d/")?;
-    Some(stem.strip_suffix(b".md5sums").map_or(Kind::DpkgStanza { stem }, |stem| Kind::DpkgSums { stem }))
-}
-
-fn rpm(name: &[u8]) -> Option<Kind<'_>> {
-    match name {
-        b"rpmdb.sqlite" => Some(Kind::RpmSqlite),
-        b"rpmdb.sqlite-wal" => Some(Kind::RpmWal),
-        b"Packages.db" => Some(Kind::RpmNdb),
-        b"Packages" => Some(Kind::RpmBdb),
+/// What a file is by its name, and the directory of the database that it would be of.
+fn kind(path: &[u8]) -> Option<(Kind<'_>, &[u8])> {
+    let (dir, name) = split(path);
+    let (above, parent) = split(dir);
+    let in_dir = match parent {
+        b"info" => info(name),
+        b"status.d" => Some(stanza(name)),
         _ => None,
+    };
+    if let Some(kind) = in_dir {
+        return Some((kind, above));
+    }
+    let kind = match name {
+        b"status" => Kind::DpkgStatus,
+        b"rpmdb.sqlite" => Kind::RpmSqlite,
+        b"rpmdb.sqlite-wal" => Kind::RpmWal,
+        b"Packages.db" => Kind::RpmNdb,
+        // A name that others have, too.
+        b"Packages" if is_place(System::Rpm, dir) => Kind::RpmBdb,
+        b"installed" => Kind::ApkInstalled,
+        b"desc" | b"files" => return alpm(dir, name == b"desc"),
+        b"pacman.conf" if path == PACMAN_CONF => Kind::PacmanConf,
+        b"RECORD" => record(dir)?,
+        _ => return None,
+    };
+    Some((kind, dir))
+}
+
+/// Directory and name.
+fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|&b| b == b'/') {
+        Some(slash) => (&path[..slash], &path[slash + 1..]),
+        None => (b"", path),
     }
 }
 
-fn alpm(path: &[u8]) -> Option<Kind<'_>> {
-    if let Some(dir) = path.strip_suffix(b"/desc") {
-        return Some(Kind::AlpmDesc { dir });
-    }
-    path.strip_suffix(b"/files").map(|dir| Kind::AlpmFiles { dir })
+fn info(name: &[u8]) -> Option<Kind<'_>> {
+    let list = || name.strip_suffix(b".list").map(|stem| Kind::DpkgList { package: super::dpkg::name(stem) });
+    let sums = || name.strip_suffix(b".md5sums").map(|stem| Kind::DpkgSums { stem: super::dpkg::name(stem) });
+    list().or_else(sums)
 }
 
-fn record(path: &[u8]) -> Option<Kind<'_>> {
-    let dist = path.strip_suffix(b".dist-info/RECORD")?;
+fn stanza(name: &[u8]) -> Kind<'_> {
+    name.strip_suffix(b".md5sums").map_or(Kind::DpkgStanza { stem: name }, |stem| Kind::DpkgSums { stem })
+}
+
+fn alpm(dir: &[u8], is_desc: bool) -> Option<(Kind<'_>, &[u8])> {
+    let (local, _) = split(dir);
+    let (home, name) = split(local);
+    let kind = if is_desc { Kind::AlpmDesc { dir } } else { Kind::AlpmFiles { dir } };
+    (name == b"local").then_some((kind, home))
+}
+
+fn record(dir: &[u8]) -> Option<Kind<'_>> {
+    let dist = dir.strip_suffix(b".dist-info")?;
     let start = dist.iter().rposition(|&b| b == b'/').map_or(0, |at| at + 1);
     let (site, dist) = dist.split_at(start);
     // Neither a wheel's name nor its version has a dash.

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{Owners, heat, is_evidence};
+use super::{Owners, is_evidence};
 use crate::tar::TarPath;
 
 /// A package database of each kind.
-pub const PLACES: [&str; 14] = [
+pub const PLACES: [&str; 22] = [
     "var/lib/dpkg/status",
     "var/lib/dpkg/info/libc6:amd64.list",
     "var/lib/dpkg/info/base-files.list",
@@ -21,6 +21,14 @@ pub const PLACES: [&str; 14] = [
     "var/lib/pacman/local/acl-2.3.2-1/files",
     "usr/lib/python3/site-packages/PyYAML-6.0.dist-info/RECORD",
     "opt/venv/lib/python3.13/site-packages/numpy-2.1.0.dist-info/RECORD",
+    "etc/pacman.conf",
+    "usr/share/dpkg/database/info/libc6:amd64.md5sums",
+    "opt/moved/dpkg/status",
+    "opt/moved/dpkg/info/base-files.list",
+    "opt/moved/local/acl-2.3.2-1/desc",
+    "opt/moved/local/acl-2.3.2-1/files",
+    "opt/moved/rpmdb.sqlite",
+    "opt/moved/installed",
 ];
 
 /// Any number of files: an index into [`PLACES`] (one byte), a size (four bytes, little-endian), the content.
@@ -39,6 +47,7 @@ pub fn fuzz_owner(mut data: &[u8]) {
     for path in files.values().flat_map(|content| content.split(|b| b"\n,\0".contains(b))).take(1000) {
         let Ok(path) = TarPath::new(path) else { continue };
         assert_eq!(owners.owner_of(&path), reversed.owner_of(&path), "{path}");
-        let _ = (heat(&path), is_evidence(&path));
+        assert_eq!(owners.heat(&path), reversed.heat(&path), "{path}");
+        let _ = is_evidence(&path);
     }
 }

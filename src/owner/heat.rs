@@ -1,6 +1,7 @@
 //! Files that change with every update, whatever their package.
 
-use super::evidence::{APK, RPM};
+use super::System;
+use super::homes::Homes;
 use crate::tar::TarPath;
 
 /// How often a file's content changes, judged by its path alone.
@@ -17,9 +18,9 @@ pub enum Heat {
 }
 
 /// What a path says of itself.
-pub fn heat(path: &TarPath) -> Heat {
+pub(super) fn heat(path: &TarPath, homes: &Homes) -> Heat {
     let (whole, name) = (path.as_bytes(), path.file_name());
-    if is_database(whole, name) {
+    if is_database(whole, name, homes) {
         Heat::Database
     } else if is_cache(whole, name) {
         Heat::Cache
@@ -30,17 +31,17 @@ pub fn heat(path: &TarPath) -> Heat {
     }
 }
 
-/// Directories of databases whose files all change with every update.
-const DATABASES: [&[u8]; 6] = [
-    b"var/lib/dpkg/triggers/",
+/// Directories whose files all change with every update, beside those of the package databases.
+const DATABASES: [&[u8]; 5] = [
     b"var/lib/apt/",
     b"var/lib/dnf/",
     b"usr/lib/sysimage/libdnf5/",
-    b"var/lib/pacman/sync/",
+    // rpm-ostree's copy of what the image came with.
+    b"usr/lib/sysimage/rpm-ostree-base-db/",
     b"nix/var/nix/db/",
 ];
 
-/// Files right in `var/lib/dpkg`; `-old` and `-new` ones as well.
+/// Files right in dpkg's directory; `-old` and `-new` ones as well.
 const DPKG: [&[u8]; 4] = [b"status", b"available", b"diversions", b"statoverride"];
 
 /// What package managers of languages write beside the packages.
@@ -56,16 +57,23 @@ const LOCKS: [&[u8]; 9] = [
     b"Pipfile.lock",
 ];
 
-fn is_database(path: &[u8], name: &[u8]) -> bool {
+fn is_database(path: &[u8], name: &[u8], homes: &Homes) -> bool {
     let below = |dir: &[u8]| path.strip_prefix(dir).is_some_and(|rest| !rest.is_empty());
-    if let Some(file) = path.strip_prefix(b"var/lib/dpkg/")
-        && DPKG.iter().any(|name| file.strip_prefix(*name).is_some_and(|rest| matches!(rest, b"" | b"-old" | b"-new")))
-    {
+    let is_state = |file: &[u8]| {
+        DPKG.iter().any(|name| file.strip_prefix(*name).is_some_and(|rest| matches!(rest, b"" | b"-old" | b"-new")))
+    };
+    let is_hot = match homes.inside(path) {
+        Some((System::Dpkg, file)) => is_state(file) || file.starts_with(b"triggers/"),
+        Some((System::Alpm, file)) => file.starts_with(b"sync/"),
+        Some((System::Rpm | System::Apk, file)) => !file.is_empty(),
+        Some(_) | None => false,
+    };
+    if is_hot {
         return true;
     }
     // A lock file inside of a package is the package's own.
     let is_lock = LOCKS.contains(&name) && super::by_path::npm_of(path).is_none();
-    is_lock || RPM.iter().chain(&APK).chain(&DATABASES).any(|dir| below(dir))
+    is_lock || DATABASES.iter().any(|dir| below(dir))
 }
 
 /// What starts so is made again at need.

@@ -14,6 +14,7 @@ mod evidence;
 pub mod fuzz;
 mod heat;
 mod hint;
+mod homes;
 mod python;
 mod rpm;
 mod text;
@@ -26,7 +27,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 pub use evidence::is_evidence;
-pub use heat::{Heat, heat};
+pub use heat::Heat;
 pub use hint::{Days, Hint, HintError};
 pub use rpm::{RpmError, SqliteError};
 pub use warning::{Problem, Warning};
@@ -36,6 +37,7 @@ use crate::tar::TarPath;
 use claims::{Claims, Draft};
 use evidence::Evidence;
 use hint::Hints;
+use homes::Homes;
 
 /// Where owners come from, for people who miss them.
 pub const LOOKED_FOR: &str = "a database of dpkg, rpm, apk or pacman, nor a RECORD of a Python distribution, nor \
@@ -84,6 +86,7 @@ impl fmt::Display for Owner<'_> {
 pub struct Owners {
     claims: Claims,
     hints: Hints,
+    homes: Homes,
 }
 
 /// One for all files that are no text, which can be many.
@@ -101,14 +104,17 @@ impl Owners {
     pub fn read<'a>(files: impl IntoIterator<Item = (&'a TarPath, &'a [u8])>) -> (Self, Vec<Warning>) {
         let mut warnings = Vec::new();
         let mut evidence: Vec<Evidence<'_>> = Vec::new();
-        for (path, bytes) in files {
-            if bytes.len() > limits::EVIDENCE_FILE_BYTES {
-                warnings.push(Warning { path: path.clone(), problem: Problem::TooLarge { bytes: bytes.len() } });
+        for file in files.into_iter().filter_map(|(path, bytes)| Evidence::new(path, bytes)) {
+            let bytes = file.bytes.len();
+            if bytes > limits::EVIDENCE_FILE_BYTES {
+                warnings.push(Warning { path: file.path.clone(), problem: Problem::TooLarge { bytes } });
             } else {
-                evidence.extend(Evidence::new(path, bytes));
+                evidence.push(file);
             }
         }
         evidence.sort_by_key(|file| file.path);
+        let homes = Homes::find(&evidence);
+        evidence.retain(|file| file.kind.system().is_none_or(|system| homes.contains(system, file.home)));
         warnings.extend(unreadable(&evidence));
         let mut draft = Draft::default();
         dpkg::read(&evidence, &mut draft);
@@ -118,7 +124,7 @@ impl Owners {
         python::read(&evidence, &mut draft);
         let (claims, full) = draft.finish();
         warnings.extend(full.map(|problem| Warning { path: TarPath::root(), problem }));
-        (Self { claims, hints: Hints::default() }, warnings)
+        (Self { claims, hints: Hints::default(), homes }, warnings)
     }
 
     /// Takes what an entry's own xattrs say of it, and of everything below it. See [`Hint::parse`].
@@ -133,6 +139,11 @@ impl Owners {
     pub fn owner_of<'a>(&'a self, path: &'a TarPath) -> Option<Owner<'a>> {
         let hint = self.hints.owner_of(path);
         hint.or_else(|| by_path::nix(path)).or_else(|| self.claims.owner_of(path)).or_else(|| by_path::npm(path))
+    }
+
+    /// How often a file's content changes, judged by its path alone.
+    pub fn heat(&self, path: &TarPath) -> Heat {
+        heat::heat(path, &self.homes)
     }
 
     /// How often the image's maker says that an owner changes.

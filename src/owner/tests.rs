@@ -77,6 +77,24 @@ fn dpkg_of_distroless() {
             ("var/lib/dpkg/status.d/libssl3.md5sums", "dpkg:openssl"),
         ],
     );
+    // Newer ones keep lists or checksums in `info`.
+    let owners = read(&[
+        ("var/lib/dpkg/status.d/libssl3", "Package: libssl3\nSource: openssl\n"),
+        ("var/lib/dpkg/info/libssl3:amd64.md5sums", "0123  usr/lib/libssl.so.3\n"),
+        ("var/lib/dpkg/status.d/bytes", "Package: tzdata\n"),
+        ("var/lib/dpkg/info/tzdata.list", "/usr/share/zoneinfo\n"),
+        ("var/lib/dpkg/info/tzdata.md5sums", "0123  usr/share/not-listed\n"),
+    ]);
+    assert_owners(
+        &owners,
+        &[
+            ("usr/lib/libssl.so.3", "dpkg:openssl"),
+            ("usr/share/zoneinfo", "dpkg:tzdata"),
+            ("usr/share/not-listed", "-"),
+            ("var/lib/dpkg/info/tzdata.md5sums", "dpkg:tzdata"),
+            ("var/lib/dpkg/info/libssl3:amd64.md5sums", "dpkg:openssl"),
+        ],
+    );
 }
 
 #[test]
@@ -120,6 +138,115 @@ fn alpm_by_base() {
             ("var/lib/pacman/local/acl-2.3-1/mtree", "alpm:acl"),
         ],
     );
+}
+
+/// A database of each system in a directory: what it has to be read, and a file that changes with every update.
+fn databases(home: impl Fn(&str) -> String) -> [(System, Vec<(String, &'static str)>, String); 4] {
+    let [dpkg, rpm, apk, alpm] = ["dpkg", "rpm", "apk", "alpm"].map(home);
+    let list = format!("{dpkg}/info/bash.list");
+    let package = format!("{alpm}/local/bash-5.2-1");
+    [
+        (
+            System::Dpkg,
+            vec![(format!("{dpkg}/status"), "Package: bash\n"), (list, "/usr/bin/bash\n")],
+            format!("{dpkg}/status-old"),
+        ),
+        (System::Rpm, vec![(format!("{rpm}/rpmdb.sqlite"), "SQLite format 3\0")], format!("{rpm}/rpmdb.sqlite-shm")),
+        (System::Apk, vec![(format!("{apk}/installed"), "P:bash\nF:usr/bin\nR:bash\n")], format!("{apk}/scripts.tar")),
+        (
+            System::Alpm,
+            vec![
+                (format!("{package}/desc"), "%NAME%\nbash\n"),
+                (format!("{package}/files"), "%FILES%\nusr/bin/bash\n"),
+            ],
+            format!("{alpm}/sync/core.db"),
+        ),
+    ]
+}
+
+/// Reads files that need not be sound.
+fn read_any(files: &[(String, &str)]) -> Owners {
+    let files: Vec<(TarPath, &str)> = files.iter().map(|(at, content)| (path(at), *content)).collect();
+    assert!(files.iter().all(|(path, _)| is_evidence(path)), "{files:?}");
+    Owners::read(files.iter().map(|(path, content)| (path, content.as_bytes()))).0
+}
+
+#[test]
+fn databases_are_read_where_distributions_put_them() {
+    let places = [
+        (System::Dpkg, "usr/lib/sysimage/dpkg"),
+        (System::Dpkg, "usr/share/dpkg/database"),
+        (System::Rpm, "usr/share/rpm"),
+        (System::Rpm, "usr/lib/sysimage/rpm"),
+        (System::Apk, "usr/lib/apk/db"),
+        (System::Alpm, "usr/lib/sysimage/lib/pacman"),
+        // A link may lead anywhere.
+        (System::Dpkg, "opt/state/pkg"),
+        (System::Rpm, "srv"),
+        (System::Apk, "x/y"),
+        (System::Alpm, "usr/pacman"),
+    ];
+    for (system, place) in places {
+        for (_, files, hot) in databases(|_| place.to_owned()).into_iter().filter(|(of, ..)| *of == system) {
+            let owners = read_any(&files);
+            assert_eq!(owners.heat(&path(&hot)), Heat::Database, "{hot}");
+            if system != System::Rpm {
+                let bash = format!("{}:bash", Owner { system, name: "".into() }.to_string().trim_end_matches(':'));
+                assert_owners(&owners, &[("usr/bin/bash", &bash)]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_database_inside_of_another_root_is_not_the_images() {
+    let own = databases(|system| match system {
+        "dpkg" => "var/lib/dpkg".to_owned(),
+        "rpm" => "usr/share/rpm".to_owned(),
+        "apk" => "lib/apk/db".to_owned(),
+        _ => "var/lib/pacman".to_owned(),
+    });
+    let inner = databases(|system| format!("srv/root/{system}"));
+    for ((_, mut files, hot), (_, inner, inner_hot)) in own.into_iter().zip(inner) {
+        let lists = inner.iter().map(|(at, content)| (at.clone(), *content));
+        files.extend(lists);
+        let owners = read_any(&files);
+        assert_eq!(owners.heat(&path(&hot)), Heat::Database);
+        assert_eq!(owners.heat(&path(&inner_hot)), Heat::Data, "{inner_hot}");
+    }
+    // What only has the name of a database is none.
+    let owners = read(&[("srv/status", "up\n"), ("srv/info/train.list", "/usr/bin/x\n"), ("a/installed", "no\n")]);
+    assert_owners(&owners, &[("usr/bin/x", "-")]);
+    assert_eq!(owners.heat(&path("srv/status-old")), Heat::Data);
+}
+
+#[test]
+fn pacman_is_asked_where_its_database_is() {
+    let local = |home: &str| format!("{home}/local/bash-5.2-1");
+    let files = |home: &str, file| (format!("{}/files", local(home)), file);
+    let desc = |home: &str| (format!("{}/desc", local(home)), "%NAME%\nbash\n");
+    // What is left in the usual place does not hide it.
+    let owners = read_any(&[
+        ("etc/pacman.conf".to_owned(), "[options]\nDBPath = /opt/pacman/\n"),
+        desc("opt/pacman"),
+        files("opt/pacman", "%FILES%\nusr/bin/bash\n"),
+        desc("var/lib/pacman"),
+        files("var/lib/pacman", "%FILES%\nusr/bin/left\n"),
+        desc("srv/other"),
+        files("srv/other", "%FILES%\nusr/bin/other\n"),
+    ]);
+    assert_owners(&owners, &[("usr/bin/bash", "alpm:bash"), ("usr/bin/left", "alpm:bash"), ("usr/bin/other", "-")]);
+    assert_eq!(owners.heat(&path("opt/pacman/sync/core.db")), Heat::Database);
+}
+
+#[test]
+fn databases_without_end() {
+    let stanza = "Package: a\n";
+    let many: Vec<(String, &str)> = (0..10_000)
+        .flat_map(|n| [(format!("r/{n:05}/status"), stanza), (format!("r/{n:05}/info/a.list"), "/a\n")])
+        .collect();
+    let owners = read_any(&many);
+    assert_owners(&owners, &[("a", "dpkg:a"), ("r/00000/info/a.list", "dpkg:a"), ("r/09999/info/a.list", "-")]);
 }
 
 #[test]
@@ -212,6 +339,7 @@ fn the_maker_has_the_first_word() {
 #[test]
 fn heat_by_path() {
     use Heat::{ByteCode, Cache, Data, Database};
+    let owners = Owners::default();
     for (at, expected) in [
         ("var/lib/dpkg/status", Database),
         ("var/lib/dpkg/status-old", Database),
@@ -222,7 +350,13 @@ fn heat_by_path() {
         ("var/lib/apt/extended_states", Database),
         ("usr/lib/sysimage/rpm/rpmdb.sqlite", Database),
         ("usr/lib/sysimage/rpm", Data),
+        ("usr/lib/sysimage/rpm-ostree-base-db/rpmdb.sqlite", Database),
         ("lib/apk/db/scripts.tar", Database),
+        ("usr/lib/apk/db/installed", Database),
+        ("usr/lib/sysimage/dpkg/status", Database),
+        ("usr/share/dpkg/database/triggers/File", Database),
+        ("usr/share/dpkg/cputable", Data),
+        ("usr/lib/sysimage/lib/pacman/sync/core.db", Database),
         ("var/lib/pacman/local/acl-2.3-1/desc", Data),
         ("var/lib/pacman/sync/core.db", Database),
         ("app/node_modules/.package-lock.json", Database),
@@ -242,7 +376,7 @@ fn heat_by_path() {
         ("usr/lib/python3/__pycache__/a.cpython-312.pyc", ByteCode),
         ("usr/bin/bash", Data),
     ] {
-        assert_eq!(heat(&path(at)), expected, "{at}");
+        assert_eq!(owners.heat(&path(at)), expected, "{at}");
     }
 }
 

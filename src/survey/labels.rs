@@ -2,7 +2,7 @@
 
 use super::Roll;
 use crate::order::layers::{Change, Label};
-use crate::owner::{Heat, Owners, heat};
+use crate::owner::{Heat, Owners};
 use crate::tar::TarPath;
 
 /// An owner that changes as often as this has nothing that stays.
@@ -13,7 +13,7 @@ pub fn label<'a>(owners: &'a Owners, roll: &mut Roll<'a>, path: &'a TarPath, oft
     let owner = owners.owner_of(path);
     let is_hot = owner.as_ref().and_then(|owner| owners.interval(owner)).is_some_and(|days| days.get() <= HOT_DAYS);
     let owner = owner.map(|owner| roll.number(owner));
-    let change = match heat(path) {
+    let change = match owners.heat(path) {
         Heat::Database | Heat::Cache => Change::Always,
         // What belongs together changes together: taken apart by history, a Python application's updates cost 3 % of
         // the changed bytes more instead of 2 % (docs/layers.md).
