@@ -52,9 +52,13 @@ pub struct Layers {
     /// A build gives every file a new time, and then every file is new to clients. previous: an entry that differs in
     /// nothing but its time keeps the previous time. (Exception: a Python source whose byte-code records its time.)
     /// keep: the times of NEW. clamp=SECONDS: no time later than this, in seconds since 1970. If SOURCE_DATE_EPOCH is
-    /// set, the default is to clamp to it.
+    /// set, the default is to clamp to it; "created" and the history in the config are clamped in any case.
     #[arg(long, value_name = "POLICY", value_parser = values::mtime)]
     pub mtime: Option<Mtime>,
+
+    /// What SOURCE_DATE_EPOCH says.
+    #[arg(skip)]
+    pub epoch: Option<Time>,
 
     /// Remove the former content of this path from every layer; repeat for more
     ///
@@ -75,12 +79,16 @@ pub struct Layers {
 const EPOCH: &str = "SOURCE_DATE_EPOCH";
 
 impl Layers {
-    /// Without a policy for times, the environment's word counts.
+    /// Without a policy for times, the environment's word counts. An empty variable is none, as for BuildKit: CI systems
+    /// can blank a variable, but not unset it.
     pub fn complete(&mut self) -> Result<(), String> {
-        if let (None, Some(epoch)) = (self.mtime, std::env::var_os(EPOCH)) {
-            let seconds = epoch.to_str().and_then(values::seconds);
-            let secs = seconds.ok_or_else(|| format!("{EPOCH} is {epoch:?}: expected whole seconds since 1970"))?;
-            self.mtime = Some(Mtime::Clamp(Time { secs, nanos: 0 }));
+        if let Some(text) = std::env::var_os(EPOCH).filter(|text| !text.is_empty()) {
+            let seconds = text.to_str().and_then(values::seconds);
+            let secs =
+                seconds.ok_or_else(|| format!("{EPOCH} is {text:?}: expected {}, or nothing", values::SECONDS))?;
+            let epoch = Time { secs, nanos: 0 };
+            self.mtime = self.mtime.or(Some(Mtime::Clamp(epoch)));
+            self.epoch = Some(epoch);
         }
         Ok(())
     }

@@ -78,6 +78,7 @@ fn request(arguments: Rechunk) -> Request {
         max_ranges: arguments.max_ranges,
         index: arguments.index.into(),
         layers: arguments.layers.options(),
+        epoch: arguments.layers.epoch,
         base: arguments.layers.base,
         keep_foreign: arguments.layers.keep_foreign,
         labels: arguments.edits.label,

@@ -130,12 +130,17 @@ pub fn mtime(text: &str) -> Result<Mtime, String> {
         ("previous", _) => Ok(Mtime::Previous),
         ("keep", _) => Ok(Mtime::Keep),
         (_, Some(secs)) => Ok(Mtime::Clamp(Time { secs, nanos: 0 })),
-        _ => Err("expected previous, keep or clamp=SECONDS (whole seconds since 1970)".to_owned()),
+        _ => Err(format!("expected previous, keep or clamp=SECONDS ({SECONDS})")),
     }
 }
 
+/// What [`seconds`] takes.
+pub const SECONDS: &str = "whole seconds since 1970, not milliseconds, up to the year 9999";
+
 pub fn seconds(text: &str) -> Option<i64> {
-    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+    const BEHIND_LAST: i64 = 253_402_300_800;
+    let seconds = text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+    seconds.filter(|seconds| *seconds < BEHIND_LAST)
 }
 
 pub fn label(text: &str) -> Result<(String, Option<String>), String> {
@@ -223,7 +228,17 @@ mod tests {
     fn times_are_whole_seconds() {
         assert_eq!(mtime("clamp=86400"), Ok(Mtime::Clamp(Time { secs: 86_400, nanos: 0 })));
         assert_eq!((mtime("previous"), mtime("keep")), (Ok(Mtime::Previous), Ok(Mtime::Keep)));
-        for text in ["", "clamp", "clamp=", "clamp=-1", "clamp=+1", "clamp=1.5", "clamp=99999999999999999999", "new"] {
+        for text in [
+            "",
+            "clamp",
+            "clamp=",
+            "clamp=-1",
+            "clamp=+1",
+            "clamp=1.5",
+            "clamp=1600000000000",
+            "clamp=99999999999999999999",
+            "new",
+        ] {
             assert!(mtime(text).is_err(), "{text}");
         }
     }

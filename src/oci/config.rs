@@ -5,6 +5,8 @@ use serde_json::{Map, Value, json};
 use super::{OciError, Platform, json};
 use crate::digest::DiffId;
 use crate::limits;
+use crate::tar::Time;
+use crate::toc::{from_rfc3339, to_rfc3339};
 
 /// In a line of history for a layer.
 const CREATED_BY: &str = "restrata";
@@ -84,6 +86,23 @@ impl Config {
                 Value::Object(step)
             }));
         }
+        config
+    }
+
+    /// The same config with no time later than `epoch`, as BuildKit does it: earlier times tell something and stay. An
+    /// image that does not say when it was made was made then.
+    pub fn clamped(&self, epoch: Time) -> Self {
+        let mut config = self.clone();
+        let Some(text) = to_rfc3339(epoch) else { return config };
+        config.value.entry("created").or_insert_with(|| Value::from(text.as_str()));
+        let clamp = |time: &mut Value| {
+            if time.as_str().and_then(from_rfc3339).is_some_and(|time| time > epoch) {
+                *time = Value::from(text.as_str());
+            }
+        };
+        config.value.get_mut("created").into_iter().for_each(clamp);
+        let history = config.value.get_mut("history").and_then(Value::as_array_mut);
+        history.into_iter().flatten().filter_map(|step| step.get_mut("created")).for_each(clamp);
         config
     }
 
@@ -186,6 +205,26 @@ mod tests {
         assert_eq!(config.with_layers(&layers[..1]).history().len(), 2);
         assert_eq!(config.with_layers(&layers), config);
         assert!(Config::minimal(&Platform::host()).with_layers(&layers).history().is_empty());
+    }
+
+    #[test]
+    fn no_time_is_later_than_the_epoch() {
+        let clamped = |rest: &str| {
+            let text = format!(r#"{{{rest}"os":"linux","rootfs":{{"diff_ids":[]}}}}"#);
+            let config = Config::parse(text.as_bytes(), "c").unwrap();
+            config.clamped(Time { secs: 1_600_000_000, nanos: 0 }).value
+        };
+        let late = r#""created":"2030-05-05T00:00:00.5+02:00","history":[{"created":"2019-01-01T00:00:00Z"},
+            {"created":"2030-05-06T00:00:00Z"},{"created_by":"x"},{"created":"soon"},{"created":"0001-01-01T00:00:00Z"}],"#;
+        let late = clamped(late);
+        assert_eq!(late["created"], "2020-09-13T12:26:40Z");
+        let history = late["history"].as_array().unwrap();
+        let times: Vec<Option<&str>> = history.iter().map(|step| step.get("created").and_then(Value::as_str)).collect();
+        let expected = ["2019-01-01T00:00:00Z", "2020-09-13T12:26:40Z", "", "soon", "0001-01-01T00:00:00Z"];
+        assert_eq!(times, expected.map(|time| (!time.is_empty()).then_some(time)));
+        assert_eq!(clamped(r#""created":"2019-01-01T00:00:00Z","#)["created"], "2019-01-01T00:00:00Z");
+        assert_eq!(clamped("")["created"], "2020-09-13T12:26:40Z");
+        assert_eq!(clamped(r#""history":[7,{"created":7}],"#)["history"], json!([7, {"created": 7}]));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One image of one platform.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,7 +9,7 @@ use crate::degraded::Notes;
 use crate::digest::DiffId;
 use crate::error::Error;
 use crate::inventory::Frames;
-use crate::oci::{Descriptor, Transport};
+use crate::oci::{Config, Descriptor, Transport};
 use crate::order::cost::{Has, Pull, PullLayer, pulls};
 use crate::order::layers::{Clients, Given, Label, Labels, Prune, Unpurged, plan, unpurged};
 use crate::order::{Entry, Plan, Previous, broken_entry, tree};
@@ -224,7 +225,7 @@ impl Job<'_> {
         let states = told_states(&planned, &written, &self.old.newest);
         let layers: Vec<(DiffId, String)> =
             states.iter().zip(&written).map(|(state, written)| (written.diff_id, state.name().to_owned())).collect();
-        let config = self.image.config.with_layers(&layers).with_labels(&self.request.labels).to_bytes();
+        let config = self.config().with_layers(&layers).with_labels(&self.request.labels).to_bytes();
         let (config_digest, config_size) = sink.put_bytes(&config)?;
         let old_config = self.image.manifest.config();
         let config = old_config.pointing_at(&old_config.media_type, config_digest, config_size);
@@ -254,6 +255,11 @@ impl Job<'_> {
         let platform = self.image.platform.clone();
         let hint = layout.hint.clone();
         Ok((ImageOutcome { platform, digest, layers, dropped, pulls, hint }, descriptor))
+    }
+
+    fn config(&self) -> Cow<'_, Config> {
+        let config = &self.image.config;
+        self.request.epoch.map_or(Cow::Borrowed(config), |epoch| Cow::Owned(config.clamped(epoch)))
     }
 
     pub fn pulls(&self, layers: &[Arc<PullLayer>], config_size: u64) -> Vec<Pull> {

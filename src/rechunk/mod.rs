@@ -31,6 +31,7 @@ use crate::progress::Progress;
 use crate::sink::Sink;
 use crate::source::{Image, Source};
 use crate::spool::Spool;
+use crate::tar::Time;
 use crate::unpack::UnpackedLayer;
 
 pub use effort::Effort;
@@ -62,6 +63,8 @@ pub struct Request {
     pub labels: Vec<(String, Option<String>)>,
     /// Annotations of the manifest to set.
     pub annotations: Vec<(String, String)>,
+    /// No time in the config is later than this.
+    pub epoch: Option<Time>,
     /// Fail before anything is visible at the destination when the image would cost clients more than it should.
     pub strict: bool,
     pub resources: JobOptions,
@@ -84,6 +87,7 @@ impl Request {
             cache: Cache::default(),
             labels: Vec::new(),
             annotations: Vec::new(),
+            epoch: None,
             strict: false,
             resources,
         }

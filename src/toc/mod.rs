@@ -75,6 +75,7 @@ pub use footer::{
 };
 pub use parse::TocError;
 pub use tarsplit::{Crc64, TarSplitError, TarSplitItem, TarSplitReader, TarSplitWriter};
+pub use time::{from_rfc3339, to_rfc3339};
 pub use write::{TocWriter, Unrepresentable, can_hold};
 
 #[cfg(test)]

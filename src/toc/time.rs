@@ -24,6 +24,21 @@ pub(super) fn is_representable(time: Time) -> bool {
     (FIRST..BEHIND_LAST).contains(&{ time.secs }) && time.nanos < 1_000_000_000 && time != GO_ZERO
 }
 
+/// As text in UTC; `None` for a time that it can't hold.
+pub fn to_rfc3339(time: Time) -> Option<String> {
+    let mut quoted = Vec::new();
+    is_representable(time).then(|| push(&mut quoted, time))?;
+    Some(String::from_utf8_lossy(&quoted).trim_matches('"').to_owned())
+}
+
+/// The time that a text says; `None` for Go's zero time, too.
+pub fn from_rfc3339(text: &str) -> Option<Time> {
+    match parse(text)? {
+        Parsed::At(time) => Some(time),
+        Parsed::Absent => None,
+    }
+}
+
 /// Writes a representable time in UTC, in quotes.
 pub(super) fn push(out: &mut Vec<u8>, time: Time) {
     let (year, month, day) = civil(time.secs.div_euclid(DAY));

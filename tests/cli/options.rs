@@ -97,14 +97,26 @@ fn source_date_epoch_clamps() {
     assert!(out(&clamped).contains(" != 1970-01-02T00:00:00Z"), "{}", out(&clamped));
     assert!(out(&clamped).contains("Only times differ"), "{}", out(&clamped));
     assert_eq!(code(&restrata(&["verify", &root, &layout, "--ignore", "mtime"])), 0);
-    for bad in ["", "now", "-1", "1.5"] {
+    for bad in ["now", "-1", "1.5", " 1", "1600000000000", "9999999999999999999999"] {
         let output = run(bad, &[]);
         assert_eq!(code(&output), 64, "{bad}");
         assert!(err(&output).starts_with("restrata: error: SOURCE_DATE_EPOCH is \""), "{}", err(&output));
     }
-    // It is no more than the default.
-    assert_eq!(code(&run("now", &["--mtime", "keep"])), 0);
+    // For files it is no more than the default.
+    assert_eq!(code(&run("86400", &["--mtime", "keep"])), 0);
     assert_eq!(code(&restrata(&["verify", &root, &layout])), 0);
+    let created = || {
+        let blobs =
+            fs::read_dir(dir.path().join("out/blobs/sha256")).unwrap().map(|blob| fs::read(blob.unwrap().path()));
+        let configs = blobs.filter_map(|blob| serde_json::from_slice::<Value>(&blob.unwrap()).ok());
+        configs.filter_map(|config| config["created"].as_str().map(str::to_owned)).collect::<Vec<_>>()
+    };
+    assert!(created().iter().all(|created| created == "1970-01-02T00:00:00Z") && !created().is_empty());
+    // An empty one is none.
+    fs::remove_dir_all(dir.path().join("out")).unwrap();
+    assert_eq!(code(&run("", &[])), 0);
+    assert_eq!(code(&restrata(&["verify", &root, &layout])), 0);
+    assert_eq!(created(), [""; 0]);
 }
 
 #[test]
