@@ -9,6 +9,7 @@ import tempfile
 
 SEEDS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "seeds", "owner")
 STATUS, LIST, OTHER_LIST, STANZA, SUMS, RPM, RPM_LOG, NDB, BDB, APK, DESC, FILES, RECORD, OTHER_RECORD = range(14)
+CONF, INFO_SUMS, MOVED_STATUS, MOVED_LIST, MOVED_DESC, MOVED_FILES, MOVED_RPM, MOVED_APK = range(14, 22)
 
 
 def header(name, source, dirs, files):
@@ -67,6 +68,11 @@ seed("others",
      (DESC, b"%NAME%\nacl\n\n%BASE%\nacl-base\n\n"), (FILES, b"%FILES%\nusr/\nusr/bin/getfacl\n\n"),
      (RECORD, b'yaml/__init__.py,,\n"a""b,c.py",,\n../../../bin/y,,\n'), (OTHER_RECORD, b"numpy/__init__.py,,\n"),
      (NDB, b"RpmP"), (BDB, b"\0"))
+seed("moved",
+     (CONF, b"[options]\nDBPath = /opt/moved/\n"), (INFO_SUMS, b"00  usr/share/zoneinfo/UTC\n"),
+     (MOVED_STATUS, b"Package: base-files\n\n"), (MOVED_LIST, b"/.\n/usr\n/etc/issue\n"),
+     (MOVED_DESC, b"%NAME%\nacl\n"), (MOVED_FILES, b"%FILES%\nusr/bin/getfacl\n"),
+     (MOVED_RPM, b"SQLite format 3\0"), (MOVED_APK, b"P:busybox\nF:bin\nR:busybox\n"))
 seed("rpm", (RPM, database("DELETE")[0]))
 rpm, log = database("WAL")
 seed("rpm-log", (RPM, rpm), (RPM_LOG, log))

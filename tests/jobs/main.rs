@@ -10,6 +10,7 @@ mod image;
 mod implied;
 mod inspect;
 mod options;
+mod owners;
 mod previous;
 mod rechunk;
 mod verify;

@@ -1,0 +1,95 @@
+//! Package databases outside of /var: layers are split as if they were there.
+
+use restrata::diff::{Choice, Request as DiffRequest, diff};
+use restrata::progress::Progress;
+use restrata::rechunk::{Request, rechunk};
+use restrata::tar::EntryKind::Symlink;
+use tempfile::TempDir;
+
+use super::image::{Entry, file, link, noise, options, plain};
+
+const PACKAGES: [&str; 3] = ["bash", "glibc", "perl"];
+
+/// Files of packages, 300 kB each, in directories that they share.
+fn files() -> Vec<Entry> {
+    let content = noise(PACKAGES.len() * 300_000);
+    let parts = content.chunks(150_000).enumerate();
+    parts.map(|(n, part)| file(&format!("usr/{}/{}-{n}", ["bin", "lib"][n % 2], PACKAGES[n / 2]), part)).collect()
+}
+
+fn listed(package: &str) -> impl Iterator<Item = String> {
+    files()
+        .into_iter()
+        .map(|(header, _)| String::from_utf8(header.name).unwrap())
+        .filter(move |at| at.contains(package))
+}
+
+fn dpkg(home: &str) -> Vec<Entry> {
+    let mut status = String::new();
+    let mut entries = Vec::new();
+    for package in PACKAGES {
+        status += &format!("Package: {package}\nStatus: install ok installed\n\n");
+        let list: String = listed(package).map(|path| format!("/{path}\n")).collect();
+        entries.push(file(&format!("{home}/info/{package}.list"), list.as_bytes()));
+    }
+    entries.push(file(&format!("{home}/status"), status.as_bytes()));
+    entries
+}
+
+fn pacman(home: &str) -> Vec<Entry> {
+    let package = |name: &str| {
+        let files: String = listed(name).map(|path| path + "\n").collect();
+        let file = |of: &str, content: String| file(&format!("{home}/local/{name}-1-1/{of}"), content.as_bytes());
+        [file("desc", format!("%NAME%\n{name}\n")), file("files", format!("%FILES%\n{files}"))]
+    };
+    PACKAGES.into_iter().flat_map(package).collect()
+}
+
+/// The owners of each layer that has some, and those that `diff` tells of a change in all files.
+fn owners(database: Vec<Entry>) -> (Vec<Vec<String>>, Vec<String>) {
+    let dir = TempDir::new().unwrap();
+    let new = plain(dir.path(), "new", &[files().into_iter().chain(database).collect()]);
+    let empty = plain(dir.path(), "empty", &[vec![file("a", b"a")]]);
+    let dest = format!("oci:{}:v1", dir.path().join("out").display());
+    let request = Request::new(new.parse().unwrap(), dest.parse().unwrap(), options());
+    let outcome = rechunk(&request, &Progress::new()).unwrap();
+    assert!(outcome.notes.is_empty(), "{:?}", outcome.notes);
+    let layers = outcome.images[0].layers.iter().map(|layer| layer.planned.owners.clone());
+    // The link and pacman's configuration are nobody's.
+    let layers = layers.filter(|owners| !owners.is_empty());
+    let request = DiffRequest {
+        olds: vec![empty.parse().unwrap()],
+        new: dest.parse().unwrap(),
+        platform: None,
+        choice: Choice::default(),
+        resources: options(),
+    };
+    let told = diff(&request, &Progress::new()).unwrap().diffs.remove(0).owner_names;
+    (layers.collect(), told)
+}
+
+#[test]
+fn a_database_elsewhere_splits_layers_as_one_in_var() {
+    let (layers, told) = owners(dpkg("var/lib/dpkg"));
+    assert!(PACKAGES.iter().all(|name| layers.contains(&vec![format!("dpkg:{name}")])), "{layers:?}");
+    assert!(PACKAGES.iter().all(|name| told.contains(&format!("dpkg:{name}"))), "{told:?}");
+    for home in ["usr/lib/sysimage/dpkg", "usr/share/dpkg/database", "opt/state/packages"] {
+        let mut database = dpkg(home);
+        database.push(link("var/lib/dpkg", Symlink, &format!("../../{home}")));
+        assert_eq!(owners(database).0, layers, "{home}");
+        let (without_link, also_told) = owners(dpkg(home));
+        assert_eq!(without_link, layers, "{home}");
+        assert!(told.iter().all(|owner| also_told.contains(owner)), "{also_told:?}");
+    }
+}
+
+#[test]
+fn pacmans_database_is_where_its_configuration_says() {
+    let (layers, _) = owners(pacman("var/lib/pacman"));
+    assert!(PACKAGES.iter().all(|name| layers.contains(&vec![format!("alpm:{name}")])), "{layers:?}");
+    for home in ["usr/lib/sysimage/lib/pacman", "opt/db"] {
+        let mut database = pacman(home);
+        database.push(file("etc/pacman.conf", format!("[options]\nDBPath = /{home}/\n").as_bytes()));
+        assert_eq!(owners(database).0, layers, "{home}");
+    }
+}
