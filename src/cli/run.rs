@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::fs;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -107,7 +107,7 @@ fn refused(error: anyhow::Error, format: Format) -> anyhow::Error {
 
 /// What costs clients more than it should is said in any case; quiet makes it one line.
 fn note_degraded(quiet: bool, notes: &[String], degraded: &[Degraded]) {
-    let tell = |line: &str| say(format_args!("restrata: degraded: {}", printable(line)));
+    let tell = |line: &str| say_wrapped(&format!("restrata: degraded: {}", printable(line)));
     if quiet && !degraded.is_empty() {
         return tell(&summary(degraded));
     }
@@ -121,7 +121,16 @@ fn note_degraded(quiet: bool, notes: &[String], degraded: &[Degraded]) {
 
 fn note(quiet: bool, notes: &[String]) {
     if !quiet {
-        notes.iter().for_each(|note| say(format_args!("restrata: note: {}", printable(note))));
+        notes.iter().for_each(|note| say_wrapped(&format!("restrata: note: {}", printable(note))));
+    }
+}
+
+/// On a terminal in lines that fit, elsewhere in one line, which programs can search.
+fn say_wrapped(line: &str) {
+    let columns = rustix::termios::tcgetwinsize(io::stderr()).ok().map(|size| usize::from(size.ws_col));
+    match columns.filter(|&columns| columns > 0 && io::stderr().is_terminal()) {
+        Some(columns) => say(format_args!("{}", text::wrapped(line, columns).trim_end())),
+        None => say(format_args!("{line}")),
     }
 }
 

@@ -49,19 +49,24 @@ fn name(text: &str, room: usize) -> String {
 
 /// In lines that are not too long, the first one at the margin.
 fn fill(text: &str) -> String {
+    wrapped(text, WIDTH)
+}
+
+/// In lines of so many columns, all but the first one indented. Ends with a line feed.
+pub fn wrapped(text: &str, width: usize) -> String {
     let mut out = String::new();
     let mut column = 0;
     for word in text.split(' ') {
-        let word = shortened(word, WIDTH - 2);
-        let width = columns(&word);
+        let word = shortened(word, width.saturating_sub(2).max(1));
+        let needed = columns(&word);
         let (before, start) = match column {
             0 => ("", 0),
-            _ if column + 1 + width > WIDTH => ("\n  ", 2),
+            _ if column + 1 + needed > width => ("\n  ", 2),
             _ => (" ", column + 1),
         };
         out += before;
         out += &word;
-        column = start + width;
+        column = start + needed;
     }
     out + "\n"
 }
