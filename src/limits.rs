@@ -39,11 +39,25 @@ pub const INDEX_MANIFESTS: usize = 1024;
 /// Members of an archive that holds images: old `docker save` writes three for each layer.
 pub const ARCHIVE_MEMBERS: usize = 1 << 17;
 
+/// Bytes of the names in such an archive: 512 for each member.
+pub const ARCHIVE_NAME_BYTES: usize = ARCHIVE_MEMBERS * 512;
+
+/// Bytes of an archive that is compressed or comes through a pipe, once it is unpacked into a temporary file. Images
+/// of more than some 30 GB are rare; what inflates without an end must stop somewhere.
+pub const UNPACKED_ARCHIVE_BYTES: u64 = 256 << 30;
+
+/// Bytes of all manifests, indexes and configs that one reference leads to. An image's have a few kB, those of 400
+/// layers some 200 kB. Parsed they take up to thirty times as much memory.
+pub const DOCUMENT_BYTES: u64 = 16 << 20;
+
 /// Indexes inside indexes; real ones are one deep.
 pub const INDEX_DEPTH: usize = 4;
 
 /// zstd window, as a power of two: decoders stop at 27 unless told otherwise.
 pub const ZSTD_WINDOW_LOG: u32 = 27;
+
+/// Memory of the xz decoder in KiB, most of it the dictionary: as much as for zstd, and twice what `xz -9` needs.
+pub const XZ_MEMORY_KIB: u32 = (1 << (ZSTD_WINDOW_LOG - 10)) + 1024;
 
 /// Frames of one blob that a check remembers, 8 to 16 bytes each. A layer of a million files with a frame for each
 /// 64 KiB has a few million.

@@ -59,12 +59,11 @@ impl Job<'_> {
 
 fn kind(blob: Option<&Blob>) -> Result<&'static str, Error> {
     let Some(blob) = blob else { return Ok("tar") };
-    let mut head = [0; 4];
+    let mut head = [0; Compression::MAGIC];
     let len = head.len().min(usize::try_from(blob.len()).unwrap_or(head.len()));
     blob.read_exact_at(&mut head[..len], 0)?;
     Ok(match Compression::detect(&head[..len]) {
         Compression::None => "tar",
-        Compression::Gzip => "gzip",
-        Compression::Zstd => "zstd",
+        packed => packed.name(),
     })
 }

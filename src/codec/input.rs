@@ -1,6 +1,6 @@
-//! Layer blobs in: plain, gzip (one member or many, as eStargz) and zstd (one frame or many).
+//! Layer blobs in: plain, gzip (one member or many, as eStargz), zstd (one frame or many), xz and bzip2.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
 
 use crate::compression::Compression;
 use crate::limits;
@@ -10,9 +10,12 @@ const BUFFER: usize = 1 << 20;
 
 /// The tar inside a layer blob, and how the blob was compressed. The media type is not asked: docker and
 /// podman look at the bytes too, and images with the wrong type exist.
-pub fn decompress<'a>(blob: impl Read + Send + 'a) -> io::Result<(Box<dyn Read + Send + 'a>, Compression)> {
-    let mut blob = BufReader::with_capacity(BUFFER, blob);
-    let compression = Compression::detect(blob.fill_buf()?);
+pub fn decompress<'a>(mut blob: impl Read + Send + 'a) -> io::Result<(Box<dyn Read + Send + 'a>, Compression)> {
+    let mut magic = Vec::new();
+    // A pipe may hand out a single byte at first.
+    blob.by_ref().take(Compression::MAGIC as u64).read_to_end(&mut magic)?;
+    let compression = Compression::detect(&magic);
+    let blob = BufReader::with_capacity(BUFFER, Cursor::new(magic).chain(blob));
     let tar: Box<dyn Read + Send + 'a> = match compression {
         Compression::None => Box::new(blob),
         Compression::Gzip => Box::new(Members::new(blob)),
@@ -21,8 +24,33 @@ pub fn decompress<'a>(blob: impl Read + Send + 'a) -> io::Result<(Box<dyn Read +
             decoder.window_log_max(limits::ZSTD_WINDOW_LOG)?;
             Box::new(decoder)
         }
+        Compression::Xz => {
+            let streams = lzma_rust2::XzReader::new_mem_limit(blob, true, limits::XZ_MEMORY_KIB);
+            Box::new(Fused { inner: streams, failed: false })
+        }
+        Compression::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(blob)),
     };
     Ok((tar, compression))
+}
+
+/// The xz reader must not be asked again after an error, and takes an empty buffer for the end of a block.
+struct Fused<R> {
+    inner: R,
+    failed: bool,
+}
+
+impl<R: Read> Read for Fused<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if buf.is_empty() {
+            return Ok(0);
+        }
+        if self.failed {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the xz data is damaged"));
+        }
+        let read = self.inner.read(buf);
+        self.failed = read.is_err();
+        read
+    }
 }
 
 /// One gzip member after the other, as Go's reader takes them; what else stands behind them is an error there too.
@@ -76,6 +104,54 @@ mod tests {
         encoder.finish().unwrap()
     }
 
+    fn bzip2(content: &[u8]) -> Vec<u8> {
+        let mut encoder = ::bzip2::write::BzEncoder::new(Vec::new(), ::bzip2::Compression::fast());
+        encoder.write_all(content).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    /// With a dictionary of 2 to the power of `log`.
+    fn xz(content: &[u8], log: u32) -> Vec<u8> {
+        let mut options = lzma_rust2::XzOptions::with_preset(0);
+        options.lzma_options.dict_size = 1 << log;
+        let mut writer = lzma_rust2::XzWriter::new(Vec::new(), options).unwrap();
+        writer.write_all(content).unwrap();
+        writer.finish().unwrap()
+    }
+
+    /// Hands out one byte at a time, as a slow pipe may.
+    struct Trickle<'a>(&'a [u8]);
+
+    impl Read for Trickle<'_> {
+        fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+            let len = buf.len().min(1);
+            self.0.read(&mut buf[..len])
+        }
+    }
+
+    #[test]
+    fn a_slow_pipe_is_detected_like_a_file() {
+        for blob in [gzip(b"x"), bzip2(b"x"), xz(b"x", 16), zstd::encode_all(&b"x"[..], 3).unwrap()] {
+            let (mut tar, compression) = decompress(Trickle(&blob)).unwrap();
+            let mut content = Vec::new();
+            tar.read_to_end(&mut content).unwrap();
+            assert_eq!((content.as_slice(), compression != Compression::None), (&b"x"[..], true));
+        }
+    }
+
+    /// The block's header asks for 3 GiB; nothing may be set aside for it.
+    #[test]
+    fn a_giant_dictionary_is_refused() {
+        let mut blob = xz(b"what it says is little", 16);
+        // Stream header, then the block's: size, flags, filter id, size of properties, dictionary, padding, CRC-32.
+        assert_eq!(&blob[12..16], [2, 0, 0x21, 1]);
+        blob[16] = 39;
+        let crc = crc32fast::hash(&blob[12..20]).to_le_bytes();
+        blob[20..24].copy_from_slice(&crc);
+        let error = read(&blob).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::OutOfMemory, "{error}");
+    }
+
     fn read(blob: &[u8]) -> io::Result<(Vec<u8>, Compression)> {
         let (mut tar, compression) = decompress(blob)?;
         let mut content = Vec::new();
@@ -92,6 +168,10 @@ mod tests {
             [&zstd::encode_all(&b"one "[..], 3).unwrap()[..], skippable, &zstd::encode_all(&b"two"[..], 3).unwrap()]
                 .concat();
         assert_eq!(read(&frames).unwrap(), (b"one two".to_vec(), Compression::Zstd));
+        let (one, two) = (bzip2(b"one "), bzip2(b"two"));
+        assert_eq!(read(&[one, two].concat()).unwrap(), (b"one two".to_vec(), Compression::Bzip2));
+        let (one, two) = (xz(b"one ", 16), xz(b"two", 16));
+        assert_eq!(read(&[&one[..], &[0; 8], &two].concat()).unwrap(), (b"one two".to_vec(), Compression::Xz));
         assert_eq!(read(b"plain").unwrap(), (b"plain".to_vec(), Compression::None));
         assert_eq!(read(b"").unwrap(), (b"".to_vec(), Compression::None));
     }
@@ -116,5 +196,14 @@ mod tests {
         assert!(read(&gz[..gz.len() - 9]).is_err());
         let zst = zstd::encode_all(&[7; 1000][..], 3).unwrap();
         assert!(read(&zst[..zst.len() - 2]).is_err());
+        let bz = bzip2(&[7; 1000]);
+        assert!(read(&bz[..bz.len() - 2]).is_err());
+        let xz = xz(&[7; 1000], 16);
+        for len in 1..xz.len() {
+            let (mut tar, _) = decompress(&xz[..len]).unwrap();
+            let mut content = Vec::new();
+            let first = tar.read_to_end(&mut content);
+            assert!(len < 6 || (first.is_err() && tar.read(&mut [0; 8]).is_err()), "{len}");
+        }
     }
 }

@@ -1,18 +1,9 @@
 //! What both renderers say in the same words.
 
-use crate::compression::Compression;
 use crate::order::Reason;
 use crate::rechunk::{LayerOutcome, PlannedLayer};
 
 // Names in JSON and text are fixed: programs read them.
-
-pub(super) const fn compression_name(compression: Compression) -> &'static str {
-    match compression {
-        Compression::None => "none",
-        Compression::Gzip => "gzip",
-        Compression::Zstd => "zstd",
-    }
-}
 
 /// Compressed bytes that layers above hide, as shares of the image.
 #[derive(Clone, Copy)]

@@ -30,7 +30,7 @@ pub enum Disagreement {
 pub fn expect_zstd(compression: Compression, media_type: &str) -> Result<(), Disagreement> {
     match compression {
         Compression::Zstd => Ok(()),
-        Compression::None | Compression::Gzip => Err(Disagreement::MediaType { found: media_type.to_owned() }),
+        _ => Err(Disagreement::MediaType { found: media_type.to_owned() }),
     }
 }
 

@@ -16,7 +16,6 @@ use crate::inspect::{InspectedImage, Inspection};
 use crate::oci::Platform;
 use crate::verify::Verdict;
 
-use super::facts::compression_name;
 
 fn print(report: &impl Serialize) -> String {
     let mut text = serde_json::to_string_pretty(report).expect("structs of strings and numbers");
@@ -147,7 +146,7 @@ fn inspect_image(image: &InspectedImage) -> InspectImage<'_> {
         digest: layer.digest.map(|digest| digest.to_string()),
         size: layer.size,
         media_type: &layer.media_type,
-        compression: compression_name(layer.compression),
+        compression: layer.compression.name(),
         index: &layer.index,
         entries: layer.entries,
         index_bytes: layer.index_bytes,
