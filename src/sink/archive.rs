@@ -2,13 +2,14 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use super::stage::Stage;
 use super::{RawBlobWriter, SinkError, layout};
 use crate::oci::{self, Descriptor, Index};
 use crate::span::Span;
-use crate::tar::{self, EntryKind, Header};
+use crate::tar::{self, BLOCK, EntryKind, Header, Scanner, Step, TarPath};
 
 /// An archive that is there will be replaced, as skopeo does; anything else is in the way.
 pub(super) fn look(path: &Path) -> Result<(), SinkError> {
@@ -29,9 +30,22 @@ fn is_oci_archive(path: &Path) -> bool {
     if file.metadata().is_ok_and(|meta| meta.len() == 0) {
         return true;
     }
-    let mut archive = ::tar::Archive::new(file);
-    let Ok(mut entries) = archive.entries_with_seek() else { return false };
-    entries.any(|entry| entry.is_ok_and(|entry| entry.path().is_ok_and(|path| path.ends_with("oci-layout"))))
+    let (mut scanner, mut block, mut at) = (Scanner::new(), [0; BLOCK], 0_u64);
+    while file.read_exact_at(&mut block, at).is_ok() {
+        at += BLOCK as u64;
+        match scanner.push(&block) {
+            Ok(Step::More) => {}
+            Ok(Step::End) | Err(_) => return false,
+            Ok(Step::Entry(entry)) => {
+                if TarPath::new(&entry.header.name).is_ok_and(|name| name.as_bytes() == b"oci-layout") {
+                    return true;
+                }
+                let len = entry.stored.checked_next_multiple_of(BLOCK as u64);
+                at = len.and_then(|len| at.checked_add(len)).unwrap_or(u64::MAX);
+            }
+        }
+    }
+    false
 }
 
 pub(super) fn write(stage: &Stage, entry: Descriptor, tag: Option<&str>, path: &Path) -> Result<(), SinkError> {

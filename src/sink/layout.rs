@@ -1,5 +1,6 @@
 //! `oci:DIR`: a new layout is renamed into place whole; an existing one gains blobs first and its index.json last.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -34,9 +35,7 @@ pub(super) fn look(path: &Path, reference: &Reference) -> Result<Found, SinkErro
         Ok(meta) if !meta.is_dir() => return Err(kind("a file".to_owned())),
         Ok(_) => {}
     }
-    let mut entries = fs::read_dir(path).map_err(SinkError::io(path, "listing the destination"))?;
-    let Some(first) = entries.next() else { return Ok(Found::Layout) };
-    let first = first.map_err(SinkError::io(path, "listing the destination"))?.file_name();
+    let Some(first) = first_content(path)? else { return Ok(Found::Layout) };
     if !path.join("oci-layout").is_file() || !path.join("index.json").is_file() {
         return Err(kind(format!("a directory with other content ({:?})", first.to_string_lossy())));
     }
@@ -47,9 +46,31 @@ pub(super) fn look(path: &Path, reference: &Reference) -> Result<Found, SinkErro
     Ok(Found::Layout)
 }
 
+/// A name that tells what the directory is for. skopeo leaves empty directories for blobs when a copy fails.
+fn first_content(path: &Path) -> Result<Option<OsString>, SinkError> {
+    let list = |dir: &Path| -> Result<Vec<OsString>, SinkError> {
+        let entries = fs::read_dir(dir).map_err(SinkError::io(dir, "listing the destination"))?;
+        // Two tell whether there is another than the expected one.
+        let names = entries.take(2).map(|entry| entry.map(|entry| entry.file_name()));
+        names.collect::<Result<_, _>>().map_err(SinkError::io(dir, "listing the destination"))
+    };
+    let (names, blobs) = (list(path)?, path.join("blobs"));
+    let is_left_over = names == ["blobs"]
+        && blobs.is_dir()
+        && match &list(&blobs)?[..] {
+            [] => true,
+            [only] => only == "sha256" && list(&blobs.join("sha256")).is_ok_and(|names| names.is_empty()),
+            _ => false,
+        };
+    Ok(names.into_iter().next().filter(|_| !is_left_over))
+}
+
 pub(super) fn check_parent(path: &Path) -> Result<(), SinkError> {
     let parent = stage::parent(path);
-    let meta = fs::metadata(parent).map_err(SinkError::io(parent, "looking for the destination's directory"))?;
+    let meta = fs::metadata(parent).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => SinkError::NoParent { path: path.to_owned(), parent: parent.to_owned() },
+        _ => SinkError::io(parent, "looking for the destination's directory")(source),
+    })?;
     if !meta.is_dir() {
         let found = "a file".to_owned();
         return Err(SinkError::Kind { path: parent.to_owned(), expected: "a directory", found });
