@@ -70,7 +70,7 @@ impl Error {
     /// 2: the image is not there (skopeo's meaning); 3: `--strict` says no; 130: interrupted; else 1.
     pub fn exit_code(&self) -> u8 {
         let interrupted = match self {
-            Self::Interrupted(_) => true,
+            Self::Interrupted(_) | Self::Source(SourceError::Interrupted(_)) => true,
             Self::Unpack { source, .. } => matches!(source, UnpackError::Interrupted(_)),
             Self::Pack { source, .. } | Self::Reframe { source } => matches!(source, PackError::Interrupted(_)),
             _ => false,
@@ -87,7 +87,10 @@ impl Error {
 
 fn is_not_found(error: &SourceError) -> bool {
     match error {
-        SourceError::NoTag { .. } | SourceError::NoImage { .. } | SourceError::NoPlatform { .. } => true,
+        SourceError::NoTag { .. }
+        | SourceError::NoSuchImage { .. }
+        | SourceError::NoImage { .. }
+        | SourceError::NoPlatform { .. } => true,
         SourceError::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
         _ => false,
     }

@@ -23,6 +23,8 @@ const BIGGEST: usize = 10;
 #[derive(Debug, Clone)]
 pub struct Inspection {
     pub images: Vec<InspectedImage>,
+    /// What was left out of what the reference names.
+    pub notes: Vec<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -71,7 +73,8 @@ pub struct BigFile {
 pub fn inspect(reference: &Reference, platform: Option<&Platform>) -> Result<Inspection, Error> {
     let source = Source::open(reference)?;
     let images = source.images(platform)?;
-    Ok(Inspection { images: images.iter().map(|image| inspect_image(&source, image)).collect::<Result<_, _>>()? })
+    let images = images.iter().map(|image| inspect_image(&source, image)).collect::<Result<_, _>>()?;
+    Ok(Inspection { images, notes: source.take_notes() })
 }
 
 fn inspect_image(source: &Source, image: &Image) -> Result<InspectedImage, Error> {

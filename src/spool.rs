@@ -66,6 +66,11 @@ impl Spool {
         self.read_at(&mut out[start..], span.start())
     }
 
+    /// The file with what was written to it.
+    pub fn into_file(self) -> File {
+        self.file
+    }
+
     fn error(&self, action: &'static str, source: io::Error) -> SpoolError {
         SpoolError { dir: self.dir.clone(), action, source }
     }

@@ -28,6 +28,8 @@ pub struct CheckReport {
     /// What is wrong with indexes, manifests and configs: no image can be seen behind them.
     pub problems: Vec<String>,
     pub images: Vec<CheckedImage>,
+    /// What was left out of what the reference names.
+    pub notes: Vec<String>,
 }
 
 impl CheckReport {
@@ -67,11 +69,12 @@ pub fn check(
     options: JobOptions,
     progress: &Progress,
 ) -> Result<CheckReport, Error> {
-    let opened = Source::open(reference).and_then(|source| source.images(platform).map(|images| (source, images)));
+    let opened = Source::open_in(reference, &options.spool_dir, progress)
+        .and_then(|source| source.images(platform).map(|images| (source, images)));
     let (source, images) = match opened {
         Ok(opened) => opened,
         Err(error) if error.is_damage() => {
-            return Ok(CheckReport { problems: vec![error.to_string()], images: Vec::new() });
+            return Ok(CheckReport { problems: vec![error.to_string()], images: Vec::new(), notes: Vec::new() });
         }
         Err(error) => return Err(error.into()),
     };
@@ -79,7 +82,8 @@ pub fn check(
         let job = Job { source: &source, options: &options, progress };
         Ok(CheckedImage { platform: image.platform.clone(), layers: job.layers(image)? })
     });
-    Ok(CheckReport { problems: Vec::new(), images: checked.collect::<Result<_, Error>>()? })
+    let images = checked.collect::<Result<_, Error>>()?;
+    Ok(CheckReport { problems: Vec::new(), images, notes: source.take_notes() })
 }
 
 /// What checking any layer needs.

@@ -6,7 +6,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use restrata::job::JobOptions;
-use restrata::oci::{Platform, Reference};
+use restrata::oci::{Platform, Reference, Transport};
 use restrata::order::layers::Prune;
 use restrata::pack::IndexPlace;
 use restrata::rechunk::Effort;
@@ -310,6 +310,10 @@ pub fn parse() -> Result<Arguments, u8> {
 fn complete(mut arguments: Arguments) -> Result<Arguments, clap::Error> {
     if let Command::Rechunk(rechunk) = &mut arguments.command {
         rechunk.layers.complete().map_err(|message| command().error(ErrorKind::InvalidValue, message))?;
+        if rechunk.edits.config.is_some() && rechunk.new.transport() != Transport::Dir {
+            let message = format!("--config is for dir:ROOTFS, but {} has a config of its own", rechunk.new);
+            return Err(command().error(ErrorKind::ArgumentConflict, message));
+        }
     }
     Ok(arguments)
 }

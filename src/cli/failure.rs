@@ -35,24 +35,26 @@ fn hint(error: &Error) -> Option<String> {
     match error {
         Error::Source(source) => source_hint(source),
         Error::Old { source, .. } => source_hint(source),
-        Error::Sink(SinkError::TagNeeded { reference, .. }) => Some(format!("such as {reference}:latest")),
+        Error::Sink(SinkError::TagNeeded { reference, tags }) => {
+            let free = ["latest", "new", "next"].into_iter().find(|free| tags.iter().all(|tag| tag != free));
+            free.map(|tag| format!("such as {reference}:{tag}"))
+        }
         Error::Ostree { .. } => Some(
             "--prune /sysroot/ --label ostree.commit- --label ostree.final-diffid- makes it a plain image".to_owned(),
         ),
         Error::Spool(_)
         | Error::Unpack { source: UnpackError::Spool(_), .. }
-        | Error::Pack { source: PackError::Spool(_), .. } => {
-            Some("temporary files go to --tmpdir DIR, else to $TMPDIR, else to /var/tmp".to_owned())
-        }
+        | Error::Pack { source: PackError::Spool(_), .. } => Some(TEMPORARY_FILES.to_owned()),
         _ => None,
     }
 }
 
+const TEMPORARY_FILES: &str = "temporary files go to --tmpdir DIR, else to $TMPDIR, else to /var/tmp";
+
 fn source_hint(error: &SourceError) -> Option<String> {
     match error {
-        SourceError::SeveralImages { reference, available } => {
-            available.first().map(|tag| format!("such as {reference}:{tag}"))
-        }
+        SourceError::SeveralImages { example, .. } => Some(format!("such as {example}")),
+        SourceError::Spool { .. } => Some(TEMPORARY_FILES.to_owned()),
         _ => None,
     }
 }
@@ -74,7 +76,8 @@ mod tests {
     #[test]
     fn a_layout_with_several_images_is_answered_with_a_reference() {
         let available = vec!["v1".to_owned(), "v2".to_owned()];
-        let source = SourceError::SeveralImages { reference: "oci:img".to_owned(), available };
+        let (reference, example) = ("oci:img".to_owned(), "oci:img:v1".to_owned());
+        let source = SourceError::SeveralImages { reference, available, example };
         let error = Error::Old { option: "--previous", source: Box::new(source) };
         assert_eq!(hint(&error).as_deref(), Some("such as oci:img:v1"));
     }

@@ -1,5 +1,7 @@
 //! The options that say how an image is laid out, and what of it changes.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use restrata::oci::Reference;
@@ -119,6 +121,13 @@ pub struct Edits {
     /// Set a label of the config, or remove it with KEY-; repeat for more
     #[arg(long, value_name = "KEY=VALUE|KEY-", value_parser = values::label)]
     pub label: Vec<(String, Option<String>)>,
+
+    /// Take the config of a root file system from this file
+    ///
+    /// For NEW that is dir:ROOTFS. The file holds an OCI image config or what 'podman inspect IMAGE' prints: user,
+    /// environment, command, labels and the like. Without it the image has none of them.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 
     /// Set an annotation of the manifest; repeat for more
     #[arg(long, value_name = "KEY=VALUE", value_parser = values::annotation)]

@@ -12,6 +12,7 @@ mod args;
 mod diff;
 mod failure;
 mod help;
+mod hints;
 mod history;
 mod layers;
 mod manual;

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::fs;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,6 +14,8 @@ use restrata::diff::diff;
 use restrata::error::Error;
 use restrata::history::history;
 use restrata::inspect::inspect;
+use restrata::limits;
+use restrata::oci::Config;
 use restrata::progress::{Interrupted, Progress};
 use restrata::rechunk::{Request, plan, rechunk};
 use restrata::report::{html, json, markdown, printable, text};
@@ -35,7 +37,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<u8> {
         Command::Diff(arguments) => run_diff(arguments, quiet),
         Command::History(arguments) => run_history(arguments, quiet),
         Command::Check(arguments) => run_check(&arguments, quiet),
-        Command::Inspect(arguments) => run_inspect(&arguments),
+        Command::Inspect(arguments) => run_inspect(&arguments, quiet),
         Command::Completions { shell } => print(&manual::completions(shell)?).map(|()| exit::DONE),
         Command::Man { dir } => manual::pages(&dir).map(|()| exit::DONE),
     }
@@ -47,7 +49,8 @@ fn run_rechunk(arguments: Rechunk, quiet: bool) -> anyhow::Result<u8> {
     }
     let (digestfile, format) = (arguments.digestfile.clone(), arguments.output.format);
     let dry_run = arguments.dry_run;
-    let request = request(arguments);
+    let config = arguments.edits.config.as_deref().map(config).transpose()?;
+    let request = Request { config, ..request(arguments) };
     if dry_run {
         return run_plan(&request, quiet, format);
     }
@@ -68,6 +71,19 @@ fn run_rechunk(arguments: Rechunk, quiet: bool) -> anyhow::Result<u8> {
             .with_context(|| format!("the image is written, but not its digest to {}", path.display()))?;
     }
     Ok(exit::DONE)
+}
+
+/// The config that a file holds.
+fn config(path: &Path) -> anyhow::Result<Config> {
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path).with_context(|| format!("--config {}", path.display()))?;
+    file.take(limits::MANIFEST_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .with_context(|| format!("--config {}", path.display()))?;
+    if bytes.len() as u64 > limits::MANIFEST_BYTES {
+        bail!("--config {}: expected at most {} bytes, found more", path.display(), limits::MANIFEST_BYTES);
+    }
+    Ok(Config::given(&bytes, &format!("--config {}", path.display()))?)
 }
 
 fn request(arguments: Rechunk) -> Request {
@@ -154,6 +170,7 @@ fn run_verify(arguments: &Verify, quiet: bool) -> anyhow::Result<u8> {
     let ignore: Vec<Ignore> = arguments.ignore.iter().map(|&ignored| ignored.into()).chain(pruned).collect();
     let verdict =
         beside(quiet, Job::Reads, |progress| verify(&arguments.a, &arguments.b, platform, &ignore, options, progress))?;
+    note(quiet, &verdict.notes);
     let listing = if arguments.all { text::Listing::All } else { text::Listing::Short };
     let text = || text::verify(&verdict, listing);
     answer(arguments.output.format, quiet, text, || json::verify(&verdict))?;
@@ -201,13 +218,15 @@ fn run_history(arguments: History, quiet: bool) -> anyhow::Result<u8> {
 fn run_check(arguments: &Check, quiet: bool) -> anyhow::Result<u8> {
     let (options, platform) = (arguments.resources.options(), arguments.choice.platform.as_ref());
     let report = beside(quiet, Job::Reads, |progress| check(&arguments.reference, platform, options, progress))?;
+    note(quiet, &report.notes);
     answer(arguments.output.format, quiet, || text::check(&report), || json::check(&report))?;
     Ok(if report.is_clean() { exit::DONE } else { exit::NO })
 }
 
-/// What is printed is all that was asked for, so quiet changes nothing.
-fn run_inspect(arguments: &Inspect) -> anyhow::Result<u8> {
+/// What is printed is all that was asked for, so quiet leaves out the notes alone.
+fn run_inspect(arguments: &Inspect, quiet: bool) -> anyhow::Result<u8> {
     let inspection = inspect(&arguments.reference, arguments.choice.platform.as_ref())?;
+    note(quiet, &inspection.notes);
     answer(arguments.output.format, false, || text::inspect(&inspection), || json::inspect(&inspection))?;
     Ok(exit::DONE)
 }

@@ -6,35 +6,41 @@ use std::os::unix::ffi::OsStrExt as _;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use restrata::codec::Level;
 use restrata::limits;
-use restrata::oci::{Platform, Reference, ReferenceError, Transport};
+use restrata::oci::{Platform, Reference, ReferenceError, Transport, Which};
 use restrata::order::cost::{Client, RegistryProfile};
 use restrata::order::layers::{Mtime, Prune, Share};
 use restrata::rechunk::Effort;
 use restrata::tar::{TarPath, Time};
 
+use super::hints;
+
 pub fn reference(text: &str) -> Result<Reference, String> {
     text.parse().map_err(|error: ReferenceError| {
-        let hint = match &error {
-            ReferenceError::NoTransport { hint, .. } | ReferenceError::Unsupported { hint, .. } => Some(hint.clone()),
-            _ => None,
-        };
         let message = without_value(&error.to_string(), text);
-        match hint {
-            Some(hint) => format!("{}\nhint: {hint}", message.trim_end_matches(&hint).trim_end_matches("; ")),
-            None => message,
+        match error {
+            ReferenceError::NoTransport { .. } | ReferenceError::Unsupported { .. } => {
+                format!("{message}\nhint: {}", hints::source(text))
+            }
+            _ => message,
         }
     })
 }
 
 /// A reference that can be written.
 pub fn destination(text: &str) -> Result<Reference, String> {
-    let reference = reference(text)?;
-    match reference.transport() {
-        Transport::Oci | Transport::OciArchive => Ok(reference),
-        Transport::DockerArchive | Transport::Dir => Err(format!(
-            "{} is only read; expected oci:DIR[:TAG] or oci-archive:FILE[:TAG]\nhint: skopeo copy converts the result",
-            reference.transport().name()
-        )),
+    const EXPECTED: &str = "expected oci:DIR[:TAG] or oci-archive:FILE[:TAG]";
+    let hint = || hints::destination(text);
+    match text.parse::<Reference>() {
+        Ok(reference) => match (reference.transport(), reference.which()) {
+            (Transport::Oci | Transport::OciArchive, None | Some(Which::Tag(_))) => Ok(reference),
+            (Transport::Oci | Transport::OciArchive, Some(_)) => Err(format!("{EXPECTED}; @ chooses what to read")),
+            (only_read, _) => Err(format!("{EXPECTED}; {}: is only read\nhint: {}", only_read.name(), hint())),
+        },
+        Err(ReferenceError::NoTransport { .. }) => Err(format!("{EXPECTED}\nhint: {}", hint())),
+        Err(ReferenceError::Unsupported { transport, .. }) => {
+            Err(format!("{EXPECTED}; {transport}: is not written yet in this version\nhint: {}", hint()))
+        }
+        Err(error) => Err(without_value(&error.to_string(), text)),
     }
 }
 
@@ -190,7 +196,9 @@ mod tests {
         assert!(cause.starts_with("expected TRANSPORT:PATH[:TAG]") && cause.ends_with("or dir"), "{cause}");
         assert!(hint.contains("docker://alpine"), "{hint}");
         assert!(reference("docker://x").unwrap_err().contains("supported yet in this version\nhint: copy"));
-        assert!(destination("dir:x").is_err() && destination("oci:x:y").is_ok());
+        assert!(destination("dir:x").is_err() && destination("oci:x:y").is_ok() && destination("oci:x:@0").is_err());
+        let registry = destination("docker://x").unwrap_err();
+        assert!(registry.starts_with("expected oci:DIR[:TAG] or oci-archive:FILE[:TAG]; docker: is not"), "{registry}");
         assert!(reference("oci:").unwrap_err().starts_with("expected a path"));
     }
 

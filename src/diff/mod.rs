@@ -100,8 +100,9 @@ impl Diff {
 
 /// What an update from each of `request.olds` to `request.new` costs.
 pub fn diff(request: &Request, progress: &Progress) -> Result<Outcome, Error> {
-    let new = Source::open(&request.new)?;
-    let olds = request.olds.iter().map(Source::open).collect::<Result<Vec<_>, _>>()?;
+    let open = |reference| Source::open_in(reference, &request.resources.spool_dir, progress);
+    let new = open(&request.new)?;
+    let olds = request.olds.iter().map(open).collect::<Result<Vec<_>, _>>()?;
     let platform = request.platform.as_ref();
     let old_images = olds.iter().map(|old| Ok((old, old.images(platform)?))).collect::<Result<_, SourceError>>()?;
     let new_images = new.images(platform)?;

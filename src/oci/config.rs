@@ -46,6 +46,15 @@ impl Config {
         Self { value, diff_ids: Vec::new() }
     }
 
+    /// The same config for this platform.
+    pub fn on(&self, platform: &Platform) -> Self {
+        let mut config = self.clone();
+        if let Value::Object(fields) = platform.to_value() {
+            config.value.extend(fields);
+        }
+        config
+    }
+
     pub fn diff_ids(&self) -> &[DiffId] {
         &self.diff_ids
     }

@@ -39,10 +39,7 @@ impl Descriptor {
         let size = raw.get("size").and_then(Value::as_u64);
         let size = size.ok_or_else(|| json::wrong(&inside, "size", "a number of bytes", raw.get("size")))?;
         // Old tools leave the media type of an index entry out; the document itself then says what it is.
-        let media_type = match raw.get("mediaType") {
-            None => String::new(),
-            Some(_) => json::string(raw, "mediaType", &inside)?.to_owned(),
-        };
+        let media_type = json::text(raw, "mediaType", &inside)?.to_owned();
         Ok(Self { media_type, digest, size, raw: raw.clone() })
     }
 
@@ -145,7 +142,7 @@ mod tests {
         let mut value = sample();
         value["size"] = json!("3");
         let message = Descriptor::parse(&value, "manifest m", "layers[2]").unwrap_err().to_string();
-        assert!(message.contains("manifest m: layers[2]: size") && message.contains("\"3\""), "{message}");
+        assert!(message.contains("manifest m: layers[2]: size") && message.ends_with("found a string"), "{message}");
         value["size"] = json!(3);
         value["digest"] = json!("sha512:00");
         let message = Descriptor::parse(&value, "manifest m", "config").unwrap_err().to_string();

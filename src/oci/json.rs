@@ -36,8 +36,34 @@ pub(super) fn list<'a>(
     Ok(list)
 }
 
+/// What a value is, and never what it says: a link in a layout may lead to any file.
+fn kind(value: &Value) -> String {
+    let name = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(number) => return excerpt(&number.to_string()),
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    };
+    name.to_owned()
+}
+
+/// False for a field that is absent or null, which Go does not tell apart.
+pub(super) fn has(map: &Map<String, Value>, key: &str) -> bool {
+    map.get(key).is_some_and(|value| !value.is_null())
+}
+
+/// A text that is absent or null is empty, as in Go.
+pub(super) fn text<'a>(map: &'a Map<String, Value>, key: &str, what: &str) -> Result<&'a str, OciError> {
+    match map.get(key) {
+        None | Some(Value::Null) => Ok(""),
+        Some(_) => string(map, key, what),
+    }
+}
+
 pub(super) fn wrong(what: &str, field: &str, expected: &'static str, found: Option<&Value>) -> OciError {
-    let found = found.map_or_else(|| "nothing".to_owned(), |value| excerpt(&value.to_string()));
+    let found = found.map_or_else(|| "nothing".to_owned(), kind);
     OciError::Field { what: what.to_owned(), field: field.to_owned(), expected, found }
 }
 

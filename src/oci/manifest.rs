@@ -38,14 +38,14 @@ fn document_type(value: &Map<String, Value>, declared: &str, what: &str) -> Resu
         return Err(OciError::Schema1 { what: what.to_owned() });
     }
     // One that is both would be read differently by different clients (CVE-2021-41190).
-    if value.contains_key("manifests") && (value.contains_key("layers") || value.contains_key("config")) {
+    if json::has(value, "manifests") && (json::has(value, "layers") || json::has(value, "config")) {
         return Err(OciError::Ambiguous { what: what.to_owned() });
     }
-    let own = value.get("mediaType").map(|_| json::string(value, "mediaType", what)).transpose()?.unwrap_or("");
+    let own = json::text(value, "mediaType", what)?;
     let media_type = if own.is_empty() { declared } else { own };
     match media::document_type(media_type) {
         Some(found) => Ok(found),
-        None if media_type.is_empty() && value.contains_key("manifests") => Ok(DocumentType::Index),
+        None if media_type.is_empty() && json::has(value, "manifests") => Ok(DocumentType::Index),
         None if media_type.is_empty() && value.contains_key("layers") => Ok(DocumentType::Manifest(ManifestKind::Oci)),
         None => Err(OciError::MediaType { what: what.to_owned(), found: json::excerpt(media_type) }),
     }

@@ -3,6 +3,7 @@
 mod config;
 mod descriptor;
 mod error;
+mod given;
 mod index;
 mod json;
 mod manifest;
@@ -17,4 +18,4 @@ pub use index::{Index, IndexEntry, LAYOUT_FILE, check_layout_file};
 pub use manifest::{Document, Manifest, ManifestKind};
 pub use media::{layer_compression, may_be_manifest};
 pub use platform::Platform;
-pub use reference::{Reference, ReferenceError, Transport};
+pub use reference::{Reference, ReferenceError, Transport, Which};

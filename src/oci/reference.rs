@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use crate::digest::BlobDigest;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Transport {
     /// An OCI layout in a directory.
@@ -27,19 +29,39 @@ impl Transport {
     }
 }
 
+/// Which of the images at a place.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Which {
+    Tag(String),
+    /// As skopeo counts: from 0, in the order of the place's own list.
+    Position(usize),
+    /// Of a manifest or index; in a docker-archive, which has neither, of the config.
+    Digest(BlobDigest),
+}
+
+impl fmt::Display for Which {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tag(tag) => f.write_str(tag),
+            Self::Position(position) => write!(f, "@{position}"),
+            Self::Digest(digest) => write!(f, "@{digest}"),
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Reference {
     transport: Transport,
     path: PathBuf,
-    tag: Option<String>,
+    which: Option<Which>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReferenceError {
-    #[error("{found:?}: expected TRANSPORT:PATH[:TAG] with oci, oci-archive, docker-archive or dir; {hint}")]
-    NoTransport { found: String, hint: String },
-    #[error("{found:?}: the transport {transport:?} is not supported yet in this version; {hint}")]
-    Unsupported { found: String, transport: String, hint: String },
+    #[error("{found:?}: expected TRANSPORT:PATH[:TAG] with oci, oci-archive, docker-archive or dir")]
+    NoTransport { found: String },
+    #[error("{found:?}: the transport {transport:?} is not supported yet in this version")]
+    Unsupported { found: String, transport: String },
     #[error("{found:?}: expected a path after \"{transport}:\"")]
     NoPath { found: String, transport: &'static str },
     #[error("{found:?}: a root file system has no tag, but {tag:?} follows the path (which ends at the first colon)")]
@@ -49,6 +71,10 @@ pub enum ReferenceError {
          ends at the first colon)"
     )]
     BadTag { found: String, tag: String },
+    #[error(
+        "{found:?}: expected @N with an image's number, from 0 on, or @sha256:HEX with its digest, found {which:?}"
+    )]
+    BadChoice { found: String, which: String },
 }
 
 impl Reference {
@@ -60,8 +86,20 @@ impl Reference {
         &self.path
     }
 
+    pub fn which(&self) -> Option<&Which> {
+        self.which.as_ref()
+    }
+
     pub fn tag(&self) -> Option<&str> {
-        self.tag.as_deref()
+        match &self.which {
+            Some(Which::Tag(tag)) => Some(tag),
+            _ => None,
+        }
+    }
+
+    /// Another image at the same place.
+    pub fn choosing(&self, which: Which) -> Self {
+        Self { which: Some(which), ..self.clone() }
     }
 }
 
@@ -73,29 +111,44 @@ impl FromStr for Reference {
         let (name, rest) = text.split_once(':').unwrap_or(("", text));
         let transports = [Transport::Oci, Transport::OciArchive, Transport::DockerArchive, Transport::Dir];
         let Some(transport) = transports.into_iter().find(|transport| transport.name() == name) else {
-            return Err(no_transport(text, name));
+            let transport = name.to_owned();
+            return Err(match OTHERS.contains(&name) {
+                true => ReferenceError::Unsupported { found, transport },
+                false => ReferenceError::NoTransport { found },
+            });
         };
-        let (path, tag) = match rest.split_once(':') {
-            Some((path, tag)) => (path, Some(tag)),
+        let (path, which) = match rest.split_once(':') {
+            Some((path, which)) => (path, Some(which)),
             None => (rest, None),
         };
         if path.is_empty() {
             return Err(ReferenceError::NoPath { found, transport: transport.name() });
         }
-        match (transport, tag) {
-            (Transport::Dir, Some(tag)) => return Err(ReferenceError::TagOnDir { found, tag: tag.to_owned() }),
-            (_, Some(tag)) if !is_tag(tag) => return Err(ReferenceError::BadTag { found, tag: tag.to_owned() }),
-            _ => {}
+        if let (Transport::Dir, Some(tag)) = (transport, which) {
+            return Err(ReferenceError::TagOnDir { found, tag: tag.to_owned() });
         }
-        Ok(Self { transport, path: PathBuf::from(path), tag: tag.map(str::to_owned) })
+        let which = which.map(|which| choice(which, found)).transpose()?;
+        Ok(Self { transport, path: PathBuf::from(path), which })
     }
+}
+
+/// No tag begins with an `@`.
+fn choice(text: &str, found: String) -> Result<Which, ReferenceError> {
+    let Some(rest) = text.strip_prefix('@') else {
+        let tag = text.to_owned();
+        return if is_tag(text) { Ok(Which::Tag(tag)) } else { Err(ReferenceError::BadTag { found, tag }) };
+    };
+    let is_number = !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit());
+    let position = is_number.then(|| rest.parse().ok().map(Which::Position)).flatten();
+    let digest = || rest.parse().ok().map(Which::Digest);
+    position.or_else(digest).ok_or_else(|| ReferenceError::BadChoice { found, which: text.to_owned() })
 }
 
 impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.transport.name(), self.path.display())?;
-        match &self.tag {
-            Some(tag) => write!(f, ":{tag}"),
+        match &self.which {
+            Some(which) => write!(f, ":{which}"),
             None => Ok(()),
         }
     }
@@ -103,23 +156,6 @@ impl fmt::Display for Reference {
 
 /// Other transports of skopeo, from which it can copy.
 const OTHERS: [&str; 7] = ["docker", "containers-storage", "docker-daemon", "ostree", "sif", "atomic", "tarball"];
-
-fn no_transport(text: &str, name: &str) -> ReferenceError {
-    let found = text.to_owned();
-    if OTHERS.contains(&name) {
-        let hint = format!("copy the image first: skopeo copy --preserve-digests {text} oci:DIR");
-        return ReferenceError::Unsupported { found, transport: name.to_owned(), hint };
-    }
-    let looks_local = ["/", "./", "../", "~"].iter().any(|start| text.starts_with(start)) || Path::new(text).exists();
-    let hint = if looks_local {
-        format!(
-            "perhaps oci:{text} for an OCI layout, oci-archive:{text} for a tar file, or dir:{text} for a root file system"
-        )
-    } else {
-        format!("for an image in a registry copy it first: skopeo copy --preserve-digests docker://{text} oci:DIR")
-    };
-    ReferenceError::NoTransport { found, hint }
-}
 
 /// The grammar of `org.opencontainers.image.ref.name` (OCI annotations.md).
 fn is_tag(tag: &str) -> bool {
@@ -157,20 +193,31 @@ mod tests {
     }
 
     #[test]
-    fn hints_at_what_was_meant() {
-        assert!(error("alpine").contains("docker://alpine"));
-        assert!(error("alpine:3.19").contains("docker://alpine:3.19"));
-        assert!(error("./dir").contains("dir:./dir"));
-        assert!(error("docker://quay.io/x").contains("not supported yet"));
-        assert!(error("containers-storage:x").contains("skopeo copy --preserve-digests containers-storage:x"));
+    fn chooses_by_position_and_digest() {
+        let digest = BlobDigest::from_bytes([0xab; 32]);
+        for (choice, which) in [
+            ("@0".to_owned(), Which::Position(0)),
+            ("@17".to_owned(), Which::Position(17)),
+            (format!("@{digest}"), Which::Digest(digest)),
+        ] {
+            let text = format!("oci-archive:a.tar:{choice}");
+            let reference: Reference = text.parse().unwrap();
+            assert_eq!((reference.which(), reference.tag()), (Some(&which), None));
+            assert_eq!(reference.to_string(), text);
+        }
+        for bad in ["@", "@-1", "@+1", "@x", "@1a", "@sha256:ab", "@99999999999999999999999", "@@0"] {
+            assert!(error(&format!("oci:dir:{bad}")).contains("expected @N"), "{bad}");
+        }
     }
 
     #[test]
     fn refuses_what_has_no_meaning() {
+        assert!(error("alpine:3.19").contains("expected TRANSPORT:PATH[:TAG]"));
+        assert!(error("docker://quay.io/x").contains("not supported yet"));
         assert!(error("oci:").contains("expected a path"));
         assert!(error("oci::tag").contains("expected a path"));
         assert!(error("dir:/root:tag").contains("no tag"));
-        for tag in ["", "-a", "a-", "a..b", "a b", "a//b", "@0", "a---b"] {
+        for tag in ["", "-a", "a-", "a..b", "a b", "a//b", "a---b"] {
             assert!(error(&format!("oci:dir:{tag}")).contains("expected a tag"), "{tag}");
         }
     }

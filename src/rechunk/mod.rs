@@ -24,7 +24,7 @@ use crate::degraded::Notes;
 use crate::error::Error;
 use crate::inventory::Known;
 use crate::job::JobOptions;
-use crate::oci::{Platform, Reference, Transport};
+use crate::oci::{Config, Platform, Reference, Transport};
 use crate::order;
 use crate::pack::IndexPlace;
 use crate::progress::Progress;
@@ -61,6 +61,8 @@ pub struct Request {
     pub cache: Cache,
     /// Labels of the config to set, or to remove where there is no value; one after the other.
     pub labels: Vec<(String, Option<String>)>,
+    /// The config of a root file system. Every other image has its own.
+    pub config: Option<Config>,
     /// Annotations of the manifest to set.
     pub annotations: Vec<(String, String)>,
     /// No time in the config is later than this.
@@ -86,6 +88,7 @@ impl Request {
             keep_foreign: false,
             cache: Cache::default(),
             labels: Vec::new(),
+            config: None,
             annotations: Vec::new(),
             epoch: None,
             strict: false,
@@ -97,7 +100,7 @@ impl Request {
 /// Writes `request.new` to `request.dest`. The destination appears whole or not at all.
 pub fn rechunk(request: &Request, progress: &Progress) -> Result<Outcome, Error> {
     let mut notes = Notes::default();
-    let inputs = Inputs::open(request, &mut notes)?;
+    let inputs = Inputs::open(request, progress, &mut notes)?;
     let sink = Sink::create(&request.dest)?;
     let written = inputs.each(progress, &mut notes, |job, unpacked, layout, notes| {
         expect_strict(request, notes)?;
@@ -120,7 +123,7 @@ pub fn rechunk(request: &Request, progress: &Progress) -> Result<Outcome, Error>
 /// to temporary files alone. A plan is never refused: what `strict` would refuse is told in it.
 pub fn plan(request: &Request, progress: &Progress) -> Result<Planned, Error> {
     let mut notes = Notes::default();
-    let inputs = Inputs::open(request, &mut notes)?;
+    let inputs = Inputs::open(request, progress, &mut notes)?;
     Sink::check(&request.dest)?;
     let images = inputs.each(progress, &mut notes, |job, unpacked, layout, _| Ok(job.planned(layout, unpacked)))?;
     let (notes, degraded) = notes.into_lists();
@@ -142,11 +145,12 @@ struct Inputs<'a> {
 }
 
 impl<'a> Inputs<'a> {
-    fn open(request: &'a Request, notes: &mut Notes) -> Result<Self, Error> {
+    fn open(request: &'a Request, progress: &Progress, notes: &mut Notes) -> Result<Self, Error> {
         check_places(request)?;
-        let source = Source::open(&request.new)?;
+        let source = Source::open_in(&request.new, &request.resources.spool_dir, progress)?;
+        let source = source.with_config(request.config.clone());
         let images = source.images(request.platform.as_ref())?;
-        Ok(Self { request, source, images, old: OldImages::open(request, notes)? })
+        Ok(Self { request, source, images, old: OldImages::open(request, progress, notes)? })
     }
 
     /// Reads and plans every image; `finish` does the rest of the work on it.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::degraded::{Code, Notes};
 use crate::digest::BlobDigest;
 use crate::error::Error;
-use crate::oci::{Platform, Reference, Transport};
+use crate::oci::{Platform, Reference, Transport, Which};
 use crate::progress::Progress;
 use crate::source::{Image, Source, SourceError};
 use crate::survey::{other_platform, pick};
@@ -24,17 +24,18 @@ const PREVIOUS: &str = "--previous";
 const BASE: &str = "--base";
 
 impl<'a> OldImages<'a> {
-    pub fn open(request: &'a Request, notes: &mut Notes) -> Result<Self, Error> {
+    pub fn open(request: &'a Request, progress: &Progress, notes: &mut Notes) -> Result<Self, Error> {
+        let spool_dir = &request.resources.spool_dir;
         let mut previous = Vec::with_capacity(request.previous.len());
         for reference in &request.previous {
-            match Source::open(reference) {
+            match Source::open_in(reference, spool_dir, progress) {
                 Err(error) if error.is_spoilt() => {
                     notes.degraded(Code::PreviousDamaged, damaged(reference, &error));
                 }
                 opened => previous.push(opened.map_err(|error| Error::from(error).of_option(PREVIOUS))?),
             }
         }
-        let base = request.base.as_ref().map(Source::open).transpose();
+        let base = request.base.as_ref().map(|base| Source::open_in(base, spool_dir, progress)).transpose();
         Ok(Self { request, previous, base: base.map_err(|error| Error::from(error).of_option(BASE))? })
     }
 
@@ -116,13 +117,13 @@ fn choose(
 #[derive(PartialEq, Eq)]
 enum Identity {
     Manifest(BlobDigest),
-    Place(Transport, PathBuf, Option<String>),
+    Place(Transport, PathBuf, Option<Which>),
 }
 
 impl Identity {
     fn of(reference: &Reference, image: &Image) -> Self {
-        let tag = || reference.tag().map(str::to_owned);
-        let place = || Self::Place(reference.transport(), absolute(reference.path()), tag());
+        let which = || reference.which().cloned();
+        let place = || Self::Place(reference.transport(), absolute(reference.path()), which());
         image.manifest_digest.map_or_else(place, Self::Manifest)
     }
 }

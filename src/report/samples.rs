@@ -252,6 +252,7 @@ pub fn verdict() -> Verdict {
         b: b.into(),
     };
     Verdict {
+        notes: Vec::new(),
         entries: 36_462,
         differences: vec![
             difference("/etc/x", "mode", "0644", "0600"),
@@ -274,7 +275,7 @@ pub fn checked(problems: &[&str]) -> CheckReport {
     };
     let platform = Some("linux/amd64".parse().unwrap());
     let image = CheckedImage { platform, layers: vec![layer(10, &[]), layer(11, problems)] };
-    CheckReport { problems: Vec::new(), images: vec![image] }
+    CheckReport { problems: Vec::new(), images: vec![image], notes: Vec::new() }
 }
 
 pub fn inspection() -> Inspection {
@@ -292,6 +293,7 @@ pub fn inspection() -> Inspection {
     };
     let file = |path: &str, size| BigFile { path: path.to_owned(), layer: 0, size, compressed: size / 3 };
     Inspection {
+        notes: Vec::new(),
         images: vec![InspectedImage {
             reference: "oci:img:v1".to_owned(),
             platform: Some("linux/amd64".parse().unwrap()),

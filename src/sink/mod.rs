@@ -14,7 +14,7 @@ use std::fs::File;
 
 use crate::codec::Sha256Stream;
 use crate::digest::BlobDigest;
-use crate::oci::{Descriptor, Index, Reference, Transport};
+use crate::oci::{Descriptor, Index, Reference, Transport, Which};
 use crate::span::Span;
 
 pub use blob::{BlobWriter, RawBlobWriter};
@@ -42,6 +42,9 @@ enum Target {
 impl Target {
     fn look(reference: &Reference) -> Result<Self, SinkError> {
         let path = reference.path();
+        if !matches!(reference.which(), None | Some(Which::Tag(_))) {
+            return Err(SinkError::Transport { reference: reference.to_string() });
+        }
         match reference.transport() {
             Transport::Oci => match layout::look(path, reference)? {
                 layout::Found::Nothing => Ok(Self::NewLayout),

@@ -2,15 +2,17 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::SourceError;
+use super::plain_file::{self, Scratch};
 use crate::limits;
+use crate::progress::{Interrupted, Progress};
 use crate::span::Span;
-use crate::tar::TarPath;
+use crate::tar::{BLOCK, EntryKind, RawEntry, ScanError, Scanner, Step, TarPath};
 
 #[derive(Debug)]
 pub(super) struct Archive {
@@ -21,7 +23,7 @@ pub(super) struct Archive {
 }
 
 #[derive(Debug)]
-enum Member {
+pub(super) enum Member {
     File(Span),
     Link(TarPath),
 }
@@ -30,21 +32,10 @@ enum Member {
 const MAX_LINKS: usize = 8;
 
 impl Archive {
-    pub(super) fn open(path: &Path) -> Result<Self, SourceError> {
-        let io = |doing| move |source| SourceError::Io { path: path.to_owned(), doing, source };
-        let meta = std::fs::metadata(path).map_err(io("opening the archive"))?;
-        if !meta.is_file() {
-            let found = if meta.is_dir() { "a directory" } else { "no regular file" };
-            let hint = if meta.is_dir() { " (perhaps oci:DIR was meant)" } else { "" };
-            return Err(SourceError::Kind { path: path.to_owned(), expected: "a tar file", found: found.into(), hint });
-        }
-        let file = File::open(path).map_err(io("opening the archive"))?;
-        check_plain(&file, path)?;
-        let members = index(&file).map_err(|error| match error {
-            Walk::Io(source) => SourceError::Io { path: path.to_owned(), doing: "reading the archive as tar", source },
-            Walk::TooMany => SourceError::TooManyMembers { archive: path.to_owned(), limit: limits::ARCHIVE_MEMBERS },
-        })?;
-        Ok(Self { path: path.to_owned(), size: meta.len(), file: Arc::new(file), members })
+    pub(super) fn open(path: &Path, scratch: Scratch<'_>) -> Result<Self, SourceError> {
+        let (file, size) = plain_file::open(path, scratch)?;
+        let members = index(&file, scratch.progress).map_err(|error| error.told(path))?;
+        Ok(Self { path: path.to_owned(), size, file: Arc::new(file), members })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -77,59 +68,92 @@ impl Archive {
     }
 }
 
-/// Compressed archives have no random access, so they are refused by their first bytes.
-fn check_plain(file: &File, path: &Path) -> Result<(), SourceError> {
-    let mut magic = [0; 6];
-    let got = file.read_at(&mut magic, 0).map_err(|source| SourceError::Io {
-        path: path.to_owned(),
-        doing: "reading the archive",
-        source,
-    })?;
-    let (found, hint) = match &magic[..got] {
-        [0x1f, 0x8b, ..] => ("a gzip file", " (unpack it first: gunzip FILE)"),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => ("a zstd file", " (unpack it first: zstd -d FILE)"),
-        [0xfd, b'7', b'z', b'X', b'Z', 0] => ("an xz file", " (unpack it first: unxz FILE)"),
-        [b'B', b'Z', b'h', ..] => ("a bzip2 file", " (unpack it first: bunzip2 FILE)"),
-        [] => ("an empty file", ""),
-        _ => return Ok(()),
-    };
-    Err(SourceError::Kind { path: path.to_owned(), expected: "an uncompressed tar", found: found.to_owned(), hint })
+const BLOCK_BYTES: u64 = BLOCK as u64;
+
+/// Why the members can't be listed.
+pub(super) enum Walk {
+    Io(io::Error),
+    Tar(ScanError),
+    TooMany,
+    NamesTooLong,
+    Interrupted(Interrupted),
 }
 
-enum Walk {
-    Io(io::Error),
-    TooMany,
+impl Walk {
+    /// Never in words that show what the file contains: it may be anything.
+    fn told(self, path: &Path) -> SourceError {
+        let archive = path.to_owned();
+        match self {
+            Self::Io(source) => SourceError::Io { path: archive, doing: "reading the archive", source },
+            Self::Tar(ScanError::Checksum { offset: 0 } | ScanError::Truncated { offset: ..BLOCK_BYTES }) => {
+                plain_file::no_tar(path, "a file that is none")
+            }
+            Self::Tar(source) => SourceError::Tar { archive, source },
+            Self::TooMany => SourceError::TooManyMembers { archive, limit: limits::ARCHIVE_MEMBERS },
+            Self::NamesTooLong => SourceError::LongNames { archive, limit: limits::ARCHIVE_NAME_BYTES },
+            Self::Interrupted(interrupted) => interrupted.into(),
+        }
+    }
 }
 
 /// Later members replace earlier ones of the same name, as unpacking would.
-fn index(file: &File) -> Result<HashMap<TarPath, Member>, Walk> {
-    let mut archive = ::tar::Archive::new(file);
+pub(super) fn index(file: &File, progress: &Progress) -> Result<HashMap<TarPath, Member>, Walk> {
     let mut members = HashMap::new();
-    for entry in archive.entries_with_seek().map_err(Walk::Io)? {
-        let entry = entry.map_err(Walk::Io)?;
-        if members.len() == limits::ARCHIVE_MEMBERS {
-            return Err(Walk::TooMany);
+    let (mut scanner, mut at, mut name_bytes) = (Scanner::new(), 0_u64, 0);
+    let mut block = [0; BLOCK];
+    loop {
+        progress.check().map_err(Walk::Interrupted)?;
+        match read_block(file, at, &mut block).map_err(Walk::Io)? {
+            0 => return scanner.finish().map(|()| members).map_err(Walk::Tar),
+            BLOCK => at += BLOCK_BYTES,
+            got => return Err(Walk::Tar(ScanError::Truncated { offset: at + got as u64 })),
         }
+        let entry = match scanner.push(&block).map_err(Walk::Tar)? {
+            Step::More => continue,
+            Step::End => return Ok(members),
+            Step::Entry(entry) => entry,
+        };
         // Names that leave the archive are never asked for.
-        let Ok(name) = TarPath::new(&entry.path_bytes()) else { continue };
-        if let Some(member) = member(&entry, &name) {
+        if let Ok(name) = TarPath::new(&entry.header.name)
+            && let Some(member) = member(&entry, &name, at)
+        {
+            if members.len() == limits::ARCHIVE_MEMBERS {
+                return Err(Walk::TooMany);
+            }
+            name_bytes += name.as_bytes().len() + entry.header.link.len();
+            if name_bytes > limits::ARCHIVE_NAME_BYTES {
+                return Err(Walk::NamesTooLong);
+            }
             members.insert(name, member);
         }
+        // Behind the end of the file there is nothing more to read, which is told when the member is asked for.
+        at = entry.stored.checked_next_multiple_of(BLOCK_BYTES).and_then(|len| at.checked_add(len)).unwrap_or(u64::MAX);
     }
-    Ok(members)
+}
+
+/// The bytes of it that are there.
+fn read_block(file: &File, at: u64, block: &mut [u8; BLOCK]) -> io::Result<usize> {
+    let mut got = 0;
+    // The kernel takes offsets up to this.
+    while got < BLOCK && at < i64::MAX as u64 - BLOCK_BYTES {
+        match file.read_at(&mut block[got..], at + got as u64) {
+            Ok(0) => break,
+            Ok(n) => got += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(got)
 }
 
 /// `None` for what holds no bytes that can be addressed: directories, devices, sparse files.
-fn member<R: Read>(entry: &::tar::Entry<'_, R>, name: &TarPath) -> Option<Member> {
-    let kind = entry.header().entry_type();
-    if kind.is_file() || kind.is_contiguous() {
-        return Span::new(entry.raw_file_position(), entry.size()).map(Member::File);
+fn member(entry: &RawEntry, name: &TarPath, at: u64) -> Option<Member> {
+    match entry.header.kind {
+        EntryKind::Regular if entry.sparse.is_none() => Span::new(at, entry.stored).map(Member::File),
+        EntryKind::HardLink => TarPath::new(&entry.header.link).ok().map(Member::Link),
+        EntryKind::Symlink => resolve(name, &entry.header.link).map(Member::Link),
+        _ => None,
     }
-    let target = entry.link_name_bytes()?;
-    if kind.is_hard_link() {
-        return TarPath::new(&target).ok().map(Member::Link);
-    }
-    kind.is_symlink().then(|| resolve(name, &target)).flatten().map(Member::Link)
 }
 
 /// A symlink's target by its text alone; `None` when it leaves the archive.

@@ -8,32 +8,35 @@ use serde::Deserialize;
 use super::archive::Archive;
 use super::read::SpanReader;
 use super::store::too_large;
-use super::{BlobError, Image, Layer, Place, SourceError, select};
+use super::{BlobError, Image, Layer, Place, SourceError, choice, guess, select};
 use crate::codec::Sha256Stream;
 use crate::compression::Compression;
 use crate::digest::BlobDigest;
 use crate::limits;
-use crate::oci::{Config, Descriptor, Manifest, OciError, Platform, Reference};
+use crate::oci::{Config, Descriptor, Manifest, OciError, Platform, Reference, Which};
 use crate::span::Span;
 
-/// One image in manifest.json.
-#[derive(Deserialize)]
+/// One image in manifest.json. Go writes null for a list without entries.
+#[derive(Deserialize, PartialEq)]
 #[serde(rename_all = "PascalCase")]
 struct Entry {
     config: String,
-    repo_tags: Option<Vec<String>>,
-    #[serde(default)]
-    layers: Vec<String>,
+    repo_tags: Option<Vec<Option<String>>>,
+    layers: Option<Vec<String>>,
 }
 
 impl Entry {
-    fn tags(&self) -> &[String] {
-        self.repo_tags.as_deref().unwrap_or_default()
+    fn tags(&self) -> impl Iterator<Item = &str> {
+        self.repo_tags.iter().flatten().filter_map(Option::as_deref).filter(|tag| !tag.is_empty())
+    }
+
+    fn layers(&self) -> &[String] {
+        self.layers.as_deref().unwrap_or_default()
     }
 
     fn has_tag(&self, tag: &str) -> bool {
         let wanted = full_name(tag);
-        self.tags().iter().any(|tag| full_name(tag) == wanted)
+        self.tags().any(|tag| full_name(tag) == wanted)
     }
 }
 
@@ -43,35 +46,63 @@ pub(super) fn images(
     wanted: Option<&Platform>,
 ) -> Result<Vec<Image>, SourceError> {
     let entries = entries(archive)?;
-    let name = || reference.to_string();
     if entries.is_empty() {
-        return Err(SourceError::NoImage { reference: name(), notes: Vec::new() });
+        return Err(SourceError::NoImage { reference: reference.to_string(), notes: Vec::new() });
     }
-    let available = || entries.iter().flat_map(Entry::tags).cloned().collect();
-    let chosen: Vec<&Entry> = match reference.tag() {
-        None => entries.iter().collect(),
-        Some(tag) => {
-            let found: Vec<_> = entries.iter().filter(|entry| entry.has_tag(tag)).collect();
-            if found.is_empty() {
-                return Err(SourceError::NoTag { reference: name(), tag: tag.to_owned(), available: available() });
-            }
-            found
+    let mut reader = Reader { archive, reference, left: limits::DOCUMENT_BYTES };
+    let mut chosen: Vec<(usize, &Entry)> = Vec::new();
+    for (at, entry) in entries.iter().enumerate() {
+        let is_meant = match reference.which() {
+            None => true,
+            Some(Which::Tag(tag)) => entry.has_tag(tag),
+            Some(Which::Position(position)) => at == *position,
+            Some(Which::Digest(digest)) => reader.digest(entry)? == *digest,
+        };
+        // The same image under other names is one image.
+        let is_same = |(_, known): &(usize, &Entry)| known.config == entry.config && known.layers == entry.layers;
+        if is_meant && !chosen.iter().any(is_same) {
+            chosen.push((at, entry));
         }
-    };
-    let images = chosen.into_iter().map(|entry| image(archive, entry)).collect::<Result<Vec<_>, _>>()?;
-    if images.len() > 1 && !select::are_variants(&images) {
-        return Err(SourceError::SeveralImages { reference: name(), available: available() });
     }
-    select::by_platform(images, Vec::new(), wanted, reference)
+    if let (true, Some(which)) = (chosen.is_empty(), reference.which()) {
+        let all: Vec<_> = entries.iter().enumerate().collect();
+        return Err(choice::none(reference, which, labels(&all)));
+    }
+    let images = chosen.iter().map(|(_, entry)| reader.image(entry)).collect::<Result<Vec<_>, _>>()?;
+    if images.len() > 1 && !select::are_variants(&images) {
+        return Err(several(reference, &chosen));
+    }
+    select::by_platform(images, Vec::new(), Vec::new(), wanted, reference)
+}
+
+/// A name where it leads to one image, else the number.
+fn labels(images: &[(usize, &Entry)]) -> Vec<String> {
+    let label = |(at, entry): &(usize, &Entry)| match entry.tags().find(|tag| is_unique(tag, images)) {
+        Some(tag) => tag.to_owned(),
+        None => format!("@{at}"),
+    };
+    images.iter().map(label).collect()
+}
+
+fn is_unique(tag: &str, images: &[(usize, &Entry)]) -> bool {
+    let is_legal = format!("docker-archive:x:{tag}").parse::<Reference>().is_ok_and(|parsed| parsed.tag() == Some(tag));
+    is_legal && images.iter().filter(|(_, entry)| entry.has_tag(tag)).count() == 1
+}
+
+fn several(reference: &Reference, images: &[(usize, &Entry)]) -> SourceError {
+    let available = labels(images);
+    let tag = available.first().filter(|label| !label.starts_with('@')).cloned();
+    let which = tag.map(Which::Tag).or_else(|| images.first().map(|(at, _)| Which::Position(*at)));
+    let example = which.map_or_else(|| reference.clone(), |which| reference.choosing(which));
+    SourceError::SeveralImages { reference: reference.to_string(), available, example: example.to_string() }
 }
 
 fn entries(archive: &Archive) -> Result<Vec<Entry>, SourceError> {
     let member = "manifest.json";
     if archive.find(member)?.is_none() {
-        let hint = match (archive.find("oci-layout")?, archive.find("repositories")?) {
-            (Some(_), _) => " (perhaps oci-archive:FILE was meant)",
-            (_, Some(_)) => " (written by a docker older than 1.10; load it and save it again)",
-            _ => "",
+        let hint = match archive.find("repositories")? {
+            Some(_) => " (written by a docker older than 1.10; load it and save it again)".to_owned(),
+            None => guess::hint(archive.path()),
         };
         let found = "no member manifest.json".to_owned();
         return Err(SourceError::Kind {
@@ -82,57 +113,96 @@ fn entries(archive: &Archive) -> Result<Vec<Entry>, SourceError> {
         });
     }
     let bytes = document(archive, member)?;
-    serde_json::from_slice(&bytes).map_err(|source| SourceError::DockerJson {
+    let entries: Option<Vec<Entry>> = serde_json::from_slice(&bytes).map_err(|error| SourceError::DockerJson {
         archive: archive.path().to_owned(),
         member,
-        source,
-    })
+        line: error.line(),
+        column: error.column(),
+    })?;
+    let entries = entries.unwrap_or_default();
+    if entries.len() > limits::INDEX_MANIFESTS {
+        let (field, limit, found) = ("images", limits::INDEX_MANIFESTS, entries.len());
+        let source = OciError::TooMany { what: member.to_owned(), field, limit, found };
+        return Err(SourceError::Oci { place: archive.path().display().to_string(), source });
+    }
+    Ok(entries)
 }
 
-fn image(archive: &Archive, entry: &Entry) -> Result<Image, SourceError> {
-    let place = || archive.path().display().to_string();
-    let oci = |source| SourceError::Oci { place: place(), source };
-    let what = format!("config {}", entry.config);
-    let bytes = document(archive, &entry.config)?;
-    let digest = BlobDigest::from_bytes(Sha256Stream::of(&bytes));
-    if let Some(promised) = named_digest(&entry.config)
-        && promised != digest
-    {
-        return Err(SourceError::Blob { place: place(), what, source: BlobError::Digest { found: digest } });
+/// Reads configs, as many as one reference may lead to.
+struct Reader<'a> {
+    archive: &'a Archive,
+    reference: &'a Reference,
+    left: u64,
+}
+
+impl Reader<'_> {
+    fn config(&mut self, entry: &Entry) -> Result<Vec<u8>, SourceError> {
+        let bytes = document(self.archive, &entry.config)?;
+        let left = self.left.checked_sub(bytes.len() as u64);
+        self.left = left.ok_or_else(|| SourceError::TooManyDocuments {
+            reference: self.reference.to_string(),
+            limit: limits::DOCUMENT_BYTES,
+        })?;
+        Ok(bytes)
     }
-    let config = Config::parse(&bytes, &what).map_err(oci)?;
-    if entry.layers.len() > limits::LAYERS {
-        let (field, limit, found) = ("Layers", limits::LAYERS, entry.layers.len());
-        return Err(oci(OciError::TooMany { what: "manifest.json".to_owned(), field, limit, found }));
+
+    /// docker's name for the image.
+    fn digest(&mut self, entry: &Entry) -> Result<BlobDigest, SourceError> {
+        match named_digest(&entry.config) {
+            Some(digest) => Ok(digest),
+            None => Ok(BlobDigest::from_bytes(Sha256Stream::of(&self.config(entry)?))),
+        }
     }
-    config.check_layers(entry.layers.len(), &what).map_err(oci)?;
-    let layers = entry.layers.iter().zip(config.diff_ids()).map(|(name, &diff_id)| {
-        let span = member(archive, name)?;
-        let compression = compression(archive, span)?;
-        Ok(Layer { descriptor: None, diff_id: Some(diff_id), compression, place: Place::Member(span) })
-    });
-    let descriptor = Descriptor::new(MediaType::ImageConfig.as_ref(), digest, bytes.len() as u64);
-    Ok(Image {
-        manifest: Manifest::new(descriptor),
-        manifest_digest: None,
-        layers: layers.collect::<Result<_, SourceError>>()?,
-        platform: config.platform(),
-        config,
-        index_descriptor: None,
-        index: None,
-    })
+
+    fn image(&mut self, entry: &Entry) -> Result<Image, SourceError> {
+        let bytes = self.config(entry)?;
+        let archive = self.archive;
+        let place = || archive.path().display().to_string();
+        let oci = |source| SourceError::Oci { place: place(), source };
+        let what = format!("config {}", excerpt(&entry.config));
+        let digest = BlobDigest::from_bytes(Sha256Stream::of(&bytes));
+        if let Some(promised) = named_digest(&entry.config)
+            && promised != digest
+        {
+            return Err(SourceError::Blob { place: place(), what, source: BlobError::Digest { found: digest } });
+        }
+        let config = Config::parse(&bytes, &what).map_err(oci)?;
+        let names = entry.layers();
+        if names.len() > limits::LAYERS {
+            let (field, limit, found) = ("Layers", limits::LAYERS, names.len());
+            return Err(oci(OciError::TooMany { what: "manifest.json".to_owned(), field, limit, found }));
+        }
+        config.check_layers(names.len(), &what).map_err(oci)?;
+        let layers = names.iter().zip(config.diff_ids()).map(|(name, &diff_id)| {
+            let span = member(archive, name)?;
+            let compression = compression(archive, span)?;
+            Ok(Layer { descriptor: None, diff_id: Some(diff_id), compression, place: Place::Member(span) })
+        });
+        let descriptor = Descriptor::new(MediaType::ImageConfig.as_ref(), digest, bytes.len() as u64);
+        Ok(Image {
+            manifest: Manifest::new(descriptor),
+            manifest_digest: None,
+            layers: layers.collect::<Result<_, SourceError>>()?,
+            platform: config.platform(),
+            config,
+            index_descriptor: None,
+            index: None,
+        })
+    }
 }
 
 fn member(archive: &Archive, name: &str) -> Result<Span, SourceError> {
-    archive.find(name)?.ok_or_else(|| SourceError::MissingMember {
-        archive: archive.path().to_owned(),
-        member: name.chars().take(200).collect(),
-    })
+    archive
+        .find(name)?
+        .ok_or_else(|| SourceError::MissingMember { archive: archive.path().to_owned(), member: excerpt(name) })
 }
 
 fn compression(archive: &Archive, span: Span) -> Result<Compression, SourceError> {
     let mut head = Vec::new();
-    SpanReader::new(archive.file(), span).take(4).read_to_end(&mut head).map_err(|source| io(archive, source))?;
+    SpanReader::new(archive.file(), span)
+        .take(Compression::MAGIC as u64)
+        .read_to_end(&mut head)
+        .map_err(|source| io(archive, source))?;
     Ok(Compression::detect(&head))
 }
 
@@ -143,11 +213,16 @@ fn io(archive: &Archive, source: std::io::Error) -> SourceError {
 fn document(archive: &Archive, name: &str) -> Result<Vec<u8>, SourceError> {
     let span = member(archive, name)?;
     if span.len() > limits::MANIFEST_BYTES {
-        return Err(too_large(name, span.len()));
+        return Err(too_large(&excerpt(name), span.len()));
     }
     let mut bytes = Vec::new();
     SpanReader::new(archive.file(), span).read_to_end(&mut bytes).map_err(|source| io(archive, source))?;
     Ok(bytes)
+}
+
+/// Enough of a name from outside to recognise it.
+fn excerpt(name: &str) -> String {
+    name.chars().take(200).collect()
 }
 
 /// docker names a config after its digest: `HEX.json`, or `blobs/sha256/HEX`.

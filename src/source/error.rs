@@ -5,20 +5,29 @@ use std::path::PathBuf;
 
 use crate::digest::BlobDigest;
 use crate::oci::OciError;
+use crate::progress::Interrupted;
+use crate::spool::SpoolError;
+use crate::tar::ScanError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// The image is not there: exit code 2, as in skopeo.
     #[error("{reference}: expected the tag {tag:?}, found {}", listed(available))]
     NoTag { reference: String, tag: String, available: Vec<String> },
+    #[error("{reference}: expected the image {wanted}, found {}", listed(available))]
+    NoSuchImage { reference: String, wanted: String, available: Vec<String> },
+    /// `example` is a reference that leads to one of them.
     #[error("{reference}: expected one image, found several; name one of {}", listed(available))]
-    SeveralImages { reference: String, available: Vec<String> },
+    SeveralImages { reference: String, available: Vec<String>, example: String },
     #[error("{reference}: expected an image, found none{}", skipped(notes))]
     NoImage { reference: String, notes: Vec<String> },
-    #[error("{reference}: expected an image for {wanted}, found {}", listed(available))]
-    NoPlatform { reference: String, wanted: String, available: Vec<String> },
+    /// `absent` are platforms that an index names, but whose blobs are not there.
+    #[error("{reference}: expected an image for {wanted}, found {}{}", listed(available), named_only(absent))]
+    NoPlatform { reference: String, wanted: String, available: Vec<String>, absent: Vec<String> },
+    #[error("{reference}: expected an image, found none{}", named_only(platforms))]
+    Absent { reference: String, platforms: Vec<String> },
     #[error("{path}: expected {expected}, found {found}{hint}", path = path.display())]
-    Kind { path: PathBuf, expected: &'static str, found: String, hint: &'static str },
+    Kind { path: PathBuf, expected: &'static str, found: String, hint: String },
     #[error("{path}: {doing}: {source}", path = path.display())]
     Io { path: PathBuf, doing: &'static str, source: io::Error },
     #[error("{archive}: the member {member:?} is missing", archive = archive.display())]
@@ -32,14 +41,35 @@ pub enum SourceError {
     TooLarge { what: String, limit: u64, found: u64 },
     #[error("{archive}: expected at most {limit} members", archive = archive.display())]
     TooManyMembers { archive: PathBuf, limit: usize },
+    #[error("{archive}: expected members whose names have at most {limit} bytes in all", archive = archive.display())]
+    LongNames { archive: PathBuf, limit: usize },
+    #[error("{archive}: the archive is damaged: {source}", archive = archive.display())]
+    Tar { archive: PathBuf, source: ScanError },
+    #[error("{archive}: reading {what}: {source}", archive = archive.display())]
+    Packed { archive: PathBuf, what: &'static str, source: io::Error },
+    #[error("{archive}: unpacking it: {source}", archive = archive.display())]
+    Spool { archive: PathBuf, source: SpoolError },
+    #[error("{0}")]
+    Interrupted(#[from] Interrupted),
+    #[error(
+        "{reference}: the manifest names no layers, but the config lists {diff_ids} (docker 25.0 writes such archives); \
+         what manifest.json says is right{hint}"
+    )]
+    LayersElsewhere { reference: String, diff_ids: usize, hint: String },
+    #[error("{reference}: expected manifests and configs of at most {limit} bytes in all, found more")]
+    TooManyDocuments { reference: String, limit: u64 },
     #[error("{what}: indexes are nested more than {limit} deep")]
     TooDeep { what: String, limit: usize },
     #[error("{place}: {what}: {source}")]
     Blob { place: String, what: String, source: BlobError },
     #[error("{place}: {source}")]
     Oci { place: String, source: OciError },
-    #[error("{archive}: {member}: {source}", archive = archive.display())]
-    DockerJson { archive: PathBuf, member: &'static str, source: serde_json::Error },
+    /// Where it went wrong, and not what stands there.
+    #[error(
+        "{archive}: {member}: expected a list of images in JSON, as docker save writes it; line {line}, column {column} is \
+         something else", archive = archive.display()
+    )]
+    DockerJson { archive: PathBuf, member: &'static str, line: usize, column: usize },
 }
 
 impl SourceError {
@@ -61,20 +91,32 @@ impl SourceError {
             | Self::TooLarge { .. }
             | Self::TooDeep { .. }
             | Self::Blob { .. }
+            | Self::Absent { .. }
+            | Self::Tar { .. }
+            | Self::Packed { .. }
+            | Self::LayersElsewhere { .. }
+            | Self::TooManyDocuments { .. }
             | Self::DockerJson { .. } => true,
             Self::NoTag { .. }
+            | Self::NoSuchImage { .. }
             | Self::SeveralImages { .. }
             | Self::NoImage { .. }
             | Self::NoPlatform { .. }
             | Self::Kind { .. }
             | Self::Io { .. }
-            | Self::TooManyMembers { .. } => false,
+            | Self::TooManyMembers { .. }
+            | Self::LongNames { .. }
+            | Self::Spool { .. }
+            | Self::Interrupted(_) => false,
         }
     }
 
     /// True when a part of the image is damaged, and false when it is not there at all.
     pub fn is_spoilt(&self) -> bool {
-        let is_missing = matches!(self, Self::MissingMember { .. } | Self::Blob { source: BlobError::Missing, .. });
+        let is_missing = matches!(
+            self,
+            Self::MissingMember { .. } | Self::Absent { .. } | Self::Blob { source: BlobError::Missing, .. }
+        );
         self.is_damage() && !is_missing
     }
 }
@@ -104,8 +146,22 @@ impl BlobError {
     }
 }
 
+/// An index can name a thousand; that many help nobody.
+const LISTED: usize = 16;
+
 fn listed(names: &[String]) -> String {
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    match names {
+        [] => "none".to_owned(),
+        names if names.len() <= LISTED => names.join(", "),
+        names => format!("{} and {} more", names[..LISTED].join(", "), names.len() - LISTED),
+    }
+}
+
+fn named_only(platforms: &[String]) -> String {
+    match platforms {
+        [] => String::new(),
+        platforms => format!("; the index names {}, but the blobs are not there", listed(platforms)),
+    }
 }
 
 fn skipped(notes: &[String]) -> String {

@@ -1,11 +1,13 @@
 //! From a tag of an OCI layout to its images, through indexes.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::store::Store;
-use super::{Image, Layer, Notes, Place, SourceError, select};
+use super::{Image, Layer, Notes, Place, SourceError, choice, select};
+use crate::digest::BlobDigest;
 use crate::limits;
-use crate::oci::{Config, Descriptor, Document, Index, IndexEntry, Manifest, OciError, Platform, Reference};
+use crate::oci::{Config, Descriptor, Document, Index, IndexEntry, Manifest, OciError, Platform, Reference, Transport};
 use crate::oci::{layer_compression, may_be_manifest};
 
 pub(super) fn images(
@@ -15,62 +17,54 @@ pub(super) fn images(
     notes: &Notes,
 ) -> Result<Vec<Image>, SourceError> {
     let index = store.index()?;
-    let entries = entries(&index, reference)?;
-    let mut walk = Walk { store, wanted, notes, images: Vec::new(), others: Vec::new() };
+    let entries = choice::entries(&index, reference)?;
+    let mut walk = Walk::new(store, reference, wanted, notes);
+    walk.is_one_of_several = entries.len() > 1;
     for entry in &entries {
-        walk.enter(*entry, "index.json", None, 0)?;
+        walk.enter(entry.entry, "index.json", None, 0)?;
     }
-    let (images, others) = (walk.images, walk.others);
+    let Walk { images, others, absent, .. } = walk;
     if images.is_empty() && others.is_empty() {
-        return Err(SourceError::NoImage { reference: reference.to_string(), notes: notes.all() });
+        return Err(match absent.is_empty() {
+            true => SourceError::NoImage { reference: reference.to_string(), notes: notes.all() },
+            false => SourceError::Absent { reference: reference.to_string(), platforms: absent },
+        });
     }
     if entries.len() > 1 && !select::are_variants(&images) {
-        let available = images.iter().filter_map(|image| image.manifest_digest).map(|d| d.to_string()).collect();
-        return Err(SourceError::SeveralImages { reference: reference.to_string(), available });
+        return Err(choice::several(reference, &entries));
     }
-    select::by_platform(images, others, wanted, reference)
-}
-
-/// The entries of index.json that the tag, or its absence, means; each blob once.
-fn entries<'a>(index: &'a Index, reference: &Reference) -> Result<Vec<IndexEntry<'a>>, SourceError> {
-    let name = || reference.to_string();
-    let tags = index.tags();
-    let found = match reference.tag() {
-        Some(tag) => {
-            let found = index.tagged(Some(tag));
-            if found.is_empty() {
-                return Err(SourceError::NoTag { reference: name(), tag: tag.to_owned(), available: tags });
-            }
-            found
-        }
-        None => {
-            let others = index.tagged(None).into_iter().filter(|entry| !is_attachment(*entry));
-            let kinds = tags.len() + usize::from(others.count() > 0);
-            if kinds > 1 {
-                return Err(SourceError::SeveralImages { reference: name(), available: tags });
-            }
-            index.manifests().collect()
-        }
-    };
-    let mut entries: Vec<IndexEntry<'_>> = Vec::new();
-    for entry in found {
-        if entries.iter().all(|known| known.name() != entry.name()) {
-            entries.push(entry);
-        }
+    if wanted.is_none() && !absent.is_empty() {
+        let absent = absent.join(", ");
+        notes.add(format!("{reference}: left out {absent}: the index names it, but its blobs are not there"));
     }
-    Ok(entries)
+    select::by_platform(images, others, absent, wanted, reference)
 }
 
 struct Walk<'a> {
     store: &'a Store,
+    reference: &'a Reference,
     wanted: Option<&'a Platform>,
     notes: &'a Notes,
+    /// What was entered: the same again would be the same images.
+    seen: HashSet<(BlobDigest, Option<Platform>)>,
+    /// Bytes that manifests and configs may still have.
+    left: u64,
+    /// Then one without blobs may be left out.
+    is_one_of_several: bool,
     images: Vec<Image>,
     /// Platforms that are there but not wanted.
     others: Vec<Platform>,
+    /// Images that an index names, but whose blobs are not there.
+    absent: Vec<String>,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    fn new(store: &'a Store, reference: &'a Reference, wanted: Option<&'a Platform>, notes: &'a Notes) -> Self {
+        let (seen, left) = (HashSet::new(), limits::DOCUMENT_BYTES);
+        let (images, others, absent, is_one_of_several) = (Vec::new(), Vec::new(), Vec::new(), false);
+        Self { store, reference, wanted, notes, seen, left, is_one_of_several, images, others, absent }
+    }
+
     /// `within` names what the entry stands in, `index` is that document unless it is index.json.
     fn enter(
         &mut self,
@@ -90,19 +84,46 @@ impl Walk<'_> {
         if let (Some(platform), Some(wanted)) = (entry.platform(), self.wanted)
             && !platform.is_same_family(wanted)
         {
-            self.others.push(platform);
+            let descriptor = entry.descriptor(within).ok();
+            match descriptor.map(|entry| self.store.has(entry.digest)).transpose()? {
+                Some(false) => self.absent.push(platform.to_string()),
+                _ => self.others.push(platform),
+            }
             return Ok(());
         }
         let entry = entry.descriptor(within).map_err(|source| self.store.oci(source))?;
+        if !self.seen.insert((entry.digest, entry.platform())) {
+            return Ok(());
+        }
+        // docker saves one platform under an index that names all.
+        let may_be_absent = index.is_some() || self.is_one_of_several;
+        if may_be_absent && !self.store.has(entry.digest)? {
+            self.absent.push(shown(&entry));
+            return Ok(());
+        }
         let what = format!("manifest {}", entry.digest);
-        let bytes = self.store.document(&entry, &what)?;
+        let bytes = self.document(&entry, &what)?;
         match Document::parse(&bytes, &entry.media_type, &what).map_err(|source| self.store.oci(source))? {
             Document::Manifest(manifest) => self.image(manifest, &entry, index, &what),
             Document::Index(inner) => {
+                // Whatever platform the entry names, the images inside are the same.
+                if !self.seen.insert((entry.digest, None)) && entry.platform().is_some() {
+                    return Ok(());
+                }
                 let inner = Arc::new(inner);
                 inner.manifests().try_for_each(|entry| self.enter(entry, &what, Some(&inner), depth + 1))
             }
         }
+    }
+
+    fn document(&mut self, blob: &Descriptor, what: &str) -> Result<Vec<u8>, SourceError> {
+        let bytes = self.store.document(blob, what)?;
+        let left = self.left.checked_sub(bytes.len() as u64);
+        self.left = left.ok_or_else(|| SourceError::TooManyDocuments {
+            reference: self.reference.to_string(),
+            limit: limits::DOCUMENT_BYTES,
+        })?;
+        Ok(bytes)
     }
 
     fn image(
@@ -117,9 +138,16 @@ impl Walk<'_> {
             return Ok(());
         }
         let store = self.store;
+        if (index.is_some() || self.is_one_of_several) && self.is_absent(&manifest)? {
+            self.absent.push(shown(entry));
+            return Ok(());
+        }
         let name = format!("config {}", manifest.config().digest);
-        let bytes = store.document(manifest.config(), &name)?;
+        let bytes = self.document(manifest.config(), &name)?;
         let config = Config::parse(&bytes, &name).map_err(|source| store.oci(source))?;
+        if manifest.layers().is_empty() && !config.diff_ids().is_empty() && store.is_dockers() {
+            return Err(self.layers_elsewhere(config.diff_ids().len()));
+        }
         config.check_layers(manifest.layers().len(), &name).map_err(|source| store.oci(source))?;
         let layers = manifest.layers().iter().zip(config.diff_ids()).map(|(layer, &diff_id)| {
             Ok(Layer {
@@ -141,13 +169,37 @@ impl Walk<'_> {
         Ok(())
     }
 
+    /// An image of which nothing but the manifest is there was not saved. Where a part of the rest is missing, it is
+    /// damaged.
+    fn is_absent(&self, manifest: &Manifest) -> Result<bool, SourceError> {
+        for blob in [manifest.config()].into_iter().chain(manifest.layers()) {
+            if self.store.has(blob.digest)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn layers_elsewhere(&self, diff_ids: usize) -> SourceError {
+        let hint = match self.reference.transport() {
+            Transport::OciArchive => format!(" (read it as docker-archive:{})", self.store.path().display()),
+            _ => " (save the image again, or read the archive as docker-archive:)".to_owned(),
+        };
+        SourceError::LayersElsewhere { reference: self.reference.to_string(), diff_ids, hint }
+    }
+
     fn skip(&self, entry: &str, why: &str) {
         self.notes.add(format!("skipped {entry}: {why}"));
     }
 }
 
+/// The platform, or else the digest.
+fn shown(entry: &Descriptor) -> String {
+    entry.platform().map_or_else(|| entry.digest.to_string(), |platform| platform.to_string())
+}
+
 /// buildkit's attestations and whatever is no manifest, seen without opening it.
-fn is_attachment(entry: IndexEntry<'_>) -> bool {
+pub(super) fn is_attachment(entry: IndexEntry<'_>) -> bool {
     entry.platform().is_some_and(|platform| platform.is_unknown())
         || entry.annotation("vnd.docker.reference.type").is_some()
         || !may_be_manifest(entry.media_type())

@@ -1,10 +1,13 @@
 //! Where images come from: layouts, archives and directories, each seen as a manifest, a config and layers.
 
 mod archive;
+mod choice;
 mod docker;
 mod error;
+mod guess;
 mod index;
 mod layout;
+mod plain_file;
 mod read;
 mod rootfs;
 mod select;
@@ -15,20 +18,25 @@ mod tests;
 
 use std::fs::File;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::compression::Compression;
 use crate::digest::{BlobDigest, DiffId};
 use crate::oci::{Config, Descriptor, Index, Manifest, Platform, Reference, Transport};
+use crate::progress::Progress;
 use crate::span::Span;
+use crate::spool;
 
 pub use error::{BlobError, SourceError};
+pub use guess::guess;
 pub use index::IndexError;
 pub use read::{VerifyingReader, blob_reader};
 
 use archive::Archive;
+use plain_file::Scratch;
 use read::SpanReader;
+use rootfs::Rootfs;
 use store::Store;
 
 /// One image for one platform.
@@ -76,19 +84,34 @@ pub struct Source {
 enum Kind {
     Layout(Store),
     Docker(Archive),
-    Rootfs(PathBuf),
+    Rootfs(Rootfs),
 }
 
 impl Source {
+    /// As [`open_in`](Self::open_in), with the usual place for temporary files and nobody to stop it.
     pub fn open(reference: &Reference) -> Result<Self, SourceError> {
-        let path = reference.path();
+        Self::open_in(reference, &spool::default_dir(), &Progress::new())
+    }
+
+    /// An archive that is compressed or comes through a pipe is unpacked into a temporary file in `spool_dir`.
+    pub fn open_in(reference: &Reference, spool_dir: &Path, progress: &Progress) -> Result<Self, SourceError> {
+        let (path, notes) = (reference.path(), Notes::default());
+        let scratch = Scratch { dir: spool_dir, progress, notes: &notes };
         let kind = match reference.transport() {
             Transport::Oci => Kind::Layout(Store::open_dir(path)?),
-            Transport::OciArchive => Kind::Layout(Store::open_archive(path)?),
-            Transport::DockerArchive => Kind::Docker(Archive::open(path)?),
-            Transport::Dir => Kind::Rootfs(rootfs::check(path)?),
+            Transport::OciArchive => Kind::Layout(Store::open_archive(path, scratch)?),
+            Transport::DockerArchive => Kind::Docker(Archive::open(path, scratch)?),
+            Transport::Dir => Kind::Rootfs(Rootfs::open(path)?),
         };
-        Ok(Self { reference: reference.clone(), kind, notes: Notes::default() })
+        Ok(Self { reference: reference.clone(), kind, notes })
+    }
+
+    /// Gives a root file system a config. Every other image has its own.
+    pub fn with_config(mut self, config: Option<Config>) -> Self {
+        if let (Kind::Rootfs(root), Some(config)) = (&mut self.kind, config) {
+            root.config = Some(config);
+        }
+        self
     }
 
     pub fn reference(&self) -> &Reference {
@@ -100,14 +123,14 @@ impl Source {
         match &self.kind {
             Kind::Layout(store) => layout::images(store, &self.reference, platform, &self.notes),
             Kind::Docker(archive) => docker::images(archive, &self.reference, platform),
-            Kind::Rootfs(_) => Ok(vec![rootfs::image(platform)]),
+            Kind::Rootfs(root) => Ok(vec![root.image(&self.reference, platform)?]),
         }
     }
 
     /// A layer's bytes as stored, checked against its descriptor while they are read (see [`VerifyingReader`]).
     pub fn open_layer(&self, layer: &Layer) -> Result<Box<dyn Read + Send>, SourceError> {
         if let Kind::Rootfs(root) = &self.kind {
-            return Ok(Box::new(rootfs::TarStream::open(root, self.notes.clone())?));
+            return Ok(Box::new(rootfs::TarStream::open(&root.path, self.notes.clone())?));
         }
         let Some((file, span)) = self.span(layer)? else { return Ok(Box::new(std::io::empty())) };
         let reader = SpanReader::new(file, span);

@@ -4,10 +4,11 @@ use super::{Image, SourceError};
 use crate::oci::{Platform, Reference};
 
 /// Those for `wanted`: the very platform if it is there, else every variant of it when no variant was asked for.
-/// `others` are platforms that were seen but not loaded.
+/// `others` are platforms that were seen but not loaded, `absent` those whose blobs are not there.
 pub(super) fn by_platform(
     images: Vec<Image>,
     others: Vec<Platform>,
+    absent: Vec<String>,
     wanted: Option<&Platform>,
     reference: &Reference,
 ) -> Result<Vec<Image>, SourceError> {
@@ -31,6 +32,7 @@ pub(super) fn by_platform(
             reference: reference.to_string(),
             wanted: wanted.to_string(),
             available,
+            absent,
         });
     }
     Ok(images.into_iter().filter(|image| is(image, fits)).collect())

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::archive::Archive;
+use super::guess::hint;
+use super::plain_file::Scratch;
 use super::read::SpanReader;
 use super::{BlobError, SourceError, VerifyingReader};
 use crate::digest::BlobDigest;
@@ -27,28 +29,22 @@ impl Store {
             source,
         })?;
         if !meta.is_dir() {
-            let hint = " (perhaps oci-archive:FILE or docker-archive:FILE was meant)";
-            return Err(not_a_layout(path, "a file", hint));
+            return Err(not_a_layout(path, "a file"));
         }
         let store = Self::Dir(path.to_owned());
-        store.check(|| match path.join("version").exists() && path.join("manifest.json").exists() {
-            true => " (this is skopeo's dir: format; convert it: skopeo copy dir:IN oci:OUT)",
-            false => " (perhaps dir:ROOTFS was meant)",
-        })?;
+        store.check()?;
         Ok(store)
     }
 
-    pub(super) fn open_archive(path: &Path) -> Result<Self, SourceError> {
-        let archive = Archive::open(path)?;
-        let is_docker = archive.find("manifest.json")?.is_some();
-        let store = Self::Archive(archive);
-        store.check(|| if is_docker { " (perhaps docker-archive:FILE was meant)" } else { "" })?;
+    pub(super) fn open_archive(path: &Path, scratch: Scratch<'_>) -> Result<Self, SourceError> {
+        let store = Self::Archive(Archive::open(path, scratch)?);
+        store.check()?;
         Ok(store)
     }
 
-    fn check(&self, hint: impl Fn() -> &'static str) -> Result<(), SourceError> {
+    fn check(&self) -> Result<(), SourceError> {
         let Some((file, span)) = self.find("oci-layout")? else {
-            return Err(not_a_layout(self.path(), "no file oci-layout", hint()));
+            return Err(not_a_layout(self.path(), "no file oci-layout"));
         };
         let bytes = self.read_small("oci-layout", file, span)?;
         oci::check_layout_file(&bytes, "oci-layout").map_err(|source| self.oci(source))
@@ -56,7 +52,7 @@ impl Store {
 
     pub(super) fn index(&self) -> Result<Index, SourceError> {
         let Some((file, span)) = self.find("index.json")? else {
-            return Err(not_a_layout(self.path(), "no file index.json", ""));
+            return Err(not_a_layout(self.path(), "no file index.json"));
         };
         let bytes = self.read_small("index.json", file, span)?;
         Index::parse(&bytes, "index.json").map_err(|source| self.oci(source))
@@ -87,6 +83,16 @@ impl Store {
                 None => self.io("reading a blob", error),
             }),
         }
+    }
+
+    /// False for a blob that is named only.
+    pub(super) fn has(&self, digest: BlobDigest) -> Result<bool, SourceError> {
+        Ok(self.find(&format!("blobs/sha256/{}", digest.hex()))?.is_some())
+    }
+
+    /// True for an archive that docker load reads, too.
+    pub(super) fn is_dockers(&self) -> bool {
+        matches!(self.find("manifest.json"), Ok(Some(_)))
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -133,7 +139,12 @@ fn open_regular(path: &Path) -> Result<Option<(Arc<File>, Span)>, SourceError> {
         Ok(meta) if meta.is_file() => {}
         Ok(_) => {
             let found = "something else".to_owned();
-            return Err(SourceError::Kind { path: path.to_owned(), expected: "a regular file", found, hint: "" });
+            return Err(SourceError::Kind {
+                path: path.to_owned(),
+                expected: "a regular file",
+                found,
+                hint: String::new(),
+            });
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(io(error)),
@@ -147,6 +158,7 @@ pub(super) fn too_large(what: &str, found: u64) -> SourceError {
     SourceError::TooLarge { what: what.to_owned(), limit: limits::MANIFEST_BYTES, found }
 }
 
-fn not_a_layout(path: &Path, found: &str, hint: &'static str) -> SourceError {
-    SourceError::Kind { path: path.to_owned(), expected: "an OCI layout", found: found.to_owned(), hint }
+fn not_a_layout(path: &Path, found: &str) -> SourceError {
+    let (path, hint) = (path.to_owned(), hint(path));
+    SourceError::Kind { path, expected: "an OCI layout", found: found.to_owned(), hint }
 }

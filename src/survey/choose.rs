@@ -57,5 +57,5 @@ fn nothing_common(images: &[Image], others: &[(&Source, Vec<Image>)]) -> SourceE
     let culprit = others.iter().find(|(_, other)| lacks(other)).or(others.first());
     let (reference, available) =
         culprit.map(|(source, other)| (source.reference().to_string(), names(other))).unwrap_or_default();
-    SourceError::NoPlatform { reference, wanted: names(images).join(" or "), available }
+    SourceError::NoPlatform { reference, wanted: names(images).join(" or "), available, absent: Vec::new() }
 }

@@ -26,6 +26,8 @@ pub struct Verdict {
     pub entries: u64,
     /// In the order of the paths, platform by platform.
     pub differences: Vec<Difference>,
+    /// What was left out of what the references name.
+    pub notes: Vec<String>,
 }
 
 /// A [`Difference::what`].
@@ -79,7 +81,8 @@ pub fn verify(
     options: JobOptions,
     progress: &Progress,
 ) -> Result<Verdict, Error> {
-    let (source_a, source_b) = (Source::open(a)?, Source::open(b)?);
+    let (source_a, source_b) =
+        (Source::open_in(a, &options.spool_dir, progress)?, Source::open_in(b, &options.spool_dir, progress)?);
     let (images_a, images_b) = (source_a.images(platform)?, source_b.images(platform)?);
     let mut verdict = Verdict::default();
     let pairs = pairs(&images_a, &images_b, [a, b]);
@@ -104,6 +107,7 @@ pub fn verify(
             verdict.differences[first..].iter_mut().for_each(|difference| difference.platform = platform.cloned());
         }
     }
+    verdict.notes = [source_a, source_b].iter().flat_map(Source::take_notes).collect();
     Ok(verdict)
 }
 

@@ -13,4 +13,5 @@ mod options;
 mod owners;
 mod previous;
 mod rechunk;
+mod sources;
 mod verify;

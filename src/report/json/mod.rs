@@ -16,7 +16,6 @@ use crate::inspect::{InspectedImage, Inspection};
 use crate::oci::Platform;
 use crate::verify::Verdict;
 
-
 fn print(report: &impl Serialize) -> String {
     let mut text = serde_json::to_string_pretty(report).expect("structs of strings and numbers");
     text.push('\n');

@@ -1,0 +1,138 @@
+//! What to type instead of a reference that can't be taken. Every command and reference here works as it is printed.
+
+use std::path::Path;
+
+use restrata::oci::Transport;
+use restrata::source::guess;
+
+/// For an image to read.
+pub fn source(text: &str) -> String {
+    if let Some((transport, name)) = foreign(text) {
+        let layout = layout(name);
+        let preserved = preserved(transport);
+        let command = format!("skopeo copy {preserved}{} {layout}", quoted(text));
+        return format!("copy the image into a layout, and name {layout} in its place:\n  {command}");
+    }
+    let (path, tag) = split(text);
+    if let Some(transport) = guess(Path::new(path)) {
+        let tag = if transport == Transport::Dir { String::new() } else { tag };
+        return format!("perhaps {}:{path}{tag}", transport.name());
+    }
+    if Path::new(path).exists() || looks_local(path) {
+        let found = if Path::new(path).exists() { "holds no image that this version reads" } else { "is not there" };
+        return format!("{path} {found}");
+    }
+    let layout = layout(text);
+    let command = format!("skopeo copy --all --preserve-digests {} {layout}", quoted(&format!("docker://{text}")));
+    format!("there is no file {path}; for an image in a registry, copy it and name {layout} in its place:\n  {command}")
+}
+
+/// For a place to write to.
+pub fn destination(text: &str) -> String {
+    if let Some((transport, name)) = foreign(text) {
+        let layout = layout(name);
+        let preserved = preserved(transport);
+        let command = format!("skopeo copy {preserved}{layout} {}", quoted(text));
+        return format!("write to {layout}, and copy it from there:\n  {command}");
+    }
+    if let Some(path) = text.strip_prefix("docker-archive:") {
+        let layout = layout(path);
+        return format!("write to {layout}, and copy it from there:\n  skopeo copy {layout} {}", quoted(text));
+    }
+    let text = text.strip_prefix("dir:").unwrap_or(text);
+    let (path, tag) = split(text);
+    let transport = if path.ends_with(".tar") || Path::new(path).is_file() { "oci-archive" } else { "oci" };
+    format!("perhaps {transport}:{path}{tag}")
+}
+
+/// A transport of skopeo that restrata has not, and what it names.
+fn foreign(text: &str) -> Option<(&str, &str)> {
+    let (transport, name) = text.split_once(':')?;
+    ["docker", "containers-storage", "docker-daemon"].contains(&transport).then_some((transport, name))
+}
+
+/// docker's daemon takes and gives its own format alone.
+fn preserved(transport: &str) -> &'static str {
+    if transport == "docker-daemon" { "" } else { "--all --preserve-digests " }
+}
+
+/// A path and what follows its first colon, the colon included.
+fn split(text: &str) -> (&str, String) {
+    match text.split_once(':') {
+        Some((path, tag)) if !Path::new(text).exists() => (path, format!(":{tag}")),
+        _ => (text, String::new()),
+    }
+}
+
+fn looks_local(path: &str) -> bool {
+    ["/", "./", "../", "~"].iter().any(|start| path.starts_with(start)) || path.contains(".tar")
+}
+
+/// A layout named after the image: `oci:app:v1` for `registry.example/team/app:v1`.
+fn layout(name: &str) -> String {
+    let name = name.split('@').next().unwrap_or(name).trim_end_matches('/');
+    let last = name.rsplit(['/', ']']).next().unwrap_or(name);
+    let (name, tag) = last.split_once(':').unwrap_or((last, "latest"));
+    let name = name.strip_suffix(".tar").unwrap_or(name);
+    let word = |text: &str, other: &str| {
+        let kept: String = text.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')).collect();
+        let kept = kept.trim_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned();
+        if kept.is_empty() { other.to_owned() } else { kept }
+    };
+    let place = format!("oci:{}:{}", word(name, "image"), word(tag, "latest"));
+    // A tag may not have two separators in a row.
+    match place.parse::<restrata::oci::Reference>() {
+        Ok(_) => place,
+        Err(_) => format!("oci:{}:latest", word(name, "image")),
+    }
+}
+
+/// As a shell takes it for one word.
+fn quoted(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@+=[]~".contains(c);
+    if text.chars().all(is_plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_ready_to_paste() {
+        let copy = "skopeo copy --all --preserve-digests";
+        for (text, ends) in [
+            (
+                "docker://registry.example:5000/a/app:v1",
+                format!("{copy} docker://registry.example:5000/a/app:v1 oci:app:v1"),
+            ),
+            ("docker://alpine", format!("{copy} docker://alpine oci:alpine:latest")),
+            ("docker://alpine@sha256:00", format!("{copy} docker://alpine@sha256:00 oci:alpine:latest")),
+            ("containers-storage:localhost/app", format!("{copy} containers-storage:localhost/app oci:app:latest")),
+            ("docker-daemon:app:v1", "skopeo copy docker-daemon:app:v1 oci:app:v1".to_owned()),
+            ("alpine:3.19", format!("{copy} docker://alpine:3.19 oci:alpine:3.19")),
+            ("docker://x; rm y", format!("{copy} 'docker://x; rm y' oci:xrmy:latest")),
+        ] {
+            let hint = source(text);
+            assert!(hint.ends_with(&format!("\n  {ends}")), "{hint}");
+        }
+        let pushed = destination("docker://registry.example/app:v2");
+        assert!(pushed.ends_with(&format!("\n  {copy} oci:app:v2 docker://registry.example/app:v2")), "{pushed}");
+        assert!(
+            destination("docker-archive:/tmp/app.tar")
+                .ends_with("\n  skopeo copy oci:app:latest docker-archive:/tmp/app.tar")
+        );
+    }
+
+    #[test]
+    fn only_what_can_be_written_is_named_for_a_destination() {
+        assert_eq!(destination("images:v1"), "perhaps oci:images:v1");
+        assert_eq!(destination("dir:images"), "perhaps oci:images");
+        assert_eq!(destination("out/app.tar:v1"), "perhaps oci-archive:out/app.tar:v1");
+    }
+
+    #[test]
+    fn what_is_not_there_is_no_image_in_a_registry() {
+        assert_eq!(source("./no/such"), "./no/such is not there");
+        assert_eq!(source("no-such.tar.gz"), "no-such.tar.gz is not there");
+    }
+}

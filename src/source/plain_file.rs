@@ -1,0 +1,147 @@
+//! An archive as a file that can be read anywhere: as it stands, or unpacked once into a temporary file.
+
+use std::fs::{File, FileType, Metadata};
+use std::io::{self, Read};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::fs::{FileExt as _, FileTypeExt as _};
+use std::path::Path;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, OFlags};
+
+use super::{Notes, SourceError};
+use crate::codec::decompress;
+use crate::compression::Compression;
+use crate::limits;
+use crate::progress::{Interrupted, Progress};
+use crate::spool::Spool;
+
+/// Where an archive is unpacked that can't be read in place, and who may stop that.
+#[derive(Clone, Copy)]
+pub(super) struct Scratch<'a> {
+    pub dir: &'a Path,
+    pub progress: &'a Progress,
+    pub notes: &'a Notes,
+}
+
+/// The tar at `path`, and its size.
+pub(super) fn open(path: &Path, scratch: Scratch<'_>) -> Result<(File, u64), SourceError> {
+    let io = |source| io_error(path, "opening the archive", source);
+    let meta = std::fs::metadata(path).map_err(io)?;
+    let file = match meta.file_type() {
+        kind if kind.is_socket() => stdin(path).map_err(io)?.ok_or_else(|| no_tar(path, "a socket")),
+        kind if kind.is_file() || kind.is_fifo() => open_at_once(path).map_err(io).map(File::from),
+        kind => Err(no_tar(path, name(kind))),
+    }?;
+    // Asked again: something else may stand there by now.
+    let meta = file.metadata().map_err(io)?;
+    if !meta.is_file() {
+        let pipe = Pipe { file, progress: scratch.progress };
+        return unpack(path, "a pipe", pipe, scratch);
+    }
+    match packing(&file, path, &meta)? {
+        Compression::None => Ok((file, meta.len())),
+        packed => unpack(path, packed.name(), file, scratch),
+    }
+}
+
+/// Never waits: a FIFO without a writer would hold the run where Ctrl-C can't reach it.
+fn open_at_once(path: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    Ok(rustix::fs::open(path, flags, Mode::empty())?)
+}
+
+/// Sockets can't be opened by their path. Standard input is open already.
+fn stdin(path: &Path) -> io::Result<Option<File>> {
+    let is_stdin = ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"].iter().any(|name| path == Path::new(name));
+    is_stdin.then(|| io::stdin().as_fd().try_clone_to_owned().map(File::from)).transpose()
+}
+
+fn packing(file: &File, path: &Path, meta: &Metadata) -> Result<Compression, SourceError> {
+    if meta.len() == 0 {
+        return Err(no_tar(path, "an empty file"));
+    }
+    let mut magic = [0; Compression::MAGIC];
+    let got = file.read_at(&mut magic, 0).map_err(|source| io_error(path, "reading the archive", source))?;
+    Ok(Compression::detect(&magic[..got]))
+}
+
+/// `what` says why the archive can't be read in place.
+fn unpack(
+    path: &Path,
+    what: &'static str,
+    from: impl Read + Send,
+    scratch: Scratch<'_>,
+) -> Result<(File, u64), SourceError> {
+    let spooled = |source| SourceError::Spool { archive: path.to_owned(), source };
+    let packed = |source: io::Error| match scratch.progress.check() {
+        Err(Interrupted) => SourceError::Interrupted(Interrupted),
+        Ok(()) => SourceError::Packed { archive: path.to_owned(), what, source },
+    };
+    let spool = Spool::new(scratch.dir).map_err(spooled)?;
+    let (mut tar, _) = decompress(from).map_err(packed)?;
+    let (mut piece, mut size) = (vec![0; PIECE], 0);
+    loop {
+        scratch.progress.check()?;
+        let got = match tar.read(&mut piece) {
+            Ok(0) => break,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read.map_err(packed)?,
+        };
+        size += got as u64;
+        if size > limits::UNPACKED_ARCHIVE_BYTES {
+            let what = format!("{}, unpacked", path.display());
+            return Err(SourceError::TooLarge { what, limit: limits::UNPACKED_ARCHIVE_BYTES, found: size });
+        }
+        spool.append(&piece[..got]).map_err(spooled)?;
+    }
+    if size == 0 {
+        return Err(no_tar(path, "nothing in it"));
+    }
+    scratch.notes.add(format!(
+        "{}: unpacked into a temporary file of {size} bytes in {}, since {what} can't be read in parts",
+        path.display(),
+        scratch.dir.display()
+    ));
+    Ok((spool.into_file(), size))
+}
+
+const PIECE: usize = 1 << 20;
+
+/// A pipe that is read only when there is something to read, so that an interrupt is seen in time.
+struct Pipe<'a> {
+    file: File,
+    progress: &'a Progress,
+}
+
+impl Read for Pipe<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let wait = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+        loop {
+            self.progress.check().map_err(io::Error::other)?;
+            let mut polled = [PollFd::new(&self.file, PollFlags::IN)];
+            match poll(&mut polled, Some(&wait)) {
+                Ok(0) => continue,
+                Err(error) => return Err(error.into()),
+                Ok(_) => {}
+            }
+            match self.file.read(buf) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                read => return read,
+            }
+        }
+    }
+}
+
+fn name(kind: FileType) -> &'static str {
+    if kind.is_dir() { "a directory" } else { "a device" }
+}
+
+pub(super) fn no_tar(path: &Path, found: &'static str) -> SourceError {
+    let hint = super::guess::hint(path);
+    SourceError::Kind { path: path.to_owned(), expected: "a tar file", found: found.to_owned(), hint }
+}
+
+fn io_error(path: &Path, doing: &'static str, source: io::Error) -> SourceError {
+    SourceError::Io { path: path.to_owned(), doing, source }
+}

@@ -1,0 +1,281 @@
+//! Every hint works as it is printed: each one is made to appear, and what it says is then run.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Output;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::{code, err, images, restrata};
+
+struct Place {
+    dir: TempDir,
+    root: String,
+    layout: String,
+}
+
+/// A layout, archives of both kinds, and a root file system.
+fn place() -> Place {
+    let dir = TempDir::new().unwrap();
+    let (root, layout) = images(dir.path());
+    let place = Place { dir, root, layout };
+    place.done(&["rechunk", "-q", &place.root, &place.layout]);
+    place.done(&["rechunk", "-q", &place.root, &format!("oci-archive:{}:v1", place.text("oci.tar"))]);
+    place.docker("docker.tar", &["app:1"]);
+    place.docker("two.tar", &["app:1", "app:2"]);
+    place.docker("nameless.tar", &["", ""]);
+    let gzip = fs::File::create(place.path("docker.tar.gz")).unwrap();
+    let mut gzip = flate2::write::GzEncoder::new(gzip, flate2::Compression::fast());
+    std::io::copy(&mut fs::File::open(place.path("docker.tar")).unwrap(), &mut gzip).unwrap();
+    gzip.finish().unwrap();
+    place
+}
+
+impl Place {
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn text(&self, name: &str) -> String {
+        self.path(name).display().to_string()
+    }
+
+    fn done(&self, arguments: &[&str]) -> Output {
+        let output = restrata(arguments);
+        assert_eq!(code(&output), 0, "{arguments:?}: {}", err(&output));
+        output
+    }
+
+    /// docker's archive with an image of one layer for each tag.
+    fn docker(&self, name: &str, tags: &[&str]) {
+        let mut archive = ::tar::Builder::new(fs::File::create(self.path(name)).unwrap());
+        let mut add = |name: &str, bytes: &[u8]| {
+            let mut header = ::tar::Header::new_ustar();
+            header.set_size(bytes.len() as u64);
+            header.set_mode(0o644);
+            archive.append_data(&mut header, name, bytes).unwrap();
+        };
+        let mut list = Vec::new();
+        for (at, tag) in tags.iter().enumerate() {
+            let mut tar =
+                restrata::tar::encode(&restrata::tar::Header::new(format!("d{at}/"), restrata::tar::EntryKind::Dir));
+            tar.resize(tar.len() + 1024, 0);
+            let digest = restrata::digest::BlobDigest::from_bytes(restrata::codec::Sha256Stream::of(&tar));
+            let config = json!({"os": "linux", "architecture": "amd64",
+                "rootfs": {"type": "layers", "diff_ids": [digest.to_string()]}});
+            add(&format!("c{at}.json"), config.to_string().as_bytes());
+            add(&format!("l{at}.tar"), &tar);
+            let tags = if tag.is_empty() { Value::Null } else { json!([tag]) };
+            list.push(json!({"Config": format!("c{at}.json"), "RepoTags": tags, "Layers": [format!("l{at}.tar")]}));
+        }
+        add("manifest.json", Value::from(list).to_string().as_bytes());
+        archive.finish().unwrap();
+    }
+
+    /// Runs the command, and again with `reference` replaced by the one that follows `before` in what it says.
+    fn follows(&self, arguments: &[&str], reference: &str, before: &str) {
+        let refused = restrata(arguments);
+        assert_ne!(code(&refused), 0, "{arguments:?}");
+        let said = err(&refused);
+        let (_, rest) = said.split_once(before).unwrap_or_else(|| panic!("{arguments:?}: no {before:?} in {said}"));
+        let end = rest.find([' ', '\n', ')']).unwrap_or(rest.len());
+        let again: Vec<&str> =
+            arguments.iter().map(|word| if *word == reference { &rest[..end] } else { *word }).collect();
+        self.done(&again);
+    }
+
+    /// The command below a hint, which the shell takes apart; `skopeo` prints its arguments, one a line.
+    fn command(&self, arguments: &[&str]) -> Vec<String> {
+        let refused = restrata(arguments);
+        assert_eq!(code(&refused), 64, "{arguments:?}: {}", err(&refused));
+        let said = err(&refused);
+        let command = said.lines().find(|line| line.starts_with("  skopeo copy ")).unwrap_or_else(|| panic!("{said}"));
+        let script = format!("skopeo() {{ printf '%s\\n' \"$@\"; }}\n{command}");
+        let output = std::process::Command::new("sh").args(["-euc", &script]).output().unwrap();
+        assert!(output.status.success(), "{said}");
+        String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+    }
+}
+
+#[test]
+fn a_path_gets_its_transport() {
+    let place = place();
+    for name in ["oci.tar", "docker.tar", "docker.tar.gz", "out", "root"] {
+        let path = place.text(name);
+        place.follows(&["verify", &path, &place.reference(name)], &path, "hint: perhaps ");
+    }
+    let tagged = format!("{}:app:1", place.text("docker.tar"));
+    place.follows(&["inspect", &tagged], &tagged, "hint: perhaps ");
+    let tagged = format!("{}:v1", place.text("out"));
+    place.follows(&["check", &tagged], &tagged, "hint: perhaps ");
+}
+
+impl Place {
+    fn reference(&self, name: &str) -> String {
+        let transport = match name {
+            "oci.tar" => "oci-archive",
+            "out" => "oci",
+            "root" => "dir",
+            _ => "docker-archive",
+        };
+        format!("{transport}:{}", self.text(name))
+    }
+}
+
+#[test]
+fn a_wrong_transport_is_told_the_right_one() {
+    let place = place();
+    for (wrong, names) in [
+        ("oci", &["oci.tar", "docker.tar", "docker.tar.gz", "root"][..]),
+        ("oci-archive", &["docker.tar", "docker.tar.gz", "out", "root"]),
+        ("docker-archive", &["oci.tar", "out", "root"]),
+        ("dir", &["oci.tar", "docker.tar", "out"]),
+    ] {
+        for name in names {
+            let reference = format!("{wrong}:{}", place.text(name));
+            place.follows(&["verify", &reference, &place.reference(name)], &reference, "(perhaps ");
+        }
+    }
+}
+
+#[test]
+fn one_of_several_images_is_named() {
+    let place = place();
+    for name in ["two.tar", "nameless.tar"] {
+        let reference = format!("docker-archive:{}", place.text(name));
+        place.follows(&["inspect", &reference], &reference, "hint: such as ");
+        // Each of those that are listed, too.
+        let said = err(&restrata(&["inspect", &reference]));
+        let (_, list) = said.lines().next().unwrap().split_once("name one of ").unwrap();
+        for choice in list.split(", ") {
+            place.done(&["inspect", &format!("{reference}:{choice}")]);
+        }
+    }
+    // The same tag twice, and a tag beside images without any.
+    let index = place.path("out/index.json");
+    let mut value: Value = serde_json::from_slice(&fs::read(&index).unwrap()).unwrap();
+    let other = place.layout.replace(":v1", ":v2");
+    place.done(&["rechunk", "-q", &place.root, &other, "--label", "other=1"]);
+    let second = serde_json::from_slice::<Value>(&fs::read(&index).unwrap()).unwrap()["manifests"][1].clone();
+    let reference = format!("oci:{}", place.text("out"));
+    for (tag, asked) in [(json!("v1"), format!("{reference}:v1")), (Value::Null, reference.clone())] {
+        let mut second = second.clone();
+        second["annotations"]["org.opencontainers.image.ref.name"] = tag;
+        value["manifests"] = json!([value["manifests"][0], second]);
+        fs::write(&index, value.to_string()).unwrap();
+        for arguments in
+            [&["inspect", &asked][..], &["check", &asked], &["verify", &asked, &place.root, "--ignore", "mtime"]]
+        {
+            place.follows(arguments, &asked, "hint: such as ");
+        }
+    }
+}
+
+#[test]
+fn a_destination_is_one_that_can_be_written() {
+    let place = place();
+    let layout = format!("oci:{}", place.text("out"));
+    place.follows(&["rechunk", "-q", &place.root, &layout], &layout, "hint: such as ");
+    for name in ["new-layout", "new-layout:v1", "new.tar", "oci.tar:v2", "out:v3"] {
+        let path = place.text(name);
+        place.follows(&["rechunk", "-q", &place.root, &path], &path, "hint: perhaps ");
+    }
+    let dir = format!("dir:{}", place.text("new-dir"));
+    place.follows(&["rechunk", "-q", &place.root, &dir], &dir, "hint: perhaps ");
+}
+
+/// Publishing and fetching is skopeo's; what it would be told is looked at.
+#[test]
+fn other_transports_are_skopeos() {
+    let place = place();
+    let docker_archive = format!("docker-archive:{}", place.text("new docker.tar"));
+    for (reference, all) in [
+        ("docker://registry.example:5000/team/app:v1", true),
+        ("docker://registry.example/app@sha256:aa", true),
+        ("containers-storage:localhost/app:v1", true),
+        ("containers-storage:[overlay@/a b]localhost/app", true),
+        ("docker-daemon:app:v1", false),
+        ("docker://it's", true),
+    ] {
+        for arguments in [
+            &["inspect", reference][..],
+            &["verify", reference, "oci:b"],
+            &["rechunk", "oci:a", "oci:b", "--previous", reference],
+        ] {
+            let command = place.command(arguments);
+            let (from, to) = (&command[command.len() - 2], &command[command.len() - 1]);
+            assert_eq!((from.as_str(), command.len() == 5), (reference, all), "{command:?}");
+            assert_eq!(to.parse::<restrata::oci::Reference>().unwrap().transport().name(), "oci");
+        }
+        let command = place.command(&["rechunk", &place.root, reference]);
+        let (from, to) = (&command[command.len() - 2], &command[command.len() - 1]);
+        assert_eq!(to, reference);
+        assert_eq!(from.parse::<restrata::oci::Reference>().unwrap().transport().name(), "oci");
+    }
+    assert_eq!(place.command(&["inspect", "quay.io/team/app:v1"])[3], "docker://quay.io/team/app:v1");
+    let command = place.command(&["rechunk", &place.root, &docker_archive]);
+    assert_eq!((command.len(), &command[2]), (3, &docker_archive));
+}
+
+/// skopeo's own directories look like none of restrata's.
+#[test]
+fn a_directory_of_skopeo_is_converted() {
+    let place = place();
+    let dir = place.path("skopeo");
+    fs::create_dir(&dir).unwrap();
+    fs::write(dir.join("manifest.json"), "{}").unwrap();
+    fs::write(dir.join("version"), "Directory Transport Version: 1.1\n").unwrap();
+    for transport in ["dir", "oci"] {
+        let said = err(&restrata(&["inspect", &format!("{transport}:{}", dir.display())]));
+        let (from, to) = (format!("dir:{}", dir.display()), format!("oci:{}.oci", dir.display()));
+        assert!(said.ends_with(&format!("convert it: skopeo copy --all {from} {to})\n")), "{said}");
+    }
+}
+
+#[test]
+fn a_layout_of_ostree_becomes_a_plain_image() {
+    let place = place();
+    let config = place.path("config.json");
+    fs::write(&config, r#"{"config":{"Labels":{"ostree.commit":"ab","ostree.final-diffid":"cd"}}}"#).unwrap();
+    let mut arguments = vec!["rechunk", "-q", &place.root, "oci:DEST", "--config", config.to_str().unwrap()];
+    let dest = format!("oci:{}", place.text("plain"));
+    arguments[3] = &dest;
+    let refused = restrata(&arguments);
+    let said = err(&refused);
+    let (_, hint) = said.split_once("hint: ").unwrap();
+    let (options, _) = hint.split_once(" makes it").unwrap();
+    arguments.extend(options.split(' '));
+    place.done(&arguments);
+}
+
+#[test]
+fn a_place_for_temporary_files_is_asked_for() {
+    let place = place();
+    let (spool, missing) = (place.text("spool"), place.text("missing"));
+    fs::create_dir(&spool).unwrap();
+    for new in [place.root.clone(), place.reference("docker.tar.gz")] {
+        let dest = place.layout.replace(":v1", ":spooled");
+        let mut arguments = ["rechunk", "-q", &new, &dest, "--tmpdir", &missing];
+        let said = err(&restrata(&arguments));
+        assert!(said.contains(&missing) && said.contains("hint: temporary files go to --tmpdir DIR"), "{said}");
+        arguments[5] = &spool;
+        place.done(&arguments);
+    }
+    assert_eq!(fs::read_dir(&spool).unwrap().count(), 0);
+}
+
+#[test]
+fn a_config_is_for_root_file_systems() {
+    let place = place();
+    let config = place.text("config.json");
+    fs::write(&config, "secret").unwrap();
+    let run = |new: &str| restrata(&["rechunk", "-q", new, &place.layout, "--config", &config]);
+    let (wrong, broken) = (run(&place.layout), run(&place.root));
+    assert_eq!((code(&wrong), code(&broken)), (64, 1));
+    assert!(err(&wrong).contains("--config is for dir:ROOTFS"), "{}", err(&wrong));
+    assert!(err(&broken).contains(&format!("--config {config}: expected JSON")), "{}", err(&broken));
+    assert!(!err(&broken).contains("secret"));
+    fs::write(&config, format!("{{\"os\":\"{}\"}}", "x".repeat(5 << 20))).unwrap();
+    assert!(err(&run(&place.root)).contains("expected at most 4194304 bytes"));
+}
