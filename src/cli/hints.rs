@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use restrata::oci::Transport;
-use restrata::source::guess;
+use restrata::source::{Guess, guess};
 
 /// For an image to read.
 pub fn source(text: &str) -> String {
@@ -14,9 +14,11 @@ pub fn source(text: &str) -> String {
         return format!("copy the image into a layout, and name {layout} in its place:\n  {command}");
     }
     let (path, tag) = split(text);
-    if let Some(transport) = guess(Path::new(path)) {
-        let tag = if transport == Transport::Dir { String::new() } else { tag };
-        return format!("perhaps {}:{path}{tag}", transport.name());
+    match guess(Path::new(path)) {
+        Some(Guess::Reads(Transport::Dir)) => return format!("perhaps dir:{path}"),
+        Some(Guess::Reads(transport)) => return format!("perhaps {}:{path}{tag}", transport.name()),
+        Some(other) => return other.advice(Path::new(path)),
+        None => {}
     }
     if Path::new(path).exists() || looks_local(path) {
         let found = if Path::new(path).exists() { "holds no image that this version reads" } else { "is not there" };

@@ -11,36 +11,65 @@ use crate::oci::Transport;
 use crate::progress::Progress;
 use crate::tar::{BLOCK, Scanner, Step, TarPath};
 
-/// What reads the image at `path`; `None` when there is none.
-pub fn guess(path: &Path) -> Option<Transport> {
+/// What stands at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guess {
+    /// An image that this transport reads.
+    Reads(Transport),
+    /// What skopeo calls `dir:`.
+    SkopeoDir,
+    /// A root file system in a tar, as `docker export` writes it.
+    RootfsTar,
+}
+
+/// `None` when there is nothing, or nothing that an image is made of.
+pub fn guess(path: &Path) -> Option<Guess> {
     let kind = std::fs::metadata(path).ok()?;
     if kind.is_dir() {
-        let is_layout = path.join("oci-layout").is_file() && path.join("index.json").is_file();
-        return (!is_skopeo_dir(path)).then_some(if is_layout { Transport::Oci } else { Transport::Dir });
+        return directory(path);
     }
     let file = File::open(path).ok().filter(|_| kind.is_file())?;
     let names = listed(&file).or_else(|| packed(file))?;
     // docker writes archives that are both; this reader takes the names that docker shows.
-    if names.is_docker {
-        return Some(Transport::DockerArchive);
+    match (names.is_docker, names.is_oci, names.is_root) {
+        (true, _, _) => Some(Guess::Reads(Transport::DockerArchive)),
+        (_, true, _) => Some(Guess::Reads(Transport::OciArchive)),
+        (_, _, true) => Some(Guess::RootfsTar),
+        _ => None,
     }
-    names.is_oci.then_some(Transport::OciArchive)
 }
 
-/// The guess in words, or nothing.
-pub(super) fn hint(path: &Path) -> String {
-    let shown = path.display();
-    match guess(path) {
-        Some(transport) => format!(" (perhaps {}:{shown} was meant)", transport.name()),
-        None if is_skopeo_dir(path) => {
-            format!(" (this is skopeo's dir: format; convert it: skopeo copy --all dir:{shown} oci:{shown}.oci)")
+fn directory(path: &Path) -> Option<Guess> {
+    let has = |name: &str| path.join(name).exists();
+    match (has("oci-layout"), has("index.json"), has("manifest.json") && has("version")) {
+        (true, true, _) => Some(Guess::Reads(Transport::Oci)),
+        (false, false, true) => Some(Guess::SkopeoDir),
+        (false, false, false) => Some(Guess::Reads(Transport::Dir)),
+        // A layout that is damaged.
+        _ => None,
+    }
+}
+
+impl Guess {
+    /// What to do with it. `path` is where it stands.
+    pub fn advice(self, path: &Path) -> String {
+        let shown = path.display();
+        match self {
+            Self::Reads(transport) => format!("perhaps {}:{shown} was meant", transport.name()),
+            Self::SkopeoDir => {
+                format!("this is skopeo's dir: format; convert it: skopeo copy --all dir:{shown} oci:{shown}.oci")
+            }
+            Self::RootfsTar => format!(
+                "this is a root file system; unpack it and name the directory dir:{shown}.d: mkdir {shown}.d && tar -xpf \
+                 {shown} -C {shown}.d"
+            ),
         }
-        None => String::new(),
     }
 }
 
-fn is_skopeo_dir(path: &Path) -> bool {
-    path.join("manifest.json").is_file() && path.join("version").is_file()
+/// The advice in parentheses, or nothing.
+pub(super) fn hint(path: &Path) -> String {
+    guess(path).map_or_else(String::new, |guess| format!(" ({})", guess.advice(path)))
 }
 
 /// Which of the telling names an archive has.
@@ -48,12 +77,14 @@ fn is_skopeo_dir(path: &Path) -> bool {
 struct Names {
     is_docker: bool,
     is_oci: bool,
+    is_root: bool,
 }
 
 impl Names {
     fn see(&mut self, name: &TarPath) {
         self.is_docker |= name.as_bytes() == b"manifest.json";
         self.is_oci |= name.as_bytes() == b"oci-layout";
+        self.is_root |= [&b"etc/"[..], b"usr/"].iter().any(|dir| name.as_bytes().starts_with(dir));
     }
 }
 

@@ -29,7 +29,7 @@ use crate::span::Span;
 use crate::spool;
 
 pub use error::{BlobError, SourceError};
-pub use guess::guess;
+pub use guess::{Guess, guess};
 pub use index::IndexError;
 pub use read::{VerifyingReader, blob_reader};
 

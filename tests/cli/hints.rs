@@ -234,6 +234,27 @@ fn a_directory_of_skopeo_is_converted() {
 }
 
 #[test]
+fn what_docker_export_writes_is_unpacked() {
+    let place = place();
+    let exported = place.path("exported.tar");
+    let mut archive = ::tar::Builder::new(fs::File::create(&exported).unwrap());
+    archive.append_dir_all(".", place.path("root")).unwrap();
+    archive.finish().unwrap();
+    let (path, place_of) = (exported.display().to_string(), format!("dir:{}.d", exported.display()));
+    for reference in
+        [path.clone(), format!("docker-archive:{path}"), format!("oci-archive:{path}"), format!("oci:{path}")]
+    {
+        let said = err(&restrata(&["inspect", &reference]));
+        let (_, command) =
+            said.split_once(&format!("name the directory {place_of}: ")).unwrap_or_else(|| panic!("{said}"));
+        let command = command.lines().next().unwrap().trim_end_matches(')');
+        assert!(std::process::Command::new("sh").args(["-euc", command]).status().unwrap().success(), "{command}");
+        place.done(&["verify", &place.root, &place_of, "--ignore", "mtime"]);
+        fs::remove_dir_all(place.path("exported.tar.d")).unwrap();
+    }
+}
+
+#[test]
 fn a_layout_of_ostree_becomes_a_plain_image() {
     let place = place();
     let config = place.path("config.json");

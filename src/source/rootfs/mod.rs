@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use oci_spec::image::MediaType;
 
-use super::guess::{guess, hint};
+use super::guess::{Guess, guess, hint};
 use super::{Image, Layer, Place, SourceError};
 use crate::codec::Sha256Stream;
 use crate::compression::Compression;
@@ -73,8 +73,8 @@ fn check(path: &Path) -> Result<PathBuf, SourceError> {
     })?;
     let found = match guess(path) {
         _ if !meta.is_dir() => "a file",
-        Some(Transport::Oci) => "an OCI layout",
-        None => "an image in skopeo's dir: format",
+        Some(Guess::Reads(Transport::Oci)) => "an OCI layout",
+        Some(Guess::SkopeoDir) => "an image in skopeo's dir: format",
         _ => return Ok(path.to_owned()),
     };
     let (path, hint) = (path.to_owned(), hint(path));
