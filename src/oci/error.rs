@@ -12,7 +12,7 @@ pub enum OciError {
     Digest { what: String, field: String, source: DigestError },
     #[error(
         "{what} is a docker schema 1 manifest, which has neither a config nor layer identities; expected an OCI or \
-         docker schema 2 manifest (convert it: skopeo copy --format oci SOURCE oci:DIR)"
+         docker schema 2 manifest (skopeo copy converts it with --format oci)"
     )]
     Schema1 { what: String },
     #[error("{what} has the media type {found:?}: expected an OCI or docker schema 2 manifest or index")]
