@@ -23,7 +23,7 @@ pub fn completions(shell: Shell) -> anyhow::Result<String> {
 
 /// Writes `restrata.1` and one page for each command.
 pub fn pages(dir: &Path) -> anyhow::Result<()> {
-    fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
+    fs::create_dir_all(dir).with_context(|| format!("the directory {} can't be made", dir.display()))?;
     let mut restrata = command().disable_help_subcommand(true);
     // Gives each command its full name and the options that all have.
     restrata.build();

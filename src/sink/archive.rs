@@ -19,7 +19,7 @@ pub(super) fn look(path: &Path) -> Result<(), SinkError> {
         Ok(meta) if meta.is_dir() => "a directory",
         Ok(_) => "neither (a device or pipe)",
         Err(error) if error.kind() == io::ErrorKind::NotFound => return layout::check_parent(path),
-        Err(error) => return Err(SinkError::io(path, "looking at the destination")(error)),
+        Err(error) => return Err(layout::unseen(path, error)),
     };
     Err(SinkError::Kind { path: path.to_owned(), expected: "an OCI archive or nothing", found: found.to_owned() })
 }

@@ -19,6 +19,8 @@ pub enum SinkError {
     TagNeeded { reference: String, tags: Vec<String> },
     #[error("{path} can't be made: there is no directory {parent}", path = path.display(), parent = parent.display())]
     NoParent { path: PathBuf, parent: PathBuf },
+    #[error("{path} can't be made: {parent} is no directory", path = path.display(), parent = parent.display())]
+    BelowFile { path: PathBuf, parent: PathBuf },
     #[error("{path}: {doing}: {source}", path = path.display())]
     Io { path: PathBuf, doing: &'static str, source: io::Error },
     #[error("{path}: {source}", path = path.display())]

@@ -31,7 +31,7 @@ pub(super) fn look(path: &Path, reference: &Reference) -> Result<Found, SinkErro
             check_parent(path)?;
             return Ok(Found::Nothing);
         }
-        Err(error) => return Err(SinkError::io(path, "looking at the destination")(error)),
+        Err(error) => return Err(unseen(path, error)),
         Ok(meta) if !meta.is_dir() => return Err(kind("a file".to_owned())),
         Ok(_) => {}
     }
@@ -44,6 +44,15 @@ pub(super) fn look(path: &Path, reference: &Reference) -> Result<Found, SinkErro
         return Err(SinkError::TagNeeded { reference: reference.to_string(), tags });
     }
     Ok(Found::Layout)
+}
+
+/// Why nothing can be seen at a destination, nor made there.
+pub(super) fn unseen(path: &Path, error: io::Error) -> SinkError {
+    let file = path.ancestors().skip(1).find(|parent| fs::metadata(parent).is_ok_and(|meta| !meta.is_dir()));
+    match file.filter(|_| error.kind() == io::ErrorKind::NotADirectory) {
+        Some(parent) => SinkError::BelowFile { path: path.to_owned(), parent: parent.to_owned() },
+        None => SinkError::io(path, "looking at the destination")(error),
+    }
 }
 
 /// A name that tells what the directory is for. skopeo leaves empty directories for blobs when a copy fails.

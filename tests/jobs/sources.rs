@@ -538,4 +538,14 @@ fn empty_directories_for_blobs_are_an_empty_layout() {
         error.ends_with(&format!("can't be made: there is no directory {}", dir.path().join("no").display())),
         "{error}"
     );
+    fs::write(dir.path().join("file"), "").unwrap();
+    for transport in ["oci", "oci-archive"] {
+        for below in ["file/x", "file/x/y"] {
+            let path = dir.path().join(below);
+            let error = run(&new, &format!("{transport}:{}:t", path.display()), |_| {}).unwrap_err().to_string();
+            let says =
+                format!("{} can't be made: {} is no directory", path.display(), dir.path().join("file").display());
+            assert_eq!(error, says);
+        }
+    }
 }
