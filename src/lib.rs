@@ -35,6 +35,7 @@ pub mod history;
 pub mod inspect;
 pub mod inventory;
 pub mod job;
+pub mod json;
 pub mod limits;
 pub mod oci;
 pub mod order;

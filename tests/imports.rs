@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// Lowest first. A room imports from rows above its own only.
 const RANKS: &[(&str, &[&str])] = &[
     ("0", &["digest", "span", "limits", "compression", "degraded"]),
-    ("1", &["tar"]),
+    ("1", &["tar", "json"]),
     ("2", &["toc", "order", "owner"]),
     ("3", &["codec", "oci", "inventory", "progress", "spool"]),
     ("4", &["source", "sink", "unpack", "pack", "cache"]),
