@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::{folds_to, takes};
+use super::folds_to;
 
 /// The keys that clients look for at a place of a document.
 #[derive(Debug)]

@@ -28,8 +28,6 @@ macro_rules! takes {
     };
 }
 
-use takes;
-
 mod fold;
 mod known;
 mod strict;

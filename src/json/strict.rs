@@ -7,7 +7,6 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IntoDeserializer, MapAcces
 use serde::forward_to_deserialize_any;
 
 use super::known::{KeyFault, excerpt};
-use super::takes;
 
 /// Reads a struct as serde's derive does, and refuses what readers read in different ways: see [`super`]. The keys that
 /// clients know are the struct's fields.

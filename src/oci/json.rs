@@ -3,14 +3,24 @@
 use serde_json::{Map, Value};
 
 use super::OciError;
+use crate::json::{KeyError, Known, check};
 
-/// Parses a document whose top is an object; `what` is for messages.
-pub(super) fn object(bytes: &[u8], what: &str) -> Result<Map<String, Value>, OciError> {
+/// Parses a document whose top is an object with keys that every client reads alike; `what` is for messages.
+pub(super) fn object(bytes: &[u8], known: &'static Known, what: &str) -> Result<Map<String, Value>, OciError> {
+    check_keys(bytes, known, what)?;
     let value = serde_json::from_slice(bytes).map_err(|source| OciError::Json { what: what.to_owned(), source })?;
     match value {
         Value::Object(map) => Ok(map),
         other => Err(wrong(what, "the document", "an object", Some(&other))),
     }
+}
+
+/// Fails for a document that clients read in different ways.
+pub fn check_keys(bytes: &[u8], known: &'static Known, what: &str) -> Result<(), OciError> {
+    check(bytes, known).map_err(|error| match error {
+        KeyError::Syntax(source) => OciError::Json { what: what.to_owned(), source },
+        KeyError::Key { place, fault } => OciError::Key { what: what.to_owned(), place, fault },
+    })
 }
 
 pub(super) fn string<'a>(map: &'a Map<String, Value>, key: &str, what: &str) -> Result<&'a str, OciError> {

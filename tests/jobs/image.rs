@@ -222,7 +222,12 @@ impl Parts {
     }
 
     /// A new layout; returns its reference.
-    pub fn write(mut self, dir: &Path) -> String {
+    pub fn write(self, dir: &Path) -> String {
+        self.write_texts(dir, &|config| config, &|manifest| manifest, &|index| index)
+    }
+
+    /// The same with the text of config, manifest and index changed.
+    pub fn write_texts(mut self, dir: &Path, config: Edit<'_>, manifest: Edit<'_>, index: Edit<'_>) -> String {
         let blobs = dir.join("blobs/sha256");
         fs::create_dir_all(&blobs).unwrap();
         let put = |bytes: &[u8], place: &mut Value| {
@@ -232,15 +237,17 @@ impl Parts {
             place["size"] = Value::from(bytes.len());
         };
         put(&self.blob, &mut self.manifest["layers"][0]);
-        put(self.config.to_string().as_bytes(), &mut self.manifest["config"]);
+        put(config(self.config.to_string()).as_bytes(), &mut self.manifest["config"]);
         let mut entry = serde_json::json!({"mediaType": "application/vnd.oci.image.manifest.v1+json"});
-        put(self.manifest.to_string().as_bytes(), &mut entry);
-        let index = serde_json::json!({"schemaVersion": 2, "manifests": [entry]});
-        fs::write(dir.join("index.json"), index.to_string()).unwrap();
+        put(manifest(self.manifest.to_string()).as_bytes(), &mut entry);
+        let list = serde_json::json!({"schemaVersion": 2, "manifests": [entry]});
+        fs::write(dir.join("index.json"), index(list.to_string())).unwrap();
         fs::write(dir.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
         format!("oci:{}", dir.display())
     }
 }
+
+type Edit<'a> = &'a dyn Fn(String) -> String;
 
 fn sha(bytes: &[u8]) -> [u8; 32] {
     Sha256Stream::of(bytes)
