@@ -53,3 +53,4 @@ pub mod tar;
 pub mod toc;
 pub mod unpack;
 pub mod verify;
+pub mod watch;

@@ -13,6 +13,8 @@ const RANKS: &[(&str, &[&str])] = &[
     ("1", &["tar", "json"]),
     ("2", &["toc", "order", "owner"]),
     ("3", &["codec", "oci", "inventory", "progress", "spool"]),
+    // Files that were proven, for those that copy them.
+    ("3.5", &["watch"]),
     ("4", &["source", "sink", "unpack", "pack", "cache"]),
     // One type for every job, made of the errors of the rooms below.
     ("4.5", &["error"]),

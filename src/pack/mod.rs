@@ -11,7 +11,6 @@ mod index;
 mod parts;
 mod reframe;
 
-use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 
@@ -28,6 +27,7 @@ use crate::span::Span;
 use crate::spool::{Spool, SpoolError};
 use crate::tar::{EntryKind, Header, TarPath};
 use crate::toc::{ChunkedAnnotations, LayoutError, PositionError, Unrepresentable};
+use crate::watch::Watched;
 
 /// Where the TOC and tar-split stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -68,17 +68,17 @@ impl<'a> Placed<'a> {
 pub struct Stock<'a> {
     pub spool: &'a Spool,
     /// Blobs of previous images, each a part of a file.
-    pub blobs: &'a [(File, Span)],
+    pub blobs: &'a [Watched],
 }
 
 impl Stock<'_> {
     /// Appends to `out` the bytes of a run of `stored`.
     fn read(&self, stored: &Stored, run: Span, out: &mut Vec<u8>) -> Result<(), PackError> {
         let Stored::Blob(number, _) = stored else { return Ok(self.spool.read(run, out)?) };
-        let (file, blob) = self.blobs.get(*number as usize).ok_or(PackError::Internal("no such previous blob"))?;
+        let blob = self.blobs.get(*number as usize).ok_or(PackError::Internal("no such previous blob"))?;
         let start = out.len();
         out.resize(start + run.len() as usize, 0);
-        file.read_exact_at(&mut out[start..], blob.start() + run.start()).map_err(PackError::Previous)
+        blob.file().read_exact_at(&mut out[start..], blob.span().start() + run.start()).map_err(PackError::Previous)
     }
 }
 
@@ -123,6 +123,11 @@ pub enum PackError {
         "the previous image's TOC says that {expected} is there, but there is no such frame: {source}; leave this image out"
     )]
     NoFrame { expected: FileDigest, source: FrameError },
+    #[error(
+        "a blob of the previous image was written to while frames were copied out of it: expected a file that nothing \
+         else writes to; run again when that has stopped"
+    )]
+    Changed,
     #[error("writing the layer: {0}")]
     Write(#[source] io::Error),
     #[error("{0}")]

@@ -116,7 +116,7 @@ impl Job<'_> {
                 if self.progress.check().is_err() {
                     break;
                 }
-                let fault = match layer.is_sound(&self.old.segments[number].entries, &self.request.cache, self.spool) {
+                let fault = match layer.is_sound(&self.request.cache) {
                     true => self.old.broken(number).map(Fault::Broken),
                     false => Some(Fault::Lies),
                 };

@@ -1,28 +1,33 @@
 //! The planned layers' blobs, several at once.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use crate::cache::Proof;
 use crate::codec::{Level, library_version};
 use crate::compression::Compression;
 use crate::degraded::{Code, Notes};
 use crate::digest::{BlobDigest, DiffId};
 use crate::error::Error;
-use crate::inventory::{Payload, pull_index};
+use crate::inventory::{Payload, Stored, pull_index};
 use crate::oci::Descriptor;
 use crate::order::cost::PullLayer;
 use crate::order::{LayerPlan, Plan, State};
-use crate::pack::{self, PackError, PackedLayer, Stock};
-use crate::sink::Sink;
+use crate::pack::{self, PackError, PackedLayer, Placed, Stock};
+use crate::sink::{BlobWriter, Sink, SinkError};
 use crate::toc;
 use crate::unpack::UnpackedLayer;
+use crate::watch::Stamp;
 
 use super::entries::placed;
+use super::handed::left_out;
 use super::image::Job;
 use super::old::OldLayer;
+use super::proof::claim;
 
 /// What the blob was made with: frames repeat byte for byte only with the same libzstd and level.
-const PROFILE: &str = "io.github.restrata.profile";
+pub(super) const PROFILE: &str = "io.github.restrata.profile";
 
 /// A layer of the output.
 pub(super) struct Written {
@@ -32,6 +37,19 @@ pub(super) struct Written {
     /// Compressed bytes of content, of a layer that was written.
     pub live: Option<u64>,
     pub no_index: Option<String>,
+    /// The file that holds it in the sink, as it was when its content was known.
+    pub stamp: Option<Stamp>,
+    /// What is not handed on of the old descriptor.
+    pub left_out: Option<String>,
+}
+
+impl Written {
+    /// What the next run need not ask of a layer with a TOC.
+    pub fn proof(&self) -> Option<(BlobDigest, Proof)> {
+        self.pull.index.as_ref()?;
+        let proof = Proof { claim: claim(&self.descriptor, self.diff_id), stamp: self.stamp? };
+        Some((self.descriptor.digest, proof))
+    }
 }
 
 type Slot = Mutex<Option<Result<Written, Error>>>;
@@ -80,7 +98,7 @@ impl Job<'_> {
         level: Level,
     ) -> Result<Written, Error> {
         match (plan.state, plan.segments.as_slice()) {
-            (State::Kept, [kept]) => keep(sink, &self.old.layers[*kept]),
+            (State::Kept, [kept]) => keep(sink, index, &self.old.layers[*kept]),
             _ => self.pack(sink, index, unpacked, plan, level),
         }
     }
@@ -95,12 +113,14 @@ impl Job<'_> {
     ) -> Result<Written, Error> {
         let failed = |source: PackError| Error::Pack { layer: index, source };
         let placed = placed(&plan.entries, unpacked, self.spool).map_err(failed)?;
-        let options = pack::Options { level, index: self.request.index, threads: self.request.resources.threads };
-        let stock = Stock { spool: self.spool, blobs: &self.old.blobs };
-        let mut blob = sink.blob()?;
-        let packed = pack::pack(&placed, stock, options, self.progress, &mut blob).map_err(failed)?;
-        let (digest, size) = blob.finish()?;
+        let (packed, blob) = self.pack_sound(sink, &placed, level, || {}).map_err(|fault| match fault {
+            PackFault::Pack(source) => failed(source),
+            PackFault::Sink(source) => source.into(),
+        })?;
+        let (digest, size, stamp) = blob.finish_stamped()?;
         Ok(Written {
+            stamp: Some(stamp),
+            left_out: self.cleaned(plan).and_then(|old| left_out(index, &old.reference, &old.left_out)),
             descriptor: self.descriptor(plan, &packed, level, digest, size),
             diff_id: packed.diff_id,
             live: Some(placed.iter().filter_map(|placed| placed.payload).map(Payload::compressed).sum()),
@@ -113,8 +133,46 @@ impl Job<'_> {
         })
     }
 
-    /// A cleaned layer takes over what its descriptor said beside the blob, and so does the single layer of an input
-    /// that has one.
+    /// What was proven of the old blobs is what is copied out of them. `packed` is called when the layer is written and
+    /// nobody has looked yet whether something wrote to them.
+    fn pack_sound(
+        &self,
+        sink: &Sink,
+        placed: &[Placed<'_>],
+        level: Level,
+        packed: impl Fn(),
+    ) -> Result<(PackedLayer, BlobWriter), PackFault> {
+        let options = pack::Options { level, index: self.request.index, threads: self.request.resources.threads };
+        let stock = Stock { spool: self.spool, blobs: &self.old.blobs };
+        let used = used_blobs(placed);
+        for _ in 0..PACKS {
+            let stamps: Vec<Option<Stamp>> = used.iter().map(|&number| self.old.blobs[number].stamp()).collect();
+            let mut blob = sink.blob().map_err(PackFault::Sink)?;
+            let layer = pack::pack(placed, stock, options, self.progress, &mut blob).map_err(PackFault::Pack)?;
+            packed();
+            let mut is_same = true;
+            for (&number, &stamp) in used.iter().zip(&stamps) {
+                if !self.old.blobs[number].is(stamp) {
+                    is_same = false;
+                    self.old.prove_again(number).map_err(PackFault::Pack)?;
+                }
+            }
+            if is_same {
+                return Ok((layer, blob));
+            }
+        }
+        Err(PackFault::Pack(PackError::Changed))
+    }
+
+    /// The old layer that this one takes the place of.
+    fn cleaned(&self, plan: &LayerPlan) -> Option<&OldLayer> {
+        match plan.segments.as_slice() {
+            [one] => Some(&self.old.layers[*one]),
+            _ => None,
+        }
+    }
+
+    /// A cleaned layer takes over what is handed on of its descriptor.
     fn descriptor(
         &self,
         plan: &LayerPlan,
@@ -124,12 +182,8 @@ impl Job<'_> {
         size: u64,
     ) -> Descriptor {
         let media_type = Compression::Zstd.media_type();
-        let source = match plan.segments.as_slice() {
-            [one] => Some(&self.old.layers[*one].descriptor),
-            _ => None,
-        };
-        let mut descriptor = match source {
-            Some(source) => source.pointing_at(media_type, digest, size),
+        let mut descriptor = match self.cleaned(plan) {
+            Some(old) => old.descriptor.pointing_at(media_type, digest, size),
             None => Descriptor::new(media_type, digest, size),
         };
         STALE.iter().for_each(|stale| descriptor.remove_annotation(stale));
@@ -143,10 +197,30 @@ impl Job<'_> {
     }
 }
 
-fn keep(sink: &Sink, layer: &OldLayer) -> Result<Written, Error> {
-    let (file, span) = &layer.place;
-    sink.copy_sound_blob(file, *span, layer.descriptor.digest)?;
+enum PackFault {
+    Pack(PackError),
+    Sink(SinkError),
+}
+
+/// How often a layer is packed out of a blob that something writes to.
+const PACKS: usize = 3;
+
+/// The numbers of the old blobs that frames are copied from.
+fn used_blobs(placed: &[Placed<'_>]) -> BTreeSet<usize> {
+    let stored = placed.iter().filter_map(|placed| placed.payload).flat_map(|payload| payload.frames.stored());
+    stored
+        .filter_map(|stored| match stored {
+            Stored::Blob(number, _) => Some(*number as usize),
+            Stored::One(_) | Stored::Many(_) => None,
+        })
+        .collect()
+}
+
+fn keep(sink: &Sink, index: usize, layer: &OldLayer) -> Result<Written, Error> {
+    let stamp = sink.copy_sound_blob(&layer.place, layer.descriptor.digest)?;
     Ok(Written {
+        stamp,
+        left_out: left_out(index, &layer.reference, &layer.left_out),
         descriptor: layer.descriptor.clone().into_oci(),
         diff_id: layer.diff_id,
         pull: Arc::clone(&layer.pull),
@@ -155,12 +229,13 @@ fn keep(sink: &Sink, layer: &OldLayer) -> Result<Written, Error> {
     })
 }
 
-pub(super) fn note_unindexed(written: &[Written], notes: &mut Notes) {
+pub(super) fn note_written(written: &[Written], notes: &mut Notes) {
     let causes = written.iter().enumerate().filter_map(|(index, written)| Some((index, written.no_index.as_ref()?)));
     for (index, cause) in causes {
         let note = format!("layer {index} is written without an index, so that every client pulls it whole: {cause}");
         notes.degraded(Code::LayerWithoutIndex, note);
     }
+    notes.extend(written.iter().filter_map(|written| written.left_out.clone()));
 }
 
 /// They describe the blob that was read. Two kinds of TOC on one layer make podman refuse it.

@@ -4,6 +4,7 @@ mod costly;
 mod effort;
 mod entries;
 mod faults;
+mod handed;
 mod hint;
 mod history;
 mod image;
@@ -19,8 +20,9 @@ mod reframe;
 
 use std::path::{Path, PathBuf};
 
-use crate::cache::{Cache, Proof, Stamp};
+use crate::cache::{Cache, Proof};
 use crate::degraded::Notes;
+use crate::digest::BlobDigest;
 use crate::error::Error;
 use crate::inventory::Known;
 use crate::job::JobOptions;
@@ -33,12 +35,14 @@ use crate::source::{Image, Source};
 use crate::spool::Spool;
 use crate::tar::Time;
 use crate::unpack::UnpackedLayer;
+use crate::watch::Stamp;
 
 pub use effort::Effort;
 pub use hint::{Costs, Hint};
 pub use outcome::{ImageOutcome, LayerOutcome, OldBlob, Outcome, Planned, PlannedImage, PlannedLayer};
 
 use image::{Job, Layout};
+use layers::Written;
 use references::OldImages;
 
 #[derive(Debug, Clone)]
@@ -102,19 +106,21 @@ pub fn rechunk(request: &Request, progress: &Progress) -> Result<Outcome, Error>
     let mut notes = Notes::default();
     let inputs = Inputs::open(request, progress, &mut notes)?;
     let sink = Sink::create(&request.dest)?;
+    let mut proofs = Vec::new();
     let written = inputs.each(progress, &mut notes, |job, unpacked, layout, notes| {
         expect_strict(request, notes)?;
         let level = job.reframe(unpacked, layout)?;
         let written = job.write(&sink, unpacked, &layout.plan, level)?;
-        layers::note_unindexed(&written, notes);
+        layers::note_written(&written, notes);
         expect_strict(request, notes)?;
+        proofs.extend(written.iter().filter_map(Written::proof));
         job.publish(&sink, layout, written)
     })?;
     let (images, descriptors): (Vec<_>, Vec<_>) = written.into_iter().unzip();
     progress.check()?;
     let index = inputs.images.first().and_then(|image| image.index.as_deref());
     let digest = sink.commit(descriptors, index)?;
-    remember(request, &images);
+    remember(request, &proofs);
     let (notes, degraded) = notes.into_lists();
     Ok(Outcome { digest, images, notes, degraded })
 }
@@ -190,12 +196,19 @@ impl<'a> Inputs<'a> {
     }
 }
 
-/// Each layer was decoded when it was written, or before.
-fn remember(request: &Request, images: &[ImageOutcome]) {
-    for layer in images.iter().flat_map(|image| &image.layers) {
-        let blob = request.dest.path().join("blobs/sha256").join(layer.digest.hex());
-        if let (Some(toc), Transport::Oci, Ok(meta)) = (layer.toc, request.dest.transport(), std::fs::metadata(blob)) {
-            request.cache.remember(layer.digest, Proof { diff_id: layer.diff_id, toc, stamp: Stamp::of(&meta) });
+/// Each layer was decoded when it was written, or before. Its file has another ctime now that it has its name.
+fn remember(request: &Request, proofs: &[(BlobDigest, Proof)]) {
+    if request.dest.transport() != Transport::Oci {
+        return;
+    }
+    for (digest, proof) in proofs {
+        let blob = request.dest.path().join("blobs/sha256").join(digest.hex());
+        match Stamp::settled(|| std::fs::metadata(&blob)) {
+            Ok(Some(stamp)) if proof.stamp.is_renamed(&stamp) => {
+                request.cache.remember(*digest, Proof { stamp, ..*proof });
+            }
+            // Something else put it there or writes to it: it is proven when it is needed.
+            _ => {}
         }
     }
 }

@@ -12,17 +12,23 @@ use crate::degraded::{Code, Notes};
 use crate::digest::{BlobDigest, ChunkDigest, DiffId};
 use crate::error::Error;
 use crate::inventory::{Frames, Known, Stored, toc_entries, toc_frames};
+use crate::job::JobOptions;
 use crate::oci::Descriptor;
 use crate::order::Entry;
 use crate::order::cost::PullLayer;
 use crate::order::layers::Segment;
+use crate::pack::PackError;
 use crate::progress::Progress;
-use crate::source::{BlobError, Image, IndexError, Layer, Source, SourceError};
+use crate::source::{BlobError, Image, IndexError, Layer, Source, SourceError, blob_reader};
 use crate::span::Span;
-use crate::survey::{Index, pull_layer, share_out, tar_inventories};
+use crate::spool::Spool;
+use crate::survey::{Index, pull_layer, share_out, tar_inventory};
 use crate::toc::Toc;
+use crate::unpack::LayerInput;
+use crate::watch::Watched;
 
 use super::Request;
+use super::handed::handed_on;
 use super::history::History;
 
 /// A layer that can be used again as it is.
@@ -34,7 +40,9 @@ pub(super) struct OldLayer {
     pub compression: Compression,
     pub diff_id: DiffId,
     pub pull: Arc<PullLayer>,
-    pub place: (File, Span),
+    pub place: Watched,
+    /// What its descriptor said beside that.
+    pub left_out: Vec<String>,
     /// Its number among the blobs whose frames can be copied.
     pub blob: Option<u32>,
 }
@@ -48,7 +56,7 @@ pub(super) struct Old {
     pub layers: Vec<OldLayer>,
     /// Frames that can be copied, and the blobs that they are in.
     pub known: Known,
-    pub blobs: Vec<(File, Span)>,
+    pub blobs: Vec<Watched>,
     blob_names: Vec<String>,
     /// Chunks in the segments.
     pub chunks: HashSet<ChunkDigest>,
@@ -132,7 +140,7 @@ impl<'a> Loader<'a> {
             if is_newest && (toc.is_some() || self.request.keep_foreign) {
                 self.add_segment(source, index, layer, toc.as_ref(), pull)?;
             } else if let (Some(toc), Some(place)) = (&toc, source.layer_file(layer)?) {
-                self.add_frames(&toc.1, place, format!("{reference}: layer {index}"));
+                self.add_frames(&toc.1, watched(place)?, format!("{reference}: layer {index}"));
             }
         }
         self.note_foreign(&reference, without_toc, image, is_newest);
@@ -191,6 +199,7 @@ impl<'a> Loader<'a> {
         let (Some(descriptor), Some(diff_id), Some(place)) = (&layer.descriptor, layer.diff_id, place) else {
             return Ok(false);
         };
+        let place = watched(place)?;
         // A layer may stand twice in an image; a base's own are not in the log a second time.
         if !is_base && self.is_in_base(layer) {
             return Ok(true);
@@ -200,9 +209,9 @@ impl<'a> Loader<'a> {
                 let chunks = toc.entries.iter().filter_map(|entry| entry.payload.as_ref()).flat_map(|p| &p.chunks);
                 self.old.chunks.extend(chunks.map(|chunk| chunk.digest));
                 let name = format!("{}: layer {index}", source.reference());
-                (toc_entries(toc), Some(self.add_frames(toc, clone(&place)?, name)))
+                (toc_entries(toc), Some(self.add_frames(toc, place.try_clone().map_err(twice)?, name)))
             }
-            None => match self.read(source, layer, descriptor.size) {
+            None => match self.read(source, layer, descriptor, &place) {
                 Err(Error::Unpack { source: fault, .. }) if !is_base && fault.is_damage() => {
                     let note = format!("{}: layer {index} is not used: {fault}", source.reference());
                     self.notes.degraded(Code::LayerDamaged, note);
@@ -212,17 +221,21 @@ impl<'a> Loader<'a> {
             },
         };
         self.old.known.add_paths(&entries);
+        let pull = pull.unwrap_or_else(|| Arc::new(pull_layer(descriptor, toc)));
+        let (descriptor, left_out) = handed_on(descriptor);
+        let size = descriptor.size;
         self.old.layers.push(OldLayer {
             reference: source.reference().to_string(),
             index,
-            descriptor: descriptor.clone(),
+            descriptor,
             compression: layer.compression,
             diff_id,
-            pull: pull.unwrap_or_else(|| Arc::new(pull_layer(descriptor, toc))),
+            pull,
             place,
+            left_out,
             blob,
         });
-        self.old.segments.push(Segment { entries, size: descriptor.size, is_base, is_broken: false });
+        self.old.segments.push(Segment { entries, size, is_base, is_broken: false });
         Ok(true)
     }
 
@@ -233,10 +246,10 @@ impl<'a> Loader<'a> {
     }
 
     /// The blob's number; `name` says which one it is.
-    fn add_frames(&mut self, toc: &Toc, place: (File, Span), name: String) -> u32 {
+    fn add_frames(&mut self, toc: &Toc, place: Watched, name: String) -> u32 {
         let blob = self.old.blobs.len() as u32;
         for entry in &toc.entries {
-            if let Some(payload) = entry.payload.as_ref().filter(|payload| payload.end_offset <= place.1.len()) {
+            if let Some(payload) = entry.payload.as_ref().filter(|payload| payload.end_offset <= place.span().len()) {
                 self.old.known.add(payload.digest, entry.header.size, toc_frames(payload, blob));
             }
         }
@@ -245,11 +258,27 @@ impl<'a> Loader<'a> {
         blob
     }
 
-    /// The entries of a layer without a TOC.
-    fn read(&self, source: &Source, layer: &Layer, size: u64) -> Result<Vec<Entry>, Error> {
-        let found = tar_inventories(source, &[layer], &self.request.resources, self.progress)?;
-        let mut inventory = found.into_iter().next().unwrap_or_default();
-        share_out(&mut inventory, size);
+    /// The entries of a layer without a TOC, out of the file that is copied when the layer stays.
+    fn read(
+        &self,
+        source: &Source,
+        layer: &Layer,
+        descriptor: &Descriptor,
+        place: &Watched,
+    ) -> Result<Vec<Entry>, Error> {
+        let digest = descriptor.digest;
+        let input = LayerInput {
+            open: Box::new(|| Ok(Box::new(blob_reader(place.file().try_clone()?, place.span(), digest)))),
+            verified: Some(digest),
+            diff_id: layer.diff_id,
+        };
+        let JobOptions { threads, spool_dir } = &self.request.resources;
+        let found = tar_inventory(input, &Spool::new(spool_dir)?, *threads, self.progress);
+        let mut inventory = found.map_err(|fault| {
+            let (reference, layer) = (source.reference().to_string(), digest.to_string());
+            Error::Unpack { reference, layer, source: fault }
+        })?;
+        share_out(&mut inventory, descriptor.size);
         Ok(inventory.entries)
     }
 }
@@ -280,15 +309,28 @@ fn stated(source: &Source, layer: &Layer) -> Result<Result<Option<Index>, String
     }
 }
 
-fn clone(place: &(File, Span)) -> Result<(File, Span), Error> {
-    let file = place.0.try_clone().map_err(|_| Error::Internal("a file can't be opened twice"))?;
-    Ok((file, place.1))
+fn watched((file, span): (File, Span)) -> Result<Watched, Error> {
+    Watched::new(file, span).map_err(|_| Error::Internal("an open file can't be looked at"))
+}
+
+fn twice(_: std::io::Error) -> Error {
+    Error::Internal("a file can't be opened twice")
 }
 
 impl Old {
     /// The segments as clients see them.
     pub fn pulls(&self) -> Vec<Arc<PullLayer>> {
         self.layers.iter().map(|layer| Arc::clone(&layer.pull)).collect()
+    }
+
+    /// Reads a blob again that something wrote to, with the digest that its proof goes by.
+    pub fn prove_again(&self, blob: usize) -> Result<(), PackError> {
+        let layer = self.layers.iter().find(|layer| layer.blob == Some(blob as u32)).ok_or(PackError::Changed)?;
+        match self.blobs[blob].prove(layer.descriptor.digest) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(PackError::Changed),
+            Err(error) => Err(PackError::Previous(error)),
+        }
     }
 
     /// True for a frame that no layer's proof covers: one of an older image, whose layers nobody else reads.

@@ -12,6 +12,7 @@ use super::{SinkError, copy};
 use crate::codec::Sha256Stream;
 use crate::digest::BlobDigest;
 use crate::span::Span;
+use crate::watch::Stamp;
 
 /// Small writes (headers between frames) are gathered up to this.
 const BUFFER: usize = 1 << 18;
@@ -61,13 +62,15 @@ impl RawBlobWriter {
         Ok(())
     }
 
-    /// Stores the blob under a digest that the caller vouches for; only the size is checked.
-    pub fn finish_as(mut self, digest: BlobDigest, size: u64) -> Result<(), SinkError> {
+    /// Stores the blob under a digest that the caller vouches for; only the size is checked. The stamp is that of the
+    /// file before it gets its name.
+    pub fn finish_as(mut self, digest: BlobDigest, size: u64) -> Result<Stamp, SinkError> {
         self.empty_buffer()?;
         if self.flushed != size {
             return Err(SinkError::Size { digest, expected: size, found: self.flushed });
         }
-        self.stage.keep(self.file, digest)
+        let meta = self.file.as_file().metadata().map_err(SinkError::io(self.file.path(), "looking at a blob"))?;
+        self.stage.keep(self.file, digest).map(|()| Stamp::of(&meta))
     }
 
     /// Renames what was written to a place of its own.
@@ -117,10 +120,15 @@ impl BlobWriter {
     }
 
     pub fn finish(self) -> Result<(BlobDigest, u64), SinkError> {
+        self.finish_stamped().map(|(digest, size, _)| (digest, size))
+    }
+
+    /// With the stamp of [`RawBlobWriter::finish_as`].
+    pub fn finish_stamped(self) -> Result<(BlobDigest, u64, Stamp), SinkError> {
         let size = self.hash.bytes();
         let digest = BlobDigest::from_bytes(self.hash.finish());
-        self.raw.finish_as(digest, size)?;
-        Ok((digest, size))
+        let stamp = self.raw.finish_as(digest, size)?;
+        Ok((digest, size, stamp))
     }
 }
 

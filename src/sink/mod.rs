@@ -15,7 +15,7 @@ use std::fs::File;
 use crate::codec::Sha256Stream;
 use crate::digest::BlobDigest;
 use crate::oci::{Descriptor, Index, Reference, Transport, Which};
-use crate::span::Span;
+use crate::watch::{Stamp, Watched};
 
 pub use blob::{BlobWriter, RawBlobWriter};
 pub use error::SinkError;
@@ -104,14 +104,40 @@ impl Sink {
     }
 
     /// Stores a blob that lies in a file, sharing its extents where the file system can. The caller vouches for its
-    /// digest. A layout that has this very file needs no copy.
-    pub fn copy_sound_blob(&self, file: &File, span: Span, digest: BlobDigest) -> Result<(), SinkError> {
-        if self.stage.has(digest) || self.is_own_blob(file, digest) {
-            return Ok(());
+    /// digest as long as the file has the stamp that it is watched with. A layout that has this very file needs no copy.
+    /// Returns the stamp of the blob in the sink, if this call put it there or found it there.
+    pub fn copy_sound_blob(&self, from: &Watched, digest: BlobDigest) -> Result<Option<Stamp>, SinkError> {
+        self.copy_watched(from, digest, || {})
+    }
+
+    /// `copied` is called when the bytes are there and nobody has looked yet whether they are the right ones.
+    fn copy_watched(&self, from: &Watched, digest: BlobDigest, copied: impl Fn()) -> Result<Option<Stamp>, SinkError> {
+        if self.stage.has(digest) {
+            return Ok(None);
         }
+        let is_own = self.is_own_blob(from.file(), digest);
+        for _ in 0..COPIES {
+            let stamp = from.stamp();
+            let blob = if is_own { None } else { Some(self.copy(from)?) };
+            copied();
+            if from.is(stamp) {
+                return match blob {
+                    Some(blob) => blob.finish_as(digest, from.span().len()).map(Some),
+                    None => Ok(stamp),
+                };
+            }
+            let is_proven = from.prove(digest).map_err(SinkError::io(self.reference.path(), "reading a blob again"))?;
+            if !is_proven {
+                break;
+            }
+        }
+        Err(SinkError::Changed { digest })
+    }
+
+    fn copy(&self, from: &Watched) -> Result<RawBlobWriter, SinkError> {
         let mut blob = self.raw_blob()?;
-        blob.append_from(file, span)?;
-        blob.finish_as(digest, span.len())
+        blob.append_from(from.file(), from.span())?;
+        Ok(blob)
     }
 
     fn is_own_blob(&self, file: &File, digest: BlobDigest) -> bool {
@@ -158,6 +184,9 @@ impl Sink {
         }
     }
 }
+
+/// How often a blob is copied that something else writes to.
+const COPIES: usize = 3;
 
 /// Names that an index entry had where it came from; the second is containerd's.
 const NAMES: [&str; 2] = [oci_spec::image::ANNOTATION_REF_NAME, "io.containerd.image.name"];

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -13,6 +13,7 @@ use crate::codec::Sha256Stream;
 use crate::digest::BlobDigest;
 use crate::oci::{Descriptor, Index};
 use crate::span::Span;
+use crate::watch::Watched;
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
@@ -216,7 +217,10 @@ fn checks_what_it_is_told() {
     assert!(matches!(raw.finish_as(digest, 4), Err(SinkError::Size { expected: 4, found: 3, .. })));
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(b"0123456789").unwrap();
-    let copy = |start, len| sink.copy_sound_blob(&file, Span::new(start, len).unwrap(), digest);
+    let copy = |start, len| {
+        let from = Watched::new(file.try_clone().unwrap(), Span::new(start, len).unwrap()).unwrap();
+        sink.copy_sound_blob(&from, digest)
+    };
     assert!(matches!(copy(8, 3), Err(SinkError::ShortCopy { expected: 3, found: 2 })));
     assert!(!sink.has(digest));
     copy(3, 3).unwrap();
@@ -238,13 +242,45 @@ fn a_blob_of_the_layout_itself_is_not_copied() {
     sink.commit(vec![Descriptor::new(MANIFEST, digest, 3)], None).unwrap();
     let own = fs::File::open(dir.join("blobs/sha256").join(digest.hex())).unwrap();
     let sink = create("oci", &dir, ":b").unwrap();
-    sink.copy_sound_blob(&own, Span::new(0, 3).unwrap(), digest).unwrap();
+    let own = Watched::new(own, Span::new(0, 3).unwrap()).unwrap();
+    sink.copy_sound_blob(&own, digest).unwrap();
     let staged = fs::read_dir(&dir).unwrap().filter(|entry| {
         let stage = entry.as_ref().unwrap().path().join("blobs/sha256").join(digest.hex());
         stage.parent() != Some(&dir.join("blobs/sha256")) && stage.exists()
     });
     assert_eq!(staged.count(), 0);
     sink.commit(vec![Descriptor::new(MANIFEST, digest, 3)], None).unwrap();
+}
+
+/// What was proven is what is copied, or nothing is.
+#[test]
+fn a_blob_that_is_written_to_while_it_is_copied_is_not_taken() {
+    let tmp = TempDir::new().unwrap();
+    let digest = BlobDigest::from_bytes(Sha256Stream::of(b"345"));
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(b"0123456789").unwrap();
+    let watched = || Watched::new(file.reopen().unwrap(), Span::new(3, 3).unwrap()).unwrap();
+    let write = |bytes: &[u8]| file.as_file().write_all_at(bytes, 4).unwrap();
+    let sink = create("oci", &tmp.path().join("out"), "").unwrap();
+    let from = watched();
+    let changed = sink.copy_watched(&from, digest, || write(b"x"));
+    assert!(matches!(changed, Err(SinkError::Changed { .. })) && !sink.has(digest));
+    // Changed before, and back again while it was copied.
+    write(b"4");
+    let from = watched();
+    write(b"x");
+    let copies = std::cell::Cell::new(0);
+    sink.copy_watched(&from, digest, || {
+        if copies.replace(copies.get() + 1) == 0 {
+            write(b"4");
+        }
+    })
+    .unwrap();
+    assert_eq!((copies.get(), fs::read(sink.stage.blob_path(digest)).unwrap().as_slice()), (2, &b"345"[..]));
+    // Written to all the time.
+    let sink = create("oci", &tmp.path().join("other"), "").unwrap();
+    let changed = sink.copy_watched(&watched(), digest, || write(b"4"));
+    assert!(matches!(changed, Err(SinkError::Changed { .. })) && !sink.has(digest));
 }
 
 #[test]

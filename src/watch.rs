@@ -1,0 +1,197 @@
+//! Files that are proven first and copied later: what was proven has to be what is copied.
+//!
+//! A proof holds for a [`Stamp`]. Who uses the bytes takes the stamp before and looks again afterwards; when the file
+//! looks different, something wrote to it, and it has to be proven again. Writes through a memory map may leave no mark
+//! in a stamp until the kernel writes them back; the reader of the copy then finds a wrong digest.
+
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::codec::Sha256Stream;
+use crate::digest::BlobDigest;
+use crate::span::Span;
+
+/// A file as it was: one that still looks so was not written to since. Device, inode, bytes, and nanoseconds of mtime
+/// and of ctime, which nobody can set back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stamp([u64; 5]);
+
+/// Longer than a tick of the clock that file systems stamp with: 10 ms at most.
+const TICK: Duration = Duration::from_millis(20);
+
+/// How often a stamp is taken of a file that is written to all the time.
+const TRIES: usize = 3;
+
+impl Stamp {
+    pub fn of(meta: &Metadata) -> Self {
+        let nanos = |secs: i64, nanos| secs.wrapping_mul(1_000_000_000).wrapping_add(nanos).cast_unsigned();
+        let (mtime, ctime) = (nanos(meta.mtime(), meta.mtime_nsec()), nanos(meta.ctime(), meta.ctime_nsec()));
+        Self([meta.dev(), meta.ino(), meta.size(), mtime, ctime])
+    }
+
+    /// Taken when the last change is so long ago that the next one leaves a mark. `None` for a file that is written to
+    /// all the time.
+    pub fn settled(look: impl Fn() -> io::Result<Metadata>) -> io::Result<Option<Self>> {
+        for _ in 0..TRIES {
+            let meta = look()?;
+            let Some(wait) = until_settled(&meta) else { return Ok(Some(Self::of(&meta))) };
+            std::thread::sleep(wait);
+        }
+        let meta = look()?;
+        Ok(until_settled(&meta).is_none().then(|| Self::of(&meta)))
+    }
+
+    pub fn words(&self) -> [u64; 5] {
+        self.0
+    }
+
+    pub const fn from_words(words: [u64; 5]) -> Self {
+        Self(words)
+    }
+
+    /// True when `later` is of the same file with the same content, perhaps under another name: a rename changes ctime.
+    pub fn is_renamed(&self, later: &Self) -> bool {
+        self.0[..4] == later.0[..4]
+    }
+}
+
+/// `None` for a time in the future, too: the clock of another machine says nothing about ours.
+fn until_settled(meta: &Metadata) -> Option<Duration> {
+    let changed = Duration::new(meta.ctime().try_into().ok()?, meta.ctime_nsec().try_into().ok()?);
+    let age = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.checked_sub(changed)?;
+    TICK.checked_sub(age).filter(|wait| !wait.is_zero())
+}
+
+/// A part of a file, and the stamp that what is known of its bytes holds for.
+#[derive(Debug)]
+pub struct Watched {
+    file: File,
+    span: Span,
+    /// `None` when the file never came to rest: then nothing is known.
+    stamp: Mutex<Option<Stamp>>,
+}
+
+impl Watched {
+    /// Before anything is read.
+    pub fn new(file: File, span: Span) -> io::Result<Self> {
+        let stamp = Stamp::settled(|| file.metadata())?;
+        Ok(Self { file, span, stamp: Mutex::new(stamp) })
+    }
+
+    /// For [`FileExt::read_at`]: the cursor is shared.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    pub fn span(&self) -> Span {
+        self.span
+    }
+
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self { file: self.file.try_clone()?, span: self.span, stamp: Mutex::new(self.stamp()) })
+    }
+
+    /// Take it before the bytes are used, and ask [`is`](Self::is) afterwards.
+    pub fn stamp(&self) -> Option<Stamp> {
+        *self.stamp.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// True when the file looks as it did then.
+    pub fn is(&self, stamp: Option<Stamp>) -> bool {
+        stamp.is_some_and(|stamp| self.file.metadata().is_ok_and(|meta| Stamp::of(&meta) == stamp))
+    }
+
+    /// A new stamp, which a proof that follows can hold for.
+    pub fn renew(&self) -> io::Result<Option<Stamp>> {
+        let stamp = Stamp::settled(|| self.file.metadata())?;
+        *self.stamp.lock().unwrap_or_else(PoisonError::into_inner) = stamp;
+        Ok(stamp)
+    }
+
+    /// Reads the bytes again: true when they have this digest, and nothing wrote to them meanwhile.
+    pub fn prove(&self, digest: BlobDigest) -> io::Result<bool> {
+        let stamp = self.renew()?;
+        let mut hash = Sha256Stream::new();
+        let mut piece = vec![0; 1 << 18];
+        let mut at = self.span.start();
+        while at < self.span.end() {
+            let want = piece.len().min(usize::try_from(self.span.end() - at).unwrap_or(usize::MAX));
+            match self.file.read_at(&mut piece[..want], at) {
+                Ok(0) => break,
+                Ok(got) => {
+                    hash.update(&piece[..got]);
+                    at += got as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let is_whole = hash.bytes() == self.span.len();
+        Ok(is_whole && BlobDigest::from_bytes(hash.finish()) == digest && self.is(stamp))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn watched(bytes: &[u8]) -> (tempfile::NamedTempFile, Watched) {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), bytes).unwrap();
+        let watched = Watched::new(file.reopen().unwrap(), Span::new(1, 3).unwrap()).unwrap();
+        (file, watched)
+    }
+
+    fn digest(bytes: &[u8]) -> BlobDigest {
+        BlobDigest::from_bytes(Sha256Stream::of(bytes))
+    }
+
+    #[test]
+    fn a_write_leaves_a_mark_however_soon_it_comes() {
+        for _ in 0..5 {
+            let (file, watched) = watched(b"_abc_");
+            let stamp = watched.stamp();
+            assert!(stamp.is_some() && watched.is(stamp));
+            file.as_file().write_at(b"x", 2).unwrap();
+            assert!(!watched.is(stamp) && !watched.is(None));
+        }
+    }
+
+    #[test]
+    fn a_time_that_was_set_back_hides_nothing() {
+        let (file, watched) = watched(b"_abc_");
+        let (stamp, time) = (watched.stamp(), file.as_file().metadata().unwrap().modified().unwrap());
+        file.as_file().write_at(b"x", 2).unwrap();
+        file.as_file().set_modified(time).unwrap();
+        assert!(file.as_file().metadata().unwrap().modified().unwrap() == time && !watched.is(stamp));
+    }
+
+    #[test]
+    fn what_is_proven_again_holds_for_a_new_stamp() {
+        let (file, watched) = watched(b"_abc_");
+        let old = watched.stamp();
+        file.as_file().write_at(b"x", 4).unwrap();
+        assert!(watched.prove(digest(b"abc")).unwrap());
+        assert!(!watched.is(old) && watched.is(watched.stamp()));
+        assert!(!watched.prove(digest(b"abd")).unwrap());
+        file.as_file().set_len(3).unwrap();
+        assert!(!watched.prove(digest(b"ab")).unwrap());
+    }
+
+    #[test]
+    fn a_renamed_file_is_known_again() {
+        let (file, watched) = watched(b"_abc_");
+        let before = watched.stamp().unwrap();
+        let path = file.path().with_extension("renamed");
+        fs::rename(file.path(), &path).unwrap();
+        assert!(before.is_renamed(&Stamp::of(&fs::metadata(&path).unwrap())));
+        fs::write(&path, b"_abx_").unwrap();
+        assert!(!before.is_renamed(&Stamp::of(&fs::metadata(&path).unwrap())));
+        fs::remove_file(path).unwrap();
+    }
+}
