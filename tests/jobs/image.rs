@@ -153,9 +153,18 @@ fn dir_of(reference: &str) -> &Path {
 
 impl Parts {
     pub fn read(reference: &str) -> Self {
-        let dir = dir_of(reference);
+        Self::of_entry(dir_of(reference), |_| true)
+    }
+
+    /// Of a layout with several tags.
+    pub fn tagged(reference: &str, tag: &str) -> Self {
+        Self::of_entry(dir_of(reference), |entry| entry["annotations"]["org.opencontainers.image.ref.name"] == tag)
+    }
+
+    fn of_entry(dir: &Path, is_meant: impl Fn(&Value) -> bool) -> Self {
         let index: Value = serde_json::from_slice(&fs::read(dir.join("index.json")).unwrap()).unwrap();
-        let manifest = json(dir, &index["manifests"][0]["digest"]);
+        let entry = index["manifests"].as_array().unwrap().iter().find(|entry| is_meant(entry)).unwrap();
+        let manifest = json(dir, &entry["digest"]);
         let config = json(dir, &manifest["config"]["digest"]);
         let blob = fs::read(blob_path(dir, manifest["layers"][0]["digest"].as_str().unwrap())).unwrap();
         Self { manifest, config, blob }

@@ -125,9 +125,6 @@ fn an_index_that_clients_read_in_different_ways_is_refused() {
         let old: Reference = parts.write(&bench.dir.path().join("changed")).parse().unwrap();
         let report = check(&old, None, options(), &Progress::new()).unwrap();
         let problems = &report.images[0].layers[0].problems;
-        if problems.is_empty() {
-            panic!("{report:#?}")
-        }
         assert!(problems.iter().any(|problem| problem.contains(says)), "{says}: {problems:?}");
         let outcome = bench.run(|request| request.previous.push(old.clone())).unwrap();
         let is_told = |note: &String| note.contains(": layer 0 is not used: ");
