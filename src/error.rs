@@ -10,6 +10,7 @@ use crate::sink::SinkError;
 use crate::source::SourceError;
 use crate::spool::SpoolError;
 use crate::unpack::UnpackError;
+use crate::watch::Unsteady;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -54,6 +55,8 @@ pub enum Error {
     /// `--strict` was asked for.
     #[error("nothing is written, since the image would cost clients more than it should: {}", summary(.degraded))]
     Strict { degraded: Vec<Degraded> },
+    #[error("{0}")]
+    Unsteady(#[from] Unsteady),
     #[error("internal error: {0}")]
     Internal(&'static str),
 }

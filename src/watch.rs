@@ -22,7 +22,7 @@ pub struct Stamp([u64; 5]);
 /// Longer than a tick of the clock that file systems stamp with: 10 ms at most.
 const TICK: Duration = Duration::from_millis(20);
 
-/// How often a stamp is taken of a file that is written to all the time.
+/// How often something is tried with a file that is written to all the time.
 const TRIES: usize = 3;
 
 impl Stamp {
@@ -134,8 +134,54 @@ impl Watched {
     }
 }
 
+/// A file was written to while it was used.
+#[derive(Debug, thiserror::Error)]
+pub enum Unsteady {
+    #[error(
+        "the blob {digest} was written to while it was copied: expected a file that nothing else writes to; run again \
+         when that has stopped"
+    )]
+    Written { digest: BlobDigest },
+    #[error("reading the blob {digest} again: {source}")]
+    Io { digest: BlobDigest, source: io::Error },
+}
+
+/// A blob that is used, its digest, and whether its proof goes by the digest, so that it can be given again.
+#[derive(Debug, Clone, Copy)]
+pub struct Used<'a> {
+    pub blob: &'a Watched,
+    pub digest: BlobDigest,
+    pub is_proven: bool,
+}
+
+/// Does `work`, which uses these blobs, until nothing wrote to them meanwhile: what was proven is what was used. Work that
+/// was disturbed is dropped.
+pub fn steady<T, E: From<Unsteady>>(used: &[Used<'_>], mut work: impl FnMut() -> Result<T, E>) -> Result<T, E> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let stamps: Vec<Option<Stamp>> = used.iter().map(|used| used.blob.stamp()).collect();
+        let done = work()?;
+        let mut disturbed = used.iter().zip(stamps).filter(|(used, stamp)| !used.blob.is(*stamp)).peekable();
+        let Some((first, _)) = disturbed.peek() else { return Ok(done) };
+        let written = |digest| E::from(Unsteady::Written { digest });
+        if tries == TRIES {
+            return Err(written(first.digest));
+        }
+        for (Used { blob, digest, is_proven }, _) in disturbed {
+            let again = if *is_proven { blob.prove(*digest) } else { Ok(false) };
+            match again {
+                Ok(true) => {}
+                Ok(false) => return Err(written(*digest)),
+                Err(source) => return Err(Unsteady::Io { digest: *digest, source }.into()),
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::fs;
 
     use super::*;
@@ -181,6 +227,36 @@ mod tests {
         assert!(!watched.prove(digest(b"abd")).unwrap());
         file.as_file().set_len(3).unwrap();
         assert!(!watched.prove(digest(b"ab")).unwrap());
+    }
+
+    #[test]
+    fn work_that_is_disturbed_is_done_again_or_not_at_all() {
+        let (file, watched) = watched(b"_abc_");
+        let write = |byte: &[u8]| file.as_file().write_all_at(byte, 2).unwrap();
+        // `after` comes between the reading and the look at the file; what was read, and how often.
+        let read = |is_proven: bool, after: &dyn Fn(usize)| {
+            let calls = Cell::new(0);
+            let done = steady(&[Used { blob: &watched, digest: digest(b"abc"), is_proven }], || {
+                let mut bytes = [0; 3];
+                watched.file().read_exact_at(&mut bytes, 1).unwrap();
+                after(calls.replace(calls.get() + 1));
+                Ok::<_, Unsteady>(bytes)
+            });
+            assert!(matches!(done, Ok(_) | Err(Unsteady::Written { .. })));
+            (done.ok(), calls.get())
+        };
+        assert_eq!(read(true, &|_| {}), (Some(*b"abc"), 1));
+        assert_eq!(read(true, &|_| write(b"x")), (None, 1));
+        // The wrong bytes are read, and the right ones are back when the file is looked at.
+        let back = |call| {
+            if call == 0 {
+                write(b"b")
+            }
+        };
+        assert_eq!(read(true, &back), (Some(*b"abc"), 2));
+        assert_eq!(read(true, &|_| write(b"b")), (None, TRIES));
+        watched.renew().unwrap();
+        assert_eq!(read(false, &back), (None, 1));
     }
 
     #[test]

@@ -123,11 +123,6 @@ pub enum PackError {
         "the previous image's TOC says that {expected} is there, but there is no such frame: {source}; leave this image out"
     )]
     NoFrame { expected: FileDigest, source: FrameError },
-    #[error(
-        "a blob of the previous image was written to while frames were copied out of it: expected a file that nothing \
-         else writes to; run again when that has stopped"
-    )]
-    Changed,
     #[error("writing the layer: {0}")]
     Write(#[source] io::Error),
     #[error("{0}")]

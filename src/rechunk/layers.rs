@@ -15,10 +15,10 @@ use crate::oci::Descriptor;
 use crate::order::cost::PullLayer;
 use crate::order::{LayerPlan, Plan, State};
 use crate::pack::{self, PackError, PackedLayer, Placed, Stock};
-use crate::sink::{BlobWriter, Sink, SinkError};
+use crate::sink::Sink;
 use crate::toc;
 use crate::unpack::UnpackedLayer;
-use crate::watch::Stamp;
+use crate::watch::{Stamp, Used, steady};
 
 use super::entries::placed;
 use super::handed::left_out;
@@ -113,9 +113,12 @@ impl Job<'_> {
     ) -> Result<Written, Error> {
         let failed = |source: PackError| Error::Pack { layer: index, source };
         let placed = placed(&plan.entries, unpacked, self.spool).map_err(failed)?;
-        let (packed, blob) = self.pack_sound(sink, &placed, level, || {}).map_err(|fault| match fault {
-            PackFault::Pack(source) => failed(source),
-            PackFault::Sink(source) => source.into(),
+        let options = pack::Options { level, index: self.request.index, threads: self.request.resources.threads };
+        let stock = Stock { spool: self.spool, blobs: &self.old.blobs };
+        let (packed, blob) = steady(&self.used_blobs(&placed), || {
+            let mut blob = sink.blob()?;
+            let packed = pack::pack(&placed, stock, options, self.progress, &mut blob).map_err(failed)?;
+            Ok::<_, Error>((packed, blob))
         })?;
         let (digest, size, stamp) = blob.finish_stamped()?;
         Ok(Written {
@@ -133,35 +136,15 @@ impl Job<'_> {
         })
     }
 
-    /// What was proven of the old blobs is what is copied out of them. `packed` is called when the layer is written and
-    /// nobody has looked yet whether something wrote to them.
-    fn pack_sound(
-        &self,
-        sink: &Sink,
-        placed: &[Placed<'_>],
-        level: Level,
-        packed: impl Fn(),
-    ) -> Result<(PackedLayer, BlobWriter), PackFault> {
-        let options = pack::Options { level, index: self.request.index, threads: self.request.resources.threads };
-        let stock = Stock { spool: self.spool, blobs: &self.old.blobs };
-        let used = used_blobs(placed);
-        for _ in 0..PACKS {
-            let stamps: Vec<Option<Stamp>> = used.iter().map(|&number| self.old.blobs[number].stamp()).collect();
-            let mut blob = sink.blob().map_err(PackFault::Sink)?;
-            let layer = pack::pack(placed, stock, options, self.progress, &mut blob).map_err(PackFault::Pack)?;
-            packed();
-            let mut is_same = true;
-            for (&number, &stamp) in used.iter().zip(&stamps) {
-                if !self.old.blobs[number].is(stamp) {
-                    is_same = false;
-                    self.old.prove_again(number).map_err(PackFault::Pack)?;
-                }
-            }
-            if is_same {
-                return Ok((layer, blob));
-            }
-        }
-        Err(PackFault::Pack(PackError::Changed))
+    /// The old blobs that frames are copied from.
+    fn used_blobs(&self, placed: &[Placed<'_>]) -> Vec<Used<'_>> {
+        let stored = placed.iter().filter_map(|placed| placed.payload).flat_map(|payload| payload.frames.stored());
+        let numbers = stored.filter_map(|stored| match stored {
+            Stored::Blob(number, _) => Some(*number),
+            Stored::One(_) | Stored::Many(_) => None,
+        });
+        let numbers: BTreeSet<u32> = numbers.collect();
+        numbers.into_iter().map(|number| self.old.used(number)).collect()
     }
 
     /// The old layer that this one takes the place of.
@@ -195,25 +178,6 @@ impl Job<'_> {
         descriptor.set_annotation(PROFILE, &profile(level));
         descriptor
     }
-}
-
-enum PackFault {
-    Pack(PackError),
-    Sink(SinkError),
-}
-
-/// How often a layer is packed out of a blob that something writes to.
-const PACKS: usize = 3;
-
-/// The numbers of the old blobs that frames are copied from.
-fn used_blobs(placed: &[Placed<'_>]) -> BTreeSet<usize> {
-    let stored = placed.iter().filter_map(|placed| placed.payload).flat_map(|payload| payload.frames.stored());
-    stored
-        .filter_map(|stored| match stored {
-            Stored::Blob(number, _) => Some(*number as usize),
-            Stored::One(_) | Stored::Many(_) => None,
-        })
-        .collect()
 }
 
 fn keep(sink: &Sink, index: usize, layer: &OldLayer) -> Result<Written, Error> {

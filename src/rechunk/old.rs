@@ -17,7 +17,6 @@ use crate::oci::Descriptor;
 use crate::order::Entry;
 use crate::order::cost::PullLayer;
 use crate::order::layers::Segment;
-use crate::pack::PackError;
 use crate::progress::Progress;
 use crate::source::{BlobError, Image, IndexError, Layer, Source, SourceError, blob_reader};
 use crate::span::Span;
@@ -25,7 +24,7 @@ use crate::spool::Spool;
 use crate::survey::{Index, pull_layer, share_out, tar_inventory};
 use crate::toc::Toc;
 use crate::unpack::LayerInput;
-use crate::watch::Watched;
+use crate::watch::{Used, Watched};
 
 use super::Request;
 use super::handed::handed_on;
@@ -57,7 +56,7 @@ pub(super) struct Old {
     /// Frames that can be copied, and the blobs that they are in.
     pub known: Known,
     pub blobs: Vec<Watched>,
-    blob_names: Vec<String>,
+    blob_names: Vec<(String, BlobDigest)>,
     /// Chunks in the segments.
     pub chunks: HashSet<ChunkDigest>,
     pub history: History,
@@ -139,8 +138,9 @@ impl<'a> Loader<'a> {
             has.extend(pull.clone());
             if is_newest && (toc.is_some() || self.request.keep_foreign) {
                 self.add_segment(source, index, layer, toc.as_ref(), pull)?;
-            } else if let (Some(toc), Some(place)) = (&toc, source.layer_file(layer)?) {
-                self.add_frames(&toc.1, watched(place)?, format!("{reference}: layer {index}"));
+            } else if let (Some(toc), Some(old), Some(place)) = (&toc, &layer.descriptor, source.layer_file(layer)?) {
+                let name = format!("{reference}: layer {index}");
+                self.add_frames(&toc.1, watched(place)?, name, old.digest);
             }
         }
         self.note_foreign(&reference, without_toc, image, is_newest);
@@ -209,7 +209,8 @@ impl<'a> Loader<'a> {
                 let chunks = toc.entries.iter().filter_map(|entry| entry.payload.as_ref()).flat_map(|p| &p.chunks);
                 self.old.chunks.extend(chunks.map(|chunk| chunk.digest));
                 let name = format!("{}: layer {index}", source.reference());
-                (toc_entries(toc), Some(self.add_frames(toc, place.try_clone().map_err(twice)?, name)))
+                let blob = place.try_clone().map_err(twice)?;
+                (toc_entries(toc), Some(self.add_frames(toc, blob, name, descriptor.digest)))
             }
             None => match self.read(source, layer, descriptor, &place) {
                 Err(Error::Unpack { source: fault, .. }) if !is_base && fault.is_damage() => {
@@ -246,7 +247,7 @@ impl<'a> Loader<'a> {
     }
 
     /// The blob's number; `name` says which one it is.
-    fn add_frames(&mut self, toc: &Toc, place: Watched, name: String) -> u32 {
+    fn add_frames(&mut self, toc: &Toc, place: Watched, name: String, digest: BlobDigest) -> u32 {
         let blob = self.old.blobs.len() as u32;
         for entry in &toc.entries {
             if let Some(payload) = entry.payload.as_ref().filter(|payload| payload.end_offset <= place.span().len()) {
@@ -254,7 +255,7 @@ impl<'a> Loader<'a> {
             }
         }
         self.old.blobs.push(place);
-        self.old.blob_names.push(name);
+        self.old.blob_names.push((name, digest));
         blob
     }
 
@@ -323,14 +324,10 @@ impl Old {
         self.layers.iter().map(|layer| Arc::clone(&layer.pull)).collect()
     }
 
-    /// Reads a blob again that something wrote to, with the digest that its proof goes by.
-    pub fn prove_again(&self, blob: usize) -> Result<(), PackError> {
-        let layer = self.layers.iter().find(|layer| layer.blob == Some(blob as u32)).ok_or(PackError::Changed)?;
-        match self.blobs[blob].prove(layer.descriptor.digest) {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(PackError::Changed),
-            Err(error) => Err(PackError::Previous(error)),
-        }
+    /// A blob that frames are copied from. Of an older image's layer the frames alone are proven, and not by its digest.
+    pub fn used(&self, number: u32) -> Used<'_> {
+        let is_proven = self.layers.iter().any(|layer| layer.blob == Some(number));
+        Used { blob: &self.blobs[number as usize], digest: self.blob_names[number as usize].1, is_proven }
     }
 
     /// True for a frame that no layer's proof covers: one of an older image, whose layers nobody else reads.
@@ -348,7 +345,7 @@ impl Old {
         });
         let blobs: BTreeSet<u32> = blobs.collect();
         notes.extend(blobs.iter().map(|&blob| {
-            format!("{} is not used: it holds other content than its TOC says", self.blob_names[blob as usize])
+            format!("{} is not used: it holds other content than its TOC says", self.blob_names[blob as usize].0)
         }));
         self.known.forget(&blobs);
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::digest::BlobDigest;
 use crate::oci::OciError;
+use crate::watch::Unsteady;
 
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
@@ -29,11 +30,8 @@ pub enum SinkError {
     Size { digest: BlobDigest, expected: u64, found: u64 },
     #[error("copying a blob: expected {expected} bytes, the file ends after {found}")]
     ShortCopy { expected: u64, found: u64 },
-    #[error(
-        "the blob {digest} was written to while it was copied: expected a file that nothing else writes to; run again \
-         when that has stopped"
-    )]
-    Changed { digest: BlobDigest },
+    #[error("{0}")]
+    Unsteady(#[from] Unsteady),
     #[error("the manifest {digest} was to be committed but never written")]
     NoManifest { digest: BlobDigest },
     #[error("{reference}: expected at least one image to commit, found none")]

@@ -15,7 +15,7 @@ use std::fs::File;
 use crate::codec::Sha256Stream;
 use crate::digest::BlobDigest;
 use crate::oci::{Descriptor, Index, Reference, Transport, Which};
-use crate::watch::{Stamp, Watched};
+use crate::watch::{Stamp, Used, Watched, steady};
 
 pub use blob::{BlobWriter, RawBlobWriter};
 pub use error::SinkError;
@@ -116,22 +116,17 @@ impl Sink {
             return Ok(None);
         }
         let is_own = self.is_own_blob(from.file(), digest);
-        for _ in 0..COPIES {
-            let stamp = from.stamp();
+        let mut stamp = None;
+        let blob = steady(&[Used { blob: from, digest, is_proven: true }], || {
+            stamp = from.stamp();
             let blob = if is_own { None } else { Some(self.copy(from)?) };
             copied();
-            if from.is(stamp) {
-                return match blob {
-                    Some(blob) => blob.finish_as(digest, from.span().len()).map(Some),
-                    None => Ok(stamp),
-                };
-            }
-            let is_proven = from.prove(digest).map_err(SinkError::io(self.reference.path(), "reading a blob again"))?;
-            if !is_proven {
-                break;
-            }
+            Ok::<_, SinkError>(blob)
+        })?;
+        match blob {
+            Some(blob) => blob.finish_as(digest, from.span().len()).map(Some),
+            None => Ok(stamp),
         }
-        Err(SinkError::Changed { digest })
     }
 
     fn copy(&self, from: &Watched) -> Result<RawBlobWriter, SinkError> {
@@ -184,9 +179,6 @@ impl Sink {
         }
     }
 }
-
-/// How often a blob is copied that something else writes to.
-const COPIES: usize = 3;
 
 /// Names that an index entry had where it came from; the second is containerd's.
 const NAMES: [&str; 2] = [oci_spec::image::ANNOTATION_REF_NAME, "io.containerd.image.name"];
