@@ -25,6 +25,11 @@ impl Findings {
         self.remarks.push(sentence.into());
     }
 
+    /// True without a problem.
+    pub fn is_clean(&self) -> bool {
+        self.problems.is_empty()
+    }
+
     /// Problems and remarks.
     pub fn into_lists(mut self) -> (Vec<String>, Vec<String>) {
         if self.more_problems > 0 {

@@ -52,11 +52,25 @@ impl From<io::Error> for Broken {
     }
 }
 
+/// Sees the blob while it is walked.
+pub(super) trait Observer {
+    /// A frame with content or without, or the blob's end, is at this byte.
+    fn frame(&mut self, at: u64);
+    /// What the last frame holds, piece by piece.
+    fn content(&mut self, piece: &[u8]);
+}
+
+/// Looks away.
+impl Observer for () {
+    fn frame(&mut self, _: u64) {}
+    fn content(&mut self, _: &[u8]) {}
+}
+
 /// Walks the whole blob. `digest` and `diff_id` are what it should have.
 pub(super) fn walk(
     blob: &Blob,
-    digest: BlobDigest,
-    diff_id: Option<DiffId>,
+    (digest, diff_id): (BlobDigest, Option<DiffId>),
+    observer: &mut dyn Observer,
     findings: &mut Findings,
     progress: &Progress,
 ) -> Result<Frames, Error> {
@@ -68,6 +82,7 @@ pub(super) fn walk(
         pending: Vec::new(),
         tar: Some(Sha256Stream::new()),
         frames: Frames::default(),
+        observer,
         findings,
     };
     let chain = loop {
@@ -110,6 +125,7 @@ struct Walker<'a> {
     /// `None` once a frame did not decode.
     tar: Option<Sha256Stream>,
     frames: Frames,
+    observer: &'a mut dyn Observer,
     findings: &'a mut Findings,
 }
 
@@ -117,6 +133,7 @@ impl Walker<'_> {
     /// False at the blob's end.
     fn frame(&mut self) -> Result<bool, Broken> {
         let start = self.at;
+        self.observer.frame(start);
         self.pending.clear();
         match self.read(4, start) {
             Err(Broken::At(..)) if self.at == start => return Ok(false),
@@ -187,11 +204,12 @@ impl Walker<'_> {
     /// True when the frame is at its end.
     fn decode(&mut self) -> Result<bool, FrameError> {
         let pending = std::mem::take(&mut self.pending);
-        let tar = &mut self.tar;
+        let (tar, observer) = (&mut self.tar, &mut self.observer);
         let done = self.decoder.push(&pending, |content| {
             if let Some(tar) = tar {
                 tar.update(content);
             }
+            observer.content(content);
             Ok::<(), FrameError>(())
         });
         self.pending = pending;

@@ -34,6 +34,21 @@ pub(super) fn read(
     frames: &Frames,
     findings: &mut Findings,
 ) -> Result<Option<Index>, Error> {
+    let Some((annotations, is_first)) = place(descriptor, compression, blob, frames, findings)? else {
+        return Ok(None);
+    };
+    let toc = toc(&annotations, blob, is_first, findings)?;
+    Ok(Some(Index { positions: annotations.positions, toc, is_first }))
+}
+
+/// The annotations, if a client can follow them, and whether the index stands at the front.
+pub(super) fn place(
+    descriptor: &Descriptor,
+    compression: Compression,
+    blob: &Blob,
+    frames: &Frames,
+    findings: &mut Findings,
+) -> Result<Option<(ChunkedAnnotations, bool)>, Error> {
     if let Err(fault) = expect_zstd(compression, &descriptor.media_type) {
         findings.problem(fault.to_string());
     }
@@ -59,8 +74,7 @@ pub(super) fn read(
              which podman fails"
         ));
     }
-    let toc = toc(&annotations, blob, is_first, findings)?;
-    Ok(Some(Index { positions, toc, is_first }))
+    Ok(Some((annotations, is_first)))
 }
 
 /// True when a client can read the part.
@@ -97,7 +111,7 @@ fn footer(blob: &Blob, positions: &Positions, findings: &mut Findings) -> Result
     Ok(())
 }
 
-fn toc(
+pub(super) fn toc(
     annotations: &ChunkedAnnotations,
     blob: &Blob,
     is_first: bool,

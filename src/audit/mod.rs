@@ -7,6 +7,7 @@
 //! | `split`, `rebuild`, `compare` | does tar-split say what the TOC says, and do both make the DiffID's tar? |
 //! | `payloads` | is each file's content where the TOC says, and is it what the TOC says? |
 //! | `order` | gaps, parents, hard links |
+//! | `pass` | all of this in one pass, for a layer that is sound |
 //!
 //! The blob is read twice: once front to back as a plain client does, once by the TOC's offsets as podman does. Memory
 //! holds the TOC and the frames' offsets, never content.
@@ -18,10 +19,13 @@ mod frame_header;
 mod frames;
 mod index;
 mod order;
+mod pass;
 mod payloads;
 mod rebuild;
 mod split;
 
+#[cfg(test)]
+mod pass_tests;
 #[cfg(test)]
 mod tests;
 
@@ -34,6 +38,7 @@ use crate::toc::Toc;
 
 pub use blob::Blob;
 pub use findings::Findings;
+pub use pass::is_sound;
 
 /// Part of what is remembered of a proof. Raise it when an audit asks more than before: old proofs then count no longer.
 pub const RULES: u32 = 1;
@@ -62,7 +67,7 @@ pub struct Audited {
 /// Fails only when the layer can't be asked, and not when something in it is damaged.
 pub fn audit(said: Said<'_>, blob: &Blob, findings: &mut Findings, progress: &Progress) -> Result<Audited, Error> {
     let Said { descriptor, compression, diff_id } = said;
-    let frames = frames::walk(blob, descriptor.digest, diff_id, findings, progress)?;
+    let frames = frames::walk(blob, (descriptor.digest, diff_id), &mut (), findings, progress)?;
     let mut audited = Audited { is_first: None, frames: frames.starts.len() as u64, largest_gap: 0, toc: None };
     let Some(mut index) = index::read(descriptor, compression, blob, &frames, findings)? else { return Ok(audited) };
     audited.is_first = Some(index.is_first);

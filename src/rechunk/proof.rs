@@ -1,7 +1,7 @@
 //! Whether an old layer is what it says. A previous image is an input like any other: its config, its TOC and its
 //! annotations may lie, under digests that are right.
 
-use crate::audit::{Blob, Findings, RULES, Said, audit};
+use crate::audit::{Blob, RULES, Said, is_sound};
 use crate::cache::{Cache, Claim, Proof};
 use crate::digest::DiffId;
 use crate::oci::Descriptor;
@@ -63,8 +63,7 @@ impl OldLayer {
         let Ok(file) = self.place.file().try_clone() else { return false };
         let blob = Blob::new(file, self.place.span(), self.reference.as_ref());
         let said = Said { descriptor: &self.descriptor, compression: self.compression, diff_id: Some(self.diff_id) };
-        let mut findings = Findings::default();
-        audit(said, &blob, &mut findings, &Progress::new()).is_ok() && findings.into_lists().0.is_empty()
+        is_sound(said, &blob, &Progress::new()).is_ok_and(|is_sound| is_sound)
     }
 }
 
