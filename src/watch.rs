@@ -51,10 +51,23 @@ impl Stamp {
     pub const fn from_words(words: [u64; 5]) -> Self {
         Self(words)
     }
+}
 
-    /// True when `later` is of the same file with the same content, perhaps under another name: a rename changes ctime.
-    pub fn is_renamed(&self, later: &Self) -> bool {
-        self.0[..4] == later.0[..4]
+/// How a file is known again later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trace {
+    /// It looks the same. Its owner may be another user, who can set mtime back.
+    Same(Stamp),
+    /// It is a file of this program that got its name since: a rename changes ctime.
+    Renamed(Stamp),
+}
+
+impl Trace {
+    pub fn leads_to(&self, later: &Stamp) -> bool {
+        match self {
+            Self::Same(stamp) => stamp == later,
+            Self::Renamed(stamp) => stamp.0[..4] == later.0[..4],
+        }
     }
 }
 
@@ -264,10 +277,15 @@ mod tests {
         let (file, watched) = watched(b"_abc_");
         let before = watched.stamp().unwrap();
         let path = file.path().with_extension("renamed");
+        let leads = || {
+            let later = Stamp::of(&fs::metadata(&path).unwrap());
+            [Trace::Same(before), Trace::Renamed(before)].map(|trace| trace.leads_to(&later))
+        };
         fs::rename(file.path(), &path).unwrap();
-        assert!(before.is_renamed(&Stamp::of(&fs::metadata(&path).unwrap())));
+        assert_eq!(leads(), [false, true]);
         fs::write(&path, b"_abx_").unwrap();
-        assert!(!before.is_renamed(&Stamp::of(&fs::metadata(&path).unwrap())));
+        assert_eq!(leads(), [false, false]);
         fs::remove_file(path).unwrap();
+        assert!(Trace::Same(before).leads_to(&before));
     }
 }

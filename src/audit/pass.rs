@@ -122,7 +122,7 @@ impl<'a> Pass<'a> {
         if is_done {
             if let Expected::Content(content) = std::mem::replace(&mut self.expected, Expected::End) {
                 self.end = Some(content.payload.end_offset);
-                self.is_in_doubt |= !content.is_so();
+                self.is_in_doubt |= !content.holds();
             }
             self.advance();
         }
@@ -219,7 +219,7 @@ impl<'a> Content<'a> {
     }
 
     /// Asked of the whole file.
-    fn is_so(self) -> bool {
+    fn holds(self) -> bool {
         self.chunk == self.payload.chunks.len()
             && FileDigest::from_bytes(self.hash.finish()) == self.payload.digest
             && self.crc64.is_none_or(|crc64| crc64 == self.crc.finish())

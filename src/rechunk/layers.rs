@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::cache::Proof;
+use crate::cache::Claim;
 use crate::codec::{Level, library_version};
 use crate::compression::Compression;
 use crate::degraded::{Code, Notes};
@@ -18,7 +18,7 @@ use crate::pack::{self, PackError, PackedLayer, Placed, Stock};
 use crate::sink::Sink;
 use crate::toc;
 use crate::unpack::UnpackedLayer;
-use crate::watch::{Stamp, Used, steady};
+use crate::watch::{Trace, Used, steady};
 
 use super::entries::placed;
 use super::handed::left_out;
@@ -37,18 +37,17 @@ pub(super) struct Written {
     /// Compressed bytes of content, of a layer that was written.
     pub live: Option<u64>,
     pub no_index: Option<String>,
-    /// The file that holds it in the sink, as it was when its content was known.
-    pub stamp: Option<Stamp>,
+    /// How the file in the sink that holds it is known again.
+    pub trace: Option<Trace>,
     /// What is not handed on of the old descriptor.
     pub left_out: Option<String>,
 }
 
 impl Written {
     /// What the next run need not ask of a layer with a TOC.
-    pub fn proof(&self) -> Option<(BlobDigest, Proof)> {
+    pub fn proof(&self) -> Option<(BlobDigest, Claim, Trace)> {
         self.pull.index.as_ref()?;
-        let proof = Proof { claim: claim(&self.descriptor, self.diff_id), stamp: self.stamp? };
-        Some((self.descriptor.digest, proof))
+        Some((self.descriptor.digest, claim(&self.descriptor, self.diff_id), self.trace?))
     }
 }
 
@@ -120,9 +119,9 @@ impl Job<'_> {
             let packed = pack::pack(&placed, stock, options, self.progress, &mut blob).map_err(failed)?;
             Ok::<_, Error>((packed, blob))
         })?;
-        let (digest, size, stamp) = blob.finish_stamped()?;
+        let (digest, size, trace) = blob.finish_traced()?;
         Ok(Written {
-            stamp: Some(stamp),
+            trace: Some(trace),
             left_out: self.cleaned(plan).and_then(|old| left_out(index, &old.reference, &old.left_out)),
             descriptor: self.descriptor(plan, &packed, level, digest, size),
             diff_id: packed.diff_id,
@@ -181,9 +180,9 @@ impl Job<'_> {
 }
 
 fn keep(sink: &Sink, index: usize, layer: &OldLayer) -> Result<Written, Error> {
-    let stamp = sink.copy_sound_blob(&layer.place, layer.descriptor.digest)?;
+    let trace = sink.copy_sound_blob(&layer.place, layer.descriptor.digest)?;
     Ok(Written {
-        stamp,
+        trace,
         left_out: left_out(index, &layer.reference, &layer.left_out),
         descriptor: layer.descriptor.clone().into_oci(),
         diff_id: layer.diff_id,

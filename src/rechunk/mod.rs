@@ -20,7 +20,7 @@ mod reframe;
 
 use std::path::{Path, PathBuf};
 
-use crate::cache::{Cache, Proof};
+use crate::cache::{Cache, Claim, Proof};
 use crate::degraded::Notes;
 use crate::digest::BlobDigest;
 use crate::error::Error;
@@ -35,7 +35,7 @@ use crate::source::{Image, Source};
 use crate::spool::Spool;
 use crate::tar::Time;
 use crate::unpack::UnpackedLayer;
-use crate::watch::Stamp;
+use crate::watch::{Stamp, Trace};
 
 pub use effort::Effort;
 pub use hint::{Costs, Hint};
@@ -196,17 +196,15 @@ impl<'a> Inputs<'a> {
     }
 }
 
-/// Each layer was decoded when it was written, or before. Its file has another ctime now that it has its name.
-fn remember(request: &Request, proofs: &[(BlobDigest, Proof)]) {
+/// Each layer was decoded when it was written, or before.
+fn remember(request: &Request, proofs: &[(BlobDigest, Claim, Trace)]) {
     if request.dest.transport() != Transport::Oci {
         return;
     }
-    for (digest, proof) in proofs {
+    for &(digest, claim, trace) in proofs {
         let blob = request.dest.path().join("blobs/sha256").join(digest.hex());
         match Stamp::settled(|| std::fs::metadata(&blob)) {
-            Ok(Some(stamp)) if proof.stamp.is_renamed(&stamp) => {
-                request.cache.remember(*digest, Proof { stamp, ..*proof });
-            }
+            Ok(Some(stamp)) if trace.leads_to(&stamp) => request.cache.remember(digest, Proof { claim, stamp }),
             // Something else put it there or writes to it: it is proven when it is needed.
             _ => {}
         }

@@ -12,7 +12,7 @@ use super::{SinkError, copy};
 use crate::codec::Sha256Stream;
 use crate::digest::BlobDigest;
 use crate::span::Span;
-use crate::watch::Stamp;
+use crate::watch::{Stamp, Trace};
 
 /// Small writes (headers between frames) are gathered up to this.
 const BUFFER: usize = 1 << 18;
@@ -62,15 +62,15 @@ impl RawBlobWriter {
         Ok(())
     }
 
-    /// Stores the blob under a digest that the caller vouches for; only the size is checked. The stamp is that of the
-    /// file before it gets its name.
-    pub fn finish_as(mut self, digest: BlobDigest, size: u64) -> Result<Stamp, SinkError> {
+    /// Stores the blob under a digest that the caller vouches for; only the size is checked. Returns how the
+    /// file is known again when it has its name.
+    pub fn finish_as(mut self, digest: BlobDigest, size: u64) -> Result<Trace, SinkError> {
         self.empty_buffer()?;
         if self.flushed != size {
             return Err(SinkError::Size { digest, expected: size, found: self.flushed });
         }
         let meta = self.file.as_file().metadata().map_err(SinkError::io(self.file.path(), "looking at a blob"))?;
-        self.stage.keep(self.file, digest).map(|()| Stamp::of(&meta))
+        self.stage.keep(self.file, digest).map(|()| Trace::Renamed(Stamp::of(&meta)))
     }
 
     /// Renames what was written to a place of its own.
@@ -120,15 +120,15 @@ impl BlobWriter {
     }
 
     pub fn finish(self) -> Result<(BlobDigest, u64), SinkError> {
-        self.finish_stamped().map(|(digest, size, _)| (digest, size))
+        self.finish_traced().map(|(digest, size, _)| (digest, size))
     }
 
-    /// With the stamp of [`RawBlobWriter::finish_as`].
-    pub fn finish_stamped(self) -> Result<(BlobDigest, u64, Stamp), SinkError> {
+    /// With what [`RawBlobWriter::finish_as`] returns.
+    pub fn finish_traced(self) -> Result<(BlobDigest, u64, Trace), SinkError> {
         let size = self.hash.bytes();
         let digest = BlobDigest::from_bytes(self.hash.finish());
-        let stamp = self.raw.finish_as(digest, size)?;
-        Ok((digest, size, stamp))
+        let trace = self.raw.finish_as(digest, size)?;
+        Ok((digest, size, trace))
     }
 }
 

@@ -15,7 +15,7 @@ use std::fs::File;
 use crate::codec::Sha256Stream;
 use crate::digest::BlobDigest;
 use crate::oci::{Descriptor, Index, Reference, Transport, Which};
-use crate::watch::{Stamp, Used, Watched, steady};
+use crate::watch::{Trace, Used, Watched, steady};
 
 pub use blob::{BlobWriter, RawBlobWriter};
 pub use error::SinkError;
@@ -105,13 +105,13 @@ impl Sink {
 
     /// Stores a blob that lies in a file, sharing its extents where the file system can. The caller vouches for its
     /// digest as long as the file has the stamp that it is watched with. A layout that has this very file needs no copy.
-    /// Returns the stamp of the blob in the sink, if this call put it there or found it there.
-    pub fn copy_sound_blob(&self, from: &Watched, digest: BlobDigest) -> Result<Option<Stamp>, SinkError> {
+    /// Returns how the blob in the sink is known again, if this call put it there or found it there.
+    pub fn copy_sound_blob(&self, from: &Watched, digest: BlobDigest) -> Result<Option<Trace>, SinkError> {
         self.copy_watched(from, digest, || {})
     }
 
     /// `copied` is called when the bytes are there and nobody has looked yet whether they are the right ones.
-    fn copy_watched(&self, from: &Watched, digest: BlobDigest, copied: impl Fn()) -> Result<Option<Stamp>, SinkError> {
+    fn copy_watched(&self, from: &Watched, digest: BlobDigest, copied: impl Fn()) -> Result<Option<Trace>, SinkError> {
         if self.stage.has(digest) {
             return Ok(None);
         }
@@ -125,7 +125,7 @@ impl Sink {
         })?;
         match blob {
             Some(blob) => blob.finish_as(digest, from.span().len()).map(Some),
-            None => Ok(stamp),
+            None => Ok(stamp.map(Trace::Same)),
         }
     }
 
