@@ -8,7 +8,7 @@ pub enum OciError {
     #[error("{what}: expected JSON: {source}")]
     Json { what: String, source: serde_json::Error },
     #[error("{what}: {place}: {fault}")]
-    Key { what: String, place: String, fault: KeyFault },
+    Key { what: String, place: String, fault: Box<KeyFault> },
     #[error("{what}: {field}: expected {expected}, found {found}")]
     Field { what: String, field: String, expected: &'static str, found: String },
     #[error("{what}: {field}: {source}")]

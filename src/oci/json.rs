@@ -19,7 +19,7 @@ pub(super) fn object(bytes: &[u8], known: &'static Known, what: &str) -> Result<
 pub fn check_keys(bytes: &[u8], known: &'static Known, what: &str) -> Result<(), OciError> {
     check(bytes, known).map_err(|error| match error {
         KeyError::Syntax(source) => OciError::Json { what: what.to_owned(), source },
-        KeyError::Key { place, fault } => OciError::Key { what: what.to_owned(), place, fault },
+        KeyError::Key { place, fault } => OciError::Key { what: what.to_owned(), place, fault: Box::new(fault) },
     })
 }
 
