@@ -9,6 +9,7 @@ use crate::progress::Interrupted;
 use crate::sink::SinkError;
 use crate::source::SourceError;
 use crate::spool::SpoolError;
+use crate::threads::ThreadError;
 use crate::unpack::UnpackError;
 
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +55,8 @@ pub enum Error {
     /// `--strict` was asked for.
     #[error("nothing is written, since the image would cost clients more than it should: {}", summary(.degraded))]
     Strict { degraded: Vec<Degraded> },
+    #[error("{0}")]
+    Threads(#[from] ThreadError),
     #[error("internal error: {0}")]
     Internal(&'static str),
 }
@@ -64,6 +67,28 @@ impl Error {
         match self {
             Self::Source(source) => Self::Old { option, source: Box::new(source) },
             other => other,
+        }
+    }
+
+    /// A thread that panicked or can't be started has nothing to do with the layer.
+    pub(crate) fn unpack(reference: String, layer: String, source: UnpackError) -> Self {
+        match source {
+            UnpackError::Threads(error) => Self::Threads(error),
+            source => Self::Unpack { reference, layer, source },
+        }
+    }
+
+    pub(crate) fn pack(layer: usize, source: PackError) -> Self {
+        match source {
+            PackError::Threads(error) => Self::Threads(error),
+            source => Self::Pack { layer, source },
+        }
+    }
+
+    pub(crate) fn reframe(source: PackError) -> Self {
+        match source {
+            PackError::Threads(error) => Self::Threads(error),
+            source => Self::Reframe { source },
         }
     }
 

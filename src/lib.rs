@@ -49,6 +49,7 @@ pub mod span;
 pub mod spool;
 pub mod survey;
 pub mod tar;
+pub mod threads;
 pub mod toc;
 pub mod unpack;
 pub mod verify;

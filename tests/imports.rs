@@ -12,7 +12,7 @@ const RANKS: &[(&str, &[&str])] = &[
     ("0", &["digest", "span", "limits", "compression", "degraded"]),
     ("1", &["tar"]),
     ("2", &["toc", "order", "owner"]),
-    ("3", &["codec", "oci", "inventory", "progress", "spool"]),
+    ("3", &["codec", "oci", "inventory", "progress", "spool", "threads"]),
     ("4", &["source", "sink", "unpack", "pack", "cache"]),
     // One type for every job, made of the errors of the rooms below.
     ("4.5", &["error"]),

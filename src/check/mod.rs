@@ -9,9 +9,6 @@
 
 mod plain;
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use crate::audit::{Audited, Blob, Findings, Said, audit};
 use crate::digest::BlobDigest;
 use crate::error::Error;
@@ -21,6 +18,7 @@ use crate::oci::{Descriptor, Platform, Reference};
 use crate::order::{Entry, broken_entry};
 use crate::progress::Progress;
 use crate::source::{Image, Layer, Source};
+use crate::threads;
 use crate::toc::TOC_DIGEST;
 
 #[derive(Debug, Clone)]
@@ -98,31 +96,11 @@ impl Job<'_> {
     /// Several layers at once, since each is one thread's work.
     fn layers(&self, image: &Image) -> Result<Vec<CheckedLayer>, Error> {
         self.progress.add_layers(image.layers.len() as u64);
-        let next = AtomicUsize::new(0);
-        let done: Vec<Mutex<Option<Result<Looked, Error>>>> = image.layers.iter().map(|_| Mutex::default()).collect();
-        let work = || {
-            while let Some((layer, slot)) = take(&next, &image.layers, &done) {
-                let result = self.layer(layer);
-                if result.is_err() {
-                    next.store(done.len(), Ordering::Relaxed);
-                }
-                self.progress.layer_read();
-                if let Ok(mut slot) = slot.lock() {
-                    *slot = Some(result);
-                }
-            }
-        };
-        std::thread::scope(|scope| {
-            for _ in 0..self.options.threads.clamp(1, image.layers.len().max(1)) {
-                scope.spawn(work);
-            }
-        });
-        let results: Vec<_> = done.into_iter().map(|slot| slot.into_inner().ok().flatten()).collect();
-        // A layer that was not begun says nothing; the error that stopped the others does.
-        if results.iter().flatten().all(Result::is_ok) && results.iter().any(Option::is_none) {
-            return Err(Error::Internal("a layer was not checked"));
-        }
-        let looked = results.into_iter().flatten().collect::<Result<Vec<_>, _>>()?;
+        let looked = threads::each(self.options.threads, image.layers.len(), |index| {
+            let looked = self.layer(&image.layers[index]);
+            self.progress.layer_read();
+            looked
+        })?;
         let (mut checked, entries): (Vec<_>, Vec<_>) = looked.into_iter().unzip();
         extracted(&mut checked, &entries);
         Ok(checked)
@@ -195,11 +173,6 @@ fn extracted(checked: &mut [CheckedLayer], entries: &[Option<Vec<Entry>>]) {
     if let Some((layer, broken)) = broken_entry(&readable) {
         checked[layer].problems.push(broken.to_string());
     }
-}
-
-fn take<'a, T>(next: &AtomicUsize, layers: &'a [Layer], done: &'a [T]) -> Option<(&'a Layer, &'a T)> {
-    let index = next.fetch_add(1, Ordering::Relaxed);
-    layers.get(index).zip(done.get(index))
 }
 
 /// A docker-archive stores the tar itself, whose digest is the DiffID.

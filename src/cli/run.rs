@@ -21,6 +21,7 @@ use restrata::rechunk::{Request, plan, rechunk};
 use restrata::report::{html, json, markdown, printable, text};
 use restrata::verify::{Ignore, verify};
 use rustix::fs::{Access, AtFlags, CWD, accessat};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::args::{Arguments, Check, Command, Format, Inspect, Rechunk, Verify};
 use super::diff::{Diff, DiffFormat};
@@ -31,6 +32,8 @@ use super::{exit, manual, signals};
 /// Does what was asked; the exit code is 0 or what a check says.
 pub fn run(arguments: Arguments) -> anyhow::Result<u8> {
     let quiet = arguments.quiet;
+    signals::survive_file_size_limit()?;
+    allow_many_files();
     match arguments.command {
         Command::Rechunk(arguments) => run_rechunk(*arguments, quiet),
         Command::Verify(arguments) => run_verify(&arguments, quiet),
@@ -41,6 +44,13 @@ pub fn run(arguments: Arguments) -> anyhow::Result<u8> {
         Command::Completions { shell } => print(&manual::completions(shell)?).map(|()| exit::DONE),
         Command::Man { dir } => manual::pages(&dir).map(|()| exit::DONE),
     }
+}
+
+/// An image may have thousands of layers, each an open file. Login shells often allow 1,024, and far more to whom asks.
+fn allow_many_files() {
+    let limit = getrlimit(Resource::Nofile);
+    // Where it can't be raised, a job that needs more says so.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
 fn run_rechunk(arguments: Rechunk, quiet: bool) -> anyhow::Result<u8> {

@@ -1,14 +1,21 @@
-//! Ctrl-C, SIGTERM and a terminal that goes away.
+//! Ctrl-C, SIGTERM, a terminal that goes away, and limits that would end the process by a signal.
 
 use std::sync::Arc;
 use std::thread;
 
 use anyhow::Context as _;
 use restrata::progress::Progress;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use restrata::threads::ThreadError;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 use super::exit;
+
+/// A file above `ulimit -f` is then an error of the write, as a full disk is: the job can remove what it made.
+pub fn survive_file_size_limit() -> anyhow::Result<()> {
+    signal_hook::flag::register(SIGXFSZ, Arc::default()).context("signal handlers")?;
+    Ok(())
+}
 
 /// From now on the first signal cancels the job, which then unwinds and removes what it made; a second one ends
 /// the process at once. The thread waits as long as the process lives.
@@ -18,14 +25,15 @@ pub fn cancel_on_signal(progress: Arc<Progress>) -> anyhow::Result<()> {
         wanted.push(SIGHUP);
     }
     let mut signals = Signals::new(wanted).context("signal handlers")?;
-    thread::spawn(move || {
+    let wait = move || {
         for _ in signals.forever() {
             if progress.is_cancelled() {
                 std::process::exit(exit::INTERRUPTED.into());
             }
             progress.cancel();
         }
-    });
+    };
+    thread::Builder::new().spawn(wait).map_err(ThreadError::Start)?;
     Ok(())
 }
 

@@ -1,13 +1,11 @@
 //! Compresses the header frames, many at a time.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use super::parts::Part;
 use super::{Layer, PackError};
 use crate::codec::FrameEncoder;
 use crate::span::Span;
 use crate::tar::END_OF_ARCHIVE;
+use crate::threads;
 
 /// Parts that a thread takes at once.
 const BATCH: usize = 256;
@@ -15,24 +13,13 @@ const BATCH: usize = 256;
 /// Where each part's header frame lies in the spool; payload parts have `None`.
 pub(super) fn compress(layer: &Layer<'_>, parts: &[Part]) -> Result<Vec<Option<Span>>, PackError> {
     let batches = parts.len().div_ceil(BATCH);
-    let next = AtomicUsize::new(0);
-    let done: Vec<Mutex<Vec<Option<Span>>>> = (0..batches).map(|_| Mutex::default()).collect();
-    let work = || -> Result<(), PackError> {
-        let mut encoder = FrameEncoder::new(layer.options.level)?;
-        loop {
-            let batch = next.fetch_add(1, Ordering::Relaxed);
-            let Some(slot) = done.get(batch) else { return Ok(()) };
-            layer.progress.check()?;
-            let end = parts.len().min((batch + 1) * BATCH);
-            let frames = compress_batch(layer, &parts[batch * BATCH..end], &mut encoder)?;
-            *slot.lock().map_err(|_| PackError::Internal("a header thread panicked"))? = frames;
-        }
-    };
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..layer.options.threads.min(batches)).map(|_| scope.spawn(work)).collect();
-        threads.into_iter().try_for_each(|t| t.join().map_err(|_| PackError::Internal("a header thread panicked"))?)
+    let begin = || Ok::<_, PackError>(FrameEncoder::new(layer.options.level)?);
+    let frames = threads::each_with(layer.options.threads, batches, begin, |encoder, batch| {
+        layer.progress.check()?;
+        let end = parts.len().min((batch + 1) * BATCH);
+        compress_batch(layer, &parts[batch * BATCH..end], encoder)
     })?;
-    Ok(done.into_iter().flat_map(|slot| slot.into_inner().unwrap_or_default()).collect())
+    Ok(frames.into_iter().flatten().collect())
 }
 
 fn compress_batch(

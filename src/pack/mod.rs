@@ -27,6 +27,7 @@ use crate::progress::{Interrupted, Progress};
 use crate::span::Span;
 use crate::spool::{Spool, SpoolError};
 use crate::tar::{EntryKind, Header, TarPath};
+use crate::threads::{self, ThreadError};
 use crate::toc::{ChunkedAnnotations, LayoutError, PositionError, Unrepresentable};
 
 /// Where the TOC and tar-split stand.
@@ -131,6 +132,8 @@ pub enum PackError {
     Layout(#[from] LayoutError),
     #[error("the index: {0}")]
     Position(#[from] PositionError),
+    #[error("{0}")]
+    Threads(#[from] ThreadError),
     #[error("internal error: {0}")]
     Internal(&'static str),
 }
@@ -161,14 +164,9 @@ pub fn pack(
     out: &mut (dyn Write + Send),
 ) -> Result<PackedLayer, PackError> {
     let layer = Layer { entries, stock, options, progress };
-    std::thread::scope(|scope| {
-        let diff_id = scope.spawn(move || diff_id::diff_id(&layer));
-        let written = blob::write(&layer, out);
-        let diff_id = diff_id.join().map_err(|_| PackError::Internal("the DiffID thread panicked"))?;
-        let written = written?;
-        let blob::Written { chunked, no_index, files } = written;
-        Ok(PackedLayer { diff_id: diff_id?, chunked, no_index, files })
-    })
+    let (diff_id, written) = threads::beside(|| diff_id::diff_id(&layer), || blob::write(&layer, out))?;
+    let blob::Written { chunked, no_index, files } = written?;
+    Ok(PackedLayer { diff_id: diff_id?, chunked, no_index, files })
 }
 
 /// The fields of a header in the spool.

@@ -1,8 +1,7 @@
 //! One image of one platform.
 
 use std::borrow::Cow;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use crate::codec::Level;
 use crate::degraded::Notes;
@@ -18,6 +17,7 @@ use crate::sink::Sink;
 use crate::source::{Image, Source, SourceError};
 use crate::spool::Spool;
 use crate::tar::{EntryKind, TarPath};
+use crate::threads::{self, ThreadError};
 use crate::toc::TOC_DIGEST;
 use crate::unpack::{self, LayerInput, UnpackedLayer, unpack};
 
@@ -106,28 +106,21 @@ impl Job<'_> {
 
     /// Reads the new image's layers and checks, beside it, the old ones.
     pub fn read(&self) -> Result<(Vec<UnpackedLayer>, Faults), Error> {
-        let faults = Mutex::new(Faults::new());
-        let next = AtomicUsize::new(0);
-        let check = || {
-            while let Some((number, layer)) = {
-                let number = next.fetch_add(1, Ordering::Relaxed);
-                self.old.layers.get(number).map(|layer| (number, layer))
-            } {
-                if self.progress.check().is_err() {
-                    break;
+        let check = |number: usize| -> Result<Option<(usize, Fault)>, ThreadError> {
+            let (layer, entries) = (&self.old.layers[number], &self.old.segments[number].entries);
+            Ok(match self.progress.check() {
+                // The reader beside this one says so.
+                Err(_) => None,
+                Ok(()) if layer.is_sound(entries, &self.request.cache, self.spool) => {
+                    self.old.broken(number).map(|broken| (number, Fault::Broken(broken)))
                 }
-                let fault = match layer.is_sound(&self.old.segments[number].entries, &self.request.cache, self.spool) {
-                    true => self.old.broken(number).map(Fault::Broken),
-                    false => Some(Fault::Lies),
-                };
-                fault.map(|fault| faults.lock().unwrap_or_else(PoisonError::into_inner).insert(number, fault));
-            }
+                Ok(()) => Some((number, Fault::Lies)),
+            })
         };
-        let unpacked = std::thread::scope(|scope| {
-            (0..self.request.resources.threads).for_each(|_| drop(scope.spawn(check)));
-            self.unpack()
-        });
-        Ok((unpacked?, faults.into_inner().unwrap_or_else(PoisonError::into_inner)))
+        let threads = self.request.resources.threads;
+        let check_all = || threads::each(threads, self.old.layers.len(), check);
+        let (faults, unpacked) = threads::beside(check_all, || self.unpack())?;
+        Ok((unpacked?, faults?.into_iter().flatten().collect()))
     }
 
     /// Reads the new image's layers.
@@ -165,7 +158,7 @@ impl Job<'_> {
         let inputs = indexes.iter().map(input).collect();
         unpack(inputs, self.spool, options, self.progress).map_err(|(at, source)| {
             let reference = self.source.reference().to_string();
-            Error::Unpack { reference, layer: self.layer_name(indexes[at]), source }
+            Error::unpack(reference, self.layer_name(indexes[at]), source)
         })
     }
 

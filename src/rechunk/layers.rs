@@ -1,7 +1,6 @@
 //! The planned layers' blobs, several at once.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use crate::codec::{Level, library_version};
 use crate::compression::Compression;
@@ -14,6 +13,7 @@ use crate::order::cost::PullLayer;
 use crate::order::{LayerPlan, Plan, State};
 use crate::pack::{self, PackError, PackedLayer, Stock};
 use crate::sink::Sink;
+use crate::threads;
 use crate::toc;
 use crate::unpack::UnpackedLayer;
 
@@ -34,8 +34,6 @@ pub(super) struct Written {
     pub no_index: Option<String>,
 }
 
-type Slot = Mutex<Option<Result<Written, Error>>>;
-
 impl Job<'_> {
     /// In the order of the plan.
     pub(super) fn write(
@@ -45,30 +43,11 @@ impl Job<'_> {
         plan: &Plan,
         level: Level,
     ) -> Result<Vec<Written>, Error> {
-        let next = AtomicUsize::new(0);
-        let done: Vec<Slot> = plan.layers.iter().map(|_| Mutex::new(None)).collect();
-        let work = || {
-            loop {
-                let index = next.fetch_add(1, Ordering::Relaxed);
-                let Some(slot) = done.get(index) else { break };
-                let result = self.write_layer(sink, index, unpacked, &plan.layers[index], level);
-                let failed = result.is_err();
-                if let Ok(mut slot) = slot.lock() {
-                    *slot = Some(result);
-                }
-                if failed {
-                    next.store(done.len(), Ordering::Relaxed);
-                    break;
-                }
-                self.progress.layer_written();
-            }
-        };
-        std::thread::scope(|scope| {
-            for _ in 0..self.request.resources.threads.clamp(1, plan.layers.len().max(1)) {
-                scope.spawn(work);
-            }
-        });
-        collect(done)
+        threads::each(self.request.resources.threads, plan.layers.len(), |index| {
+            let written = self.write_layer(sink, index, unpacked, &plan.layers[index], level)?;
+            self.progress.layer_written();
+            Ok(written)
+        })
     }
 
     fn write_layer(
@@ -93,7 +72,7 @@ impl Job<'_> {
         plan: &LayerPlan,
         level: Level,
     ) -> Result<Written, Error> {
-        let failed = |source: PackError| Error::Pack { layer: index, source };
+        let failed = |source: PackError| Error::pack(index, source);
         let placed = placed(&plan.entries, unpacked, self.spool).map_err(failed)?;
         let options = pack::Options { level, index: self.request.index, threads: self.request.resources.threads };
         let stock = Stock { spool: self.spool, blobs: &self.old.blobs };
@@ -176,18 +155,4 @@ const STALE: [&str; 7] = [
 
 fn profile(level: Level) -> String {
     format!("1 zstd={} level={}", library_version(), level.get())
-}
-
-/// All layers, or the first error.
-fn collect(done: Vec<Slot>) -> Result<Vec<Written>, Error> {
-    let results: Vec<_> = done.into_iter().map(|slot| slot.into_inner().ok().flatten()).collect();
-    let mut written = Vec::with_capacity(results.len());
-    let mut missing = false;
-    for result in results {
-        match result {
-            Some(result) => written.push(result?),
-            None => missing = true,
-        }
-    }
-    if missing { Err(Error::Internal("a layer was not written")) } else { Ok(written) }
 }

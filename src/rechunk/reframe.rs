@@ -2,8 +2,6 @@
 //! where they pay. What of it is new is known only when the plan is made.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::codec::Level;
 use crate::error::Error;
@@ -12,6 +10,7 @@ use crate::order::chunking::{self, Candidate, Cutting};
 use crate::order::layers::{Change, Label};
 use crate::order::{Place, Plan, Role, Written};
 use crate::pack::{PackError, Reframer, Slice, Stock};
+use crate::threads;
 use crate::unpack::UnpackedLayer;
 
 use super::image::{Job, Layout};
@@ -117,27 +116,12 @@ impl Job<'_> {
         work: impl Fn(&mut Reframer<'_>, &T) -> Result<R, PackError> + Sync,
     ) -> Result<Vec<R>, Error> {
         let stock = Stock { spool: self.spool, blobs: &self.old.blobs };
-        let next = AtomicUsize::new(0);
-        let done: Vec<Mutex<Option<R>>> = files.iter().map(|_| Mutex::new(None)).collect();
-        let run = || -> Result<(), PackError> {
-            let mut reframer = Reframer::new(stock, level)?;
-            while let Some((n, file)) = {
-                let n = next.fetch_add(1, Ordering::Relaxed);
-                files.get(n).map(|file| (n, file))
-            } {
-                self.progress.check()?;
-                let result = work(&mut reframer, file)?;
-                done[n].lock().map_err(|_| PackError::Internal("a thread panicked"))?.replace(result);
-            }
-            Ok(())
-        };
-        let threads = self.request.resources.threads.min(files.len());
-        let result = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
-            threads.into_iter().try_for_each(|t| t.join().map_err(|_| PackError::Internal("a thread panicked"))?)
+        let begin = || Ok::<_, PackError>(Reframer::new(stock, level)?);
+        let results = threads::each_with(self.request.resources.threads, files.len(), begin, |reframer, n| {
+            self.progress.check()?;
+            work(reframer, &files[n])
         });
-        result.map_err(|source| Error::Reframe { source })?;
-        Ok(done.into_iter().filter_map(|slot| slot.into_inner().ok().flatten()).collect())
+        results.map_err(Error::reframe)
     }
 }
 

@@ -56,7 +56,7 @@ pub fn tar_inventories(
         let name = |descriptor: &Descriptor| descriptor.digest.to_string();
         let layer = layers[at].descriptor.as_ref().map(name);
         let layer = layer.or_else(|| layers[at].diff_id.map(|diff_id| diff_id.to_string())).unwrap_or_default();
-        Error::Unpack { reference: source.reference().to_string(), layer, source: error }
+        Error::unpack(source.reference().to_string(), layer, error)
     })
 }
 

@@ -4,8 +4,7 @@ use std::io::{self, BufReader, Read};
 
 use crossbeam_channel::{Sender, unbounded};
 
-use super::budget::Budgets;
-use super::work::{Content, Hashed, Job, PIECE, Pool};
+use super::work::{Content, Hashed, Job, PIECE, Piece, Pool};
 use super::{LayerInput, UnpackError, UnpackedLayer};
 use crate::codec::{HashingReader, WHOLE_FRAME_INPUT, decompress};
 use crate::compression::Compression;
@@ -27,9 +26,8 @@ type Done = Sender<(usize, Result<Hashed, UnpackError>)>;
 pub(super) fn read(
     input: LayerInput<'_>,
     known: &Known,
-    pool: &Pool,
+    pool: &Pool<'_>,
     spool: &Spool,
-    budgets: &Budgets,
     progress: &Progress,
 ) -> Result<UnpackedLayer, UnpackError> {
     let blob = (input.open)().map_err(UnpackError::Read)?;
@@ -39,7 +37,7 @@ pub(super) fn read(
     let mut tar = BufReader::with_capacity(BUFFER, tar);
     let (done, payloads) = unbounded();
     let mut inventory = Inventory::default();
-    let mut reader = Reader { headers: HeaderLog::new(spool), known, pool, budgets, progress, done };
+    let mut reader = Reader { headers: HeaderLog::new(spool), known, pool, progress, done };
     let read = reader.entries(&mut tar, &mut inventory);
     let flushed = reader.headers.flush();
     drop(reader);
@@ -65,16 +63,15 @@ pub(super) fn read(
     }
 }
 
-struct Reader<'a> {
+struct Reader<'a, 'pool> {
     headers: HeaderLog<'a>,
     known: &'a Known,
-    pool: &'a Pool,
-    budgets: &'a Budgets,
+    pool: &'a Pool<'pool>,
     progress: &'a Progress,
     done: Done,
 }
 
-impl Reader<'_> {
+impl Reader<'_, '_> {
     fn entries(&mut self, tar: &mut Tar<'_>, inventory: &mut Inventory) -> Result<(), UnpackError> {
         let mut scanner = Scanner::new();
         let mut expanded = 0u64;
@@ -121,7 +118,7 @@ impl Reader<'_> {
         let failed = |error| content_error(error, &header.name);
         let size = header.size;
         if size <= WHOLE_FRAME_INPUT {
-            self.budgets.whole.take(size);
+            let held = self.pool.budgets().whole.take(size).ok_or(UnpackError::Stopped)?;
             let mut content = Vec::with_capacity(size as usize);
             let filled = fill(entry, tar, |at, run| {
                 content.resize(at as usize, 0);
@@ -132,12 +129,9 @@ impl Reader<'_> {
                     Err(io::ErrorKind::UnexpectedEof.into())
                 }
             });
-            if let Err(error) = filled {
-                self.budgets.whole.give(size);
-                return Err(failed(error));
-            }
+            filled.map_err(failed)?;
             content.resize(size as usize, 0);
-            self.pool.send(Job { index, content: Content::Whole(content), keep, done: self.done.clone() })?;
+            self.pool.send(Job { index, content: Content::Whole(Piece { bytes: content, held }), keep, done: self.done.clone() })?;
         } else {
             self.stream(entry, index, keep, tar).map_err(failed)?;
         }
@@ -150,13 +144,9 @@ impl Reader<'_> {
         let content = Content::Streamed { size: entry.header.size, pieces };
         self.pool.send(Job { index, content, keep, done: self.done.clone() }).map_err(|_| gone())?;
         let mut position = 0;
-        let send = |piece: Vec<u8>| {
-            let len = piece.len() as u64;
-            self.budgets.streamed.take(len);
-            sender.send(piece).map_err(|_| {
-                self.budgets.streamed.give(len);
-                gone()
-            })
+        let send = |bytes: Vec<u8>| {
+            let held = self.pool.budgets().streamed.take(bytes.len() as u64).ok_or_else(gone)?;
+            sender.send(Piece { bytes, held }).map_err(|_| gone())
         };
         let zeros = |mut len: u64| -> io::Result<()> {
             while len > 0 {

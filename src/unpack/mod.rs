@@ -6,11 +6,12 @@
 
 mod budget;
 mod layer;
+#[cfg(test)]
+mod tests;
 mod work;
 
 use std::io::{self, Read};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::codec::{FrameError, Level};
 use crate::digest::{BlobDigest, DiffId};
@@ -18,6 +19,7 @@ use crate::inventory::{Inventory, Known};
 use crate::progress::{Interrupted, Progress};
 use crate::spool::{Spool, SpoolError};
 use crate::tar::{PathError, ScanError};
+use crate::threads::{self, ThreadError, lock};
 
 use budget::{Budgets, ByteBudget};
 use work::Pool;
@@ -49,6 +51,8 @@ pub enum UnpackError {
     #[error("{0}")]
     Frame(#[from] FrameError),
     #[error("{0}")]
+    Threads(#[from] ThreadError),
+    #[error("{0}")]
     Interrupted(#[from] Interrupted),
     /// Another layer failed first; its error is the one to show.
     #[error("stopped")]
@@ -62,7 +66,7 @@ impl UnpackError {
             // Decoders and the blob's own check make errors that are none of the system's.
             Self::Read(error) => error.raw_os_error().is_none(),
             Self::Tar(_) | Self::Path(_) | Self::ContentTruncated { .. } | Self::DiffId { .. } => true,
-            Self::Spool(_) | Self::Frame(_) | Self::Interrupted(_) | Self::Stopped => false,
+            Self::Spool(_) | Self::Frame(_) | Self::Threads(_) | Self::Interrupted(_) | Self::Stopped => false,
         }
     }
 }
@@ -103,46 +107,36 @@ pub fn unpack(
 ) -> Result<Vec<UnpackedLayer>, (usize, UnpackError)> {
     let count = layers.len();
     let inputs: Vec<Mutex<Option<LayerInput<'_>>>> = layers.into_iter().map(|l| Mutex::new(Some(l))).collect();
-    let results: Vec<Mutex<Option<Result<UnpackedLayer, UnpackError>>>> =
-        (0..count).map(|_| Mutex::new(None)).collect();
     let budgets = Budgets { whole: ByteBudget::new(WHOLE_IN_FLIGHT), streamed: ByteBudget::new(STREAMED_IN_FLIGHT) };
-    let next = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        let pool = Pool::start(scope, options, spool, &budgets, progress);
-        for _ in 0..options.threads.min(count).max(1) {
-            let pool = pool.clone();
-            let (inputs, results, next, budgets) = (&inputs, &results, &next, &budgets);
-            scope.spawn(move || {
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(input) = inputs.get(index) else { break };
-                    let Some(input) = input.lock().ok().and_then(|mut slot| slot.take()) else { break };
-                    let result = layer::read(input, options.known, &pool, spool, budgets, progress);
-                    if result.is_err() {
-                        pool.stop();
-                    }
-                    progress.layer_read();
-                    if let Ok(mut slot) = results[index].lock() {
-                        *slot = Some(result);
-                    }
-                }
-            });
-        }
+    let results = std::thread::scope(|scope| -> Result<_, ThreadError> {
+        let (pool, workers) = Pool::start(scope, options, spool, &budgets, progress)?;
+        let results = threads::each(options.threads, count, |index| -> Result<_, ThreadError> {
+            let _guard = pool.stop_on_panic();
+            let Some(input) = lock(&inputs[index]).take() else { return Ok(Err(UnpackError::Stopped)) };
+            let result = layer::read(input, options.known, &pool, spool, progress);
+            if result.is_err() {
+                pool.stop();
+            }
+            progress.layer_read();
+            Ok(result)
+        });
+        drop(pool);
+        // A reader that stopped because a worker panicked has nothing to say.
+        workers.into_iter().try_for_each(threads::Worker::join)?;
+        results
     });
-    collect(results)
+    collect(results.map_err(|error| (0, error.into()))?)
 }
 
-type Slot = Mutex<Option<Result<UnpackedLayer, UnpackError>>>;
-
 /// The layers, or the first error that is a cause and not a consequence.
-fn collect(results: Vec<Slot>) -> Result<Vec<UnpackedLayer>, (usize, UnpackError)> {
+fn collect(results: Vec<Result<UnpackedLayer, UnpackError>>) -> Result<Vec<UnpackedLayer>, (usize, UnpackError)> {
     let mut layers = Vec::with_capacity(results.len());
     let mut stopped = None;
-    for (index, slot) in results.into_iter().enumerate() {
-        match slot.into_inner().ok().flatten() {
-            Some(Ok(layer)) => layers.push(layer),
-            Some(Err(UnpackError::Stopped)) | None => stopped = stopped.or(Some((index, UnpackError::Stopped))),
-            Some(Err(error)) => return Err((index, error)),
+    for (index, result) in results.into_iter().enumerate() {
+        match result {
+            Ok(layer) => layers.push(layer),
+            Err(UnpackError::Stopped) => stopped = stopped.or(Some((index, UnpackError::Stopped))),
+            Err(error) => return Err((index, error)),
         }
     }
     stopped.map_or(Ok(layers), Err)
