@@ -41,10 +41,7 @@ pub fn start<'scope, T: Send + 'scope>(
 }
 
 /// Runs `other` in a thread and `own` in this one.
-pub fn beside<A: Send, B>(
-    other: impl FnOnce() -> A + Send,
-    own: impl FnOnce() -> B,
-) -> Result<(A, B), ThreadError> {
+pub fn beside<A: Send, B>(other: impl FnOnce() -> A + Send, own: impl FnOnce() -> B) -> Result<(A, B), ThreadError> {
     std::thread::scope(|scope| {
         let other = start(scope, other)?;
         let own = own();

@@ -101,7 +101,7 @@ impl Request {
 pub fn rechunk(request: &Request, progress: &Progress) -> Result<Outcome, Error> {
     let mut notes = Notes::default();
     let inputs = Inputs::open(request, progress, &mut notes)?;
-    let sink = Sink::create(&request.dest)?;
+    let sink = Sink::create(&request.dest, progress)?;
     let written = inputs.each(progress, &mut notes, |job, unpacked, layout, notes| {
         expect_strict(request, notes)?;
         let level = job.reframe(unpacked, layout)?;
@@ -113,7 +113,7 @@ pub fn rechunk(request: &Request, progress: &Progress) -> Result<Outcome, Error>
     let (images, descriptors): (Vec<_>, Vec<_>) = written.into_iter().unzip();
     progress.check()?;
     let index = inputs.images.first().and_then(|image| image.index.as_deref());
-    let digest = sink.commit(descriptors, index)?;
+    let digest = sink.commit(descriptors, index, progress)?;
     remember(request, &images);
     let (notes, degraded) = notes.into_lists();
     Ok(Outcome { digest, images, notes, degraded })

@@ -3,24 +3,35 @@
 mod archive;
 mod blob;
 mod copy;
+mod disk;
 mod error;
+#[cfg(test)]
+mod journal;
+#[cfg(test)]
+mod kill_tests;
 mod layout;
+#[cfg(test)]
+mod power_cut_tests;
 mod stage;
+mod syncer;
 
 #[cfg(test)]
 mod tests;
 
 use std::fs::File;
+use std::sync::Mutex;
 
 use crate::codec::Sha256Stream;
 use crate::digest::BlobDigest;
 use crate::oci::{Descriptor, Index, Reference, Transport, Which};
+use crate::progress::Progress;
 use crate::span::Span;
+use crate::threads::lock;
 
 pub use blob::{BlobWriter, RawBlobWriter};
 pub use error::SinkError;
 
-use stage::Stage;
+use stage::{Durable, Stage};
 
 /// A destination that is being filled. Dropped without a commit, it leaves nothing behind.
 #[derive(Debug)]
@@ -28,6 +39,8 @@ pub struct Sink {
     reference: Reference,
     stage: Stage,
     target: Target,
+    /// Blobs of the layout that the image needs as they are.
+    own: Mutex<Vec<(BlobDigest, u64)>>,
 }
 
 #[derive(Debug)]
@@ -58,14 +71,19 @@ impl Target {
 
 impl Sink {
     /// Fails up front when the destination can't take an image.
-    pub fn create(reference: &Reference) -> Result<Self, SinkError> {
+    pub fn create(reference: &Reference, progress: &Progress) -> Result<Self, SinkError> {
         let path = reference.path();
         let target = Target::look(reference)?;
+        // Nobody may remove blobs of a layout while a stage stands in it.
+        let lock = matches!(target, Target::Layout).then(|| layout::lock(path, progress)).transpose()?;
+        stage::sweep(path);
         let stage = match target {
-            Target::NewLayout | Target::Archive => Stage::beside(path)?,
+            Target::NewLayout => Stage::beside(path, Durable::Blobs)?,
+            Target::Archive => Stage::beside(path, Durable::Archive)?,
             Target::Layout => Stage::inside(path)?,
         };
-        Ok(Self { reference: reference.clone(), stage, target })
+        drop(lock);
+        Ok(Self { reference: reference.clone(), stage, target, own: Mutex::default() })
     }
 
     /// As [`create`](Self::create) fails, without touching the destination.
@@ -106,8 +124,15 @@ impl Sink {
     /// Stores a blob that lies in a file, sharing its extents where the file system can. The caller vouches for its
     /// digest. A layout that has this very file needs no copy.
     pub fn copy_sound_blob(&self, file: &File, span: Span, digest: BlobDigest) -> Result<(), SinkError> {
-        if self.stage.has(digest) || self.is_own_blob(file, digest) {
+        if self.stage.has(digest) {
             return Ok(());
+        }
+        if self.is_own_blob(file, digest) {
+            let path = layout::blob_path(self.reference.path(), digest);
+            let file = file.try_clone().map_err(SinkError::io(&path, "duplicating the open file"))?;
+            lock(&self.own).push((digest, span.len()));
+            // Nobody knows whether who wrote it has synced it; if so, it takes no time.
+            return self.stage.sync_later(file, path);
         }
         let mut blob = self.raw_blob()?;
         blob.append_from(file, span)?;
@@ -128,15 +153,22 @@ impl Sink {
     ///
     /// One manifest is tagged itself; several, or one with an `index` that led to it, get an index of their own.
     /// `index` lends its annotations and unknown fields.
-    pub fn commit(self, images: Vec<Descriptor>, index: Option<&Index>) -> Result<BlobDigest, SinkError> {
+    pub fn commit(
+        self,
+        images: Vec<Descriptor>,
+        index: Option<&Index>,
+        progress: &Progress,
+    ) -> Result<BlobDigest, SinkError> {
         if let Some(image) = images.iter().find(|image| !self.has(image.digest)) {
             return Err(SinkError::NoManifest { digest: image.digest });
         }
         let entry = self.entry(images, index)?;
+        self.stage.wait_for_syncs()?;
+        progress.check()?;
         let (digest, path, tag) = (entry.digest, self.reference.path(), self.reference.tag());
         match self.target {
-            Target::NewLayout => layout::create(self.stage, entry, tag, path)?,
-            Target::Layout => layout::extend(&self.stage, entry, tag, path)?,
+            Target::NewLayout => layout::create(self.stage, entry, tag, path, progress)?,
+            Target::Layout => layout::extend(&self.stage, &lock(&self.own), entry, tag, path, progress)?,
             Target::Archive => archive::write(&self.stage, entry, tag, path)?,
         }
         Ok(digest)

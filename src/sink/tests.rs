@@ -12,12 +12,13 @@ use super::{Sink, SinkError};
 use crate::codec::Sha256Stream;
 use crate::digest::BlobDigest;
 use crate::oci::{Descriptor, Index};
+use crate::progress::Progress;
 use crate::span::Span;
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
 fn create(transport: &str, path: &Path, tag: &str) -> Result<Sink, SinkError> {
-    Sink::create(&format!("{transport}:{}{tag}", path.display()).parse().unwrap())
+    Sink::create(&format!("{transport}:{}{tag}", path.display()).parse().unwrap(), &Progress::new())
 }
 
 fn put(sink: &Sink, text: &str) -> Descriptor {
@@ -64,7 +65,7 @@ fn makes_a_layout_at_the_commit() {
     assert_eq!(size, 600_006);
     assert!(sink.has(digest) && !dir.exists());
     let manifest = put(&sink, "{}");
-    assert_eq!(sink.commit(vec![manifest.clone()], None).unwrap(), manifest.digest);
+    assert_eq!(sink.commit(vec![manifest.clone()], None, &Progress::new()).unwrap(), manifest.digest);
     assert_eq!(names(tmp.path()), ["out"]);
     assert_eq!(names(&dir), ["blobs", "index.json", "oci-layout"]);
     let entry = &read_index(&dir)["manifests"][0];
@@ -94,7 +95,7 @@ fn leaves_nothing_without_a_commit() {
     let dir = tmp.path().join("old");
     let sink = create("oci", &dir, ":v1").unwrap();
     let manifest = put(&sink, "{}");
-    sink.commit(vec![manifest], None).unwrap();
+    sink.commit(vec![manifest], None, &Progress::new()).unwrap();
     let before = snapshot(&dir);
     let sink = create("oci", &dir, ":v2").unwrap();
     put(&sink, "{\"a\":1}");
@@ -104,7 +105,7 @@ fn leaves_nothing_without_a_commit() {
     let sink = create("oci", &dir, ":v2").unwrap();
     let manifest = put(&sink, "{\"b\":1}");
     fs::write(dir.join("index.json"), b"broken meanwhile").unwrap();
-    assert!(matches!(sink.commit(vec![manifest], None), Err(SinkError::Oci { .. })));
+    assert!(matches!(sink.commit(vec![manifest], None, &Progress::new()), Err(SinkError::Oci { .. })));
     assert_eq!(names(&dir.join("blobs/sha256")).len(), 1);
     assert_eq!(names(&dir), ["blobs", "index.json", "oci-layout"]);
 }
@@ -116,7 +117,7 @@ fn adds_and_replaces_tags_only() {
     let commit = |tag: &str, text: &str| {
         let sink = create("oci", &dir, tag).unwrap();
         let manifest = put(&sink, text);
-        sink.commit(vec![manifest], None).unwrap()
+        sink.commit(vec![manifest], None, &Progress::new()).unwrap()
     };
     commit(":a", "{\"a\":1}");
     let mut index = read_index(&dir);
@@ -144,7 +145,7 @@ fn replaces_an_untagged_image() {
         // The second time an empty directory would do as well.
         let sink = create("oci", tmp.path(), "").unwrap();
         let manifest = put(&sink, text);
-        sink.commit(vec![manifest.clone()], None).unwrap();
+        sink.commit(vec![manifest.clone()], None, &Progress::new()).unwrap();
         let index = read_index(tmp.path());
         assert_eq!(index["manifests"].as_array().unwrap().len(), 1);
         assert_eq!(index["manifests"][0]["digest"], manifest.digest.to_string());
@@ -178,7 +179,7 @@ fn gives_several_images_an_index() {
     let list = json!({"mediaType": "application/vnd.docker.distribution.manifest.list.v2+json", "manifests": [],
         "schemaVersion": 2, "annotations": {"k": "v"}});
     let index = Index::parse(list.to_string().as_bytes(), "list").unwrap();
-    let digest = sink.commit(images, Some(&index)).unwrap();
+    let digest = sink.commit(images, Some(&index), &Progress::new()).unwrap();
     assert_eq!(read_index(&dir)["manifests"][0]["digest"], digest.to_string());
     let blob: Value = serde_json::from_slice(&fs::read(dir.join("blobs/sha256").join(digest.hex())).unwrap()).unwrap();
     assert_eq!(blob["mediaType"], "application/vnd.oci.image.index.v1+json");
@@ -196,7 +197,7 @@ fn writes_the_same_archive_each_time() {
         let sink = create("oci-archive", &path, ":v1").unwrap();
         let blobs = order.map(|text| put(&sink, text));
         let manifest = blobs.into_iter().min_by_key(|blob| blob.size).unwrap();
-        sink.commit(vec![manifest], None).unwrap();
+        sink.commit(vec![manifest], None, &Progress::new()).unwrap();
         archives.push(fs::read(&path).unwrap());
         assert_eq!(names(tmp.path()), ["out.tar"]);
     }
@@ -221,10 +222,10 @@ fn checks_what_it_is_told() {
     assert!(!sink.has(digest));
     copy(3, 3).unwrap();
     assert!(sink.has(digest));
-    assert!(matches!(sink.commit(Vec::new(), None), Err(SinkError::NoImages { .. })));
+    assert!(matches!(sink.commit(Vec::new(), None, &Progress::new()), Err(SinkError::NoImages { .. })));
     let sink = create("oci", &tmp.path().join("out"), "").unwrap();
     let absent = Descriptor::new(MANIFEST, digest, 3);
-    assert!(matches!(sink.commit(vec![absent], None), Err(SinkError::NoManifest { .. })));
+    assert!(matches!(sink.commit(vec![absent], None, &Progress::new()), Err(SinkError::NoManifest { .. })));
     assert!(names(tmp.path()).is_empty());
 }
 
@@ -235,7 +236,7 @@ fn a_blob_of_the_layout_itself_is_not_copied() {
     let blob = |sink: &Sink| sink.put_bytes(b"345").unwrap().0;
     let sink = create("oci", &dir, ":a").unwrap();
     let digest = blob(&sink);
-    sink.commit(vec![Descriptor::new(MANIFEST, digest, 3)], None).unwrap();
+    sink.commit(vec![Descriptor::new(MANIFEST, digest, 3)], None, &Progress::new()).unwrap();
     let own = fs::File::open(dir.join("blobs/sha256").join(digest.hex())).unwrap();
     let sink = create("oci", &dir, ":b").unwrap();
     sink.copy_sound_blob(&own, Span::new(0, 3).unwrap(), digest).unwrap();
@@ -244,7 +245,7 @@ fn a_blob_of_the_layout_itself_is_not_copied() {
         stage.parent() != Some(&dir.join("blobs/sha256")) && stage.exists()
     });
     assert_eq!(staged.count(), 0);
-    sink.commit(vec![Descriptor::new(MANIFEST, digest, 3)], None).unwrap();
+    sink.commit(vec![Descriptor::new(MANIFEST, digest, 3)], None, &Progress::new()).unwrap();
 }
 
 #[test]
@@ -266,6 +267,6 @@ fn takes_blobs_from_several_threads() {
         }
     });
     let manifest = put(&sink, "{}");
-    sink.commit(vec![manifest], None).unwrap();
+    sink.commit(vec![manifest], None, &Progress::new()).unwrap();
     assert_eq!(names(&dir.join("blobs/sha256")).len(), 17);
 }

@@ -131,7 +131,12 @@ impl Reader<'_, '_> {
             });
             filled.map_err(failed)?;
             content.resize(size as usize, 0);
-            self.pool.send(Job { index, content: Content::Whole(Piece { bytes: content, held }), keep, done: self.done.clone() })?;
+            self.pool.send(Job {
+                index,
+                content: Content::Whole(Piece { bytes: content, held }),
+                keep,
+                done: self.done.clone(),
+            })?;
         } else {
             self.stream(entry, index, keep, tar).map_err(failed)?;
         }

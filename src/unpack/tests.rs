@@ -20,9 +20,8 @@ fn tar(files: usize, size: u64) -> Box<dyn Read + Send> {
         let start = if number == 0 { PANIC } else { &[] };
         io::Cursor::new(encode(&header)).chain(start).chain(io::repeat(7).take(size - start.len() as u64))
     };
-    let files = (0..files).map(file).fold(Box::new(io::empty()) as Box<dyn Read + Send>, |tar, file| {
-        Box::new(tar.chain(file))
-    });
+    let files =
+        (0..files).map(file).fold(Box::new(io::empty()) as Box<dyn Read + Send>, |tar, file| Box::new(tar.chain(file)));
     Box::new(files.chain(io::repeat(0).take(1024)))
 }
 

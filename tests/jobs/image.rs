@@ -99,9 +99,9 @@ pub fn plain(dir: &Path, tag: &str, layers: &[Vec<Entry>]) -> String {
 /// An image for each platform.
 pub fn platforms(dir: &Path, tag: &str, images: &[(Platform, &[Vec<Entry>])]) -> String {
     let reference = format!("oci:{}:{tag}", dir.join("plain").display());
-    let sink = Sink::create(&reference.parse().unwrap()).unwrap();
+    let sink = Sink::create(&reference.parse().unwrap(), &Progress::new()).unwrap();
     let manifests = images.iter().map(|(platform, layers)| manifest(&sink, platform, layers)).collect();
-    sink.commit(manifests, None).unwrap();
+    sink.commit(manifests, None, &Progress::new()).unwrap();
     reference
 }
 
