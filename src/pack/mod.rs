@@ -14,6 +14,7 @@ mod reframe;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
 pub use reframe::{Reframer, Slice};
 
@@ -69,7 +70,7 @@ impl<'a> Placed<'a> {
 pub struct Stock<'a> {
     pub spool: &'a Spool,
     /// Blobs of previous images, each a part of a file.
-    pub blobs: &'a [(File, Span)],
+    pub blobs: &'a [(Arc<File>, Span)],
 }
 
 impl Stock<'_> {

@@ -34,7 +34,7 @@ pub(super) struct OldLayer {
     pub compression: Compression,
     pub diff_id: DiffId,
     pub pull: Arc<PullLayer>,
-    pub place: (File, Span),
+    pub place: (Arc<File>, Span),
     /// Its number among the blobs whose frames can be copied.
     pub blob: Option<u32>,
 }
@@ -48,7 +48,8 @@ pub(super) struct Old {
     pub layers: Vec<OldLayer>,
     /// Frames that can be copied, and the blobs that they are in.
     pub known: Known,
-    pub blobs: Vec<(File, Span)>,
+    /// Each shares its open file with its layer: an image may have thousands.
+    pub blobs: Vec<(Arc<File>, Span)>,
     blob_names: Vec<String>,
     /// Chunks in the segments.
     pub chunks: HashSet<ChunkDigest>,
@@ -131,8 +132,8 @@ impl<'a> Loader<'a> {
             has.extend(pull.clone());
             if is_newest && (toc.is_some() || self.request.keep_foreign) {
                 self.add_segment(source, index, layer, toc.as_ref(), pull)?;
-            } else if let (Some(toc), Some(place)) = (&toc, source.layer_file(layer)?) {
-                self.add_frames(&toc.1, place, format!("{reference}: layer {index}"));
+            } else if let (Some(toc), Some((file, span))) = (&toc, source.layer_file(layer)?) {
+                self.add_frames(&toc.1, (Arc::new(file), span), format!("{reference}: layer {index}"));
             }
         }
         self.note_foreign(&reference, without_toc, image, is_newest);
@@ -187,7 +188,7 @@ impl<'a> Loader<'a> {
         pull: Option<Arc<PullLayer>>,
     ) -> Result<bool, Error> {
         let is_base = pull.is_none();
-        let place = source.layer_file(layer)?;
+        let place = source.layer_file(layer)?.map(|(file, span)| (Arc::new(file), span));
         let (Some(descriptor), Some(diff_id), Some(place)) = (&layer.descriptor, layer.diff_id, place) else {
             return Ok(false);
         };
@@ -200,7 +201,7 @@ impl<'a> Loader<'a> {
                 let chunks = toc.entries.iter().filter_map(|entry| entry.payload.as_ref()).flat_map(|p| &p.chunks);
                 self.old.chunks.extend(chunks.map(|chunk| chunk.digest));
                 let name = format!("{}: layer {index}", source.reference());
-                (toc_entries(toc), Some(self.add_frames(toc, clone(&place)?, name)))
+                (toc_entries(toc), Some(self.add_frames(toc, place.clone(), name)))
             }
             None => match self.read(source, layer, descriptor.size) {
                 Err(Error::Unpack { source: fault, .. }) if !is_base && fault.is_damage() => {
@@ -233,7 +234,7 @@ impl<'a> Loader<'a> {
     }
 
     /// The blob's number; `name` says which one it is.
-    fn add_frames(&mut self, toc: &Toc, place: (File, Span), name: String) -> u32 {
+    fn add_frames(&mut self, toc: &Toc, place: (Arc<File>, Span), name: String) -> u32 {
         let blob = self.old.blobs.len() as u32;
         for entry in &toc.entries {
             if let Some(payload) = entry.payload.as_ref().filter(|payload| payload.end_offset <= place.1.len()) {
@@ -278,11 +279,6 @@ fn stated(source: &Source, layer: &Layer) -> Result<Result<Option<Index>, String
         Err(IndexError::Source(error)) => Err(error.into()),
         Err(fault) => Ok(Err(fault.to_string())),
     }
-}
-
-fn clone(place: &(File, Span)) -> Result<(File, Span), Error> {
-    let file = place.0.try_clone().map_err(|_| Error::Internal("a file can't be opened twice"))?;
-    Ok((file, place.1))
 }
 
 impl Old {

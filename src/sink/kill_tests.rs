@@ -15,6 +15,12 @@ use crate::progress::Progress;
 use crate::rechunk::{Request, rechunk};
 use crate::source::{Source, SourceError};
 
+/// In memory where there is such a place: a disk takes minutes for thousands of small directories.
+pub(super) fn scratch() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() }.unwrap()
+}
+
 /// A tree to write, of this version.
 pub(super) fn tree(dir: &Path, version: u8) {
     fs::create_dir_all(dir.join("root/etc")).unwrap();
@@ -93,7 +99,7 @@ fn names(dir: &Path) -> Vec<String> {
 /// Kills runs into `dest` at each step, each in what `prepare` makes; returns how many steps there are.
 fn kill_everywhere(prepare: impl Fn(&Path), previous: Option<&str>, dest: &str) -> usize {
     let expected = {
-        let dir = TempDir::new().unwrap();
+        let dir = scratch();
         tree(dir.path(), 1);
         prepare(dir.path());
         tree(dir.path(), 2);
@@ -101,7 +107,7 @@ fn kill_everywhere(prepare: impl Fn(&Path), previous: Option<&str>, dest: &str) 
         names(dir.path())
     };
     for step in 0.. {
-        let dir = TempDir::new().unwrap();
+        let dir = scratch();
         let dir = dir.path();
         tree(dir, 1);
         prepare(dir);

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::Sink;
 use super::journal::{Journal, Op};
-use super::kill_tests::{run, tree, whole};
+use super::kill_tests::{run, scratch, tree, whole};
 
 #[derive(Clone)]
 enum Node {
@@ -200,7 +200,7 @@ fn cut_everywhere(
             if !seen.insert((state.clone(), is_over)) {
                 continue;
             }
-            let dir = TempDir::new().unwrap();
+            let dir = scratch();
             for (path, content) in &state {
                 let path = dir.path().join(path);
                 match content {
@@ -219,7 +219,7 @@ fn cut_everywhere(
 
 /// A directory with a tree and whatever `prepare` makes of it; then the journal of a run that writes `tree` to `dest`.
 fn journal(prepare: impl Fn(&Path), previous: Option<&str>, dest: &str) -> (TempDir, Model, Vec<Op>) {
-    let dir = TempDir::new().unwrap();
+    let dir = scratch();
     tree(dir.path(), 1);
     prepare(dir.path());
     let model = Model::of(dir.path());
