@@ -1,5 +1,8 @@
 //! What a job can fail with. Each message names the image, blob, entry or file.
 
+use std::io;
+use std::path::PathBuf;
+
 use crate::codec::FrameError;
 use crate::degraded::{Degraded, summary};
 use crate::order::BrokenEntry;
@@ -56,9 +59,37 @@ pub enum Error {
     #[error("nothing is written, since the image would cost clients more than it should: {}", summary(.degraded))]
     Strict { degraded: Vec<Degraded> },
     #[error("{0}")]
+    Prune(#[from] PruneError),
+    #[error("{0}")]
     Threads(#[from] ThreadError),
     #[error("internal error: {0}")]
     Internal(&'static str),
+}
+
+/// Why nothing is removed.
+#[derive(Debug, thiserror::Error)]
+pub enum PruneError {
+    #[error("{reference}: expected a layout in a directory, oci:DIR")]
+    Transport { reference: String },
+    #[error("{reference}: expected oci:DIR without a tag, since blobs belong to all of a layout's images")]
+    Tag { reference: String },
+    #[error(
+        "{}: a symbolic link, so other layouts may need what is in it; expected a directory of the layout's own",
+        path.display()
+    )]
+    Link { path: PathBuf },
+    #[error("{}: {doing}: {source}", path.display())]
+    Io { path: PathBuf, doing: &'static str, source: io::Error },
+    #[error("nothing is removed, since {what} can't be read: {reason}; what it leads to is not known")]
+    Unread { what: String, reason: String },
+    #[error("nothing is removed, since another run writes into the layout ({}); try again when it is over", stage.display())]
+    Writing { stage: PathBuf },
+}
+
+impl PruneError {
+    pub(crate) fn unread(what: impl ToString, reason: impl ToString) -> Self {
+        Self::Unread { what: what.to_string(), reason: reason.to_string() }
+    }
 }
 
 impl Error {

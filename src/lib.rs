@@ -41,6 +41,7 @@ pub mod order;
 pub mod owner;
 pub mod pack;
 pub mod progress;
+pub mod prune;
 pub mod rechunk;
 pub mod report;
 pub mod sink;

@@ -20,7 +20,7 @@ const RANKS: &[(&str, &[&str])] = &[
     ("4.7", &["job"]),
     // What jobs read of images before they decide.
     ("4.8", &["survey", "audit"]),
-    ("5", &["rechunk", "verify", "check", "inspect", "diff", "history"]),
+    ("5", &["rechunk", "verify", "check", "inspect", "diff", "history", "prune"]),
     // Shows what the jobs found; no job knows how it is shown.
     ("5.5", &["report"]),
     ("6", &["lib"]),

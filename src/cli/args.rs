@@ -62,6 +62,9 @@ pub enum Command {
     /// Show an image's layers, their indexes and its biggest files
     #[command(long_about = help::INSPECT, after_help = help::INSPECT_EXAMPLES)]
     Inspect(Inspect),
+    /// Remove blobs of a layout that no image in it needs
+    #[command(long_about = help::PRUNE, after_help = help::PRUNE_EXAMPLES)]
+    Prune(super::prune::Prune),
     /// Print completions for a shell
     #[command(after_help = help::COMPLETIONS_EXAMPLES)]
     Completions {

@@ -17,6 +17,7 @@ use restrata::inspect::inspect;
 use restrata::limits;
 use restrata::oci::Config;
 use restrata::progress::{Interrupted, Progress};
+use restrata::prune::prune;
 use restrata::rechunk::{Request, plan, rechunk};
 use restrata::report::{html, json, markdown, printable, text};
 use restrata::verify::{Ignore, verify};
@@ -27,6 +28,7 @@ use super::args::{Arguments, Check, Command, Format, Inspect, Rechunk, Verify};
 use super::diff::{Diff, DiffFormat};
 use super::history::{History, HistoryFormat};
 use super::meter::{Job, Meter};
+use super::prune::Prune;
 use super::{exit, manual, signals};
 
 /// Does what was asked; the exit code is 0 or what a check says.
@@ -41,6 +43,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<u8> {
         Command::History(arguments) => run_history(arguments, quiet),
         Command::Check(arguments) => run_check(&arguments, quiet),
         Command::Inspect(arguments) => run_inspect(&arguments, quiet),
+        Command::Prune(arguments) => run_prune(&arguments, quiet),
         Command::Completions { shell } => print(&manual::completions(shell)?).map(|()| exit::DONE),
         Command::Man { dir } => manual::pages(&dir).map(|()| exit::DONE),
     }
@@ -238,6 +241,13 @@ fn run_inspect(arguments: &Inspect, quiet: bool) -> anyhow::Result<u8> {
     let inspection = inspect(&arguments.reference, arguments.choice.platform.as_ref())?;
     note(quiet, &inspection.notes);
     answer(arguments.output.format, false, || text::inspect(&inspection), || json::inspect(&inspection))?;
+    Ok(exit::DONE)
+}
+
+fn run_prune(arguments: &Prune, quiet: bool) -> anyhow::Result<u8> {
+    let pruned = beside(quiet, Job::Reads, |progress| prune(&arguments.layout, arguments.force, progress))?;
+    note(quiet, &pruned.notes);
+    answer(arguments.output.format, quiet, || text::prune(&pruned), || json::prune(&pruned))?;
     Ok(exit::DONE)
 }
 

@@ -44,6 +44,18 @@ pub fn destination(text: &str) -> Result<Reference, String> {
     }
 }
 
+/// All of a layout.
+pub fn layout(text: &str) -> Result<Reference, String> {
+    let reference = reference(text)?;
+    match (reference.transport(), reference.tag()) {
+        (Transport::Oci, None) => Ok(reference),
+        (Transport::Oci, Some(_)) => {
+            Err("expected oci:DIR without a tag: blobs belong to all images of a layout".to_owned())
+        }
+        _ => Err("expected a layout in a directory, oci:DIR".to_owned()),
+    }
+}
+
 pub fn platform(text: &str) -> Result<Platform, String> {
     text.parse()
         .map_err(|_| "expected OS/ARCH or OS/ARCH/VARIANT\nhint: such as linux/amd64 or linux/arm64/v8".to_owned())

@@ -16,6 +16,7 @@ mod planned;
 mod proof;
 mod references;
 mod reframe;
+mod sizes;
 
 use std::path::{Path, PathBuf};
 
@@ -168,6 +169,7 @@ impl<'a> Inputs<'a> {
             let spool = Spool::new(&request.resources.spool_dir)?;
             let old = self.old.load(image.platform.as_ref(), progress, notes)?;
             let mut job = Job { request, source, image, old, spool: &spool, progress };
+            job.check_sizes()?;
             let (mut unpacked, faults) = job.read()?;
             job.old.mark_broken(&faults, notes)?;
             if job.old.refuse(&faults, notes)? {
@@ -181,6 +183,7 @@ impl<'a> Inputs<'a> {
             // The new image refers to what it needs of it.
             job.old.known = Known::default();
             let mut layout = job.layout(&unpacked, notes)?;
+            job.check_planned_sizes(&layout.plan)?;
             // A package database can have hundreds of megabytes.
             unpacked.iter_mut().for_each(|layer| layer.inventory.evidence = Vec::new());
             finished.push(finish(&job, &mut unpacked, &mut layout, notes)?);

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::stage::Stage;
 use super::{RawBlobWriter, SinkError, layout};
+use crate::limits;
 use crate::oci::{self, Descriptor, Index};
 use crate::span::Span;
 use crate::tar::{self, BLOCK, EntryKind, Header, Scanner, Step, TarPath};
@@ -52,6 +53,12 @@ fn is_oci_archive(path: &Path) -> bool {
 pub(super) fn write(stage: &Stage, entry: Descriptor, tag: Option<&str>, path: &Path) -> Result<(), SinkError> {
     let mut index = Index::default();
     index.replace_tag(entry, tag);
+    let blobs = stage.blobs();
+    let members = blobs.len() + 4;
+    if members > limits::ARCHIVE_MEMBERS {
+        let (limit, found) = (limits::ARCHIVE_MEMBERS as u64, members as u64);
+        return Err(SinkError::Limit { path: path.to_owned(), what: "members of an archive", limit, found });
+    }
     let mut out = RawBlobWriter::durable(stage)?;
     for name in ["blobs/", "blobs/sha256/"] {
         let mut header = Header::new(name, EntryKind::Dir);
@@ -63,7 +70,7 @@ pub(super) fn write(stage: &Stage, entry: Descriptor, tag: Option<&str>, path: &
         out.push(bytes)?;
         pad(&mut out)?;
     }
-    for digest in stage.blobs() {
+    for digest in blobs {
         let blob = stage.blob_path(digest);
         let io = |error| SinkError::io(&blob, "reading a blob")(error);
         let file = File::open(&blob).map_err(io)?;

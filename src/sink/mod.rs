@@ -14,15 +14,18 @@ mod layout;
 mod power_cut_tests;
 mod stage;
 mod syncer;
+mod upkeep;
 
 #[cfg(test)]
 mod tests;
 
 use std::fs::File;
+use std::path::Path;
 use std::sync::Mutex;
 
 use crate::codec::Sha256Stream;
 use crate::digest::BlobDigest;
+use crate::limits;
 use crate::oci::{Descriptor, Index, Reference, Transport, Which};
 use crate::progress::Progress;
 use crate::span::Span;
@@ -30,6 +33,7 @@ use crate::threads::lock;
 
 pub use blob::{BlobWriter, RawBlobWriter};
 pub use error::SinkError;
+pub use upkeep::{Leftover, LockedLayout};
 
 use stage::{Durable, Stage};
 
@@ -114,6 +118,7 @@ impl Sink {
 
     /// Stores a manifest, index or config.
     pub fn put_bytes(&self, bytes: &[u8]) -> Result<(BlobDigest, u64), SinkError> {
+        check_document(self.reference.path(), bytes.len() as u64)?;
         let mut blob = self.raw_blob()?;
         blob.push(bytes)?;
         let digest = BlobDigest::from_bytes(Sha256Stream::of(bytes));
@@ -188,6 +193,15 @@ impl Sink {
                 Ok(Descriptor::new(INDEX, digest, size))
             }
         }
+    }
+}
+
+/// Fails for a manifest, index or config that no client would read.
+pub(crate) fn check_document(dest: &Path, bytes: u64) -> Result<(), SinkError> {
+    let (what, limit) = ("bytes of a manifest, index or config", limits::MANIFEST_BYTES);
+    match bytes > limit {
+        true => Err(SinkError::Limit { path: dest.to_owned(), what, limit, found: bytes }),
+        false => Ok(()),
     }
 }
 

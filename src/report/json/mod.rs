@@ -2,11 +2,13 @@
 
 mod diff;
 mod history;
+mod prune;
 mod pulls;
 mod rechunk;
 
 pub use diff::diff;
 pub use history::history;
+pub use prune::prune;
 pub use rechunk::{plan, rechunk, refused};
 
 use serde::Serialize;
