@@ -12,6 +12,8 @@ mod layers;
 mod old;
 mod ostree;
 mod outcome;
+#[cfg(test)]
+mod panic_tests;
 mod planned;
 mod proof;
 mod references;

@@ -21,6 +21,9 @@ use crate::spool::{Spool, SpoolError};
 use crate::tar::{PathError, ScanError};
 use crate::threads::{self, ThreadError, lock};
 
+#[cfg(test)]
+pub(crate) use tests::PANIC;
+
 use budget::{Budgets, ByteBudget};
 use work::Pool;
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use foldhash::{HashMap, HashMapExt as _, HashSet};
 
 use super::Prune;
+use crate::limits::PATH_BYTES;
 use crate::order::paths::{Marks, PathId, Paths};
 use crate::order::tree::{self, MergedTree, Node, Shown, Whiteout};
 use crate::order::{Content, Entry, Place, Traits};
@@ -157,10 +158,12 @@ fn shared_inodes(merged: &MergedTree<'_>) -> HashSet<Place> {
 }
 
 /// Whether a layer above can say that the path is gone: the name of a whiteout is longer, and no file system takes
-/// more than 255 bytes; and one for a name that is like a whiteout's would mean something else.
+/// more than 255 bytes, nor a path above the limit for layers that are read; and one for a name that is like a whiteout's
+/// would mean something else.
 pub(super) fn can_hide(path: &TarPath) -> bool {
-    let name = path.file_name();
-    name.len() + tree::WHITEOUT.len() <= 255 && !name.starts_with(tree::WHITEOUT) && !path.is_root()
+    let (name, more) = (path.file_name(), tree::WHITEOUT.len());
+    let fits = name.len() + more <= 255 && path.as_bytes().len() + more <= PATH_BYTES;
+    fits && !name.starts_with(tree::WHITEOUT) && !path.is_root()
 }
 
 /// The whiteout that hides the path.

@@ -62,3 +62,15 @@ fn a_layer_of_whiteouts_alone_stays_the_next_time() {
     let log = [segment(&old), segment(&[file(".wh.gone", 3, 0)])];
     assert_eq!(shape_of(&new, &log, &lax()), ["kept [0]", "kept [1]"]);
 }
+
+/// restrata itself would refuse to read a layer with such a whiteout.
+#[test]
+fn a_whiteout_is_no_longer_than_a_path_may_be() {
+    let below =
+        |len: usize| format!("{}{}", "d".repeat(99) + "/", ("d".repeat(99) + "/").repeat(39) + &"n".repeat(len));
+    let new = [file("k", 9, 90)];
+    let shape_with =
+        |gone: &str| shape_of(&[file("k", 9, 90)], &[segment(&[file(gone, 1, 1), new[0].clone()])], &lax());
+    assert_eq!(shape_with(&below(91)), ["cleaned [0] /k"]);
+    assert_eq!(shape_with(&below(90)).len(), 2);
+}
