@@ -1,4 +1,4 @@
-//! Writes files through to the disk in a thread of its own, while others compress: the wait at the commit is then short.
+//! Writes files through to the disk in threads of its own, while others compress: the wait at the commit is then short.
 
 use std::fs::File;
 use std::io;
@@ -16,19 +16,23 @@ use crate::threads::lock;
 /// Files that wait, each an open descriptor. Who has one more waits, too.
 const WAITING: usize = 32;
 
+/// Threads, which do nothing but wait. A file system's journal takes the syncs that come at once in one turn, so that
+/// fifty layers cost little more than one.
+const THREADS: usize = 8;
+
 #[derive(Debug)]
 pub(super) struct Syncer {
     disk: Disk,
-    /// The thread, once there was something to do.
-    thread: Mutex<Option<Thread>>,
+    running: Mutex<Option<Running>>,
     /// Nobody needs the files any more.
     is_dropped: Arc<AtomicBool>,
 }
 
 #[derive(Debug)]
-struct Thread {
+struct Running {
     files: Sender<Job>,
-    handle: JoinHandle<Result<(), SinkError>>,
+    waiting: Receiver<Job>,
+    threads: Vec<JoinHandle<Result<(), SinkError>>>,
 }
 
 #[derive(Debug)]
@@ -40,7 +44,7 @@ struct Job {
 
 impl Syncer {
     pub fn new(disk: Disk) -> Self {
-        Self { disk, thread: Mutex::default(), is_dropped: Arc::default() }
+        Self { disk, running: Mutex::default(), is_dropped: Arc::default() }
     }
 
     /// Begins early with a file that is still written to, if there is time for it.
@@ -54,7 +58,7 @@ impl Syncer {
     pub fn add(&self, file: File, path: PathBuf) -> Result<(), SinkError> {
         let job = Job { file, path: Some(path) };
         match self.sender() {
-            // A thread that is gone has failed, and `wait` says how.
+            // Threads that are all gone have failed, and `wait` says how.
             Some(sender) => sender.send(job).or(Ok(())),
             // No thread can be started: it takes longer, that is all.
             None => sync(&self.disk, &job),
@@ -62,21 +66,28 @@ impl Syncer {
     }
 
     pub fn wait(&self) -> Result<(), SinkError> {
-        let Some(Thread { files, handle }) = lock(&self.thread).take() else { return Ok(()) };
+        let Some(Running { files, waiting, threads }) = lock(&self.running).take() else { return Ok(()) };
         drop(files);
-        let gone = || SinkError::io(PathBuf::new(), "syncing")(io::Error::other("the thread panicked"));
-        handle.join().unwrap_or_else(|_| Err(gone()))
+        // What no thread takes any more, since all have failed.
+        let gone = || SinkError::io(PathBuf::new(), "syncing")(io::Error::other("a thread panicked"));
+        let ended: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(gone()))).collect();
+        ended.into_iter().collect::<Result<(), _>>()?;
+        waiting.into_iter().try_for_each(|job| sync(&self.disk, &job))
     }
 
+    /// Where files go; each one may bring another thread. `None` when there is none.
     fn sender(&self) -> Option<Sender<Job>> {
-        let mut thread = lock(&self.thread);
-        if thread.is_none() {
-            let (files, receiver) = bounded(WAITING);
-            let (disk, is_dropped) = (self.disk.clone(), Arc::clone(&self.is_dropped));
-            let run = move || sync_all(&disk, &receiver, &is_dropped);
-            *thread = Builder::new().spawn(run).ok().map(|handle| Thread { files, handle });
+        let mut running = lock(&self.running);
+        let running = running.get_or_insert_with(|| {
+            let (files, waiting) = bounded(WAITING);
+            Running { files, waiting, threads: Vec::new() }
+        });
+        if running.threads.len() < THREADS {
+            let (disk, waiting) = (self.disk.clone(), running.waiting.clone());
+            let is_dropped = Arc::clone(&self.is_dropped);
+            running.threads.extend(Builder::new().spawn(move || sync_all(&disk, &waiting, &is_dropped)));
         }
-        thread.as_ref().map(|thread| thread.files.clone())
+        (!running.threads.is_empty()).then(|| running.files.clone())
     }
 }
 
@@ -86,13 +97,15 @@ impl Drop for Syncer {
     }
 }
 
+/// After a failure the rest is only taken away: nobody may wait for room.
 fn sync_all(disk: &Disk, files: &Receiver<Job>, is_dropped: &AtomicBool) -> Result<(), SinkError> {
+    let mut result = Ok(());
     for job in files {
-        if !is_dropped.load(Ordering::Relaxed) {
-            sync(disk, &job)?;
+        if result.is_ok() && !is_dropped.load(Ordering::Relaxed) {
+            result = sync(disk, &job);
         }
     }
-    Ok(())
+    result
 }
 
 fn sync(disk: &Disk, job: &Job) -> Result<(), SinkError> {
