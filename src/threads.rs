@@ -84,7 +84,7 @@ pub fn each_with<S, R: Send, E: Send + From<ThreadError>>(
         let mut workers = Vec::new();
         let mut failed: Option<ThreadError> = None;
         for _ in 0..threads.max(1).min(count) {
-            match start(scope, &run) {
+            match start(scope, run) {
                 Ok(worker) => workers.push(worker),
                 Err(error) => {
                     queue.end();
