@@ -95,6 +95,7 @@ fn breaches_are_found() {
         ("src/toc/text.rs", "use super::time; mod a { use super::super::time; }"),
         ("src/tar/mod.rs", "#[cfg(test)]\nmod tests { fn f() { \"}\"; } use crate::cli; }"),
         ("src/tar/mod.rs", "#[cfg(test)] use crate::cli;"),
+        ("src/tar/mod.rs", "struct A {\n#[cfg(test)]\na: crate::cli::A,\n}\nuse std::fmt;"),
         ("src/tar/mod.rs", "// crate::cli\n/* crate::cli /* */ crate::cli */ const A: &str = \"crate::cli\"; "),
         (
             "src/tar/mod.rs",
@@ -336,6 +337,10 @@ fn without_tests(tokens: Vec<(usize, String)>) -> Vec<(usize, String)> {
         let mut depth = 0usize;
         while at < tokens.len() {
             let token = tokens[at].1.as_str();
+            // The last field of a struct ends with it.
+            if depth == 0 && token == "}" {
+                break;
+            }
             at += 1;
             match token {
                 "{" | "(" | "[" => depth += 1,
