@@ -47,7 +47,7 @@ pub fn destination(text: &str) -> Result<Reference, String> {
 /// All of a layout.
 pub fn layout(text: &str) -> Result<Reference, String> {
     let reference = reference(text)?;
-    match (reference.transport(), reference.tag()) {
+    match (reference.transport(), reference.which()) {
         (Transport::Oci, None) => Ok(reference),
         (Transport::Oci, Some(_)) => {
             Err("expected oci:DIR without a tag: blobs belong to all images of a layout".to_owned())

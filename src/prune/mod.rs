@@ -41,7 +41,7 @@ impl Pruned {
 
 /// Finds what is not needed, and removes it if `remove` says so.
 pub fn prune(reference: &Reference, remove: bool, progress: &Progress) -> Result<Pruned, Error> {
-    match (reference.transport(), reference.tag()) {
+    match (reference.transport(), reference.which()) {
         (Transport::Oci, None) => {}
         (Transport::Oci, Some(_)) => return Err(PruneError::Tag { reference: reference.to_string() }.into()),
         _ => return Err(PruneError::Transport { reference: reference.to_string() }.into()),

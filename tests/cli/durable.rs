@@ -328,6 +328,7 @@ fn prune_keeps_everything_when_it_does_not_know() {
     refused("other layouts may need");
 
     assert_eq!(code(&restrata(&["prune", &layout])), 64);
+    assert_eq!(code(&restrata(&["prune", &format!("{whole}:@0")])), 64);
     assert_eq!(code(&restrata(&["prune", "oci-archive:x.tar"])), 64);
     assert_eq!(code(&restrata(&["prune", &format!("oci:{}", tmp.path().join("missing").display())])), 2);
     assert!(Path::new(OsStr::new(&root["dir:".len()..])).is_dir());
