@@ -5,7 +5,7 @@ use crate::degraded::{Degraded, summary};
 use crate::order::BrokenEntry;
 use crate::order::layers::PlanError;
 use crate::pack::PackError;
-use crate::progress::Interrupted;
+use crate::progress::{Interrupted, TooLarge, TooMany};
 use crate::sink::SinkError;
 use crate::source::SourceError;
 use crate::spool::SpoolError;
@@ -47,6 +47,10 @@ pub enum Error {
     Ostree { reference: String, found: String },
     #[error("{0}")]
     Plan(#[from] PlanError),
+    #[error("{0}")]
+    TooMany(#[from] TooMany),
+    #[error("{reference}: layer {layer}: {source}")]
+    TooLarge { reference: String, layer: String, source: TooLarge },
     #[error("{0}")]
     Interrupted(#[from] Interrupted),
     #[error("{dest} can't be written from {input}: {reason}")]

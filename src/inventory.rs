@@ -10,8 +10,9 @@ use hashbrown::hash_table::Entry as Slot;
 use sha2::{Digest as _, Sha256};
 
 use crate::digest::{ChunkDigest, FileDigest};
+use crate::limits;
 use crate::order::cost::{PullChunk, PullFile, PullIndex};
-use crate::order::{Content, Entry, Traits};
+use crate::order::{Content, Entry, ImpliedDirs, Traits};
 use crate::owner::Hint;
 use crate::span::Span;
 use crate::tar::{EntryKind, Header, PathError, TarPath};
@@ -155,8 +156,8 @@ impl Known {
         self.paths.extend(entries.iter().map(|entry| entry.path.clone()));
     }
 
-    fn share(&self, path: TarPath) -> TarPath {
-        self.paths.get(&path).cloned().unwrap_or(path)
+    fn shared(&self, path: &TarPath) -> Option<TarPath> {
+        self.paths.get(path).cloned()
     }
 
     /// True when some content of this many bytes is known: a file of that size is worth hashing before it is compressed.
@@ -180,27 +181,36 @@ pub struct Inventory {
     pub bodies: Vec<Body>,
     /// Entries, by index, that a TOC can't hold.
     pub odd: Vec<usize>,
-    /// Package databases: entry and content.
-    pub evidence: Vec<(usize, Vec<u8>)>,
+    /// Package databases: entry, and where in the spool the content lies.
+    pub evidence: Vec<(usize, Stored)>,
     /// What entries say of their owner themselves.
     pub hints: Vec<(usize, Hint)>,
     /// Bytes of all content.
     pub content_bytes: u64,
+    /// Bytes of memory that were set aside for the entries.
+    pub held: u64,
     /// Said once for each layer, for the user.
     pub notes: Vec<String>,
 }
 
 impl Inventory {
-    /// Adds an entry whose header's blocks lie in `blocks`.
-    pub fn push(&mut self, header: &Header, blocks: Span, known: &Known) -> Result<(), PathError> {
+    /// Adds an entry whose header's blocks lie in `blocks`. Returns the bytes of memory that its paths take.
+    pub fn push(&mut self, header: &Header, blocks: Span, known: &Known) -> Result<u64, PathError> {
         if toc::can_hold(header).is_err() {
             self.odd.push(self.entries.len());
         }
         let mut entry = entry(header)?;
-        entry.path = known.share(entry.path);
+        let target = entry.target.as_ref().map_or(0, path_bytes);
+        let path = match known.shared(&entry.path) {
+            Some(shared) => {
+                entry.path = shared;
+                0
+            }
+            None => path_bytes(&entry.path),
+        };
         self.entries.push(entry);
         self.bodies.push(Body { header: blocks, payload: None });
-        Ok(())
+        Ok(path + target)
     }
 
     /// No entry will follow. A vector that grew has room for up to twice as many, and an image can have a million.
@@ -216,6 +226,21 @@ impl Inventory {
         self.entries[index].content = Some(Content { digest, size, stored, compiled_from });
         self.bodies[index].payload = Some(payload);
     }
+}
+
+/// What a path takes in memory: its bytes, and what the allocator and the counter of its copies add.
+fn path_bytes(path: &TarPath) -> u64 {
+    path.as_bytes().len() as u64 + 24
+}
+
+/// Bytes of memory that entries of a TOC take.
+pub fn held_bytes(entries: &[Entry]) -> u64 {
+    let mut implied = ImpliedDirs::default();
+    let of = |entry: &Entry| {
+        let paths = [Some(&entry.path), entry.target.as_ref()].into_iter().flatten().map(path_bytes);
+        limits::HELD_ROW + paths.sum::<u64>() + implied.above(entry)
+    };
+    entries.iter().map(of).sum()
 }
 
 /// The entries of a TOC. Names that are no paths were refused when it was parsed.

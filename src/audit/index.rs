@@ -79,6 +79,12 @@ fn inside(part: &'static str, span: Span, blob: &Blob, frames: &Frames, findings
     true
 }
 
+/// Bytes of the uncompressed TOC, as the annotations say.
+pub(super) fn toc_bytes(descriptor: &Descriptor) -> Option<u64> {
+    let annotations = ChunkedAnnotations::from_annotations(|key| descriptor.annotation(key)).ok()?;
+    annotations.map(|annotations| annotations.positions.toc_uncompressed)
+}
+
 fn footer(blob: &Blob, positions: &Positions, findings: &mut Findings) -> Result<(), Error> {
     let mut frame = [0; FOOTER_FRAME as usize];
     let at = blob.len().checked_sub(FOOTER_FRAME);

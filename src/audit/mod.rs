@@ -25,12 +25,17 @@ mod split;
 #[cfg(test)]
 mod tests;
 
+use std::sync::{Mutex, PoisonError};
+
 use crate::compression::Compression;
 use crate::digest::DiffId;
 use crate::error::Error;
+use crate::limits;
 use crate::oci::Descriptor;
-use crate::progress::Progress;
+use crate::progress::{Progress, SizeLimit, Stop};
 use crate::toc::Toc;
+
+use frames::{Cause, Frames, Watch};
 
 pub use blob::Blob;
 pub use findings::Findings;
@@ -57,15 +62,51 @@ pub struct Audited {
 }
 
 /// Fails only when the layer can't be asked, and not when something in it is damaged.
-pub fn audit(said: Said<'_>, blob: &Blob, findings: &mut Findings, progress: &Progress) -> Result<Audited, Error> {
+///
+/// `size` is that of the image. Each byte that the layer unpacks to counts once.
+pub fn audit(
+    said: Said<'_>,
+    blob: &Blob,
+    findings: &mut Findings,
+    size: &SizeLimit,
+    progress: &Progress,
+) -> Result<Audited, Error> {
+    let Said { descriptor, diff_id, .. } = said;
+    let watch = Watch { size, progress };
+    let frames = frames::walk(blob, descriptor.digest, diff_id, findings, watch).map_err(|cause| match cause {
+        Cause::Stop(Stop::Interrupted(interrupted)) => interrupted.into(),
+        Cause::Stop(Stop::TooLarge(source)) => {
+            let reference = blob.path().display().to_string();
+            Error::TooLarge { reference, layer: descriptor.digest.to_string(), source }
+        }
+        Cause::Error(error) => error,
+    })?;
+    let held = limits::HELD_FRAME * (frames.starts.len() + frames.skippable.len()) as u64;
+    progress.hold(held)?;
+    let audited = index_of(said, blob, &frames, findings, progress);
+    progress.give_back(held);
+    audited
+}
+
+/// One at a time: see [`limits::TOC_ALONE_BYTES`].
+static LARGE: Mutex<()> = Mutex::new(());
+
+fn index_of(
+    said: Said<'_>,
+    blob: &Blob,
+    frames: &Frames,
+    findings: &mut Findings,
+    progress: &Progress,
+) -> Result<Audited, Error> {
     let Said { descriptor, compression, diff_id } = said;
-    let frames = frames::walk(blob, descriptor.digest, diff_id, findings, progress)?;
+    let is_large = index::toc_bytes(descriptor).is_some_and(|bytes| bytes > limits::TOC_ALONE_BYTES);
+    let _alone = is_large.then(|| LARGE.lock().unwrap_or_else(PoisonError::into_inner));
     let mut audited = Audited { is_first: None, frames: frames.starts.len() as u64, largest_gap: 0, toc: None };
-    let Some(mut index) = index::read(descriptor, compression, blob, &frames, findings)? else { return Ok(audited) };
+    let Some(mut index) = index::read(descriptor, compression, blob, frames, findings)? else { return Ok(audited) };
     audited.is_first = Some(index.is_first);
     if let Some(toc) = &index.toc {
         audited.largest_gap = order::check(toc, findings);
-        rebuild::rebuild(blob, &frames, (&index, toc), diff_id, findings, progress)?;
+        rebuild::rebuild(blob, frames, (&index, toc), diff_id, findings, progress)?;
     }
     audited.toc = index.toc.take();
     Ok(audited)

@@ -25,7 +25,7 @@ pub(super) fn rebuild(
     findings: &mut Findings,
     progress: &Progress,
 ) -> Result<(), Error> {
-    let mut split = Split::open(blob, index.positions.tar_split)?;
+    let mut split = Split::open(blob, index.positions.tar_split, progress)?;
     let mut rebuild = Rebuild {
         toc,
         by_name: toc.entries.iter().enumerate().map(|(at, entry)| (entry.header.name.as_slice(), at)).collect(),
@@ -36,7 +36,7 @@ pub(super) fn rebuild(
         padding: 0,
         is_lost: false,
         tar: Some(Sha256Stream::new()),
-        payloads: Payloads::new(blob, frames)?,
+        payloads: Payloads::new(blob, frames, progress)?,
         findings,
     };
     let is_whole = loop {

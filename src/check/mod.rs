@@ -15,11 +15,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::audit::{Audited, Blob, Findings, Said, audit};
 use crate::digest::BlobDigest;
 use crate::error::Error;
-use crate::inventory::toc_entries;
+use crate::inventory::{held_bytes, toc_entries};
 use crate::job::JobOptions;
 use crate::oci::{Descriptor, Platform, Reference};
 use crate::order::{Entry, broken_entry};
-use crate::progress::Progress;
+use crate::progress::{Progress, SizeLimit};
 use crate::source::{Image, Layer, Source};
 use crate::toc::TOC_DIGEST;
 
@@ -79,7 +79,8 @@ pub fn check(
         Err(error) => return Err(error.into()),
     };
     let checked = images.iter().map(|image| {
-        let job = Job { source: &source, options: &options, progress };
+        progress.give_all_back();
+        let job = Job { source: &source, options: &options, progress, size: &progress.size_limit() };
         Ok(CheckedImage { platform: image.platform.clone(), layers: job.layers(image)? })
     });
     let images = checked.collect::<Result<_, Error>>()?;
@@ -92,6 +93,7 @@ struct Job<'a> {
     source: &'a Source,
     options: &'a JobOptions,
     progress: &'a Progress,
+    size: &'a SizeLimit,
 }
 
 impl Job<'_> {
@@ -174,7 +176,7 @@ impl Job<'_> {
         findings: &mut Findings,
     ) -> Result<Option<Vec<Entry>>, Error> {
         let said = Said { descriptor, compression: layer.compression, diff_id: layer.diff_id };
-        let Audited { is_first, frames, largest_gap, toc } = audit(said, blob, findings, self.progress)?;
+        let Audited { is_first, frames, largest_gap, toc } = audit(said, blob, findings, self.size, self.progress)?;
         (checked.frames, checked.largest_gap) = (frames, largest_gap);
         checked.kind = match is_first {
             Some(true) => "zstd:chunked, index first",
@@ -182,7 +184,9 @@ impl Job<'_> {
             None => "zstd:chunked",
         };
         checked.entries = toc.as_ref().map_or(0, |toc| toc.entries.len() as u64);
-        Ok(toc.as_ref().map(toc_entries))
+        let entries = toc.as_ref().map(toc_entries);
+        self.progress.hold(entries.as_deref().map_or(0, held_bytes))?;
+        Ok(entries)
     }
 }
 

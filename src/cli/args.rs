@@ -9,6 +9,7 @@ use restrata::job::JobOptions;
 use restrata::oci::{Platform, Reference, Transport};
 use restrata::order::layers::Prune;
 use restrata::pack::IndexPlace;
+use restrata::progress::Progress;
 use restrata::rechunk::Effort;
 use restrata::spool;
 use restrata::verify::Ignore;
@@ -220,6 +221,13 @@ pub struct Resources {
     /// Directory for temporary files [default: $TMPDIR, else /var/tmp]
     #[arg(long, value_name = "DIR")]
     tmpdir: Option<PathBuf>,
+
+    /// Refuse an image that unpacks to more than this [default: 1TB]
+    ///
+    /// A layer of a few bytes can unpack to any number of bytes, and holes of sparse files are written out as zeros. The
+    /// layers of an image count together. 500GB, 1.5TiB and 4096 are understood.
+    #[arg(long, value_name = "SIZE", value_parser = values::size)]
+    max_size: Option<u64>,
 }
 
 impl Resources {
@@ -229,6 +237,13 @@ impl Resources {
             threads: self.threads.map_or_else(cores, usize::from),
             spool_dir: self.tmpdir.clone().unwrap_or_else(spool::default_dir),
         }
+    }
+
+    /// For a job with these resources.
+    pub fn progress(&self) -> Progress {
+        let progress = Progress::new();
+        self.max_size.into_iter().for_each(|bytes| progress.set_max_size(bytes));
+        progress
     }
 }
 

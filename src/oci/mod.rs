@@ -15,6 +15,7 @@ pub use config::Config;
 pub use descriptor::Descriptor;
 pub use error::OciError;
 pub use index::{Index, IndexEntry, LAYOUT_FILE, check_layout_file};
+pub(crate) use json::json_values;
 pub use manifest::{Document, Manifest, ManifestKind};
 pub use media::{layer_compression, may_be_manifest};
 pub use platform::Platform;

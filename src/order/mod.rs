@@ -15,6 +15,7 @@
 //! - [`chunking`]: which files are cut into chunks.
 //! - [`cost`]: what a pull moves.
 //! - [`forecast`]: layers of a plan as clients would see them.
+//! - [`ImpliedDirs`]: what directories without an entry take.
 //! - [`changes`]: what is new to clients that have an older image, and what they pull for nothing.
 //! - [`layouts`]: what other layouts of a sequence of images would cost.
 
@@ -23,6 +24,7 @@ pub mod changes;
 pub mod chunking;
 pub mod cost;
 mod forecast;
+mod implied;
 pub mod layers;
 pub mod layouts;
 mod normalise;
@@ -34,6 +36,7 @@ pub mod tree;
 
 pub use broken::{BrokenEntry, broken_above, broken_alone, broken_entry};
 pub use forecast::forecast;
+pub use implied::ImpliedDirs;
 pub use plan::{LayerPlan, Place, Plan, Reason, Role, State, Written};
 pub use previous::Previous;
 

@@ -211,7 +211,7 @@ impl Stack<'_> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::order::Traits;
     use crate::tar::Time;

@@ -411,7 +411,7 @@ fn what_is_not_read_is_said() {
 #[test]
 fn lists_without_end() {
     let line = "/a\n";
-    let list = line.repeat(limits::LISTED_PATHS + 1);
+    let list = line.repeat(crate::limits::LISTED_PATHS + 1);
     let at = path("var/lib/dpkg/info/a.list");
     let (owners, warnings) = Owners::read([(&at, list.as_bytes())]);
     assert_eq!(warnings, [Warning { path: TarPath::root(), problem: Problem::Paths }]);

@@ -117,6 +117,7 @@ fn decode_payload(
         let said = said.filter(|chunk| is_claim(stored) && !chunk.hole);
         let mut part = said.map(|_| Sha256Stream::new());
         let decoded = decode_frame(&layer.stock, stored, decoder, |content| {
+            layer.progress.check()?;
             found += content.len() as u64;
             hash.iter_mut().chain(&mut part).for_each(|hash| hash.update(content));
             tar.extend_from_slice(content);

@@ -40,13 +40,15 @@ fn compress_batch(
     parts: &[Part],
     encoder: &mut FrameEncoder,
 ) -> Result<Vec<Option<Span>>, PackError> {
-    let (mut raw, mut header, mut out) = (Vec::new(), Vec::new(), Vec::new());
-    let mut lens = Vec::with_capacity(parts.len());
+    let mut gathered =
+        Gathered { layer, out: Vec::new(), frames: Vec::with_capacity(parts.len()), waiting: Vec::new() };
+    let (mut raw, mut header) = (Vec::new(), Vec::new());
     for part in parts {
         let Part::Headers { padding, first, count, end } = *part else {
-            lens.push(None);
+            gathered.frames.push(None);
             continue;
         };
+        layer.progress.check()?;
         raw.clear();
         raw.resize(padding.into(), 0);
         for entry in &layer.entries[first as usize..][..count as usize] {
@@ -56,17 +58,40 @@ fn compress_batch(
         if end {
             raw.extend_from_slice(&END_OF_ARCHIVE);
         }
-        let start = out.len();
-        out.extend_from_slice(encoder.frame(&raw)?);
-        lens.push(Some((out.len() - start) as u64));
+        gathered.push(encoder.frame(&raw)?)?;
     }
-    let mut start = layer.stock.spool.append(&out)?.start();
-    let place = |len: Option<u64>| {
-        len.map(|len| {
+    gathered.flush()?;
+    Ok(gathered.frames)
+}
+
+/// Bytes of frames that go to the spool together.
+const GATHERED: usize = 1 << 20;
+
+/// Frames on their way to the spool: most are so small that one write for each would cost more than compressing them.
+struct Gathered<'a> {
+    layer: &'a Layer<'a>,
+    out: Vec<u8>,
+    frames: Vec<Option<Span>>,
+    /// Which of `frames` are in `out`, and how long they are.
+    waiting: Vec<(usize, u64)>,
+}
+
+impl Gathered<'_> {
+    fn push(&mut self, frame: &[u8]) -> Result<(), PackError> {
+        self.out.extend_from_slice(frame);
+        self.waiting.push((self.frames.len(), frame.len() as u64));
+        self.frames.push(None);
+        if self.out.len() < GATHERED { Ok(()) } else { self.flush() }
+    }
+
+    fn flush(&mut self) -> Result<(), PackError> {
+        let mut start = self.layer.stock.spool.append(&self.out)?.start();
+        for (at, len) in self.waiting.drain(..) {
             let span = Span::new(start, len).expect("inside the spool");
+            self.frames[at] = Some(span);
             start = span.end();
-            span
-        })
-    };
-    Ok(lens.into_iter().map(place).collect())
+        }
+        self.out.clear();
+        Ok(())
+    }
 }

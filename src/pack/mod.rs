@@ -101,6 +101,13 @@ pub enum NoIndex {
     Entry(#[from] Unrepresentable),
     #[error("its TOC would have more than {} bytes, above which podman pulls a layer whole", limits::TOC_BYTES)]
     TooLong,
+    #[error("its TOC would have more than {} rows, above which restrata reads none", limits::TOC_ROWS)]
+    TooManyRows,
+    #[error(
+        "its tar-split would have more than {} bytes, above which restrata reads none",
+        limits::TAR_SPLIT_COMPRESSED_BYTES
+    )]
+    TarSplitTooLong,
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -6,6 +6,10 @@ use crate::tar::padding;
 /// Header-only entries that share a frame; bounds the memory of a layer with a million of them.
 const HEADERS_PER_FRAME: usize = 512;
 
+/// Bytes of headers at which a frame ends, whatever their number: one can have 4 MiB of extended attributes. Ordinary ones
+/// stay far below.
+const BYTES_PER_FRAME: u64 = 4 << 20;
+
 /// A run of the tar that becomes frames of the blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
@@ -21,10 +25,12 @@ pub(super) enum Part {
 pub(super) fn parts(entries: &[Placed<'_>]) -> Vec<Part> {
     let mut parts = Vec::new();
     let mut pad = 0;
-    let mut first = 0;
+    let (mut first, mut bytes) = (0, 0);
     for (index, entry) in entries.iter().enumerate() {
         let count = index + 1 - first;
-        if entry.payload.is_some() || index == 0 || count == HEADERS_PER_FRAME {
+        bytes += entry.header.len();
+        if entry.payload.is_some() || index == 0 || count == HEADERS_PER_FRAME || bytes >= BYTES_PER_FRAME {
+            bytes = 0;
             parts.push(Part::Headers { padding: pad, first: first as u32, count: count as u32, end: false });
             (pad, first) = (0, index + 1);
         }

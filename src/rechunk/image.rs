@@ -116,10 +116,12 @@ impl Job<'_> {
                 if self.progress.check().is_err() {
                     break;
                 }
-                let fault = match layer.is_sound(&self.old.segments[number].entries, &self.request.cache, self.spool) {
-                    true => self.old.broken(number).map(Fault::Broken),
-                    false => Some(Fault::Lies),
-                };
+                let entries = &self.old.segments[number].entries;
+                let fault =
+                    match layer.is_sound(entries, &self.request.cache, self.spool, &self.old.size, self.progress) {
+                        true => self.old.broken(number).map(Fault::Broken),
+                        false => Some(Fault::Lies),
+                    };
                 fault.map(|fault| faults.lock().unwrap_or_else(PoisonError::into_inner).insert(number, fault));
             }
         };
@@ -142,9 +144,17 @@ impl Job<'_> {
         };
         let again: Vec<usize> = all.into_iter().filter(|&index| lacks(&unpacked[index])).collect();
         for (index, layer) in again.iter().zip(self.unpack_layers(&again, false)?) {
+            self.progress.give_back(unpacked[*index].inventory.held);
             unpacked[*index] = layer;
         }
         Ok(unpacked)
+    }
+
+    /// Not with both in memory.
+    pub fn unpack_again(&self, before: Vec<UnpackedLayer>) -> Result<Vec<UnpackedLayer>, Error> {
+        before.iter().for_each(|layer| self.progress.give_back(layer.inventory.held));
+        drop(before);
+        self.unpack()
     }
 
     fn unpack_layers(&self, indexes: &[usize], expect_known: bool) -> Result<Vec<UnpackedLayer>, Error> {
@@ -161,6 +171,7 @@ impl Job<'_> {
             known: &self.old.known,
             expect_known,
             threads: self.request.resources.threads,
+            size: &self.progress.size_limit(),
         };
         let inputs = indexes.iter().map(input).collect();
         unpack(inputs, self.spool, options, self.progress).map_err(|(at, source)| {
@@ -195,7 +206,7 @@ impl Job<'_> {
             }
         }
         let layers: Vec<&[Entry]> = unpacked.iter().map(|layer| layer.inventory.entries.as_slice()).collect();
-        let Labelled { labels, names: owners } = labelled(unpacked, &self.old.history, notes);
+        let Labelled { labels, names: owners } = labelled(unpacked, self.spool, &self.old.history, notes)?;
         let pulls = self.old.pulls();
         let have: Vec<&[Arc<PullLayer>]> = self.old.clients.iter().map(|(_, layers)| layers.as_slice()).collect();
         let clients = Clients { segments: &pulls, have: &have };

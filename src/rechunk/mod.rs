@@ -164,6 +164,7 @@ impl<'a> Inputs<'a> {
         notes.extend(source.take_notes());
         let mut finished = Vec::new();
         for image in &self.images {
+            progress.give_all_back();
             ostree::check_config(request, image)?;
             let spool = Spool::new(&request.resources.spool_dir)?;
             let old = self.old.load(image.platform.as_ref(), progress, notes)?;
@@ -171,12 +172,12 @@ impl<'a> Inputs<'a> {
             let (mut unpacked, faults) = job.read()?;
             job.old.mark_broken(&faults, notes)?;
             if job.old.refuse(&faults, notes)? {
-                unpacked = job.unpack()?;
+                unpacked = job.unpack_again(unpacked)?;
             }
             let lies = job.lies(&unpacked)?;
             if !lies.is_empty() {
                 job.old.forget(lies.iter(), notes);
-                unpacked = job.unpack()?;
+                unpacked = job.unpack_again(unpacked)?;
             }
             // The new image refers to what it needs of it.
             job.old.known = Known::default();

@@ -11,12 +11,13 @@ use crate::compression::Compression;
 use crate::degraded::{Code, Notes};
 use crate::digest::{BlobDigest, ChunkDigest, DiffId};
 use crate::error::Error;
-use crate::inventory::{Frames, Known, Stored, toc_entries, toc_frames};
+use crate::inventory::{Frames, Known, Stored, held_bytes, toc_entries, toc_frames};
+use crate::limits;
 use crate::oci::Descriptor;
 use crate::order::Entry;
 use crate::order::cost::PullLayer;
 use crate::order::layers::Segment;
-use crate::progress::Progress;
+use crate::progress::{Progress, SizeLimit};
 use crate::source::{BlobError, Image, IndexError, Layer, Source, SourceError};
 use crate::span::Span;
 use crate::survey::{Index, pull_layer, share_out, tar_inventories};
@@ -57,6 +58,8 @@ pub(super) struct Old {
     pub newest: Vec<Descriptor>,
     /// The layers of each previous image; newest first.
     pub clients: Vec<(String, Vec<Arc<PullLayer>>)>,
+    /// What they may unpack to, all together.
+    pub size: SizeLimit,
 }
 
 /// Puts together what there is, image by image.
@@ -76,7 +79,8 @@ struct Seen {
 
 impl<'a> Loader<'a> {
     pub fn new(request: &'a Request, progress: &'a Progress, notes: &'a mut Notes) -> Self {
-        Self { request, progress, notes, old: Old::default(), seen: HashMap::new() }
+        let old = Old { size: progress.size_limit(), ..Old::default() };
+        Self { request, progress, notes, old, seen: HashMap::new() }
     }
 
     pub fn base(&mut self, source: &Source, image: &Image) -> Result<(), Error> {
@@ -132,6 +136,7 @@ impl<'a> Loader<'a> {
             if is_newest && (toc.is_some() || self.request.keep_foreign) {
                 self.add_segment(source, index, layer, toc.as_ref(), pull)?;
             } else if let (Some(toc), Some(place)) = (&toc, source.layer_file(layer)?) {
+                self.progress.hold(limits::HELD_ROW * toc.1.entries.len() as u64)?;
                 self.add_frames(&toc.1, place, format!("{reference}: layer {index}"));
             }
         }
@@ -200,7 +205,9 @@ impl<'a> Loader<'a> {
                 let chunks = toc.entries.iter().filter_map(|entry| entry.payload.as_ref()).flat_map(|p| &p.chunks);
                 self.old.chunks.extend(chunks.map(|chunk| chunk.digest));
                 let name = format!("{}: layer {index}", source.reference());
-                (toc_entries(toc), Some(self.add_frames(toc, clone(&place)?, name)))
+                let entries = toc_entries(toc);
+                self.progress.hold(held_bytes(&entries))?;
+                (entries, Some(self.add_frames(toc, clone(&place)?, name)))
             }
             None => match self.read(source, layer, descriptor.size) {
                 Err(Error::Unpack { source: fault, .. }) if !is_base && fault.is_damage() => {
@@ -247,7 +254,8 @@ impl<'a> Loader<'a> {
 
     /// The entries of a layer without a TOC.
     fn read(&self, source: &Source, layer: &Layer, size: u64) -> Result<Vec<Entry>, Error> {
-        let found = tar_inventories(source, &[layer], &self.request.resources, self.progress)?;
+        let Self { request, progress, old, .. } = self;
+        let (found, _) = tar_inventories(source, &[layer], &request.resources, &old.size, progress)?;
         let mut inventory = found.into_iter().next().unwrap_or_default();
         share_out(&mut inventory, size);
         Ok(inventory.entries)

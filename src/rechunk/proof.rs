@@ -7,7 +7,7 @@ use crate::audit::{Blob, Findings, Said, audit};
 use crate::cache::{Cache, Proof, Stamp};
 use crate::digest::BlobDigest;
 use crate::order::Entry;
-use crate::progress::Progress;
+use crate::progress::{Progress, SizeLimit};
 use crate::source::blob_reader;
 use crate::spool::Spool;
 use crate::survey::tar_inventory;
@@ -22,7 +22,16 @@ impl OldLayer {
     /// proven once is not unpacked again, and a file that was not written to since is not read again.
     ///
     /// Of a layer that was never restrata's all is asked that any client may ask: its tar-split, and where its frames are.
-    pub fn is_sound(&self, entries: &[Entry], cache: &Cache, spool: &Spool) -> bool {
+    ///
+    /// False when the job is to stop, too: the next to look at the flag says so.
+    pub fn is_sound(
+        &self,
+        entries: &[Entry],
+        cache: &Cache,
+        spool: &Spool,
+        size: &SizeLimit,
+        progress: &Progress,
+    ) -> bool {
         // A layer without a TOC was read whole to know its entries.
         let Some(toc) = self.toc_digest() else { return true };
         let Ok(meta) = self.place.0.metadata() else { return false };
@@ -31,9 +40,9 @@ impl OldLayer {
         let known = cache.proof(self.descriptor.digest);
         let is_sound = match known.filter(|known| known.diff_id == proof.diff_id && known.toc == toc) {
             Some(known) if is_whole_file && known.stamp == proof.stamp => return true,
-            Some(_) => self.is_blob(),
-            None if is_marked(&self.descriptor) => self.is_tar(entries, spool),
-            None => self.is_clean(),
+            Some(_) => self.is_blob(progress),
+            None if is_marked(&self.descriptor) => self.is_tar(entries, spool, size, progress),
+            None => self.is_clean(size, progress),
         };
         if is_sound {
             cache.remember(self.descriptor.digest, proof);
@@ -46,26 +55,27 @@ impl OldLayer {
         self.descriptor.annotation(TOC_DIGEST)?.parse().ok()
     }
 
-    fn is_blob(&self) -> bool {
-        let read = self.open().and_then(|mut blob| std::io::copy(&mut blob, &mut std::io::sink()));
+    fn is_blob(&self, progress: &Progress) -> bool {
+        let read = self.open().and_then(|blob| std::io::copy(&mut progress.watch(blob), &mut std::io::sink()));
         read.is_ok()
     }
 
     /// Unpacks the layer, which checks its digest and DiffID, and compares.
-    fn is_tar(&self, entries: &[Entry], spool: &Spool) -> bool {
+    fn is_tar(&self, entries: &[Entry], spool: &Spool, size: &SizeLimit, progress: &Progress) -> bool {
         let (digest, diff_id) = (self.descriptor.digest, self.diff_id);
         let input = LayerInput { open: Box::new(|| self.open()), verified: Some(digest), diff_id: Some(diff_id) };
-        let found = tar_inventory(input, spool, 1, &Progress::new());
-        found.is_ok_and(|found| found.entries.len() == entries.len() && found.entries.iter().zip(entries).all(is_same))
+        let Ok(found) = tar_inventory(input, spool, 1, size, progress) else { return false };
+        progress.give_back(found.held);
+        found.entries.len() == entries.len() && found.entries.iter().zip(entries).all(is_same)
     }
 
-    fn is_clean(&self) -> bool {
+    fn is_clean(&self, size: &SizeLimit, progress: &Progress) -> bool {
         let (file, span) = &self.place;
         let Ok(file) = file.try_clone() else { return false };
         let blob = Blob::new(file, *span, self.reference.as_ref());
         let said = Said { descriptor: &self.descriptor, compression: self.compression, diff_id: Some(self.diff_id) };
         let mut findings = Findings::default();
-        audit(said, &blob, &mut findings, &Progress::new()).is_ok() && findings.into_lists().0.is_empty()
+        audit(said, &blob, &mut findings, size, progress).is_ok() && findings.into_lists().0.is_empty()
     }
 
     fn open(&self) -> std::io::Result<Box<dyn Read + Send>> {

@@ -120,7 +120,7 @@ impl Job<'_> {
         let next = AtomicUsize::new(0);
         let done: Vec<Mutex<Option<R>>> = files.iter().map(|_| Mutex::new(None)).collect();
         let run = || -> Result<(), PackError> {
-            let mut reframer = Reframer::new(stock, level)?;
+            let mut reframer = Reframer::new(stock, level, self.progress)?;
             while let Some((n, file)) = {
                 let n = next.fetch_add(1, Ordering::Relaxed);
                 files.get(n).map(|file| (n, file))

@@ -58,6 +58,8 @@ pub enum SourceError {
     LayersElsewhere { reference: String, diff_ids: usize, hint: String },
     #[error("{reference}: expected manifests and configs of at most {limit} bytes in all, found more")]
     TooManyDocuments { reference: String, limit: u64 },
+    #[error("{place}: expected at most {limit} {what}, found more; name an image by its tag, or one platform")]
+    TooMany { place: String, what: &'static str, limit: usize },
     #[error("{what}: indexes are nested more than {limit} deep")]
     TooDeep { what: String, limit: usize },
     #[error("{place}: {what}: {source}")]
@@ -90,6 +92,7 @@ impl SourceError {
             | Self::Truncated { .. }
             | Self::TooLarge { .. }
             | Self::TooDeep { .. }
+            | Self::TooMany { .. }
             | Self::Blob { .. }
             | Self::Absent { .. }
             | Self::Tar { .. }

@@ -20,6 +20,10 @@ pub enum ScanError {
     Extended { offset: u64, reason: &'static str },
     #[error("tar offset {offset}: an extended header of {len} bytes: expected at most {max}")]
     ExtendedTooLong { offset: u64, len: u64, max: u64 },
+    #[error(
+        "tar offset {offset}: {len} bytes of extended headers before one entry: expected at most {max}, one of each kind"
+    )]
+    HeadersTooLong { offset: u64, len: u64, max: u64 },
     #[error("tar offset {offset}: {name:?} has the type {typeflag:?}, which no client can unpack")]
     UnknownType { offset: u64, typeflag: char, name: String },
     #[error("tar offset {offset}: the archive ends inside a header")]
@@ -144,6 +148,10 @@ impl Scanner {
             let len = size_field(block, at)?;
             if len > limits::TAR_SPECIAL_BYTES {
                 return Err(ScanError::ExtendedTooLong { offset: at, len, max: limits::TAR_SPECIAL_BYTES });
+            }
+            let all = self.raw.len() as u64 + len;
+            if all > limits::TAR_HEADER_BYTES {
+                return Err(ScanError::HeadersTooLong { offset: at, len: all, max: limits::TAR_HEADER_BYTES });
             }
             if len == 0 {
                 return self.special_done(typeflag, &[], at).map(|()| Step::More);

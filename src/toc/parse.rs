@@ -17,6 +17,8 @@ use crate::limits;
 pub enum TocError {
     #[error("the TOC has {found} bytes: expected at most {limit}")]
     TooBig { found: u64, limit: u64 },
+    #[error("the TOC has more than {limit} rows: expected at most as many, chunks included")]
+    TooManyRows { limit: usize },
     #[error("the TOC is no valid JSON of the expected shape: {0}")]
     Json(#[from] serde_json::Error),
     #[error("the TOC has version {found:?}: expected 1")]
@@ -169,8 +171,12 @@ impl<'de> Visitor<'de> for Rows<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<(), A::Error> {
+        let mut count = 0;
         while let Some(row) = rows.next_element::<Row<'de>>()? {
-            if let Err(fault) = self.builder.row(&row) {
+            count += 1;
+            let limit = limits::TOC_ROWS;
+            let added = if count > limit { Err(TocError::TooManyRows { limit }) } else { self.builder.row(&row) };
+            if let Err(fault) = added {
                 *self.fault = Some(fault);
                 return Err(A::Error::custom("an entry is not valid"));
             }

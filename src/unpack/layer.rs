@@ -6,14 +6,15 @@ use crossbeam_channel::{Sender, unbounded};
 
 use super::budget::Budgets;
 use super::work::{Content, Hashed, Job, PIECE, Pool};
-use super::{LayerInput, UnpackError, UnpackedLayer};
+use super::{LayerInput, Options, UnpackError, UnpackedLayer};
 use crate::codec::{HashingReader, WHOLE_FRAME_INPUT, decompress};
 use crate::compression::Compression;
 use crate::digest::DiffId;
 use crate::inventory::{Inventory, Known};
 use crate::limits;
+use crate::order::ImpliedDirs;
 use crate::owner::{Hint, is_evidence};
-use crate::progress::{Interrupted, Progress};
+use crate::progress::{Progress, SizeLimit, Stop};
 use crate::span::Span;
 use crate::spool::{Spool, SpoolError};
 use crate::tar::{BLOCK, RawEntry, Rewrite, Scanner, Step, encode, padding};
@@ -26,20 +27,24 @@ type Done = Sender<(usize, Result<Hashed, UnpackError>)>;
 
 pub(super) fn read(
     input: LayerInput<'_>,
-    known: &Known,
+    options: Options<'_>,
     pool: &Pool,
     spool: &Spool,
     budgets: &Budgets,
     progress: &Progress,
 ) -> Result<UnpackedLayer, UnpackError> {
-    let blob = (input.open)().map_err(UnpackError::Read)?;
-    let (tar, compression) = decompress(blob).map_err(UnpackError::Read)?;
+    let blob = progress.watch((input.open)().map_err(UnpackError::read)?);
+    let (tar, compression) = decompress(blob).map_err(UnpackError::read)?;
+    let tar: Box<dyn Read + Send + '_> = Box::new(progress.watch_size(tar, options.size));
     let plain = input.verified.filter(|_| compression == Compression::None);
     let tar = if plain.is_some() { HashingReader::idle(tar) } else { HashingReader::new(tar) };
     let mut tar = BufReader::with_capacity(BUFFER, tar);
     let (done, payloads) = unbounded();
     let mut inventory = Inventory::default();
-    let mut reader = Reader { headers: HeaderLog::new(spool), known, pool, budgets, progress, done };
+    let held = if options.level.is_some() { limits::HELD_WRITTEN } else { limits::HELD_ENTRY };
+    let (headers, implied) = (HeaderLog::new(spool), ImpliedDirs::default());
+    let Options { known, size, .. } = options;
+    let mut reader = Reader { headers, implied, held, known, size, pool, budgets, progress, done };
     let read = reader.entries(&mut tar, &mut inventory);
     let flushed = reader.headers.flush();
     drop(reader);
@@ -47,7 +52,7 @@ pub(super) fn read(
     for (index, content) in payloads {
         match content {
             Ok(hashed) => {
-                inventory.evidence.extend(hashed.content.map(|content| (index, content)));
+                inventory.evidence.extend(hashed.kept.map(|kept| (index, kept)));
                 inventory.set_payload(index, hashed.payload, hashed.compiled_from);
             }
             Err(UnpackError::Stopped) => {}
@@ -56,6 +61,8 @@ pub(super) fn read(
     }
     read?;
     flushed?;
+    // As the workers were done with them, which is never the same twice.
+    inventory.evidence.sort_unstable_by_key(|(index, _)| *index);
     inventory.finish();
     let hashed = tar.into_inner().finish().or(plain.map(|digest| *digest.as_bytes()));
     let diff_id = DiffId::from_bytes(hashed.unwrap_or_default());
@@ -67,7 +74,11 @@ pub(super) fn read(
 
 struct Reader<'a> {
     headers: HeaderLog<'a>,
+    implied: ImpliedDirs,
+    /// Bytes of memory that count for an entry.
+    held: u64,
     known: &'a Known,
+    size: &'a SizeLimit,
     pool: &'a Pool,
     budgets: &'a Budgets,
     progress: &'a Progress,
@@ -79,7 +90,7 @@ impl Reader<'_> {
         let mut scanner = Scanner::new();
         let mut expanded = 0u64;
         let mut block = [0; BLOCK];
-        while read_block(tar, &mut block).map_err(UnpackError::Read)? {
+        while read_block(tar, &mut block).map_err(UnpackError::read)? {
             match scanner.push(&block)? {
                 Step::More => {}
                 Step::End => break,
@@ -95,7 +106,7 @@ impl Reader<'_> {
         }
         scanner.finish()?;
         // The blob's digest and the DiffID cover what stands behind the end as well.
-        io::copy(tar, &mut io::sink()).map_err(UnpackError::Read)?;
+        io::copy(tar, &mut io::sink()).map_err(UnpackError::read)?;
         if expanded > 0 {
             inventory.notes.push(format!("{expanded} sparse files written out with their holes as zeros"));
         }
@@ -110,14 +121,18 @@ impl Reader<'_> {
         let header = &entry.header;
         let rewritten = entry.rewrite.map(|_| encode(header));
         let blocks = self.headers.append(rewritten.as_deref().unwrap_or(&entry.raw))?;
-        inventory.push(header, blocks, self.known)?;
+        let paths = inventory.push(header, blocks, self.known)?;
         let index = inventory.entries.len() - 1;
+        let held = self.held + paths + self.implied.above(&inventory.entries[index]);
+        inventory.held += held;
+        self.progress.hold(held)?;
+        self.size.take(header.size - entry.stored.min(header.size))?;
         // A hint that can't be read costs bytes of later updates, nothing else.
         inventory.hints.extend(Hint::parse(&header.xattrs).ok().flatten().map(|hint| (index, hint)));
         if !header.has_payload() {
             return Ok(());
         }
-        let keep = header.size <= limits::EVIDENCE_FILE_BYTES as u64 && is_evidence(&inventory.entries[index].path);
+        let keep = header.size <= limits::EVIDENCE_BYTES as u64 && is_evidence(&inventory.entries[index].path);
         let failed = |error| content_error(error, &header.name);
         let size = header.size;
         if size <= WHOLE_FRAME_INPUT {
@@ -151,6 +166,7 @@ impl Reader<'_> {
         self.pool.send(Job { index, content, keep, done: self.done.clone() }).map_err(|_| gone())?;
         let mut position = 0;
         let send = |piece: Vec<u8>| {
+            self.progress.check().map_err(io::Error::other)?;
             let len = piece.len() as u64;
             self.budgets.streamed.take(len);
             sender.send(piece).map_err(|_| {
@@ -170,7 +186,6 @@ impl Reader<'_> {
             zeros(at - position)?;
             position = at + run.limit();
             while run.limit() > 0 {
-                self.progress.check().map_err(io::Error::other)?;
                 let mut piece = vec![0; run.limit().min(PIECE as u64) as usize];
                 run.read_exact(&mut piece)?;
                 send(piece)?;
@@ -193,16 +208,24 @@ fn fill<R: Read>(
     }
 }
 
-/// What reading an entry's content failed with. A stop that was asked for comes through the reader as well.
+/// What reading an entry's content failed with.
 fn content_error(error: io::Error, name: &[u8]) -> UnpackError {
-    if error.get_ref().is_some_and(|cause| cause.is::<Interrupted>()) {
-        return UnpackError::Interrupted(Interrupted);
-    }
     match error.kind() {
         io::ErrorKind::UnexpectedEof => {
             UnpackError::ContentTruncated { name: String::from_utf8_lossy(name).into_owned() }
         }
-        _ => UnpackError::Read(error),
+        _ => UnpackError::read(error),
+    }
+}
+
+impl UnpackError {
+    /// What a reader failed with. A stop that was asked for comes through it as well.
+    pub(super) fn read(error: io::Error) -> Self {
+        match Stop::of(&error) {
+            Some(Stop::Interrupted(interrupted)) => Self::Interrupted(interrupted),
+            Some(Stop::TooLarge(too_large)) => Self::TooLarge(too_large),
+            None => Self::Read(error),
+        }
     }
 }
 

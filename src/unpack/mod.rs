@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::codec::{FrameError, Level};
 use crate::digest::{BlobDigest, DiffId};
 use crate::inventory::{Inventory, Known};
-use crate::progress::{Interrupted, Progress};
+use crate::progress::{Interrupted, Progress, SizeLimit, TooLarge, TooMany};
 use crate::spool::{Spool, SpoolError};
 use crate::tar::{PathError, ScanError};
 
@@ -49,6 +49,10 @@ pub enum UnpackError {
     #[error("{0}")]
     Frame(#[from] FrameError),
     #[error("{0}")]
+    TooLarge(#[from] TooLarge),
+    #[error("{0}")]
+    TooMany(#[from] TooMany),
+    #[error("{0}")]
     Interrupted(#[from] Interrupted),
     /// Another layer failed first; its error is the one to show.
     #[error("stopped")]
@@ -56,13 +60,14 @@ pub enum UnpackError {
 }
 
 impl UnpackError {
-    /// True when the layer is at fault; false for a full disk, a failing one, or Ctrl-C.
+    /// True when the layer is at fault; false for a full disk, a failing one, a limit of this run, or Ctrl-C.
     pub fn is_damage(&self) -> bool {
         match self {
             // Decoders and the blob's own check make errors that are none of the system's.
             Self::Read(error) => error.raw_os_error().is_none(),
             Self::Tar(_) | Self::Path(_) | Self::ContentTruncated { .. } | Self::DiffId { .. } => true,
             Self::Spool(_) | Self::Frame(_) | Self::Interrupted(_) | Self::Stopped => false,
+            Self::TooLarge(_) | Self::TooMany(_) => false,
         }
     }
 }
@@ -92,6 +97,8 @@ pub struct Options<'a> {
     /// Large files that have the size of known content are hashed only, and come without frames if they are new.
     pub expect_known: bool,
     pub threads: usize,
+    /// Of the image that the layers are of.
+    pub size: &'a SizeLimit,
 }
 
 /// Reads all layers. On an error, the index of the layer that it is about.
@@ -117,7 +124,7 @@ pub fn unpack(
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(input) = inputs.get(index) else { break };
                     let Some(input) = input.lock().ok().and_then(|mut slot| slot.take()) else { break };
-                    let result = layer::read(input, options.known, &pool, spool, budgets, progress);
+                    let result = layer::read(input, options, &pool, spool, budgets, progress);
                     if result.is_err() {
                         pool.stop();
                     }

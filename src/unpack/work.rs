@@ -32,7 +32,7 @@ pub(super) struct Job {
     /// Of the entry in its layer.
     pub index: usize,
     pub content: Content,
-    /// The content is wanted as it is, too.
+    /// The content is wanted as it is, too: it goes to the spool, since an image can have gigabytes of it.
     pub keep: bool,
     pub done: Sender<(usize, Result<Hashed, UnpackError>)>,
 }
@@ -41,8 +41,8 @@ pub(super) struct Job {
 pub(super) struct Hashed {
     pub payload: Payload,
     pub compiled_from: Option<u32>,
-    /// The content itself, if it was asked for.
-    pub content: Option<Vec<u8>>,
+    /// Where the content itself lies, if it was asked for.
+    pub kept: Option<Stored>,
 }
 
 #[derive(Clone)]
@@ -70,6 +70,7 @@ impl Pool {
                     expect_known: options.expect_known,
                     spool,
                     budget: &budgets.streamed,
+                    progress,
                     out: Vec::new(),
                 };
                 for job in receiver {
@@ -112,6 +113,7 @@ struct Worker<'a> {
     spool: &'a Spool,
     /// Room that the pieces of streamed files hold.
     budget: &'a ByteBudget,
+    progress: &'a Progress,
     out: Vec<u8>,
 }
 
@@ -120,6 +122,7 @@ impl Worker<'_> {
         self.out.clear();
         match content {
             Content::Whole(content) => {
+                self.progress.check()?;
                 let mut sums = Sums::default();
                 sums.update(&content);
                 let spool = self.spool;
@@ -131,7 +134,8 @@ impl Worker<'_> {
                         Frames::Whole(Stored::One(spool.append(frame)?))
                     }
                 };
-                Ok(Hashed { content: keep.then_some(content), ..sums.hashed(frames) })
+                let kept = keep.then(|| spool.append(&content)).transpose()?.map(Stored::One);
+                Ok(Hashed { kept, ..sums.hashed(frames) })
             }
             Content::Streamed { size, pieces } => self.streamed(size, &pieces, keep),
         }
@@ -139,19 +143,21 @@ impl Worker<'_> {
 
     fn streamed(&mut self, size: u64, pieces: &Receiver<Vec<u8>>, keep: bool) -> Result<Hashed, UnpackError> {
         let mut sums = Sums::default();
-        let mut content = keep.then(Vec::new);
+        let mut kept = keep.then(Vec::new);
         // What is likely known is hashed only. If it is not, the caller reads the layer again.
         let wait = self.encoder.is_some() && self.expect_known && self.known.has_size(size);
         let mut spans = Vec::new();
         let mut state = if wait { Ok(()) } else { self.begin(size) };
         // All pieces, even after a failure: what is left in the channel holds room that others wait for.
         for piece in pieces {
+            state = state.and_then(|()| Ok(self.progress.check()?));
             if state.is_ok() {
                 sums.update(&piece);
-                content.iter_mut().for_each(|content| content.extend_from_slice(&piece));
-                if !wait {
-                    state = self.push(&piece, &mut spans);
-                }
+                let copied = kept.as_mut().map(|kept| Ok(kept.push(self.spool.append(&piece)?)));
+                state = copied.unwrap_or(Ok(()));
+            }
+            if state.is_ok() && !wait {
+                state = self.push(&piece, &mut spans);
             }
             self.budget.give(piece.len() as u64);
         }
@@ -164,7 +170,8 @@ impl Worker<'_> {
             true => self.known.frames(&sums.digest()).cloned().unwrap_or(Frames::None),
             false => self.end(spans)?,
         };
-        Ok(Hashed { content, ..sums.hashed(frames) })
+        let kept = kept.map(|spans| Stored::Many(spans.into_boxed_slice()));
+        Ok(Hashed { kept, ..sums.hashed(frames) })
     }
 
     fn encoder(&mut self) -> Result<Option<&mut FrameEncoder>, UnpackError> {
@@ -220,7 +227,7 @@ impl Sums {
         let compiled_from = compiled_from(&self.head);
         let size = self.hash.bytes();
         let digest = FileDigest::from_bytes(self.hash.finish());
-        Hashed { payload: Payload { digest, size, crc64: self.crc.finish(), frames }, compiled_from, content: None }
+        Hashed { payload: Payload { digest, size, crc64: self.crc.finish(), frames }, compiled_from, kept: None }
     }
 }
 

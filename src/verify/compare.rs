@@ -1,5 +1,7 @@
 //! Two merged trees, path by path.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::side::{Merged, Seen};
 use super::{ABSENT, Difference, Ignore, MTIME};
 use crate::error::Error;
@@ -104,14 +106,18 @@ impl At<'_> {
     }
 
     fn xattrs(&mut self, a: &[Xattr], b: &[Xattr]) {
-        let value = |xattrs: &[Xattr], name: &[u8]| {
-            xattrs.iter().find(|xattr| xattr.name == name).map(|xattr| xattr.value.clone())
+        if a == b {
+            return;
+        }
+        // There can be tens of thousands.
+        let by_name = |xattrs| {
+            let xattrs: &[Xattr] = xattrs;
+            xattrs.iter().map(|xattr| (xattr.name.clone(), xattr.value.clone())).collect::<BTreeMap<_, _>>()
         };
-        let mut names: Vec<&[u8]> = a.iter().chain(b).map(|xattr| xattr.name.as_slice()).collect();
-        names.sort_unstable();
-        names.dedup();
+        let (a, b) = (by_name(a), by_name(b));
+        let names: BTreeSet<&Vec<u8>> = a.keys().chain(b.keys()).collect();
         for name in names {
-            self.check(&format!("xattr {}", shown_bytes(name)), value(a, name), value(b, name), |value| match value {
+            self.check(&format!("xattr {}", shown_bytes(name)), a.get(name), b.get(name), |value| match value {
                 None => ABSENT.to_owned(),
                 Some(value) => format!("\"{}\"", shown_bytes(value)),
             });

@@ -95,6 +95,7 @@ pub fn verify(
                 continue;
             }
         };
+        progress.give_all_back();
         progress.add_layers((image_a.layers.len() + image_b.layers.len()) as u64);
         let side_a = Side::load(&source_a, image_a, &options, progress)?;
         let side_b = Side::load(&source_b, image_b, &options, progress)?;

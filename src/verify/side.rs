@@ -44,8 +44,8 @@ impl Side {
             verified: layer.descriptor.as_ref().map(|descriptor| descriptor.digest),
             diff_id: layer.diff_id,
         });
-        let how =
-            unpack::Options { level: None, known: &Known::default(), expect_known: false, threads: options.threads };
+        let (known, size, threads) = (Known::default(), progress.size_limit(), options.threads);
+        let how = unpack::Options { level: None, known: &known, expect_known: false, threads, size: &size };
         let layers = unpack(inputs.collect(), &spool, how, progress)
             .map_err(|(index, error)| layer_error(source, image, index, error))?;
         Ok(Self { spool, layers })
