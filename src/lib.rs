@@ -52,3 +52,6 @@ pub mod tar;
 pub mod toc;
 pub mod unpack;
 pub mod verify;
+
+#[doc(hidden)]
+pub use audit::fuzz::fuzz_frames;

@@ -17,7 +17,7 @@ use crate::toc::{SKIPPABLE_HEADER, skippable_len};
 const PIECE: usize = 1 << 20;
 
 /// Where the frames lie.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Frames {
     /// First bytes of frames with content, ascending.
     pub starts: Vec<u64>,

@@ -16,6 +16,8 @@ mod compare;
 mod findings;
 mod frame_header;
 mod frames;
+#[doc(hidden)]
+pub mod fuzz;
 mod index;
 mod order;
 mod payloads;

@@ -3,6 +3,8 @@
 mod config;
 mod descriptor;
 mod error;
+#[doc(hidden)]
+pub mod fuzz;
 mod given;
 mod index;
 mod json;

@@ -6,6 +6,7 @@ mod copy;
 mod error;
 mod layout;
 mod stage;
+mod unfinished;
 
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use crate::span::Span;
 
 pub use blob::{BlobWriter, RawBlobWriter};
 pub use error::SinkError;
+pub use unfinished::exit_at_once;
 
 use stage::Stage;
 
@@ -133,6 +135,7 @@ impl Sink {
             return Err(SinkError::NoManifest { digest: image.digest });
         }
         let entry = self.entry(images, index)?;
+        let _committing = unfinished::committing();
         let (digest, path, tag) = (entry.digest, self.reference.path(), self.reference.tag());
         match self.target {
             Target::NewLayout => layout::create(self.stage, entry, tag, path)?,

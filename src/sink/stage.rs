@@ -10,6 +10,7 @@ use std::time::Duration;
 use tempfile::{NamedTempFile, TempDir};
 
 use super::SinkError;
+use super::unfinished::Unfinished;
 use crate::digest::BlobDigest;
 
 /// Shared by the sink and its open blobs.
@@ -23,6 +24,8 @@ struct Inner {
     _lock: Option<File>,
     /// Finished blobs.
     blobs: Mutex<Vec<BlobDigest>>,
+    /// Dropped last.
+    _unfinished: Unfinished,
 }
 
 impl Stage {
@@ -41,11 +44,12 @@ impl Stage {
         let mut builder = tempfile::Builder::new();
         builder.prefix(prefix).rand_bytes(RANDOM).permissions(Permissions::from_mode(0o777));
         let dir = builder.tempdir_in(parent).map_err(SinkError::io(parent, "making a directory for blobs"))?;
+        let unfinished = Unfinished::new(dir.path());
         let blobs = dir.path().join("blobs/sha256");
         std::fs::create_dir_all(&blobs).map_err(SinkError::io(blobs, "making a directory for blobs"))?;
         // A file system without locks has none that could be removed, either.
         let lock = locked(dir.path());
-        Ok(Self(Arc::new(Inner { dir, _lock: lock, blobs: Mutex::default() })))
+        Ok(Self(Arc::new(Inner { dir, _lock: lock, blobs: Mutex::default(), _unfinished: unfinished })))
     }
 
     pub(super) fn path(&self) -> &Path {

@@ -83,13 +83,16 @@ fn hide_below<T>(shown: &mut BTreeMap<TarPath, T>, dir: &TarPath) {
     }
 }
 
+/// Files and what is in them.
+pub type Contents = Vec<(TarPath, Vec<u8>)>;
+
 /// Content of package databases, in the order of their paths and as far as it fits into memory. `size` is what `read` will
 /// bring. Of what can't be read `read` has told; what does not fit is worth a warning.
 pub fn contents<T>(
     shown: BTreeMap<TarPath, T>,
     size: impl Fn(&T) -> u64,
     mut read: impl FnMut(&TarPath, &T) -> Result<Option<Vec<u8>>, Error>,
-) -> Result<(Vec<(TarPath, Vec<u8>)>, Option<Warning>), Error> {
+) -> Result<(Contents, Option<Warning>), Error> {
     let (mut files, mut left) = (Vec::new(), limits::EVIDENCE_BYTES as u64);
     let mut over: Option<(TarPath, usize)> = None;
     for (path, evidence) in shown {

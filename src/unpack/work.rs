@@ -153,8 +153,9 @@ impl Worker<'_> {
             state = state.and_then(|()| Ok(self.progress.check()?));
             if state.is_ok() {
                 sums.update(&piece);
-                let copied = kept.as_mut().map(|kept| Ok(kept.push(self.spool.append(&piece)?)));
-                state = copied.unwrap_or(Ok(()));
+                if let Some(kept) = &mut kept {
+                    state = self.spool.append(&piece).map(|span| kept.push(span)).map_err(UnpackError::from);
+                }
             }
             if state.is_ok() && !wait {
                 state = self.push(&piece, &mut spans);

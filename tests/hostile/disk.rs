@@ -52,7 +52,7 @@ cases! {
         make: |dir| {
             let new = dir.join("new");
             begin(&new);
-            let layer = chunked_layer(&new, &zeros_frame(8192).repeat(4), &toc_of_dirs(1));
+            let layer = chunked_layer(&new, &zeros_frame(8192).repeat(4), &toc_of_dirs(1, 1));
             tag(&new, manifest(&new, &[layer], json!({})));
         },
         ..Case::fails(&["check", NEW, "--max-size", "2GiB"], "expected at most 2147483648; --max-size")

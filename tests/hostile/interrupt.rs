@@ -86,6 +86,6 @@ fn what_a_decoder_skips() {
 
 fn long_frames(dir: &Path) {
     begin(dir);
-    let layer = chunked_layer(dir, &zeros_frame(8192).repeat(900), &toc_of_dirs(1));
+    let layer = chunked_layer(dir, &zeros_frame(8192).repeat(900), &toc_of_dirs(1, 1));
     tag(dir, manifest(dir, &[layer], json!({})));
 }

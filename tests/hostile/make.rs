@@ -203,12 +203,12 @@ pub fn chunked_layer(dir: &Path, frames: &[u8], toc: &[u8]) -> Layer {
     (descriptor, digest(b"made up"))
 }
 
-/// A TOC of so many directories.
-pub fn toc_of_dirs(rows: usize) -> Vec<u8> {
+/// A TOC of so many directories, whose names have so many bytes.
+pub fn toc_of_dirs(rows: usize, name: usize) -> Vec<u8> {
     let mut toc = br#"{"version":1,"entries":["#.to_vec();
     for row in 0..rows {
         let comma = if row == 0 { "" } else { "," };
-        toc.extend_from_slice(format!(r#"{comma}{{"type":"dir","name":"{row}"}}"#).as_bytes());
+        write!(toc, r#"{comma}{{"type":"dir","name":"{row:0name$}"}}"#).unwrap();
     }
     toc.extend_from_slice(b"]}");
     toc

@@ -13,7 +13,6 @@ fn images(dir: &Path) {
         image(&dir.join(place), |tar| {
             file(tar, NAME, &content.repeat(5000));
             file(tar, &format!("var/lib/dpkg/info/{}.list", NAME.replace('/', "")), b"/usr/x\0");
-            file(tar, &format!("usr/{NAME}/.wh."), b"");
         });
     }
 }
@@ -39,7 +38,8 @@ fn names_stay_in_their_place() {
             let said = said(&output);
             let raw: Vec<char> = said.chars().filter(|c| *c != '\n' && is_unseen(*c)).collect();
             assert!(raw.is_empty(), "{arguments:?}: {raw:?} in {said}");
-            assert!(!said.contains("<script>alert"), "{arguments:?}: {said}");
+            assert!(!said.lines().any(|line| line.starts_with("| [x]")), "{arguments:?}: {said}");
+            assert!(format != "html" || !said.contains("<script>alert"), "{arguments:?}: {said}");
             if format == "json" && output.status.code() != Some(1) {
                 let report = String::from_utf8(output.stdout).unwrap();
                 serde_json::from_str::<serde_json::Value>(&report).unwrap();
