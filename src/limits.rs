@@ -99,6 +99,10 @@ pub const DOCUMENT_BYTES: u64 = 16 << 20;
 /// Indexes inside indexes; real ones are one deep.
 pub const INDEX_DEPTH: usize = 4;
 
+/// Bytes of new content that is cut into chunks to see whether that pays: a million chunks of 64 KiB, each 150 bytes in memory.
+/// What comes behind them stays in one frame a file.
+pub const CHUNKED_BYTES: u64 = 64 << 30;
+
 /// zstd window, as a power of two: decoders stop at 27 unless told otherwise.
 pub const ZSTD_WINDOW_LOG: u32 = 27;
 

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::codec::Level;
 use crate::error::Error;
 use crate::inventory::{Body, Frames, Payload, Stored};
+use crate::limits;
 use crate::order::chunking::{self, Candidate, Cutting};
 use crate::order::layers::{Change, Label};
 use crate::order::{Place, Plan, Role, Written};
@@ -66,7 +67,14 @@ impl Job<'_> {
             let is_large = payload(unpacked, file.place).is_some_and(|payload| payload.size >= chunking::LEAST);
             is_large && (is_hot(labels, file.place) || !self.old.chunks.is_empty())
         };
-        let candidates: Vec<usize> = (0..files.len()).filter(|&n| is_candidate(&files[n])).collect();
+        let mut left = limits::CHUNKED_BYTES;
+        let mut fits = |file: &File| {
+            let size = payload(unpacked, file.place).map_or(0, |payload| payload.size);
+            left = left.saturating_sub(size);
+            left > 0
+        };
+        let candidates = (0..files.len()).filter(|&n| is_candidate(&files[n]) && fits(&files[n]));
+        let candidates: Vec<usize> = candidates.collect();
         let slices = self.each(&candidates, level, |reframer, &n| match payload(unpacked, files[n].place) {
             Some(payload) => reframer.slices(payload),
             None => Ok(Vec::new()),

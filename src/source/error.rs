@@ -153,10 +153,13 @@ impl BlobError {
 const LISTED: usize = 16;
 
 fn listed(names: &[String]) -> String {
-    match names {
-        [] => "none".to_owned(),
-        names if names.len() <= LISTED => names.join(", "),
-        names => format!("{} and {} more", names[..LISTED].join(", "), names.len() - LISTED),
+    // A name can have megabytes.
+    let shown: Vec<String> = names.iter().take(LISTED).map(|name| name.chars().take(300).collect()).collect();
+    let shown = shown.join(", ");
+    match names.len() {
+        0 => "none".to_owned(),
+        1..=LISTED => shown,
+        all => format!("{shown} and {} more", all - LISTED),
     }
 }
 
@@ -168,5 +171,5 @@ fn named_only(platforms: &[String]) -> String {
 }
 
 fn skipped(notes: &[String]) -> String {
-    if notes.is_empty() { String::new() } else { format!(" ({})", notes.join("; ")) }
+    if notes.is_empty() { String::new() } else { format!(" ({})", listed(notes)) }
 }

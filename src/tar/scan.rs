@@ -231,7 +231,7 @@ impl Scanner {
                 EntryKind::Regular
             }
             other => {
-                let name = String::from_utf8_lossy(&header.name).into_owned();
+                let name = excerpt(&header.name);
                 return Err(ScanError::UnknownType { offset: at, typeflag: char::from(other), name });
             }
         };
@@ -399,9 +399,14 @@ fn size_field(block: Block<'_>, at: u64) -> Result<u64, ScanError> {
 }
 
 fn number_error(field: &'static str, name: &[u8], offset: u64) -> ScanError {
-    ScanError::Number { offset, field, name: String::from_utf8_lossy(name).into_owned() }
+    ScanError::Number { offset, field, name: excerpt(name) }
 }
 
 fn extended(offset: u64, BadPax(reason): BadPax) -> ScanError {
     ScanError::Extended { offset, reason }
+}
+
+/// Enough of a name to recognise it: a long one can have a megabyte.
+fn excerpt(name: &[u8]) -> String {
+    String::from_utf8_lossy(&name[..name.len().min(200)]).into_owned()
 }

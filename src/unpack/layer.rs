@@ -212,7 +212,7 @@ fn fill<R: Read>(
 fn content_error(error: io::Error, name: &[u8]) -> UnpackError {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => {
-            UnpackError::ContentTruncated { name: String::from_utf8_lossy(name).into_owned() }
+            UnpackError::ContentTruncated { name: String::from_utf8_lossy(&name[..name.len().min(200)]).into_owned() }
         }
         _ => UnpackError::read(error),
     }

@@ -28,6 +28,7 @@ pub(super) fn compare(
             (Some((one, _)), Some((other, _))) => one.min(other),
         };
         entries += 1;
+        let before = out.len();
         let mut found = At { path, ignore, out };
         match (left.next_if(|(at, _)| at == path), right.next_if(|(at, _)| at == path)) {
             (Some((_, one)), Some((_, other))) => found.both((a, *one), (b, *other))?,
@@ -35,7 +36,13 @@ pub(super) fn compare(
             (None, Some((_, other))) => found.push("only in B", ABSENT.to_owned(), described(&b.seen(path, *other)?)),
             (None, None) => return Err(Error::Internal("a path of neither tree")),
         }
+        progress.hold(out[before..].iter().map(held).sum())?;
     }
+}
+
+/// Bytes of memory that a difference takes, and again when it is printed.
+fn held(found: &Difference) -> u64 {
+    2 * (found.path.len() + found.what.len() + found.a.len() + found.b.len() + size_of::<Difference>()) as u64
 }
 
 /// Differences at one path.

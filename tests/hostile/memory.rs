@@ -93,6 +93,40 @@ cases! {
         },
         ..Case::works(&["rechunk", NEW, DEST], "sha256:")
     },
+    windows_of_frames: Case {
+        make: |dir| {
+            wide_windows(&dir.join("new"));
+            wide_windows(&dir.join("old"));
+        },
+        // It is no image in the end, and what matters is that all layers were decoded at once.
+        ..Case::fails(&["rechunk", NEW, DEST, "--previous", OLD, "-T", "2"], "DiffID: the config has")
+    },
+    tags_of_an_index: Case {
+        make: |dir| {
+            let new = dir.join("new");
+            honest(&new);
+            let text = std::fs::read_to_string(new.join("index.json")).unwrap();
+            let entry = &serde_json::from_str::<serde_json::Value>(&text).unwrap()["manifests"][0];
+            let tagged = |at| {
+                let mut entry = entry.clone();
+                entry["annotations"]["org.opencontainers.image.ref.name"] = format!("{at}{}", "x".repeat(3000)).into();
+                entry
+            };
+            let entries: Vec<_> = (0..1000).map(tagged).collect();
+            std::fs::write(new.join("index.json"), json!({"schemaVersion": 2, "manifests": entries}).to_string()).unwrap();
+        },
+        code: 2,
+        ..Case::fails(&["inspect", NEW], "and 980 more")
+    },
+    differences: Case {
+        make: |dir| {
+            image(&dir.join("new"), |tar| empty_files(tar, 100_000));
+            image(&dir.join("old"), |tar| {
+                header(tar, &self::dir("x", Vec::new()));
+            });
+        },
+        ..Case::fails(&["verify", OLD, NEW], "too many entries")
+    },
     values_of_a_config: Case {
         make: |dir| config(&dir.join("new"), &[1_900_000]),
         ..Case::fails(&["inspect", NEW], "in all lists and objects together, found 19")
@@ -124,6 +158,15 @@ fn empty_files(tar: &mut dyn std::io::Write, count: u32) {
         block[4202..4210].copy_from_slice(format!("{at:08}").as_bytes());
         tar.write_all(&block).unwrap();
     }
+}
+
+/// Layers of the kind that is read in several places at once, whose frames ask for the largest window there is.
+fn wide_windows(dir: &Path) {
+    begin(dir);
+    let mut frame = zeros_frame(2000);
+    frame[5] = 17 << 3;
+    let layers: Vec<Layer> = (0..4).map(|at| chunked_layer(dir, &frame, &toc_of_dirs(1 + at, 1))).collect();
+    tag(dir, manifest(dir, &layers, json!({})));
 }
 
 /// A layer for each TOC, with so many rows, and names of so many bytes.
