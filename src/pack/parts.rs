@@ -42,3 +42,32 @@ pub(super) fn parts(entries: &[Placed<'_>]) -> Vec<Part> {
     parts.push(Part::Headers { padding: pad, first: first as u32, count: (entries.len() - first) as u32, end: true });
     parts
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::span::Span;
+    use crate::tar::{EntryKind, TarPath};
+
+    fn counts(headers: &[u64]) -> Vec<u32> {
+        let path = TarPath::root();
+        let placed = |len: &u64| Placed {
+            path: &path,
+            kind: EntryKind::Dir,
+            header: Span::new(0, *len).unwrap(),
+            payload: None,
+        };
+        let placed: Vec<Placed<'_>> = headers.iter().map(placed).collect();
+        let count = |part: Part| match part {
+            Part::Headers { count, .. } => count,
+            Part::Payload(_) => 0,
+        };
+        parts(&placed).into_iter().map(count).collect()
+    }
+
+    #[test]
+    fn a_frame_of_headers_ends_by_their_number_or_their_bytes() {
+        assert_eq!(counts(&[512; 600]), [1, 512, 87]);
+        assert_eq!(counts(&[1 << 20; 10]), [1, 4, 4, 1]);
+    }
+}

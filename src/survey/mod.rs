@@ -96,6 +96,7 @@ pub struct Surveyor<'a> {
 
 impl<'a> Surveyor<'a> {
     pub fn new(resources: &'a JobOptions, progress: &'a Progress) -> Self {
+        progress.give_all_back();
         Self { resources, progress, seen: HashMap::new(), notes: Vec::new() }
     }
 
