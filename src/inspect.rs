@@ -82,7 +82,8 @@ fn inspect_image(source: &Source, image: &Image) -> Result<InspectedImage, Error
     let (mut layers, mut entries) = (Vec::new(), Vec::new());
     let progress = Progress::new();
     for (index, layer) in image.layers.iter().enumerate() {
-        let toc = source.toc(layer).map_err(|fault| match fault {
+        let toc = source.toc(layer, &progress).map_err(|fault| match fault {
+            IndexError::TooMany(error) => error.into(),
             // Names the layer itself.
             IndexError::Source(error) => error.into(),
             fault => Error::Index {

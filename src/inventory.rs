@@ -233,6 +233,12 @@ fn path_bytes(path: &TarPath) -> u64 {
     path.as_bytes().len() as u64 + 24
 }
 
+/// Bytes of memory that a TOC takes while it is read: its text, the names in it twice, and its rows.
+pub fn toc_reading_bytes(json: &[u8]) -> u64 {
+    let rows = json.iter().filter(|byte| **byte == b'{').count() as u64;
+    3 * json.len() as u64 + limits::HELD_READING * rows
+}
+
 /// Bytes of memory that entries of a TOC take.
 pub fn held_bytes(entries: &[Entry]) -> u64 {
     let mut implied = ImpliedDirs::default();

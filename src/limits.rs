@@ -41,7 +41,7 @@ pub const IMAGE_BYTES: u64 = 1_000_000_000_000;
 
 /// Bytes of memory for what a run knows of the entries of its images, all images that it holds at once together: with
 /// buffers, compressors and what is written this stays below 1 GB. An image of 1.5 million files fits, an update of a
-/// million, too. The next six say what counts for how much.
+/// million, too. The next seven say what counts for how much.
 pub const HELD_BYTES: u64 = 768 << 20;
 
 /// What an entry of a tar takes beside its path where it is only compared. `verify` takes 220 to 300 bytes for each.
@@ -52,6 +52,9 @@ pub const HELD_WRITTEN: u64 = 384;
 
 /// What a TOC's row takes when it is an entry, without its path.
 pub const HELD_ROW: u64 = 192;
+
+/// What a TOC's row takes while the TOC is read, without names.
+pub const HELD_READING: u64 = 400;
 
 /// What of [`HELD_ROW`] stays when the entry is forgotten: what clients know of a file.
 pub const HELD_FILE: u64 = 96;

@@ -12,7 +12,9 @@ use crate::codec::{FrameDecoder, Sha256Stream};
 use crate::compression::Compression;
 use crate::digest::BlobDigest;
 use crate::error::Error;
+use crate::inventory::toc_reading_bytes;
 use crate::oci::Descriptor;
+use crate::progress::Progress;
 use crate::span::Span;
 use crate::toc::{
     ChunkedAnnotations, FOOTER_FRAME, PADDING, Positions, Toc, expect_footer, expect_frame, expect_inside, expect_zstd,
@@ -33,6 +35,7 @@ pub(super) fn read(
     blob: &Blob,
     frames: &Frames,
     findings: &mut Findings,
+    progress: &Progress,
 ) -> Result<Option<Index>, Error> {
     if let Err(fault) = expect_zstd(compression, &descriptor.media_type) {
         findings.problem(fault.to_string());
@@ -59,7 +62,7 @@ pub(super) fn read(
              which podman fails"
         ));
     }
-    let toc = toc(&annotations, blob, is_first, findings)?;
+    let toc = toc(&annotations, blob, is_first, findings, progress)?;
     Ok(Some(Index { positions, toc, is_first }))
 }
 
@@ -108,6 +111,7 @@ fn toc(
     blob: &Blob,
     is_first: bool,
     findings: &mut Findings,
+    progress: &Progress,
 ) -> Result<Option<Toc>, Error> {
     let Positions { toc: span, toc_uncompressed, .. } = annotations.positions;
     let mut compressed = vec![0; usize::try_from(span.len()).map_err(|_| Error::Internal("a TOC above its limit"))?];
@@ -120,13 +124,17 @@ fn toc(
             annotations.toc_digest
         ));
     }
-    let mut json = Vec::new();
+    let mut json = Vec::with_capacity(toc_uncompressed as usize);
     if let Err(fault) = FrameDecoder::new()?.frame(&compressed, toc_uncompressed, &mut json) {
         findings.problem(format!("the TOC at byte {}: {fault}", span.start()));
         return Ok(None);
     }
     drop(compressed);
-    match Toc::parse(&json) {
+    let reading = toc_reading_bytes(&json);
+    progress.hold(reading)?;
+    let parsed = Toc::parse(&json);
+    progress.give_back(reading);
+    match parsed {
         Ok(toc) => {
             if is_first {
                 last_end(&json, findings);

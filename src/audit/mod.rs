@@ -104,7 +104,9 @@ fn index_of(
     let is_large = index::toc_bytes(descriptor).is_some_and(|bytes| bytes > limits::TOC_ALONE_BYTES);
     let _alone = is_large.then(|| LARGE.lock().unwrap_or_else(PoisonError::into_inner));
     let mut audited = Audited { is_first: None, frames: frames.starts.len() as u64, largest_gap: 0, toc: None };
-    let Some(mut index) = index::read(descriptor, compression, blob, frames, findings)? else { return Ok(audited) };
+    let Some(mut index) = index::read(descriptor, compression, blob, frames, findings, progress)? else {
+        return Ok(audited);
+    };
     audited.is_first = Some(index.is_first);
     if let Some(toc) = &index.toc {
         audited.largest_gap = order::check(toc, findings);

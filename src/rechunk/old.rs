@@ -92,7 +92,7 @@ impl<'a> Loader<'a> {
         }
         for (index, layer) in image.layers.iter().enumerate() {
             let refuse = |reason| Err(Error::Base { reference: source.reference().to_string(), reason });
-            let toc = match stated(source, layer)? {
+            let toc = match stated(source, layer, self.progress)? {
                 Ok(toc) => toc,
                 Err(fault) => return refuse(format!("layer {index}: {fault}")),
             };
@@ -119,7 +119,7 @@ impl<'a> Loader<'a> {
                 self.old.history.add_layer(&seen.contents);
                 continue;
             }
-            let toc = match usable(source, layer)? {
+            let toc = match usable(source, layer, self.progress)? {
                 Ok(toc) => toc,
                 Err(fault) => {
                     self.note_damaged(format!("{reference}: layer {index} is not used: {fault}"), is_newest);
@@ -263,10 +263,10 @@ impl<'a> Loader<'a> {
 }
 
 /// A previous layer's index, or why the layer is of no use.
-fn usable(source: &Source, layer: &Layer) -> Result<Result<Option<Index>, String>, Error> {
+fn usable(source: &Source, layer: &Layer, progress: &Progress) -> Result<Result<Option<Index>, String>, Error> {
     match fault(source, layer)? {
         Some(fault) => Ok(Err(fault)),
-        None => stated(source, layer),
+        None => stated(source, layer, progress),
     }
 }
 
@@ -280,10 +280,11 @@ fn fault(source: &Source, layer: &Layer) -> Result<Option<String>, Error> {
 }
 
 /// A layer's index, or why the layer can't stay as it is: the result would have a layer that `restrata check` faults.
-fn stated(source: &Source, layer: &Layer) -> Result<Result<Option<Index>, String>, Error> {
-    match source.stated_toc(layer) {
+fn stated(source: &Source, layer: &Layer, progress: &Progress) -> Result<Result<Option<Index>, String>, Error> {
+    match source.stated_toc(layer, progress) {
         Ok(toc) => Ok(Ok(toc)),
         Err(IndexError::Source(error)) => Err(error.into()),
+        Err(IndexError::TooMany(error)) => Err(error.into()),
         Err(fault) => Ok(Err(fault.to_string())),
     }
 }

@@ -177,7 +177,7 @@ impl<'a> Surveyor<'a> {
 
     /// A TOC whose content lies outside the blob is none: the sums of what it says would not be the layer's.
     fn index(&mut self, source: &Source, number: usize, layer: &Layer) -> Result<Option<Index>, Error> {
-        let Some(index) = toc(source, number, layer, &mut self.notes)? else { return Ok(None) };
+        let Some(index) = toc(source, number, layer, &mut self.notes, self.progress)? else { return Ok(None) };
         let size = layer.descriptor.as_ref().map_or(0, |descriptor| descriptor.size);
         let outside = ends(&index.1).find(|end| *end > size);
         match outside {

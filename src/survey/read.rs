@@ -21,10 +21,12 @@ pub(super) fn toc(
     number: usize,
     layer: &Layer,
     notes: &mut Vec<String>,
+    progress: &Progress,
 ) -> Result<Option<Index>, Error> {
-    match source.toc(layer) {
+    match source.toc(layer, progress) {
         Ok(toc) => Ok(toc),
         Err(IndexError::Source(error)) => Err(error.into()),
+        Err(IndexError::TooMany(error)) => Err(error.into()),
         Err(error) => {
             let reference = source.reference();
             notes.push(format!("{reference}: layer {number} is taken for one without a TOC: {error}"));
