@@ -140,8 +140,11 @@ fn alpm_by_base() {
     );
 }
 
+/// A system, its files, and what a note says.
+type Database = (System, Vec<(String, &'static str)>, String);
+
 /// A database of each system in a directory: what it has to be read, and a file that changes with every update.
-fn databases(home: impl Fn(&str) -> String) -> [(System, Vec<(String, &'static str)>, String); 4] {
+fn databases(home: impl Fn(&str) -> String) -> [Database; 4] {
     let [dpkg, rpm, apk, alpm] = ["dpkg", "rpm", "apk", "alpm"].map(home);
     let list = format!("{dpkg}/info/bash.list");
     let package = format!("{alpm}/local/bash-5.2-1");

@@ -164,12 +164,8 @@ impl<'a> Walk<'a> {
                 place: Place::Blob(layer.clone()),
             })
         });
-        let layers = layers.collect::<Result<_, SourceError>>()?;
-        if self.images.len() == limits::REFERENCE_IMAGES {
-            return Err(self.too_many("images", limits::REFERENCE_IMAGES));
-        }
         self.images.push(Image {
-            layers,
+            layers: layers.collect::<Result<_, SourceError>>()?,
             manifest_digest: Some(entry.digest),
             platform: entry.platform().or_else(|| config.platform()),
             index_descriptor: Some(entry.clone()),

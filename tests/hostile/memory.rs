@@ -116,7 +116,7 @@ cases! {
             std::fs::write(new.join("index.json"), json!({"schemaVersion": 2, "manifests": entries}).to_string()).unwrap();
         },
         code: 2,
-        ..Case::fails(&["inspect", NEW], "and 980 more")
+        ..Case::fails(&["inspect", NEW], "and 984 more")
     },
     differences: Case {
         make: |dir| {
