@@ -140,7 +140,7 @@ fn alpm_by_base() {
     );
 }
 
-/// A system, its files, and what a note says.
+/// A system, files of its database, and one that changes with every update.
 type Database = (System, Vec<(String, &'static str)>, String);
 
 /// A database of each system in a directory: what it has to be read, and a file that changes with every update.
