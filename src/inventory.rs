@@ -1,5 +1,7 @@
 //! What is known of an entry between unpack and pack. Joins the format's and the decisions' views.
 
+pub mod overlay;
+
 use std::collections::BTreeSet;
 use std::hash::BuildHasher as _;
 
@@ -291,6 +293,7 @@ fn entry(header: &Header) -> Result<Entry, PathError> {
         content: None,
         traits: traits(header),
         mtime: header.mtime,
+        overlay: overlay::mark(header),
     })
 }
 
@@ -302,7 +305,7 @@ pub fn implied_dir(path: &TarPath) -> Header {
 }
 
 fn looks_implied(header: &Header) -> bool {
-    let is_plain = header.kind == EntryKind::Dir && header.xattrs.is_empty();
+    let is_plain = header.kind == EntryKind::Dir && overlay::own_xattrs(header).next().is_none();
     is_plain && (header.mode & 0o7777, header.uid, header.gid) == (0o755, 0, 0)
 }
 
@@ -328,7 +331,7 @@ fn traits(header: &Header) -> Traits {
     if header.kind == EntryKind::Symlink {
         text(&header.link);
     }
-    header.xattrs.iter().for_each(|xattr| {
+    overlay::own_xattrs(header).for_each(|xattr| {
         text(&xattr.name);
         text(&xattr.value);
     });

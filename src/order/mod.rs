@@ -6,6 +6,8 @@
 //! slowly; SipHash, which withstands that, took a third of all planning.
 //!
 //! - `normalise`: a layer's entries as a client would end up with them: the last of several wins.
+//! - [`OverlayMark`]: what overlayfs takes for its own.
+//! - [`readings`]: where clients show an image differently.
 //! - `paths`: paths as numbers, so that trees are arrays.
 //! - [`broken_entry`]: what no client can extract.
 //! - [`Previous`]: what clients have.
@@ -26,16 +28,20 @@ mod forecast;
 pub mod layers;
 pub mod layouts;
 mod normalise;
+mod overlay;
 mod paths;
 mod plan;
 mod previous;
+mod readings;
 mod sequence;
 pub mod tree;
 
 pub use broken::{BrokenEntry, broken_above, broken_alone, broken_entry};
 pub use forecast::forecast;
+pub use overlay::OverlayMark;
 pub use plan::{LayerPlan, Place, Plan, Reason, Role, State, Written};
 pub use previous::Previous;
+pub use readings::{Readings, readings};
 
 use sequence::{Below, sequence};
 
@@ -53,6 +59,7 @@ pub struct Entry {
     pub content: Option<Content>,
     pub traits: Traits,
     pub mtime: Time,
+    pub overlay: OverlayMark,
 }
 
 /// A regular file's content.

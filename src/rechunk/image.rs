@@ -57,6 +57,8 @@ impl Job<'_> {
         for (index, layer) in unpacked.iter().enumerate() {
             notes.extend(layer.inventory.notes.iter().map(|note| format!("layer {index}: {note}")));
         }
+        self.note_readings(unpacked, notes)?;
+        self.old.note_marked_base(notes);
         self.note_whiteouts(unpacked, notes);
         self.note_unmatched(&entries, notes);
         self.plan(unpacked, notes)

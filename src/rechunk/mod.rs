@@ -14,6 +14,7 @@ mod ostree;
 mod outcome;
 mod planned;
 mod proof;
+mod readings;
 mod references;
 mod reframe;
 

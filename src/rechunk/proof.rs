@@ -77,7 +77,7 @@ impl OldLayer {
 /// But for what only one of the two can tell: compressed bytes, and what byte-code records.
 fn is_same((tar, toc): (&Entry, &Entry)) -> bool {
     let content = |entry: &Entry| entry.content.map(|content| (content.digest, content.size));
-    (&tar.path, tar.kind, &tar.target, tar.traits, tar.mtime)
-        == (&toc.path, toc.kind, &toc.target, toc.traits, toc.mtime)
+    (&tar.path, tar.kind, &tar.target, tar.traits, tar.mtime, tar.overlay)
+        == (&toc.path, toc.kind, &toc.target, toc.traits, toc.mtime, toc.overlay)
         && content(tar) == content(toc)
 }

@@ -1,5 +1,6 @@
 //! One layer's stream: blocks to the scanner, payloads to the pool.
 
+use std::borrow::Cow;
 use std::io::{self, BufReader, Read};
 
 use crossbeam_channel::{Sender, unbounded};
@@ -10,7 +11,7 @@ use super::{LayerInput, UnpackError, UnpackedLayer};
 use crate::codec::{HashingReader, WHOLE_FRAME_INPUT, decompress};
 use crate::compression::Compression;
 use crate::digest::DiffId;
-use crate::inventory::{Inventory, Known};
+use crate::inventory::{Inventory, Known, overlay};
 use crate::limits;
 use crate::owner::{Hint, is_evidence};
 use crate::progress::{Interrupted, Progress};
@@ -103,12 +104,15 @@ impl Reader<'_> {
             let count = scanner.global_headers();
             inventory.notes.push(format!("{count} global pax headers left out, as docker and podman ignore them"));
         }
+        inventory.notes.extend(overlay::notes(&inventory.entries));
         Ok(())
     }
 
     fn entry(&mut self, entry: &RawEntry, tar: &mut Tar<'_>, inventory: &mut Inventory) -> Result<(), UnpackError> {
         let header = &entry.header;
-        let rewritten = entry.rewrite.map(|_| encode(header));
+        let clean = overlay::clean(header);
+        let is_other = entry.rewrite.is_some() || matches!(clean, Cow::Owned(_));
+        let rewritten = is_other.then(|| encode(&clean));
         let blocks = self.headers.append(rewritten.as_deref().unwrap_or(&entry.raw))?;
         inventory.push(header, blocks, self.known)?;
         let index = inventory.entries.len() - 1;

@@ -107,7 +107,7 @@ fn plans(given: Given<'_>) -> Result<(Plan, Vec<Plan>), PlanError> {
     let log = Log { paths: &paths, segments, ids: ids.split_off(layers.len()) };
     let mut new = NewTree::new(&paths, layers, &ids, &options.prune);
     drop(ids);
-    new.spell_out_all(&log.dirs());
+    new.spell_out_all(&log);
     if let Some((path, held_at)) = purge::purged_in_base(&new, segments, options) {
         return Err(PlanError::Purge { path, held_at });
     }
