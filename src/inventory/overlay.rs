@@ -48,23 +48,23 @@ pub fn notes(entries: &[Entry]) -> Vec<String> {
     let texts = [
         (
             OverlayMark::Opaque,
-            "are opaque by an attribute of overlayfs (trusted.overlay.opaque or user.overlay.opaque): they hide what \
-             lower layers have there, and the attribute is left out",
+            "trusted.overlay.opaque or user.overlay.opaque on",
+            "podman obeys it: what lower layers have there is hidden. The attribute is left out",
         ),
         (
             OverlayMark::Whiteout,
-            "are whiteouts of overlayfs (a character device 0:0, or an attribute): they hide what lower layers have \
-             there, and are left out",
+            "whiteouts of overlayfs (a character device 0:0, or an empty file with such an attribute):",
+            "podman obeys them: what lower layers have there is hidden. They are left out",
         ),
         (
             OverlayMark::Other,
-            "have attributes that overlayfs takes for its own (trusted.overlay.*, user.overlay.*): these are left out, \
-             and what redirect and metacopy refer to is not followed",
+            "attributes that overlayfs takes for its own (trusted.overlay.*, user.overlay.*) on",
+            "They are left out, and what redirect and metacopy refer to is not followed",
         ),
     ];
-    let note = |(mark, text)| {
+    let note = |(mark, what, text)| {
         let count = with(mark).count();
-        (count > 0).then(|| format!("{} {text}", named(count, with(mark))))
+        (count > 0).then(|| format!("{what} {}. {text}", named(count, with(mark))))
     };
     texts.into_iter().filter_map(note).collect()
 }
