@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::inventory::toc_entries;
 use crate::job::JobOptions;
 use crate::oci::{Descriptor, Platform, Reference};
-use crate::order::{Entry, broken_entry};
+use crate::order::{Entry, OverlayMark, broken_entry};
 use crate::progress::Progress;
 use crate::source::{Image, Layer, Source};
 use crate::toc::TOC_DIGEST;
@@ -191,6 +191,16 @@ type Looked = (CheckedLayer, Option<Vec<Entry>>);
 
 /// What stands above a layer that can't be read can't be judged.
 fn extracted(checked: &mut [CheckedLayer], entries: &[Option<Vec<Entry>>]) {
+    for (checked, entries) in checked.iter_mut().zip(entries) {
+        let marked = entries.iter().flatten().find(|entry| entry.overlay != OverlayMark::None);
+        checked.remarks.extend(marked.map(|entry| {
+            format!(
+                "{} has something that overlayfs takes for its own (trusted.overlay.*, user.overlay.*, a device 0:0): \
+                 clients differ in what they show there",
+                entry.path
+            )
+        }));
+    }
     let readable: Vec<&[Entry]> = entries.iter().map_while(Option::as_deref).collect();
     if let Some((layer, broken)) = broken_entry(&readable) {
         checked[layer].problems.push(broken.to_string());

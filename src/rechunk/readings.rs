@@ -1,6 +1,7 @@
 //! Notes for images that clients show differently.
 
 use crate::error::Error;
+use crate::oci::Transport;
 use crate::order::{Entry, OverlayMark, Place, Readings, readings};
 use crate::pack::read_header;
 use crate::tar::TarPath;
@@ -47,6 +48,9 @@ impl Job<'_> {
                 list("path", "paths", marked.len(), names(&marked))
             ));
         }
+        if self.source.reference().transport() == Transport::Dir {
+            notes.extend(embedded(&layers));
+        }
         Ok(())
     }
 
@@ -73,6 +77,17 @@ impl Old {
         });
         notes.extend(marked);
     }
+}
+
+/// A root file system can have a storage of images, whose upper layers say with such things what they hide.
+fn embedded(layers: &[&[Entry]]) -> Option<String> {
+    let hides = |entry: &&Entry| matches!(entry.overlay, OverlayMark::Opaque | OverlayMark::Whiteout);
+    let first = layers.iter().flat_map(|layer| layer.iter()).find(hides)?;
+    Some(format!(
+        "{}: if this is a layer in a storage of images, these images will show again what the layer hides: no image can \
+         carry whiteouts and opaque directories of overlayfs as content",
+        first.path
+    ))
 }
 
 /// "3 directories (/a, /b, ..)"

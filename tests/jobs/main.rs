@@ -11,6 +11,7 @@ mod implied;
 mod inspect;
 mod options;
 mod owners;
+mod overlay;
 mod previous;
 mod rechunk;
 mod sources;
