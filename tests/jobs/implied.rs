@@ -176,7 +176,7 @@ fn one_that_an_upper_layer_implies_loses_its_mode_and_owner() {
 fn one_that_an_upper_layer_implies_is_written_over_a_kept_entry() {
     let dir = TempDir::new().unwrap();
     let [base, upper] = made_anew();
-    let (old, new) = (plain(dir.path(), "old", &[base.clone()]), plain(dir.path(), "new", &[base, upper]));
+    let (old, new) = (plain(dir.path(), "old", std::slice::from_ref(&base)), plain(dir.path(), "new", &[base, upper]));
     run(&dir, &old, "v1", |_| {});
     let update = |tag: &str, previous: &str| {
         run(&dir, &new, tag, |request| request.previous.push(dest(&dir, previous).parse().unwrap()))
