@@ -30,6 +30,9 @@ pub const PATH_BYTES: usize = 4094;
 /// Data segments of one sparse file; Go's `maxSparseFileEntries`.
 pub const SPARSE_SEGMENTS: usize = 1 << 20;
 
+/// Names of one file on ext4 (`EXT4_LINK_MAX`). Others allow more, so that more of them are worth a note only.
+pub const LINKS_OF_A_FILE: usize = 65_000;
+
 /// Layers of one image: above any client's limit (docker stops near 128, FCOS ships 400).
 pub const LAYERS: usize = 4096;
 

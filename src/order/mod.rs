@@ -7,6 +7,7 @@
 //!
 //! - `normalise`: a layer's entries as a client would end up with them: the last of several wins.
 //! - `paths`: paths as numbers, so that trees are arrays.
+//! - [`extract`]: where a client puts a layer's entries, and whose files its hard links are.
 //! - [`broken_entry`]: what no client can extract.
 //! - [`Previous`]: what clients have.
 //! - `sequence`: the order inside a layer, against that.
@@ -22,6 +23,7 @@ mod broken;
 pub mod changes;
 pub mod chunking;
 pub mod cost;
+mod extract;
 mod forecast;
 pub mod layers;
 pub mod layouts;
@@ -33,6 +35,7 @@ mod sequence;
 pub mod tree;
 
 pub use broken::{BrokenEntry, broken_above, broken_alone, broken_entry};
+pub use extract::{Extracted, Moved, extract, is_plain};
 pub use forecast::forecast;
 pub use plan::{LayerPlan, Place, Plan, Reason, Role, State, Written};
 pub use previous::Previous;

@@ -26,7 +26,7 @@ use crate::order::cost::PullFile;
 use crate::progress::{Interrupted, Progress};
 use crate::span::Span;
 use crate::spool::{Spool, SpoolError};
-use crate::tar::{EntryKind, Header, TarPath};
+use crate::tar::{EntryKind, Header, TarPath, decode};
 use crate::toc::{ChunkedAnnotations, LayoutError, PositionError, Unrepresentable};
 
 /// Where the TOC and tar-split stand.
@@ -180,11 +180,5 @@ pub fn read_header(spool: &Spool, header: Span) -> Result<Header, PackError> {
 
 /// A header's fields, from bytes that this program scanned or made before.
 fn parse_header(bytes: &[u8]) -> Result<Header, PackError> {
-    let mut scanner = crate::tar::Scanner::new();
-    for block in bytes.as_chunks::<{ crate::tar::BLOCK }>().0 {
-        if let Ok(crate::tar::Step::Entry(entry)) = scanner.push(block) {
-            return Ok(entry.header);
-        }
-    }
-    Err(PackError::Internal("a header in the spool that does not scan"))
+    decode(bytes).ok_or(PackError::Internal("a header in the spool that does not scan"))
 }

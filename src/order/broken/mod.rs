@@ -36,7 +36,7 @@ pub enum BrokenEntry {
     #[error("entry {path}: expected a directory at {parent}, found an earlier entry of this layer that is none")]
     BelowFile { path: TarPath, parent: TarPath },
     #[error(
-        "entry {path}: expected a directory at {parent}, found a symbolic link, through which clients would write it elsewhere"
+        "entry {path}: expected a directory at {parent}, found a symbolic link that leads to no directory of this layer (podman looks in the layer alone)"
     )]
     BelowLink { path: TarPath, parent: TarPath },
     #[error(
