@@ -11,9 +11,8 @@ use crate::compression::Compression;
 use crate::degraded::{Code, Notes};
 use crate::digest::{BlobDigest, ChunkDigest, DiffId};
 use crate::error::Error;
-use crate::inventory::{Frames, Known, Stored, toc_entries, toc_frames};
+use crate::inventory::{Frames, Inventory, Known, Stored, toc_entries, toc_frames};
 use crate::oci::Descriptor;
-use crate::order::Entry;
 use crate::order::cost::PullLayer;
 use crate::order::layers::Segment;
 use crate::progress::Progress;
@@ -24,6 +23,7 @@ use crate::toc::Toc;
 
 use super::Request;
 use super::history::History;
+use super::planned::is_marked;
 
 /// A layer that can be used again as it is.
 pub(super) struct OldLayer {
@@ -68,6 +68,14 @@ pub(super) struct Loader<'a> {
     seen: HashMap<BlobDigest, Seen>,
 }
 
+/// Which layers may stay as they are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Takes {
+    All,
+    /// Those that no index can hold. Written anew they would gain nothing, and be pulled again when the level is another one.
+    Unindexable,
+}
+
 /// A layer of a previous image that older ones may have, too.
 struct Seen {
     pull: Arc<PullLayer>,
@@ -92,7 +100,7 @@ impl<'a> Loader<'a> {
                 Ok(toc) => toc,
                 Err(fault) => return refuse(format!("layer {index}: {fault}")),
             };
-            if !self.add_segment(source, index, layer, toc.as_ref(), None)? {
+            if !self.add_segment(source, index, layer, toc.as_ref(), None, Takes::All)? {
                 return refuse("its layers are no blobs that could stay as they are".to_owned());
             }
         }
@@ -123,15 +131,24 @@ impl<'a> Loader<'a> {
                     continue;
                 }
             };
-            without_toc += usize::from(toc.is_none() && !self.is_in_base(layer));
             let pull = layer.descriptor.as_ref().map(|descriptor| Arc::new(pull_layer(descriptor, toc.as_ref())));
             if let (Some(pull), Some(toc)) = (&pull, &toc) {
                 self.see(pull, &toc.1);
             }
             has.extend(pull.clone());
-            if is_newest && (toc.is_some() || self.request.keep_foreign) {
-                self.add_segment(source, index, layer, toc.as_ref(), pull)?;
-            } else if let (Some(toc), Some(place)) = (&toc, source.layer_file(layer)?) {
+            let is_foreign = toc.is_none() && !self.is_in_base(layer);
+            let takes = match toc.is_some() || self.request.keep_foreign {
+                true => Some(Takes::All),
+                false if layer.descriptor.as_ref().is_some_and(is_marked) => Some(Takes::Unindexable),
+                false => None,
+            };
+            if let (true, Some(takes)) = (is_newest, takes) {
+                let is_taken = self.add_segment(source, index, layer, toc.as_ref(), pull, takes)?;
+                without_toc += usize::from(is_foreign && !(is_taken && takes == Takes::Unindexable));
+                continue;
+            }
+            without_toc += usize::from(is_foreign);
+            if let (Some(toc), Some(place)) = (&toc, source.layer_file(layer)?) {
                 self.add_frames(&toc.1, place, format!("{reference}: layer {index}"));
             }
         }
@@ -176,8 +193,8 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// False for a layer that has no blob, or one of a previous image that can't be read. Clients have `pull`, but not the
-    /// base's layers.
+    /// False for a layer that has no blob, or one of a previous image that can't be read or is not to be taken. Clients
+    /// have `pull`, but not the base's layers.
     fn add_segment(
         &mut self,
         source: &Source,
@@ -185,6 +202,7 @@ impl<'a> Loader<'a> {
         layer: &Layer,
         toc: Option<&Index>,
         pull: Option<Arc<PullLayer>>,
+        takes: Takes,
     ) -> Result<bool, Error> {
         let is_base = pull.is_none();
         let place = source.layer_file(layer)?;
@@ -208,7 +226,13 @@ impl<'a> Loader<'a> {
                     self.notes.degraded(Code::LayerDamaged, note);
                     return Ok(false);
                 }
-                entries => (entries?, None),
+                read => {
+                    let inventory = read?;
+                    if takes == Takes::Unindexable && inventory.odd.is_empty() {
+                        return Ok(false);
+                    }
+                    (inventory.entries, None)
+                }
             },
         };
         self.old.known.add_paths(&entries);
@@ -245,12 +269,12 @@ impl<'a> Loader<'a> {
         blob
     }
 
-    /// The entries of a layer without a TOC.
-    fn read(&self, source: &Source, layer: &Layer, size: u64) -> Result<Vec<Entry>, Error> {
+    /// A layer without a TOC. Reading it proves its digest and its DiffID.
+    fn read(&self, source: &Source, layer: &Layer, size: u64) -> Result<Inventory, Error> {
         let found = tar_inventories(source, &[layer], &self.request.resources, self.progress)?;
         let mut inventory = found.into_iter().next().unwrap_or_default();
         share_out(&mut inventory, size);
-        Ok(inventory.entries)
+        Ok(inventory)
     }
 }
 
