@@ -1,5 +1,7 @@
 //! What is known of an entry between unpack and pack. Joins the format's and the decisions' views.
 
+mod extracted;
+
 use std::collections::BTreeSet;
 use std::hash::BuildHasher as _;
 
@@ -16,6 +18,9 @@ use crate::owner::Hint;
 use crate::span::Span;
 use crate::tar::{EntryKind, Header, PathError, TarPath};
 use crate::toc::{self, ChunkKind, ChunkedAnnotations, Toc, TocEntry};
+
+use extracted::TocLayer;
+pub use extracted::{Restated, settle};
 
 /// Where a frame's bytes lie.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -203,6 +208,14 @@ impl Inventory {
         Ok(())
     }
 
+    /// Writes entry `index` anew; its content stays. Whether a TOC can hold it now is for the caller to say in `odd`.
+    pub fn restate(&mut self, index: usize, header: &Header, blocks: Span) -> Result<(), PathError> {
+        let old = &mut self.entries[index];
+        *old = Entry { content: old.content, ..entry(header)? };
+        self.bodies[index].header = blocks;
+        Ok(())
+    }
+
     /// No entry will follow. A vector that grew has room for up to twice as many, and an image can have a million.
     pub fn finish(&mut self) {
         self.entries.shrink_to_fit();
@@ -218,21 +231,36 @@ impl Inventory {
     }
 }
 
-/// The entries of a TOC. Names that are no paths were refused when it was parsed.
+/// The entries of a TOC as clients show them. Names that are no paths were refused when it was parsed.
 pub fn toc_entries(toc: &Toc) -> Vec<Entry> {
-    let row = |row: &TocEntry| {
-        let mut entry = entry(&row.header).ok()?;
-        entry.content = row.payload.as_ref().map(|payload| Content {
-            digest: payload.digest,
-            size: row.header.size,
-            stored: payload.end_offset - payload.offset,
-            compiled_from: None,
-        });
-        Some(entry)
-    };
+    toc_entries_noted(toc).0
+}
+
+/// With notes on what clients show otherwise than the rows say.
+pub fn toc_entries_noted(toc: &Toc) -> (Vec<Entry>, Vec<String>) {
     let mut entries = Vec::with_capacity(toc.entries.len());
-    entries.extend(toc.entries.iter().filter_map(row));
-    entries
+    entries.extend(toc_rows(toc).filter_map(toc_entry));
+    let mut layer = TocLayer::new(toc, entries);
+    // The rows have names that are paths, and the entries as well.
+    let notes = settle(&mut layer).unwrap_or_default();
+    (layer.entries, notes)
+}
+
+fn toc_entry(row: &TocEntry) -> Option<Entry> {
+    let mut entry = entry(&row.header).ok()?;
+    entry.content = row.payload.as_ref().map(|payload| Content {
+        digest: payload.digest,
+        size: row.header.size,
+        stored: payload.end_offset - payload.offset,
+        compiled_from: None,
+    });
+    Some(entry)
+}
+
+/// The rows that are entries.
+fn toc_rows(toc: &Toc) -> impl Iterator<Item = &TocEntry> {
+    let is_entry = |row: &&TocEntry| row.header.kind != EntryKind::HardLink || row.header.link_path().is_ok();
+    toc.entries.iter().filter(is_entry)
 }
 
 /// What a client sees of an index.

@@ -5,8 +5,9 @@ use std::io::{self, BufReader, Read};
 use crossbeam_channel::{Sender, unbounded};
 
 use super::budget::Budgets;
+use super::extracted::as_extracted;
 use super::work::{Content, Hashed, Job, PIECE, Pool};
-use super::{LayerInput, UnpackError, UnpackedLayer};
+use super::{LayerInput, UnpackError, UnpackedLayer, notes};
 use crate::codec::{HashingReader, WHOLE_FRAME_INPUT, decompress};
 use crate::compression::Compression;
 use crate::digest::DiffId;
@@ -57,11 +58,35 @@ pub(super) fn read(
     read?;
     flushed?;
     inventory.finish();
+    as_extracted(&mut inventory, spool, progress)?;
     let hashed = tar.into_inner().finish().or(plain.map(|digest| *digest.as_bytes()));
     let diff_id = DiffId::from_bytes(hashed.unwrap_or_default());
     match input.diff_id {
         Some(expected) if expected != diff_id => Err(UnpackError::DiffId { expected, found: diff_id }),
         _ => Ok(UnpackedLayer { inventory, diff_id }),
+    }
+}
+
+/// Sparse files of a layer.
+#[derive(Default)]
+pub(super) struct Expanded {
+    pub files: u64,
+    /// Bytes of their holes.
+    pub zeros: u64,
+    /// The first one's name, for people.
+    pub first: String,
+}
+
+impl Expanded {
+    fn add(&mut self, entry: &RawEntry) {
+        if entry.rewrite != Some(Rewrite::Sparse) {
+            return;
+        }
+        if self.files == 0 {
+            self.first = String::from_utf8_lossy(&entry.header.name).into_owned();
+        }
+        self.files += 1;
+        self.zeros = self.zeros.saturating_add(entry.header.size.saturating_sub(entry.stored));
     }
 }
 
@@ -77,7 +102,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn entries(&mut self, tar: &mut Tar<'_>, inventory: &mut Inventory) -> Result<(), UnpackError> {
         let mut scanner = Scanner::new();
-        let mut expanded = 0u64;
+        let mut expanded = Expanded::default();
         let mut block = [0; BLOCK];
         while read_block(tar, &mut block).map_err(UnpackError::Read)? {
             match scanner.push(&block)? {
@@ -88,7 +113,7 @@ impl Reader<'_> {
                     if self.pool.is_stopped() {
                         return Err(UnpackError::Stopped);
                     }
-                    expanded += u64::from(entry.rewrite == Some(Rewrite::Sparse));
+                    expanded.add(&entry);
                     self.entry(&entry, tar, inventory)?;
                 }
             }
@@ -96,13 +121,9 @@ impl Reader<'_> {
         scanner.finish()?;
         // The blob's digest and the DiffID cover what stands behind the end as well.
         io::copy(tar, &mut io::sink()).map_err(UnpackError::Read)?;
-        if expanded > 0 {
-            inventory.notes.push(format!("{expanded} sparse files written out with their holes as zeros"));
-        }
-        if scanner.global_headers() > 0 {
-            let count = scanner.global_headers();
-            inventory.notes.push(format!("{count} global pax headers left out, as docker and podman ignore them"));
-        }
+        inventory.notes.extend(notes::sparse(&expanded));
+        inventory.notes.extend(notes::global_headers(scanner.global_headers()));
+        inventory.notes.extend(notes::landmarks(&inventory.entries));
         Ok(())
     }
 
@@ -141,7 +162,7 @@ impl Reader<'_> {
         } else {
             self.stream(entry, index, keep, tar).map_err(failed)?;
         }
-        skip(tar, padding(entry.stored)).map_err(failed)
+        skip(tar, padding(entry.stored)).map_err(UnpackError::Read)
     }
 
     fn stream(&self, entry: &RawEntry, index: usize, keep: bool, tar: &mut Tar<'_>) -> io::Result<()> {
@@ -206,8 +227,10 @@ fn content_error(error: io::Error, name: &[u8]) -> UnpackError {
     }
 }
 
+/// An archive may end inside a padding: a writer that was never closed leaves it out, and Go's reader takes that for the
+/// end (`archive/tar`, `tryReadFull`).
 fn skip(tar: &mut impl Read, len: usize) -> io::Result<()> {
-    tar.read_exact(&mut [0; BLOCK][..len])
+    io::copy(&mut tar.take(len as u64), &mut io::sink()).map(drop)
 }
 
 /// False at the end of the stream; a part of a block is an error.

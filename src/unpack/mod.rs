@@ -5,7 +5,9 @@
 //! frame, so nothing is compressed twice. Who only compares has payloads hashed and headers spooled. Memory is bounded by [`budget`], whatever the files' sizes.
 
 mod budget;
+mod extracted;
 mod layer;
+mod notes;
 mod work;
 
 use std::io::{self, Read};
@@ -50,6 +52,8 @@ pub enum UnpackError {
     Frame(#[from] FrameError),
     #[error("{0}")]
     Interrupted(#[from] Interrupted),
+    #[error("internal error: {0}")]
+    Internal(&'static str),
     /// Another layer failed first; its error is the one to show.
     #[error("stopped")]
     Stopped,
@@ -62,7 +66,7 @@ impl UnpackError {
             // Decoders and the blob's own check make errors that are none of the system's.
             Self::Read(error) => error.raw_os_error().is_none(),
             Self::Tar(_) | Self::Path(_) | Self::ContentTruncated { .. } | Self::DiffId { .. } => true,
-            Self::Spool(_) | Self::Frame(_) | Self::Interrupted(_) | Self::Stopped => false,
+            Self::Spool(_) | Self::Frame(_) | Self::Interrupted(_) | Self::Internal(_) | Self::Stopped => false,
         }
     }
 }

@@ -97,9 +97,23 @@ impl Unpacking {
             remove(&mut self.paths, &entry.path);
         }
         self.paths.insert(entry.path.clone(), inode);
-        if entry.kind != EntryKind::HardLink {
-            self.inodes.push(entry);
+        match entry.kind {
+            EntryKind::HardLink => say(&mut self.inodes[inode], entry.meta),
+            _ => self.inodes.push(entry),
         }
+    }
+}
+
+/// A client sets a file's metadata again for each of its links.
+fn say(file: &mut Seen, link: Meta) {
+    let Meta { mode, uid, gid, owner, mtime, device: _, xattrs } = link;
+    if (file.meta.uid, file.meta.gid) != (uid, gid) {
+        file.meta.xattrs.remove(b"security.capability".as_slice());
+    }
+    (file.meta.uid, file.meta.gid, file.meta.owner) = (uid, gid, owner);
+    file.meta.xattrs.extend(xattrs);
+    if file.kind != EntryKind::Symlink {
+        (file.meta.mode, file.meta.mtime) = (mode, mtime);
     }
 }
 

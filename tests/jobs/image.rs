@@ -57,6 +57,8 @@ pub fn sample() -> Vec<Entry> {
     let mut tool = file("usr/bin/tool", &noise(3000));
     tool.0.mode = 0o4755;
     tool.0.xattrs = vec![Xattr { name: b"security.capability".to_vec(), value: vec![1, 0, 0, 2, 0xff] }];
+    let mut alias = link("usr/bin/alias", EntryKind::HardLink, "usr/bin/tool");
+    (alias.0.mode, alias.0.xattrs) = (tool.0.mode, tool.0.xattrs.clone());
     let mut null = entry("dev/null", EntryKind::Char);
     (null.0.devmajor, null.0.devminor) = (1, 3);
     let mut dated = file("usr/share/dated", b"dated");
@@ -69,7 +71,7 @@ pub fn sample() -> Vec<Entry> {
         entry("usr/", EntryKind::Dir),
         entry("usr/bin/", EntryKind::Dir),
         tool,
-        link("usr/bin/alias", EntryKind::HardLink, "usr/bin/tool"),
+        alias,
         link("usr/bin/sym", EntryKind::Symlink, "tool"),
         entry("usr/share/", EntryKind::Dir),
         dated,

@@ -9,6 +9,7 @@ mod history;
 mod image;
 mod implied;
 mod inspect;
+mod odd_tars;
 mod options;
 mod owners;
 mod previous;
