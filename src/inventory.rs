@@ -1,6 +1,7 @@
 //! What is known of an entry between unpack and pack. Joins the format's and the decisions' views.
 
 mod extracted;
+mod xattrs;
 
 use std::collections::BTreeSet;
 use std::hash::BuildHasher as _;
@@ -21,6 +22,7 @@ use crate::toc::{self, ChunkKind, ChunkedAnnotations, Toc, TocEntry};
 
 use extracted::TocLayer;
 pub use extracted::{Restated, settle};
+pub use xattrs::{XattrGlob, XattrGlobError, drop_xattrs};
 
 /// Where a frame's bytes lie.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -191,6 +193,8 @@ pub struct Inventory {
     pub hints: Vec<(usize, Hint)>,
     /// Bytes of all content.
     pub content_bytes: u64,
+    /// Patterns, by their numbers, that some xattr was dropped by.
+    pub dropped: BTreeSet<usize>,
     /// Said once for each layer, for the user.
     pub notes: Vec<String>,
 }

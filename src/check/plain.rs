@@ -34,7 +34,13 @@ impl Job<'_> {
             verified: layer.descriptor.as_ref().map(|descriptor| descriptor.digest),
             diff_id: layer.diff_id,
         };
-        let how = unpack::Options { level: None, known: &Known::default(), expect_known: false, threads: 1 };
+        let how = unpack::Options {
+            level: None,
+            known: &Known::default(),
+            expect_known: false,
+            threads: 1,
+            drop_xattrs: &[],
+        };
         match unpack(vec![input], &spool, how, self.progress) {
             Ok(layers) => {
                 let unpacked = layers.into_iter().next().ok_or(Error::Internal("a layer was not unpacked"))?;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use restrata::inventory::XattrGlob;
 use restrata::job::JobOptions;
 use restrata::oci::{Platform, Reference, Transport};
 use restrata::order::layers::Prune;
@@ -166,6 +167,12 @@ pub struct Verify {
     /// List every difference [default: 20, without times]
     #[arg(long)]
     pub all: bool,
+
+    /// Leave xattrs with names like this one out of the comparison; repeat for more
+    ///
+    /// What rechunk left out with --drop-xattr is named here in the same words.
+    #[arg(long, value_name = "GLOB", value_parser = values::xattr)]
+    pub drop_xattr: Vec<XattrGlob>,
 
     #[command(flatten)]
     pub choice: Choice,

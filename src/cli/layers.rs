@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
+use restrata::inventory::XattrGlob;
 use restrata::oci::Reference;
 use restrata::order::layers::{Mtime, Options, Prune, Share};
 use restrata::tar::{TarPath, Time};
@@ -75,6 +76,13 @@ pub struct Layers {
     /// With a slash at the end, the directory itself stays.
     #[arg(long, value_name = "PATH", value_parser = OsStringValueParser::new().try_map(values::prune))]
     pub prune: Vec<Prune>,
+
+    /// Leave out xattrs with names like this one; repeat for more
+    ///
+    /// In GLOB, * stands for any text and ? for any character: security.selinux, user.*. verify has the same option, so
+    /// that the rest can be compared.
+    #[arg(long, value_name = "GLOB", value_parser = values::xattr)]
+    pub drop_xattr: Vec<XattrGlob>,
 }
 
 /// The variable of reproducible-builds.org.

@@ -97,6 +97,7 @@ fn request(arguments: Rechunk) -> Request {
         epoch: arguments.layers.epoch,
         base: arguments.layers.base,
         keep_foreign: arguments.layers.keep_foreign,
+        drop_xattrs: arguments.layers.drop_xattr,
         labels: arguments.edits.label,
         annotations: arguments.edits.annotation,
         strict: arguments.strict,
@@ -167,7 +168,9 @@ fn expect_writable(file: &Path) -> anyhow::Result<()> {
 fn run_verify(arguments: &Verify, quiet: bool) -> anyhow::Result<u8> {
     let (options, platform) = (arguments.resources.options(), arguments.choice.platform.as_ref());
     let pruned = arguments.prune.iter().cloned().map(Ignore::Pruned);
-    let ignore: Vec<Ignore> = arguments.ignore.iter().map(|&ignored| ignored.into()).chain(pruned).collect();
+    let xattrs = arguments.drop_xattr.iter().cloned().map(Ignore::Xattr);
+    let ignored = arguments.ignore.iter().map(|&ignored| ignored.into());
+    let ignore: Vec<Ignore> = ignored.chain(pruned).chain(xattrs).collect();
     let verdict =
         beside(quiet, Job::Reads, |progress| verify(&arguments.a, &arguments.b, platform, &ignore, options, progress))?;
     note(quiet, &verdict.notes);

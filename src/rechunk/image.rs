@@ -59,6 +59,7 @@ impl Job<'_> {
         }
         self.note_whiteouts(unpacked, notes);
         self.note_unmatched(&entries, notes);
+        self.note_undropped(unpacked, notes);
         self.plan(unpacked, notes)
     }
 
@@ -87,6 +88,13 @@ impl Job<'_> {
             unmatched.map(|out| format!("{out}: to be purged, but no layer that could stay has anything there")),
         );
         notes.extend(unpurged(entries, &self.old.segments, options).iter().map(shown_elsewhere));
+    }
+
+    /// Nor a name that no xattr has.
+    fn note_undropped(&self, unpacked: &[UnpackedLayer], notes: &mut Vec<String>) {
+        let is_used = |number: &usize| unpacked.iter().any(|layer| layer.inventory.dropped.contains(number));
+        let unused = (0..).zip(&self.request.drop_xattrs).filter(|(number, _)| !is_used(number));
+        notes.extend(unused.map(|(_, glob)| format!("{glob}: to be dropped, but the image has no such xattr")));
     }
 
     /// In a layer such a name hides a file; in a root file system it is a file that nobody will see again.
@@ -161,6 +169,7 @@ impl Job<'_> {
             known: &self.old.known,
             expect_known,
             threads: self.request.resources.threads,
+            drop_xattrs: &self.request.drop_xattrs,
         };
         let inputs = indexes.iter().map(input).collect();
         unpack(inputs, self.spool, options, self.progress).map_err(|(at, source)| {

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use crate::cache::{Cache, Proof, Stamp};
 use crate::degraded::Notes;
 use crate::error::Error;
-use crate::inventory::Known;
+use crate::inventory::{Known, XattrGlob};
 use crate::job::JobOptions;
 use crate::oci::{Config, Platform, Reference, Transport};
 use crate::order;
@@ -58,6 +58,8 @@ pub struct Request {
     pub base: Option<Reference>,
     /// Previous layers without a TOC are reused, too.
     pub keep_foreign: bool,
+    /// Xattrs that are left out of the image.
+    pub drop_xattrs: Vec<XattrGlob>,
     pub cache: Cache,
     /// Labels of the config to set, or to remove where there is no value; one after the other.
     pub labels: Vec<(String, Option<String>)>,
@@ -86,6 +88,7 @@ impl Request {
             layers: order::layers::Options::default(),
             base: None,
             keep_foreign: false,
+            drop_xattrs: Vec::new(),
             cache: Cache::default(),
             labels: Vec::new(),
             config: None,

@@ -77,7 +77,8 @@ fn inventories(
     threads: usize,
     progress: &Progress,
 ) -> Result<Vec<Inventory>, (usize, UnpackError)> {
-    let options = unpack::Options { level: None, known: &Known::default(), expect_known: false, threads };
+    let options =
+        unpack::Options { level: None, known: &Known::default(), expect_known: false, threads, drop_xattrs: &[] };
     let unpacked = unpack(inputs, spool, options, progress)?;
     Ok(unpacked.into_iter().map(|UnpackedLayer { inventory, .. }| inventory).collect())
 }

@@ -7,11 +7,11 @@ use crossbeam_channel::{Sender, unbounded};
 use super::budget::Budgets;
 use super::extracted::as_extracted;
 use super::work::{Content, Hashed, Job, PIECE, Pool};
-use super::{LayerInput, UnpackError, UnpackedLayer, notes};
+use super::{LayerInput, Options, UnpackError, UnpackedLayer, notes};
 use crate::codec::{HashingReader, WHOLE_FRAME_INPUT, decompress};
 use crate::compression::Compression;
 use crate::digest::DiffId;
-use crate::inventory::{Inventory, Known};
+use crate::inventory::{Inventory, drop_xattrs};
 use crate::limits;
 use crate::owner::{Hint, is_evidence};
 use crate::progress::{Interrupted, Progress};
@@ -27,7 +27,7 @@ type Done = Sender<(usize, Result<Hashed, UnpackError>)>;
 
 pub(super) fn read(
     input: LayerInput<'_>,
-    known: &Known,
+    options: Options<'_>,
     pool: &Pool,
     spool: &Spool,
     budgets: &Budgets,
@@ -40,7 +40,7 @@ pub(super) fn read(
     let mut tar = BufReader::with_capacity(BUFFER, tar);
     let (done, payloads) = unbounded();
     let mut inventory = Inventory::default();
-    let mut reader = Reader { headers: HeaderLog::new(spool), known, pool, budgets, progress, done };
+    let mut reader = Reader { headers: HeaderLog::new(spool), options, pool, budgets, progress, done };
     let read = reader.entries(&mut tar, &mut inventory);
     let flushed = reader.headers.flush();
     drop(reader);
@@ -92,7 +92,7 @@ impl Expanded {
 
 struct Reader<'a> {
     headers: HeaderLog<'a>,
-    known: &'a Known,
+    options: Options<'a>,
     pool: &'a Pool,
     budgets: &'a Budgets,
     progress: &'a Progress,
@@ -108,13 +108,13 @@ impl Reader<'_> {
             match scanner.push(&block)? {
                 Step::More => {}
                 Step::End => break,
-                Step::Entry(entry) => {
+                Step::Entry(mut entry) => {
                     self.progress.check()?;
                     if self.pool.is_stopped() {
                         return Err(UnpackError::Stopped);
                     }
                     expanded.add(&entry);
-                    self.entry(&entry, tar, inventory)?;
+                    self.entry(&mut entry, tar, inventory)?;
                 }
             }
         }
@@ -127,14 +127,17 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn entry(&mut self, entry: &RawEntry, tar: &mut Tar<'_>, inventory: &mut Inventory) -> Result<(), UnpackError> {
-        let header = &entry.header;
-        let rewritten = entry.rewrite.map(|_| encode(header));
-        let blocks = self.headers.append(rewritten.as_deref().unwrap_or(&entry.raw))?;
-        inventory.push(header, blocks, self.known)?;
-        let index = inventory.entries.len() - 1;
+    fn entry(&mut self, entry: &mut RawEntry, tar: &mut Tar<'_>, inventory: &mut Inventory) -> Result<(), UnpackError> {
         // A hint that can't be read costs bytes of later updates, nothing else.
-        inventory.hints.extend(Hint::parse(&header.xattrs).ok().flatten().map(|hint| (index, hint)));
+        let hint = Hint::parse(&entry.header.xattrs).ok().flatten();
+        let dropped = drop_xattrs(&mut entry.header, self.options.drop_xattrs);
+        let header = &entry.header;
+        let rewritten = (entry.rewrite.is_some() || !dropped.is_empty()).then(|| encode(header));
+        inventory.dropped.extend(dropped);
+        let blocks = self.headers.append(rewritten.as_deref().unwrap_or(&entry.raw))?;
+        inventory.push(header, blocks, self.options.known)?;
+        let index = inventory.entries.len() - 1;
+        inventory.hints.extend(hint.map(|hint| (index, hint)));
         if !header.has_payload() {
             return Ok(());
         }

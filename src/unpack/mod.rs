@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::codec::{FrameError, Level};
 use crate::digest::{BlobDigest, DiffId};
-use crate::inventory::{Inventory, Known};
+use crate::inventory::{Inventory, Known, XattrGlob};
 use crate::progress::{Interrupted, Progress};
 use crate::spool::{Spool, SpoolError};
 use crate::tar::{PathError, ScanError};
@@ -96,6 +96,8 @@ pub struct Options<'a> {
     /// Large files that have the size of known content are hashed only, and come without frames if they are new.
     pub expect_known: bool,
     pub threads: usize,
+    /// Xattrs that are taken for not there.
+    pub drop_xattrs: &'a [XattrGlob],
 }
 
 /// Reads all layers. On an error, the index of the layer that it is about.
@@ -121,7 +123,7 @@ pub fn unpack(
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(input) = inputs.get(index) else { break };
                     let Some(input) = input.lock().ok().and_then(|mut slot| slot.take()) else { break };
-                    let result = layer::read(input, options.known, &pool, spool, budgets, progress);
+                    let result = layer::read(input, options, &pool, spool, budgets, progress);
                     if result.is_err() {
                         pool.stop();
                     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::Ignore;
 use crate::error::Error;
-use crate::inventory::{Known, Payload, implied_dir};
+use crate::inventory::{Known, Payload, XattrGlob, implied_dir};
 use crate::job::JobOptions;
 use crate::order::tree::{Shown, Tree, merge};
 use crate::order::{Entry, Place};
@@ -37,15 +37,26 @@ pub(super) struct Seen<'a> {
 }
 
 impl Side {
-    pub fn load(source: &Source, image: &Image, options: &JobOptions, progress: &Progress) -> Result<Self, Error> {
+    pub fn load(
+        source: &Source,
+        image: &Image,
+        ignore: &[Ignore],
+        options: &JobOptions,
+        progress: &Progress,
+    ) -> Result<Self, Error> {
+        let xattrs = ignore.iter().filter_map(|ignored| match ignored {
+            Ignore::Xattr(glob) => Some(glob.clone()),
+            Ignore::Mtime | Ignore::Pruned(_) => None,
+        });
+        let drop_xattrs: &[XattrGlob] = &xattrs.collect::<Vec<_>>();
         let spool = Spool::new(&options.spool_dir)?;
         let inputs = image.layers.iter().map(|layer| LayerInput {
             open: Box::new(move || source.open_layer(layer).map_err(SourceError::into_io)),
             verified: layer.descriptor.as_ref().map(|descriptor| descriptor.digest),
             diff_id: layer.diff_id,
         });
-        let how =
-            unpack::Options { level: None, known: &Known::default(), expect_known: false, threads: options.threads };
+        let (known, threads) = (&Known::default(), options.threads);
+        let how = unpack::Options { level: None, known, expect_known: false, threads, drop_xattrs };
         let layers = unpack(inputs.collect(), &spool, how, progress)
             .map_err(|(index, error)| layer_error(source, image, index, error))?;
         Ok(Self { spool, layers })

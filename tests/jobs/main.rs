@@ -16,3 +16,4 @@ mod previous;
 mod rechunk;
 mod sources;
 mod verify;
+mod xattrs;
