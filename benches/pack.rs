@@ -44,8 +44,13 @@ fn tar() -> Vec<u8> {
 fn read(tar: &[u8], spool: &Spool, threads: usize) -> UnpackedLayer {
     let input =
         LayerInput { open: Box::new(move || Ok(Box::new(tar) as Box<dyn Read + Send>)), diff_id: None, verified: None };
-    let options =
-        unpack::Options { level: Some(Level::DEFAULT), known: &Known::default(), expect_known: false, threads };
+    let options = unpack::Options {
+        level: Some(Level::DEFAULT),
+        known: &Known::default(),
+        expect_known: false,
+        threads,
+        drop_xattrs: &[],
+    };
     match unpack(vec![input], spool, options, &Progress::new()) {
         Ok(mut layers) => layers.remove(0),
         Err((_, error)) => panic!("{error}"),

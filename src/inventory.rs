@@ -21,7 +21,7 @@ use crate::tar::{EntryKind, Header, PathError, TarPath};
 use crate::toc::{self, ChunkKind, ChunkedAnnotations, Toc, TocEntry};
 
 use extracted::TocLayer;
-pub use extracted::{Restated, settle};
+pub use extracted::{Restated, add_link, restated, settle};
 pub use xattrs::{XattrGlob, XattrGlobError, drop_xattrs};
 
 /// Where a frame's bytes lie.

@@ -81,17 +81,15 @@ fn groups(files: &[u32]) -> Groups {
 fn as_last_said<L: Restated>(layer: &mut L, groups: &Groups) -> Result<Option<String>, L::Error> {
     let (mut names, mut count) = (Vec::new(), 0);
     for (&file, links) in groups {
-        let said = layer.header(file as usize)?;
-        let mut shown = said.clone();
+        let mut shown = layer.header(file as usize)?;
         for &link in links {
-            apply(&mut shown, layer.header(link as usize)?);
+            add_link(&mut shown, layer.header(link as usize)?);
         }
         let mut differ = false;
         for &member in std::iter::once(&file).chain(links) {
-            let old = layer.header(member as usize)?;
-            if !says(&old, &shown) {
+            if let Some(header) = restated(layer.header(member as usize)?, &shown) {
                 differ = true;
-                layer.restate(member as usize, &restated(old, &shown))?;
+                layer.restate(member as usize, &header)?;
             }
         }
         if differ {
@@ -111,7 +109,7 @@ fn as_last_said<L: Restated>(layer: &mut L, groups: &Groups) -> Result<Option<St
 
 /// What a client does to a file when it makes one more link. Held against podman: xattrs are added, and none is removed but
 /// the one that the kernel removes with the owner. A symbolic link has no mode, and keeps its time.
-fn apply(file: &mut Header, link: Header) {
+pub fn add_link(file: &mut Header, link: Header) {
     if (file.uid, file.gid) != (link.uid, link.gid) {
         file.xattrs.retain(|xattr| xattr.name != CAPABILITY);
     }
@@ -133,10 +131,13 @@ fn says(header: &Header, shown: &Header) -> bool {
     same_mode && owner(header) == owner(shown) && header.mtime == shown.mtime && header.xattrs == shown.xattrs
 }
 
-/// The header with what it says of its file replaced.
-fn restated(header: Header, shown: &Header) -> Header {
+/// The header with what it says of its file replaced; `None` for one that says so.
+pub fn restated(header: Header, shown: &Header) -> Option<Header> {
+    if says(&header, shown) {
+        return None;
+    }
     let Header { name, kind, link, size, devmajor, devminor, .. } = header;
-    Header { name, kind, link, size, devmajor, devminor, ..shown.clone() }
+    Some(Header { name, kind, link, size, devmajor, devminor, ..shown.clone() })
 }
 
 fn many_links(entries: &[Entry], groups: &Groups) -> Option<String> {

@@ -19,7 +19,7 @@ use crate::source::{Image, Source, SourceError};
 use crate::spool::Spool;
 use crate::tar::{EntryKind, TarPath};
 use crate::toc::TOC_DIGEST;
-use crate::unpack::{self, LayerInput, UnpackedLayer, unpack};
+use crate::unpack::{self, LayerInput, UnpackError, UnpackedLayer, settle_across, unpack};
 
 use super::faults::{Fault, Faults};
 use super::hint::{Hint, more_waste};
@@ -152,7 +152,14 @@ impl Job<'_> {
         for (index, layer) in again.iter().zip(self.unpack_layers(&again, false)?) {
             unpacked[*index] = layer;
         }
+        settle_across(&mut unpacked, self.spool, self.progress)
+            .map_err(|(index, error)| self.layer_error(index, error))?;
         Ok(unpacked)
+    }
+
+    fn layer_error(&self, index: usize, source: UnpackError) -> Error {
+        let reference = self.source.reference().to_string();
+        Error::Unpack { reference, layer: self.layer_name(index), source }
     }
 
     fn unpack_layers(&self, indexes: &[usize], expect_known: bool) -> Result<Vec<UnpackedLayer>, Error> {
@@ -172,10 +179,7 @@ impl Job<'_> {
             drop_xattrs: &self.request.drop_xattrs,
         };
         let inputs = indexes.iter().map(input).collect();
-        unpack(inputs, self.spool, options, self.progress).map_err(|(at, source)| {
-            let reference = self.source.reference().to_string();
-            Error::Unpack { reference, layer: self.layer_name(indexes[at]), source }
-        })
+        unpack(inputs, self.spool, options, self.progress).map_err(|(at, source)| self.layer_error(indexes[at], source))
     }
 
     /// The level of content that was compressed before the plan was made.

@@ -21,6 +21,8 @@ use crate::progress::{Interrupted, Progress};
 use crate::spool::{Spool, SpoolError};
 use crate::tar::{PathError, ScanError};
 
+pub use extracted::settle_across;
+
 use budget::{Budgets, ByteBudget};
 use work::Pool;
 

@@ -13,7 +13,7 @@ use crate::progress::Progress;
 use crate::source::{Image, Source, SourceError};
 use crate::spool::Spool;
 use crate::tar::{Header, TarPath};
-use crate::unpack::{self, LayerInput, UnpackError, UnpackedLayer, unpack};
+use crate::unpack::{self, LayerInput, UnpackError, UnpackedLayer, settle_across, unpack};
 
 pub(super) struct Side {
     spool: Spool,
@@ -58,6 +58,7 @@ impl Side {
         let (known, threads) = (&Known::default(), options.threads);
         let how = unpack::Options { level: None, known, expect_known: false, threads, drop_xattrs };
         let layers = unpack(inputs.collect(), &spool, how, progress)
+            .and_then(|mut layers| settle_across(&mut layers, &spool, progress).map(|()| layers))
             .map_err(|(index, error)| layer_error(source, image, index, error))?;
         Ok(Self { spool, layers })
     }
