@@ -77,6 +77,13 @@ pub struct Layers {
     #[arg(long, value_name = "PATH", value_parser = OsStringValueParser::new().try_map(values::prune))]
     pub prune: Vec<Prune>,
 
+    /// Give this path and what is below it a layer of its own; repeat for more
+    ///
+    /// What changes there then comes in a layer that holds nothing else, also when it is small. Layers of --previous stay
+    /// as they are: what they show moves when it changes. Above --max-layers such layers are merged last.
+    #[arg(long, value_name = "PATH", value_parser = OsStringValueParser::new().try_map(values::path))]
+    pub own_layer: Vec<TarPath>,
+
     /// Leave out xattrs with names like this one; repeat for more
     ///
     /// In GLOB, * stands for any text and ? for any character: security.selinux, user.*. verify has the same option, so
@@ -109,6 +116,7 @@ impl Layers {
             max_layers: self.max_layers,
             purge: self.purge.clone(),
             prune: self.prune.clone(),
+            own_layers: self.own_layer.clone(),
             mtime: self.mtime.unwrap_or(Mtime::Previous),
             canonical: self.order == Order::Canonical,
         }

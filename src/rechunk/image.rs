@@ -79,6 +79,12 @@ impl Job<'_> {
                 false => format!("{path}: to be pruned, but the image has nothing there"),
             });
         }
+        let is_in = |own: &&TarPath| {
+            let mut all = entries.iter().flat_map(|layer| layer.iter());
+            all.any(|entry| entry.path == **own || entry.path.is_below(own))
+        };
+        let nowhere = options.own_layers.iter().filter(|own| !is_in(own));
+        notes.extend(nowhere.map(|own| format!("{own}: to have a layer of its own, but the image has nothing there")));
         let is_there = |out: &&TarPath| {
             let mut old = self.old.segments.iter().flat_map(|segment| &segment.entries);
             old.any(|entry| entry.path == **out || entry.path.is_below(out))

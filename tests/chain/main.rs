@@ -213,6 +213,7 @@ impl Run {
             prune: paths(&new, &step.prune).into_iter().map(|path| Prune { path, keep_dir: false }).collect(),
             mtime: step.mtime,
             canonical: step.canonical,
+            ..Options::default()
         };
         let request = Request {
             previous: previous.iter().map(|name| reference(self.dir.path(), name)).collect(),

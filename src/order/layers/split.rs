@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::new::NewTree;
-use super::{Change, Label, Labels};
+use super::{Change, Label, Labels, Options};
 use crate::order::Place;
 use crate::order::paths::PathId;
-use crate::tar::TarPath;
+use crate::tar::{EntryKind, TarPath};
 
 /// Files for one layer, by their first paths.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub(super) struct Group {
     pub hot: bool,
     /// Can't stand in an index.
     pub odd: bool,
+    /// Joins no other, as long as there is a choice.
+    pub is_own: bool,
 }
 
 /// How finely to split.
@@ -41,6 +43,8 @@ const MOST_ENTRIES: usize = 400_000;
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Key<'a> {
+    /// Asked for, by its number.
+    Own(usize),
     Owner(u32),
     Big(&'a TarPath),
     Rest,
@@ -49,10 +53,16 @@ enum Key<'a> {
     Odd,
 }
 
-pub(super) fn split(new: &NewTree<'_>, fresh: &[PathId], labels: &Labels<'_>, grain: Grain) -> Vec<Group> {
+pub(super) fn split(
+    new: &NewTree<'_>,
+    fresh: &[PathId],
+    labels: &Labels<'_>,
+    options: &Options,
+    grain: Grain,
+) -> Vec<Group> {
     let mut groups: BTreeMap<Key<'_>, Group> = BTreeMap::new();
     for &first in fresh {
-        let group = groups.entry(key(new, first, labels)).or_default();
+        let group = groups.entry(key(new, first, labels, options)).or_default();
         group.files.push(first);
         group.stored += new.stored(first);
     }
@@ -70,6 +80,8 @@ pub(super) fn split(new: &NewTree<'_>, fresh: &[PathId], labels: &Labels<'_>, gr
     hot.hot = true;
     let mut odd = groups.remove(&Key::Odd).unwrap_or_default();
     odd.odd = true;
+    let asked = groups.extract_if(.., |key, _| matches!(key, Key::Own(_)));
+    let asked: Vec<Group> = asked.map(|(_, group)| Group { is_own: true, ..group }).collect();
     let mut rest = Group::default();
     for group in groups.into_values() {
         rest.files.extend(group.files);
@@ -79,6 +91,7 @@ pub(super) fn split(new: &NewTree<'_>, fresh: &[PathId], labels: &Labels<'_>, gr
     let mut parts = parts(new, rest, grain.part, grain.parts.saturating_sub(out.len()));
     parts.append(&mut out);
     let mut out = parts;
+    out.extend(asked);
     out.extend([odd, hot]);
     out.into_iter().filter(|group| !group.files.is_empty()).flat_map(cut).collect()
 }
@@ -100,7 +113,10 @@ fn parts(new: &NewTree<'_>, rest: Group, part: u64, most: usize) -> Vec<Group> {
     parts
 }
 
-fn key<'a>(new: &NewTree<'a>, first: PathId, labels: &Labels<'_>) -> Key<'a> {
+fn key<'a>(new: &NewTree<'a>, first: PathId, labels: &Labels<'_>, options: &Options) -> Key<'a> {
+    if let Some(number) = own_layer(new, first, options) {
+        return Key::Own(number);
+    }
     let label = label(new, first, labels);
     let big = new.stored(first) >= BIG;
     match (label.owner, label.change) {
@@ -111,6 +127,15 @@ fn key<'a>(new: &NewTree<'a>, first: PathId, labels: &Labels<'_>) -> Key<'a> {
         (Some(owner), Change::Seldom) => Key::Owner(owner),
         (None, Change::Seldom) => Key::Rest,
     }
+}
+
+/// The number of the layer that was asked for, for the path that sorts first of a file's paths that have one. Directories
+/// come along with what is in them, and need none.
+pub(super) fn own_layer(new: &NewTree<'_>, first: PathId, options: &Options) -> Option<usize> {
+    if options.own_layers.is_empty() || new.carrier(first).kind == EntryKind::Dir {
+        return None;
+    }
+    new.paths(first).find_map(|id| options.own_layer(new.name(id)))
 }
 
 /// Of a file's first path.

@@ -3,6 +3,7 @@
 mod based;
 mod budget;
 mod hidden;
+mod own;
 
 use std::sync::Arc;
 
