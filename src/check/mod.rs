@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::audit::{Audited, Blob, Findings, Said, audit};
 use crate::digest::BlobDigest;
 use crate::error::Error;
-use crate::inventory::toc_entries;
+use crate::inventory::toc_entries_noted;
 use crate::job::JobOptions;
 use crate::oci::{Descriptor, Platform, Reference};
 use crate::order::{Entry, broken_entry};
@@ -182,7 +182,9 @@ impl Job<'_> {
             None => "zstd:chunked",
         };
         checked.entries = toc.as_ref().map_or(0, |toc| toc.entries.len() as u64);
-        Ok(toc.as_ref().map(toc_entries))
+        let (entries, notes) = toc.as_ref().map(toc_entries_noted).unzip();
+        notes.into_iter().flatten().for_each(|note: String| findings.remark(note));
+        Ok(entries)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::order::{Entry, Extracted, Moved, extract, is_plain};
 use crate::tar::{EntryKind, Header, PathError, TarPath, Xattr};
 use crate::toc::{Toc, TocEntry};
 
-/// What overlay and the clients' own copies of a file lose with its old owner (Linux's `chown`).
+/// Linux removes it when a file gets another owner.
 const CAPABILITY: &[u8] = b"security.capability";
 
 /// A layer whose entries can be written anew.
@@ -59,8 +59,8 @@ fn through_links<L: Restated>(layer: &mut L, moved: Vec<Moved>) -> Result<Option
     }
     let note = || {
         format!(
-            "{count} entries have names that lead through a symbolic link of their own layer ({}): they are taken for \
-             what podman makes of them, entries where the link leads",
+            "{count} entries have names that lead through a symbolic link of their own layer ({}): they stand where the \
+             link leads, as podman unpacks them",
             named(&names, count)
         )
     };
