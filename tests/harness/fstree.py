@@ -72,7 +72,11 @@ def from_root(root):
     for at, dirs, files in os.walk(root):
         for name in dirs + files:
             full = os.path.join(at, name)
-            yield entry(full, os.path.relpath(full, root))
+            try:
+                yield entry(full, os.path.relpath(full, root))
+            except FileNotFoundError:
+                # Overlay lists a whiteout device of a directory that only one layer has, and does not find what it lists.
+                continue
     mark_groups(groups.values())
 
 

@@ -87,8 +87,11 @@ as_user() {
     # All ids that an image may name have to be there.
     for f in /etc/subuid /etc/subgid; do echo rootless:1000000:1000000000 >$f; done
     mkdir -p $home
+    # podman keeps its locks there, one file for each user.
+    mount -t tmpfs -o mode=1777 tmpfs /dev/shm
     mount -t tmpfs -o mode=0700,uid=$id,gid=$id tmpfs $home
-    exec setpriv --reuid $id --regid $id --clear-groups env HOME=$home XDG_RUNTIME_DIR=$home TMPDIR=$home \
+    # podman leaves a process behind that holds its namespace: it ends with this one.
+    exec unshare --pid --fork --kill-child --mount-proc setpriv --reuid $id --regid $id --clear-groups env HOME=$home XDG_RUNTIME_DIR=$home TMPDIR=$home \
       podman --log-level=error unshare "$@"' as_user "$@"
 }
 

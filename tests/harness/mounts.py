@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""mounts.py OUT < REFS: what podman shows of many images. Runs inside a client's chroot (as root, or inside `podman unshare`).
+"""mounts.py < REFS: what podman shows of many images. Runs inside a client's chroot (as root, or inside `podman unshare`).
 
 REFS has a line `ID REFERENCE [load]` for each image: its config's digest, and an oci: reference to pull, or a docker-archive's path to
-`podman load`. All are pulled into one store by one podman, mounted by one podman, and walked. OUT gets a JSON line for each image:
+`podman load`. All are pulled into one store by one podman, mounted by one podman, and walked. Prints a JSON line for each image:
 {"ref", "tree": {path: what stat, getxattr and readlink say}}, or {"ref", "error"} where podman refuses. The first line says the time
 span of the pulls in ns: what has a time within it got that from the clock.
 """
@@ -50,22 +50,21 @@ def why(ref, load):
     return again.stderr.strip()[-600:] or f"exit {again.returncode}, no image, nothing said"
 
 
-def main(out):
+def main():
     images = [line.split() for line in sys.stdin if line.strip()]
     start = time.time_ns()
     fetch(images)
     span = [start, time.time_ns()]
     mounts = mounted({i for i, *_ in images})
-    with open(out, "w") as f:
-        print(json.dumps(span), file=f)
-        for i, ref, *load in images:
-            line = {"ref": ref}
-            if i in mounts:
-                line["tree"] = {e.pop("path"): e for e in fstree.from_root(mounts[i])}
-            else:
-                line["error"] = why(ref, load)
-            print(json.dumps(line), file=f)
+    print(json.dumps(span))
+    for i, ref, *load in images:
+        line = {"ref": ref}
+        if i in mounts:
+            line["tree"] = {e.pop("path"): e for e in list(fstree.from_root(mounts[i]))}
+        else:
+            line["error"] = why(ref, load)
+        print(json.dumps(line))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()
