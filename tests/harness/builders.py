@@ -159,6 +159,8 @@ class Builder:
         return self.tree.get(path)
 
     def note(self, entry):
+        if b"/.wh." in b"/" + entry.name:
+            return
         if entry.kind != "dir":
             self.forget(entry.name)
         self.tree[entry.name] = "file" if entry.kind == "link" else entry.kind
@@ -400,7 +402,8 @@ class Builder:
             lambda: replace(e, mode=e.mode ^ self.pick((0o1, 0o200, 0o4000, 0o2000, 0o1000))),
             lambda: replace(e, uid=e.uid + 1),
             lambda: replace(e, gid=e.gid + 1),
-            lambda: replace(e, mtime=e.mtime + self.pick((1, NS))),
+            # Clients show what is older than 1970 as of 1970.
+            lambda: replace(e, mtime=max(0, e.mtime) + self.pick((1, NS))),
             lambda: replace(e, data=flip(e.data)) if e.kind == "file" else replace(e, link=e.link + b"x") if e.kind == "symlink" else None,
             lambda: replace(e, xattrs=e.xattrs | {"user.twin": b"1"}) if e.kind in ("file", "dir") else None,
             lambda: None,

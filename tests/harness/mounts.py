@@ -39,9 +39,15 @@ def mounted(ids):
     if not wanted:
         return {}
     done = podman("image", "mount", "--format", "json", *wanted)
-    if done.returncode:
-        sys.exit("podman image mount: " + done.stderr)
-    return {m["id"]: m["mountpoint"] for m in json.loads(done.stdout)}
+    if done.returncode == 0:
+        return {m["id"]: m["mountpoint"] for m in json.loads(done.stdout)}
+    # An image without layers is pulled, and can't be mounted.
+    each = {i: podman("image", "mount", i) for i in wanted}
+    return {i: None if one.returncode else one.stdout.strip() for i, one in each.items()}
+
+
+def tree(at):
+    return {e.pop("path"): e for e in list(fstree.from_root(at))} if at else {}
 
 
 def why(ref, load):
@@ -60,7 +66,7 @@ def main():
     for i, ref, *load in images:
         line = {"ref": ref}
         if i in mounts:
-            line["tree"] = {e.pop("path"): e for e in list(fstree.from_root(mounts[i]))}
+            line["tree"] = tree(mounts[i])
         else:
             line["error"] = why(ref, load)
         print(json.dumps(line))
