@@ -72,6 +72,8 @@ class Builder:
         self.places = PLACES + self.style.places * 3
         # podman refuses a layer that has a path twice, or one below a file; docker takes it. Such are a few chains only.
         self.is_wild = self.chance(0.05)
+        # Overlay's own xattrs and whiteout devices: root and others read them in different ways (see Run.has_two_readings).
+        self.overlay = self.pick(("trusted", "user", "device")) if self.chance(0.2) else None
 
     def chance(self, share):
         return self.rng.random() < share
@@ -96,11 +98,8 @@ class Builder:
 
     def xattrs(self, kind):
         r = self.rng.random()
-        if kind == "dir":
-            if r < 0.025:
-                return {self.pick(("trusted", "user")) + ".overlay.opaque": b"y"}
-            if r < 0.03:
-                return {self.pick(("trusted", "user")) + ".overlay." + self.pick(("origin", "impure", "redirect", "metacopy")): b"y"}
+        if kind == "dir" and self.overlay in ("trusted", "user") and r < 0.15:
+            return {f"{self.overlay}.overlay.{self.pick(('opaque', 'opaque', 'opaque', 'origin', 'impure', 'redirect', 'metacopy'))}": b"y"}
         if kind == "file" and r < 0.04:
             return {"security.capability": CAPABILITY}
         if kind in ("file", "dir") and r < 0.07:
@@ -252,9 +251,9 @@ class Builder:
 
     def op_special(self, layer):
         kind = self.pick(("char", "block", "fifo", "char"))
-        dev = self.pick(((1, 3), (7, 300), (0, 0) if kind == "char" else (8, 1)))
-        if kind == "char" and self.chance(0.5):
-            dev = (0, 0)  # overlay's own whiteout
+        dev = self.pick(((1, 3), (7, 300), (8, 1)))
+        if self.overlay == "device" and self.chance(0.8):
+            kind, dev = "char", (0, 0)
         path = (self.known("file", "dir") if dev == (0, 0) and self.chance(0.5) else None) or self.path()
         return self.under_parents(layer, self.entry(path, kind, dev=dev if kind != "fifo" else (0, 0), xattrs={}))
 
@@ -304,7 +303,7 @@ class Builder:
         s = self.style
         return {self.op_file: 10, self.op_again: 2, self.op_dir: 2, self.op_dir_for_other: 0.6, self.op_other_for_dir: 0.6,
                 self.op_symlink: 1.5, self.op_usrmerge: 0.5, self.op_through_link: 0.6, self.op_hardlink: 1.2 * s.links,
-                self.op_special: 0.5, self.op_whiteout: 1.5 * s.whiteouts, self.op_opaque: 0.5 * s.whiteouts,
+                self.op_special: 3 if self.overlay == "device" else 0.5, self.op_whiteout: 1.5 * s.whiteouts, self.op_opaque: 0.5 * s.whiteouts,
                 self.op_aufs: 0.05 * s.whiteouts, self.op_repeat: 20 * s.repeats * self.is_wild}
 
     def fill(self, entries, size):

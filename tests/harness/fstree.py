@@ -77,6 +77,9 @@ def from_root(root):
             except FileNotFoundError:
                 # Overlay lists a whiteout device of a directory that only one layer has, and does not find what it lists.
                 continue
+            except PermissionError:
+                # Overlay refuses a directory whose xattr says that it stands elsewhere.
+                yield {"path": text(os.path.relpath(full, root)), "type": "refused"}
     mark_groups(groups.values())
 
 

@@ -9,6 +9,11 @@ def within(ns, span):
     return span[0] <= ns <= span[1]
 
 
+def shown(e):
+    """An entry without user.overlay.*, which restrata never writes: as root podman shows them as they are."""
+    return e | {"xattrs": {k: v for k, v in e["xattrs"].items() if not k.startswith("user.overlay.")}} if e.get("xattrs") else e
+
+
 def is_excused(names, x, y, span, both, previous):
     """May the times of these two differ? `names` are all paths of the file in the first tree.
 
@@ -27,6 +32,9 @@ def differences(a, b, span, both=False, previous=None):
     """What differs, as (path, what, in a, in b). The root directory is left out: podman takes what an entry `/` says of it and ignores one
     that says `./`, so there is no writing it down that all clients read in the same way."""
     out, groups = [], {}
+    # What overlay refuses to look at is nothing to compare.
+    shut = tuple(p + "/" for p, e in a.items() if e["type"] == "refused")
+    a, b = ({p: shown(e) for p, e in t.items() if not (p + "/").startswith(shut)} for t in (a, b))
     for path, e in a.items():
         groups.setdefault(e.get("group", path), []).append(path)
     for path in sorted((a.keys() | b.keys()) - {"."}):
