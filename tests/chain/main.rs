@@ -6,6 +6,8 @@ mod oracle;
 mod world;
 
 use std::collections::HashSet;
+use std::fs;
+use std::io::Write;
 use std::path::Path;
 
 use proptest::prelude::*;
@@ -124,10 +126,20 @@ fn reference(dir: &Path, name: &str) -> Reference {
     format!("oci:{}:t", dir.join(name).display()).parse().unwrap()
 }
 
+/// The images stay in the directory of this variable, with a list of those that podman must mount alike
+/// (tests/harness/chains.sh --layouts).
+const LAYOUTS: &str = "RESTRATA_CHAIN_LAYOUTS";
+
+fn workspace() -> tempfile::TempDir {
+    match std::env::var_os(LAYOUTS) {
+        Some(dir) => tempfile::Builder::new().prefix("chain").disable_cleanup(true).tempdir_in(dir).unwrap(),
+        None => tempfile::tempdir().unwrap(),
+    }
+}
+
 impl Run {
     fn start(chain: &Chain) -> Self {
-        let mut run =
-            Self { dir: tempfile::tempdir().unwrap(), world: World::default(), base: None, outputs: Vec::new() };
+        let mut run = Self { dir: workspace(), world: World::default(), base: None, outputs: Vec::new() };
         if let Some((edits, layers, is_foreign)) = &chain.base {
             edits.iter().for_each(|edit| run.world.apply(edit));
             run.write("base-in", *layers);
@@ -233,7 +245,15 @@ impl Run {
         let out = View::new(&image.layers);
         assert_same(&out.nodes(), &expected);
         Promise { out: &out, outcome: &outcome.images[0], options: &options, old: &old, base: &base }.check();
+        if options.prune.is_empty() {
+            self.list(&input, &output, options.mtime);
+        }
         self.outputs.push(output);
+    }
+
+    fn list(&self, input: &str, output: &str, times: Mtime) {
+        let mut list = fs::OpenOptions::new().create(true).append(true).open(self.dir.path().join("pairs")).unwrap();
+        writeln!(list, "{input} {output} {}", if times == Mtime::Keep { "keep" } else { "other" }).unwrap();
     }
 
     fn check_again(&self, request: &Request, first: &ImageOutcome) {

@@ -7,6 +7,7 @@
 #   --client CLIENT   trixie or sid (default trixie)
 #   --rootless        podman as an unprivileged user
 #   --known           the chains of known.py instead: what public reports tell of
+#   --layouts DIR     the images that tests/chain left in DIR, which is in the bed (RESTRATA_CHAIN_LAYOUTS=DIR cargo test --test chain)
 #   --layers N, --entries N   at most so many layers in a first version, and operations in a layer
 #   --shrink          look for a smaller chain with the same fault, and print it
 #   --show            print each chain

@@ -28,7 +28,7 @@ def is_excused(names, x, y, span, both, previous):
     return any(p in previous and previous[p]["mtime"] == y["mtime"] and same_but_time(previous[p], x) for p in names)
 
 
-def differences(a, b, span, both=False, previous=None):
+def differences(a, b, span, both=False, previous=None, times=True):
     """What differs, as (path, what, in a, in b). The root directory is left out: podman takes what an entry `/` says of it and ignores one
     that says `./`, so there is no writing it down that all clients read in the same way."""
     out, groups = [], {}
@@ -43,6 +43,6 @@ def differences(a, b, span, both=False, previous=None):
             out.append((path, "missing" if y is None else "unexpected", x and x["type"], y and y["type"]))
             continue
         for key in sorted(x.keys() | y.keys()):
-            if x.get(key) != y.get(key) and not (key == "mtime" and is_excused(groups[x.get("group", path)], x, y, span, both, previous)):
+            if x.get(key) != y.get(key) and not (key == "mtime" and (not times or is_excused(groups[x.get("group", path)], x, y, span, both, previous))):
                 out.append((path, key, x.get(key), y.get(key)))
     return out
