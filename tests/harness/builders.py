@@ -5,7 +5,7 @@ import random
 import struct
 from dataclasses import dataclass, field, replace
 
-from rawtar import NS, Dialect, Entry
+from rawtar import NS, Dialect, Entry, tar
 
 
 @dataclass
@@ -13,6 +13,10 @@ class Layer:
     entries: list
     dialect: Dialect
     compression: str
+    data: bytes = None  # the tar, where somebody else wrote it
+
+    def tar(self):
+        return tar(self.entries, self.dialect) if self.data is None else self.data
 
 
 @dataclass
@@ -225,7 +229,10 @@ class Builder:
         to = os.path.normpath(os.path.join(os.path.dirname(link), self.links.get(link, b"")).lstrip(b"/")) if link else b""
         if not link or (own and not any(e.name == to and e.kind == "dir" for e in layer)):
             return []
-        below = link + b"/" + self.pick(NAMES)
+        name = self.pick(NAMES)
+        if any(e.name == to + b"/" + name for e in layer):
+            return []
+        below = link + b"/" + name
         entry = self.entry(below, "file", data=self.content()) if self.chance(0.8) else self.entry(below, "dir")
         if not own:
             self.forget(link)

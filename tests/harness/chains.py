@@ -171,11 +171,16 @@ class Run:
             self.told(self.inputs[-1], self.twin, show, span, "the last input and its twin")
 
     def has_two_readings(self, version):
-        """Are there entries that overlay obeys for one user and not for another? Without root podman can neither set trusted.* nor make
-        devices; as root it does not look at user.overlay.*. restrata writes none of them, and its output shows the same to all."""
-        ours, both = ("trusted", (0, 0)) if self.judge.options.rootless else ("user", None)
-        return any(any(x.startswith(ours + ".overlay.") for x in e.xattrs) or (e.kind == "char" and e.dev == both)
-                   for layer in version for e in layer.entries)
+        """Are there entries that one user's podman obeys and another's does not? As root it does not look at user.overlay.*. Without root it can't
+        set trusted.*, and makes no devices: neither overlay's whiteouts nor one in the place of something in another layer. restrata
+        writes one reading, and its output shows the same to all."""
+        rootless = self.judge.options.rootless
+        places = Counter(name for layer in version for name in {e.name for e in layer.entries})
+        def is_read_twice(e):
+            if any(x.startswith("trusted.overlay." if rootless else "user.overlay.") for x in e.xattrs):
+                return True
+            return rootless and e.kind in ("char", "block") and (e.dev == (0, 0) or places[e.name] > 1)
+        return any(is_read_twice(e) for layer in version for e in layer.entries)
 
     def held(self, name, new, out, want, got, span, previous):
         """The output is the input."""

@@ -1,5 +1,9 @@
 """known.py: small images of the kinds that public reports tell of, each a chain of its own with what it is about as its name."""
+import os
 import random
+import subprocess
+import sys
+import tempfile
 
 from builders import Chain, Layer
 from rawtar import NS, Dialect, Entry
@@ -127,8 +131,19 @@ def headers():
         yield f"layers in {compression}", [[[d("d"), f("d/f", 5000)]], [[d("d"), f("d/g", 5000)]]], Dialect(), compression
 
 
+def corners():
+    """The corner images of the real-client test, without the Debian system below."""
+    def written(*args):
+        with tempfile.NamedTemporaryFile() as f:
+            subprocess.run([sys.executable, os.path.join(os.path.dirname(__file__), "corners.py"), args[0], f.name, *args[1:]], check=True)
+            return Layer([], Dialect(), "gzip", f.read())
+    versions = [[written(v), written(v, "whiteouts")] for v in ("1", "2")]
+    yield from (Chain(f"corners, {' '.join(options)}", versions, None, options, keeps)
+                for options, keeps in ((["--mtime", "previous"], False), (["--mtime", "keep"], True)))
+
+
 def chains():
-    out = []
+    out = list(corners())
     for kind in overlay_xattrs, whiteout_devices, directories, links, usrmerge, whiteouts, headers:
         for name, versions, *form in kind():
             dialect, compression = (form + [Dialect(), "none"][len(form):])

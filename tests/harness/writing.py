@@ -8,7 +8,6 @@ import os
 import subprocess
 
 import pack
-from rawtar import tar
 
 TYPE = "application/vnd.oci.image."
 
@@ -45,7 +44,7 @@ class Layout:
         """The image's ID in podman's store, which is the digest of its config."""
         descriptors, diff_ids = [], []
         for layer in layers:
-            data = tar(layer.entries, layer.dialect)
+            data = layer.tar()
             suffix, compress = COMPRESS[layer.compression]
             descriptors.append(self.blob(compress(data), "layer.v1.tar" + suffix))
             diff_ids.append("sha256:" + sha256(data))
@@ -65,7 +64,7 @@ def archive(path, layers):
     for number, layer in enumerate(layers):
         files.append(f"{path}.{number}")
         with open(files[-1], "wb") as f:
-            f.write(tar(layer.entries, layer.dialect))
+            f.write(layer.tar())
     image = pack.main(path, files)
     for file in files:
         os.remove(file)
