@@ -76,7 +76,7 @@ class Builder:
         self.places = PLACES + self.style.places * 3
         # podman refuses a layer that has a path twice, or one below a file; docker takes it. Such are a few chains only.
         self.is_wild = self.chance(0.05)
-        # Overlay's own xattrs and whiteout devices: root and others read them in different ways (see Run.has_two_readings).
+        # Overlay's own xattrs and whiteout devices: root and others read them in different ways (chains.py, why_not_compared).
         self.overlay = self.pick(("trusted", "user", "device")) if self.chance(0.2) else None
 
     def chance(self, share):
@@ -344,7 +344,7 @@ class Builder:
                        self.pick((2, 2, 2, 20, 1, 0) if odd else (2, 2, 2, 20)))
 
     def layer(self, size):
-        entries = [self.entry(b"", "dir")] if self.chance(self.style.roots) else []
+        entries = [self.entry(b"", "dir", mode=self.pick((0o755, 0o700, 0o555, 0o1777)))] if self.chance(self.style.roots) else []
         compression = self.pick(self.style.compressions)
         if self.chance(0.02):
             compression = self.pick(("zstd", "xz", "bzip2"))
@@ -360,7 +360,7 @@ class Builder:
         if r < 0.16 and e.kind == "file" and b"/.wh." not in b"/" + e.name:
             return replace(e, data=self.content(), mtime=self.time())
         if r < 0.20:
-            return replace(e, mode=self.pick(DIR_MODES if e.kind == "dir" else MODES))
+            return replace(e, mode=self.pick(DIR_MODES if e.kind == "dir" else MODES)) if e.name else e
         if r < 0.24:
             return replace(e, mtime=self.time())
         if r < 0.26:
@@ -405,7 +405,7 @@ class Builder:
         e = entries[at]
         flip = lambda data: bytes([data[0] ^ 1]) + data[1:] if data else b"x"
         changes = [
-            lambda: replace(e, mode=e.mode ^ self.pick((0o1, 0o200, 0o4000, 0o2000, 0o1000))),
+            lambda: replace(e, mode=e.mode ^ self.pick((0o1, 0o200, 0o4000, 0o2000, 0o1000) if e.name else (0o1, 0o200))),
             lambda: replace(e, uid=e.uid + 1),
             lambda: replace(e, gid=e.gid + 1),
             # Clients show what is older than 1970 as of 1970.
@@ -413,7 +413,7 @@ class Builder:
             lambda: replace(e, data=flip(e.data)) if e.kind == "file" else replace(e, link=e.link + b"x") if e.kind == "symlink" else None,
             lambda: replace(e, xattrs=e.xattrs | {"user.twin": b"1"}) if e.kind in ("file", "dir") else None,
             lambda: None,
-            lambda: replace(e, kind="dir", data=b"") if e.kind == "file" else replace(e, kind="file", data=b""),
+            lambda: replace(e, kind="dir", data=b"") if e.kind == "file" else replace(e, kind="file", data=b"") if e.name else e,
         ]
         new = self.pick(changes)()
         entries[at:at + 1] = [new] if new else []

@@ -144,8 +144,8 @@ class Run:
         for number, (new, out) in enumerate(zip(self.inputs, self.outputs)):
             want, got, name = show(new), show(out), f"v{number + 1}"
             self.counts["versions"] += 1
-            if self.has_two_readings(self.chain.versions[number]):
-                self.counts["versions that root and others read in different ways, not compared"] += 1
+            if why := self.why_not_compared(self.chain.versions[number]):
+                self.counts[f"versions {why}: not compared"] += 1
             elif "error" in want:
                 self.counts["versions that podman refuses"] += 1
                 self.counts["podman: " + re.sub(r"\s+", " ", want["error"])[-400:]] += self.judge.options.verbose
@@ -166,21 +166,25 @@ class Run:
                 self.held(name, new, out, want["tree"], got["tree"], span, previous)
             if out and "tree" in got:
                 previous = got["tree"]
-        if not self.judge.options.rootless and not self.has_two_readings(self.chain.versions[-1]):
+        if not self.judge.options.rootless and not self.why_not_compared(self.chain.versions[-1]):
             self.told(self.inputs[-1], self.outputs[0], show, span, "the last input and the first output")
             self.told(self.inputs[-1], self.twin, show, span, "the last input and its twin")
 
-    def has_two_readings(self, version):
-        """Are there entries that one user's podman obeys and another's does not? As root it does not look at user.overlay.*. Without root it can't
-        set trusted.*, and makes no devices: neither overlay's whiteouts nor one in the place of something in another layer. restrata
-        writes one reading, and its output shows the same to all."""
+    def why_not_compared(self, version):
+        """Of overlay's own marks restrata has one reading, and it writes none of them, so that its output shows the same to all.
+
+        As root podman does not look at user.overlay.*. Without root it can't set trusted.*, and makes no devices: neither overlay's
+        whiteouts nor one in the place of something in another layer. A redirect is not followed; a note says so."""
         rootless = self.judge.options.rootless
         places = Counter(name for layer in version for name in {e.name for e in layer.entries})
-        def is_read_twice(e):
-            if any(x.startswith("trusted.overlay." if rootless else "user.overlay.") for x in e.xattrs):
-                return True
-            return rootless and e.kind in ("char", "block") and (e.dev == (0, 0) or places[e.name] > 1)
-        return any(is_read_twice(e) for layer in version for e in layer.entries)
+        entries = [e for layer in version for e in layer.entries]
+        if any(".overlay.redirect" in x for e in entries for x in e.xattrs):
+            return "that overlay redirects"
+        obeyed_by_others = "trusted.overlay." if rootless else "user.overlay."
+        devices = (e for e in entries if rootless and e.kind in ("char", "block"))
+        if any(x.startswith(obeyed_by_others) for e in entries for x in e.xattrs) or any(e.dev == (0, 0) or places[e.name] > 1 for e in devices):
+            return "that root and others see in different ways"
+        return None
 
     def held(self, name, new, out, want, got, span, previous):
         """The output is the input."""
