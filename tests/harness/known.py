@@ -5,8 +5,8 @@ import subprocess
 import sys
 import tempfile
 
-from builders import Chain, Layer
 from rawtar import NS, Dialect, Entry
+from styles import Chain, Layer
 
 TIME = 1_700_000_000 * NS
 
