@@ -20,7 +20,7 @@ judged() {
   line=$(tail -n 1 "$out")
   count=$(sed -n 's/^[A-Z]* \([0-9]*\) .*/\1/p' <<<"$line")
   chains=$((chains + ${count:-0}))
-  if $good; then pass "${line#PASS }"; else cat "$out"; fail "${line#FAIL }"; fi
+  if $good; then pass "${line#PASS }"; else head -n -1 "$out"; fail "${line#FAIL }"; fi
 }
 
 layouts=$bed/work/chain-layouts

@@ -80,6 +80,10 @@ def directories():
     yield "directories that are only implied", [[base], [base, add], [add], [base]]
     yield "a directory whose metadata change", [[[d("a"), f("a/f")]], [[d("a"), f("a/f")], [d("a", 0o700, uid=3)]], [[d("a"), f("a/f")], [f("a/g")]]]
     yield "a directory that is implied, then has an entry", [[[f("a/f")], [d("a", 0o711)]], [[d("a", 0o711)], [f("a/f")]]]
+    # mkdir below a setgid directory inherits the bit, where the same layer has made that before.
+    yield "implied before its setgid parent", [[[f("u/l/x"), d("u", 0o2775)]], [[d("u", 0o2775), f("u/l/x")]]]
+    yield "implied behind its setgid parent", [[[d("u", 0o2775), f("u/l/x")]], [[d("u"), f("u/l/x")]]]
+    yield "implied above a setgid directory", [[[d("u", 0o2775)], [f("u/l/x")]], [[f("u/l/x")], [d("u", 0o2775)]]]
     yield "whiteouts imply directories", [[[d("a", 0o700), f("a/f"), f("a/g")], [wh("a/f")]], [[d("a", 0o700), f("a/f")], [opq("a")]]]
 
 
