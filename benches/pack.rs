@@ -9,7 +9,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use restrata::codec::Level;
 use restrata::inventory::{Inventory, Known};
 use restrata::pack::{self, IndexPlace, Placed, Stock, pack};
-use restrata::progress::Progress;
+use restrata::progress::{Progress, SizeLimit};
 use restrata::spool::{Spool, default_dir};
 use restrata::tar::{EntryKind, Header, encode};
 use restrata::unpack::{self, LayerInput, UnpackedLayer, unpack};
@@ -44,8 +44,14 @@ fn tar() -> Vec<u8> {
 fn read(tar: &[u8], spool: &Spool, threads: usize) -> UnpackedLayer {
     let input =
         LayerInput { open: Box::new(move || Ok(Box::new(tar) as Box<dyn Read + Send>)), diff_id: None, verified: None };
-    let options =
-        unpack::Options { level: Some(Level::DEFAULT), known: &Known::default(), expect_known: false, threads };
+    let options = unpack::Options {
+        level: Some(Level::DEFAULT),
+        known: &Known::default(),
+        expect_known: false,
+        threads,
+        drop_xattrs: &[],
+        size: &SizeLimit::default(),
+    };
     match unpack(vec![input], spool, options, &Progress::new()) {
         Ok(mut layers) => layers.remove(0),
         Err((_, error)) => panic!("{error}"),

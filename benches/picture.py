@@ -45,7 +45,7 @@ def main(old, new, title="One update"):
     total, sent = sum(l["size"] for l in new), sum(l["size"] for l in travels)
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-labelledby="t d">',
            f'<title id="t">{escape(title)}</title>',
-           f'<desc id="d">{len(kept)} of {len(new)} layers stay byte for byte; the others, {size(sent)} of {size(total)}, travel.</desc>',
+           f'<desc id="d">{len(kept)} of {len(new)} layers stay byte for byte; clients download the others, {size(sent)} of {size(total)}.</desc>',
            '<style>text{font:13px system-ui,sans-serif;fill:#1f2328}.h{font-weight:600;font-size:15px}.s{fill:#59636e}'
            '.bg{fill:#fff}.kept{fill:#c8d1da}.gone{fill:#eceff2;stroke:#c8d1da;stroke-dasharray:3 2}.line{fill:#c8d1da;opacity:.35}'
            '.cleaned,.merged,.rewritten{fill:#e39b3a}.fresh{fill:#2b7bd6}'

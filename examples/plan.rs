@@ -7,7 +7,7 @@ use std::time::Instant;
 use restrata::digest::{BlobDigest, FileDigest};
 use restrata::order::cost::{PullFile, PullIndex, PullLayer, ThinVec};
 use restrata::order::layers::{Clients, Given, Label, Labels, Options, Segment, plan};
-use restrata::order::{Content, Entry, Previous, State, Traits};
+use restrata::order::{Content, Entry, OverlayMark, Previous, State, Traits};
 use restrata::span::Span;
 use restrata::tar::{EntryKind, TarPath, Time};
 
@@ -34,6 +34,7 @@ fn entry(layer: u64, n: u64, version: u64) -> Entry {
         content: (kind == EntryKind::Regular).then_some(content),
         traits: Traits::from_digest([1; 32]),
         mtime: Time::default(),
+        overlay: OverlayMark::None,
     }
 }
 

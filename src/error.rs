@@ -1,15 +1,20 @@
 //! What a job can fail with. Each message names the image, blob, entry or file.
 
+use std::io;
+use std::path::PathBuf;
+
 use crate::codec::FrameError;
 use crate::degraded::{Degraded, summary};
 use crate::order::BrokenEntry;
 use crate::order::layers::PlanError;
 use crate::pack::PackError;
-use crate::progress::Interrupted;
+use crate::progress::{Interrupted, TooLarge, TooMany};
 use crate::sink::SinkError;
 use crate::source::SourceError;
 use crate::spool::SpoolError;
+use crate::threads::ThreadError;
 use crate::unpack::UnpackError;
+use crate::watch::Unsteady;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -41,12 +46,16 @@ pub enum Error {
     #[error("base image {reference}: {reason}")]
     Base { reference: String, reason: String },
     #[error(
-        "{reference}: expected a plain image, found {found}: an ostree commit stands and falls with the layers that it \
-         came in"
+        "{reference}: expected a plain image, found an image that ostree made ({found}). Its checksums cover its layers, so \
+         new layers would break it"
     )]
     Ostree { reference: String, found: String },
     #[error("{0}")]
     Plan(#[from] PlanError),
+    #[error("{0}")]
+    TooMany(#[from] TooMany),
+    #[error("{reference}: layer {layer}: {source}")]
+    TooLarge { reference: String, layer: String, source: TooLarge },
     #[error("{0}")]
     Interrupted(#[from] Interrupted),
     #[error("{dest} can't be written from {input}: {reason}")]
@@ -54,8 +63,40 @@ pub enum Error {
     /// `--strict` was asked for.
     #[error("nothing is written, since the image would cost clients more than it should: {}", summary(.degraded))]
     Strict { degraded: Vec<Degraded> },
+    #[error("{0}")]
+    Unsteady(#[from] Unsteady),
+    #[error("{0}")]
+    Prune(#[from] PruneError),
+    #[error("{0}")]
+    Threads(#[from] ThreadError),
     #[error("internal error: {0}")]
     Internal(&'static str),
+}
+
+/// Why nothing is removed.
+#[derive(Debug, thiserror::Error)]
+pub enum PruneError {
+    #[error("{reference}: expected a layout in a directory, oci:DIR")]
+    Transport { reference: String },
+    #[error("{reference}: expected oci:DIR without a tag, since blobs belong to all of a layout's images")]
+    Tag { reference: String },
+    #[error(
+        "{}: a symbolic link, so other layouts may need what is in it; expected a directory of the layout's own",
+        path.display()
+    )]
+    Link { path: PathBuf },
+    #[error("{}: {doing}: {source}", path.display())]
+    Io { path: PathBuf, doing: &'static str, source: io::Error },
+    #[error("nothing is removed, since {what} can't be read: {reason}; what it leads to is not known")]
+    Unread { what: String, reason: String },
+    #[error("nothing is removed, since another run writes into the layout ({}); try again when it is over", stage.display())]
+    Writing { stage: PathBuf },
+}
+
+impl PruneError {
+    pub(crate) fn unread(what: impl ToString, reason: impl ToString) -> Self {
+        Self::Unread { what: what.to_string(), reason: reason.to_string() }
+    }
 }
 
 impl Error {
@@ -64,6 +105,28 @@ impl Error {
         match self {
             Self::Source(source) => Self::Old { option, source: Box::new(source) },
             other => other,
+        }
+    }
+
+    /// A thread that panicked or can't be started has nothing to do with the layer.
+    pub(crate) fn unpack(reference: String, layer: String, source: UnpackError) -> Self {
+        match source {
+            UnpackError::Threads(error) => Self::Threads(error),
+            source => Self::Unpack { reference, layer, source },
+        }
+    }
+
+    pub(crate) fn pack(layer: usize, source: PackError) -> Self {
+        match source {
+            PackError::Threads(error) => Self::Threads(error),
+            source => Self::Pack { layer, source },
+        }
+    }
+
+    pub(crate) fn reframe(source: PackError) -> Self {
+        match source {
+            PackError::Threads(error) => Self::Threads(error),
+            source => Self::Reframe { source },
         }
     }
 

@@ -6,10 +6,11 @@ use std::collections::HashSet;
 use crate::compression::Compression;
 use crate::digest::BlobDigest;
 use crate::error::Error;
-use crate::inventory::toc_entries;
+use crate::inventory::{held_bytes, toc_entries};
 use crate::oci::{Platform, Reference};
 use crate::order::Entry;
 use crate::order::tree::{Shown, merge};
+use crate::progress::Progress;
 use crate::source::{Image, IndexError, Layer, Source};
 use crate::tar::TarPath;
 use crate::toc::{ChunkedAnnotations, FOOTER_FRAME, Toc, TocEntry};
@@ -78,9 +79,11 @@ pub fn inspect(reference: &Reference, platform: Option<&Platform>) -> Result<Ins
 }
 
 fn inspect_image(source: &Source, image: &Image) -> Result<InspectedImage, Error> {
-    let (mut layers, mut tocs) = (Vec::new(), Vec::new());
+    let (mut layers, mut entries) = (Vec::new(), Vec::new());
+    let progress = Progress::new();
     for (index, layer) in image.layers.iter().enumerate() {
-        let toc = source.toc(layer).map_err(|fault| match fault {
+        let toc = source.toc(layer, &progress).map_err(|fault| match fault {
+            IndexError::TooMany(error) => error.into(),
             // Names the layer itself.
             IndexError::Source(error) => error.into(),
             fault => Error::Index {
@@ -90,14 +93,17 @@ fn inspect_image(source: &Source, image: &Image) -> Result<InspectedImage, Error
             },
         })?;
         layers.push(inspect_layer(source, layer, toc.as_ref())?);
-        tocs.push(toc.map_or_else(Toc::default, |(_, toc)| toc));
+        // Of a TOC's rows the entries alone stay, which are much smaller.
+        let of_layer = toc.map(|(_, toc)| toc_entries(&toc)).unwrap_or_default();
+        progress.hold(held_bytes(&of_layer))?;
+        entries.push(of_layer);
     }
     Ok(InspectedImage {
         reference: source.reference().to_string(),
         platform: image.platform.clone(),
         digest: image.manifest_digest,
         layers,
-        biggest: biggest(&tocs),
+        biggest: biggest(&entries),
     })
 }
 
@@ -143,18 +149,17 @@ fn content_size(entry: &TocEntry) -> u64 {
     entry.payload.as_ref().map_or(0, |_| entry.header.size)
 }
 
-fn biggest(tocs: &[Toc]) -> Vec<BigFile> {
-    let entries: Vec<Vec<Entry>> = tocs.iter().map(toc_entries).collect();
+fn biggest(entries: &[Vec<Entry>]) -> Vec<BigFile> {
     let mut seen = HashSet::new();
     let mut files = Vec::new();
     let layers: Vec<&[Entry]> = entries.iter().map(Vec::as_slice).collect();
     for (path, shown) in merge(&layers) {
         let Shown::Entry(node) = shown else { continue };
         let layer = node.inode.0 as usize;
-        let entry = tocs.get(layer).and_then(|toc| toc.entries.get(node.inode.1 as usize));
-        let Some((entry, payload)) = entry.and_then(|entry| Some((entry, entry.payload.as_ref()?))) else { continue };
+        let entry = entries.get(layer).and_then(|entries| entries.get(node.inode.1 as usize));
+        let Some(content) = entry.and_then(|entry| entry.content) else { continue };
         if seen.insert(node.inode) {
-            files.push((Reverse(entry.header.size), path, layer, payload.end_offset - payload.offset));
+            files.push((Reverse(content.size), path, layer, content.stored));
         }
     }
     files.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));

@@ -1,5 +1,9 @@
 //! What is known of an entry between unpack and pack. Joins the format's and the decisions' views.
 
+mod extracted;
+pub mod overlay;
+mod xattrs;
+
 use std::collections::BTreeSet;
 use std::hash::BuildHasher as _;
 
@@ -10,12 +14,17 @@ use hashbrown::hash_table::Entry as Slot;
 use sha2::{Digest as _, Sha256};
 
 use crate::digest::{ChunkDigest, FileDigest};
+use crate::limits;
 use crate::order::cost::{PullChunk, PullFile, PullIndex};
-use crate::order::{Content, Entry, Traits};
+use crate::order::{Content, Entry, ImpliedDirs, Traits};
 use crate::owner::Hint;
 use crate::span::Span;
 use crate::tar::{EntryKind, Header, PathError, TarPath};
 use crate::toc::{self, ChunkKind, ChunkedAnnotations, Toc, TocEntry};
+
+use extracted::TocLayer;
+pub use extracted::{Restated, add_link, restated, settle};
+pub use xattrs::{XattrGlob, XattrGlobError, drop_xattrs};
 
 /// Where a frame's bytes lie.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,8 +164,8 @@ impl Known {
         self.paths.extend(entries.iter().map(|entry| entry.path.clone()));
     }
 
-    fn share(&self, path: TarPath) -> TarPath {
-        self.paths.get(&path).cloned().unwrap_or(path)
+    fn shared(&self, path: &TarPath) -> Option<TarPath> {
+        self.paths.get(path).cloned()
     }
 
     /// True when some content of this many bytes is known: a file of that size is worth hashing before it is compressed.
@@ -180,26 +189,46 @@ pub struct Inventory {
     pub bodies: Vec<Body>,
     /// Entries, by index, that a TOC can't hold.
     pub odd: Vec<usize>,
-    /// Package databases: entry and content.
-    pub evidence: Vec<(usize, Vec<u8>)>,
+    /// Package databases: entry, and where in the spool the content lies.
+    pub evidence: Vec<(usize, Stored)>,
     /// What entries say of their owner themselves.
     pub hints: Vec<(usize, Hint)>,
     /// Bytes of all content.
     pub content_bytes: u64,
+    /// Patterns, by their numbers, that some xattr was dropped by.
+    pub dropped: BTreeSet<usize>,
+    /// Bytes of memory that were set aside for the entries.
+    pub held: u64,
     /// Said once for each layer, for the user.
     pub notes: Vec<String>,
 }
 
 impl Inventory {
-    /// Adds an entry whose header's blocks lie in `blocks`.
-    pub fn push(&mut self, header: &Header, blocks: Span, known: &Known) -> Result<(), PathError> {
+    /// Adds an entry whose header's blocks lie in `blocks`. Returns the bytes of memory that its paths take.
+    pub fn push(&mut self, header: &Header, blocks: Span, known: &Known) -> Result<u64, PathError> {
         if toc::can_hold(header).is_err() {
             self.odd.push(self.entries.len());
         }
         let mut entry = entry(header)?;
-        entry.path = known.share(entry.path);
+        let target = entry.target.as_ref().map_or(0, path_bytes);
+        let path = match known.shared(&entry.path) {
+            Some(shared) => {
+                entry.path = shared;
+                0
+            }
+            None => path_bytes(&entry.path),
+        };
         self.entries.push(entry);
         self.bodies.push(Body { header: blocks, payload: None });
+        Ok(path + target)
+    }
+
+    /// Writes entry `index` anew; its content stays. Whether a TOC can hold it now is for the caller to say in `odd`.
+    pub fn restate(&mut self, index: usize, header: &Header, blocks: Span) -> Result<(), PathError> {
+        let old = &mut self.entries[index];
+        // The header in the spool has lost overlay's marks.
+        *old = Entry { content: old.content, overlay: old.overlay, ..entry(header)? };
+        self.bodies[index].header = blocks;
         Ok(())
     }
 
@@ -218,21 +247,57 @@ impl Inventory {
     }
 }
 
-/// The entries of a TOC. Names that are no paths were refused when it was parsed.
-pub fn toc_entries(toc: &Toc) -> Vec<Entry> {
-    let row = |row: &TocEntry| {
-        let mut entry = entry(&row.header).ok()?;
-        entry.content = row.payload.as_ref().map(|payload| Content {
-            digest: payload.digest,
-            size: row.header.size,
-            stored: payload.end_offset - payload.offset,
-            compiled_from: None,
-        });
-        Some(entry)
+/// What a path takes in memory: its bytes, and what the allocator and the counter of its copies add.
+fn path_bytes(path: &TarPath) -> u64 {
+    path.as_bytes().len() as u64 + 24
+}
+
+/// Bytes of memory that a TOC takes while it is read: its text, the names in it twice, and its rows.
+pub fn toc_reading_bytes(json: &[u8]) -> u64 {
+    let rows = json.iter().filter(|byte| **byte == b'{').count() as u64;
+    3 * json.len() as u64 + limits::HELD_READING * rows
+}
+
+/// Bytes of memory that entries of a TOC take.
+pub fn held_bytes(entries: &[Entry]) -> u64 {
+    let mut implied = ImpliedDirs::default();
+    let of = |entry: &Entry| {
+        let paths = [Some(&entry.path), entry.target.as_ref()].into_iter().flatten().map(path_bytes);
+        limits::HELD_ROW + paths.sum::<u64>() + implied.above(entry)
     };
+    entries.iter().map(of).sum()
+}
+
+/// The entries of a TOC as clients show them. Names that are no paths were refused when it was parsed.
+pub fn toc_entries(toc: &Toc) -> Vec<Entry> {
+    toc_entries_noted(toc).0
+}
+
+/// With notes on what clients show otherwise than the rows say.
+pub fn toc_entries_noted(toc: &Toc) -> (Vec<Entry>, Vec<String>) {
     let mut entries = Vec::with_capacity(toc.entries.len());
-    entries.extend(toc.entries.iter().filter_map(row));
-    entries
+    entries.extend(toc_rows(toc).filter_map(toc_entry));
+    let mut layer = TocLayer::new(toc, entries);
+    // The rows have names that are paths, and the entries as well.
+    let notes = settle(&mut layer).unwrap_or_default();
+    (layer.entries, notes)
+}
+
+fn toc_entry(row: &TocEntry) -> Option<Entry> {
+    let mut entry = entry(&row.header).ok()?;
+    entry.content = row.payload.as_ref().map(|payload| Content {
+        digest: payload.digest,
+        size: row.header.size,
+        stored: payload.end_offset - payload.offset,
+        compiled_from: None,
+    });
+    Some(entry)
+}
+
+/// The rows that are entries.
+fn toc_rows(toc: &Toc) -> impl Iterator<Item = &TocEntry> {
+    let is_entry = |row: &&TocEntry| row.header.kind != EntryKind::HardLink || row.header.link_path().is_ok();
+    toc.entries.iter().filter(is_entry)
 }
 
 /// What a client sees of an index.
@@ -291,6 +356,7 @@ fn entry(header: &Header) -> Result<Entry, PathError> {
         content: None,
         traits: traits(header),
         mtime: header.mtime,
+        overlay: overlay::mark(header),
     })
 }
 
@@ -302,7 +368,7 @@ pub fn implied_dir(path: &TarPath) -> Header {
 }
 
 fn looks_implied(header: &Header) -> bool {
-    let is_plain = header.kind == EntryKind::Dir && header.xattrs.is_empty();
+    let is_plain = header.kind == EntryKind::Dir && overlay::own_xattrs(header).next().is_none();
     is_plain && (header.mode & 0o7777, header.uid, header.gid) == (0o755, 0, 0)
 }
 
@@ -328,7 +394,7 @@ fn traits(header: &Header) -> Traits {
     if header.kind == EntryKind::Symlink {
         text(&header.link);
     }
-    header.xattrs.iter().for_each(|xattr| {
+    overlay::own_xattrs(header).for_each(|xattr| {
         text(&xattr.name);
         text(&xattr.value);
     });

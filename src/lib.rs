@@ -35,12 +35,14 @@ pub mod history;
 pub mod inspect;
 pub mod inventory;
 pub mod job;
+pub mod json;
 pub mod limits;
 pub mod oci;
 pub mod order;
 pub mod owner;
 pub mod pack;
 pub mod progress;
+pub mod prune;
 pub mod rechunk;
 pub mod report;
 pub mod sink;
@@ -49,6 +51,11 @@ pub mod span;
 pub mod spool;
 pub mod survey;
 pub mod tar;
+pub mod threads;
 pub mod toc;
 pub mod unpack;
 pub mod verify;
+pub mod watch;
+
+#[doc(hidden)]
+pub use audit::fuzz::fuzz_frames;

@@ -4,9 +4,17 @@
 /// (container-libs `storage/pkg/chunked/compression_linux.go`, `maxTocSize`).
 pub const TOC_BYTES: u64 = 150 << 20;
 
+/// Rows of a TOC, chunks included. A row takes several times its JSON in memory while it is read, so that the bytes alone
+/// bound nothing. A file's row has 250 bytes, so that [`TOC_BYTES`] end at 600,000 of them.
+pub const TOC_ROWS: usize = 1 << 20;
+
+/// Bytes of a TOC, uncompressed, above which a check reads one at a time, whatever the number of threads. What it takes in
+/// memory while it is read is several times as much.
+pub const TOC_ALONE_BYTES: u64 = 32 << 20;
+
 /// Bytes of a compressed tar-split. podman reads it into memory without a cap of its own;
-/// the largest seen in the wild is 310 MB *uncompressed*.
-pub const TAR_SPLIT_COMPRESSED_BYTES: u64 = 1 << 30;
+/// the largest seen in the wild is 310 MB *uncompressed*, which is 15 MB compressed.
+pub const TAR_SPLIT_COMPRESSED_BYTES: u64 = 128 << 20;
 
 /// Bytes of an uncompressed tar-split: base64 of 1.5 KiB of headers for each of 4 million entries.
 pub const TAR_SPLIT_BYTES: u64 = 8 << 30;
@@ -23,6 +31,40 @@ pub const MANIFEST_BYTES: u64 = 4 << 20;
 /// (`maxSpecialFileSize`), so a client refuses more in any case.
 pub const TAR_SPECIAL_BYTES: u64 = 1 << 20;
 
+/// Bytes of all that stands before one entry: its own block, and a pax header, a long name and a long link of
+/// [`TAR_SPECIAL_BYTES`] each. Clients take any number of them; the last of each kind counts, so one is enough.
+pub const TAR_HEADER_BYTES: u64 = 4 << 20;
+
+/// Bytes that an image's layers unpack to, holes of sparse files included, unless `--max-size` says otherwise. Images of
+/// 100 GB exist, and none of a tenth of this is known. Zeros pass at some 1 GB a second, so that a run ends.
+pub const IMAGE_BYTES: u64 = 1_000_000_000_000;
+
+/// Bytes of memory for what a run knows of the entries of its images, all images that it holds at once together: with
+/// buffers, compressors and what is written this stays below 1 GB. An image of 1.5 million files fits, an update of a
+/// million, too. The next seven say what counts for how much.
+pub const HELD_BYTES: u64 = 768 << 20;
+
+/// What an entry of a tar takes beside its path where it is only compared. `verify` takes 220 to 300 bytes for each.
+pub const HELD_ENTRY: u64 = 256;
+
+/// What it takes where a plan is made and layers are written: 340 bytes measured, with content some more.
+pub const HELD_WRITTEN: u64 = 384;
+
+/// What a TOC's row takes when it is an entry, without its path.
+pub const HELD_ROW: u64 = 192;
+
+/// What a TOC's row takes while the TOC is read, without names.
+pub const HELD_READING: u64 = 400;
+
+/// What of [`HELD_ROW`] stays when the entry is forgotten: what clients know of a file.
+pub const HELD_FILE: u64 = 96;
+
+/// What a frame takes that a check remembers.
+pub const HELD_FRAME: u64 = 16;
+
+/// What a directory takes that no entry names, but the paths below it.
+pub const HELD_IMPLIED: u64 = 96;
+
 /// Bytes of an entry's path: Linux's `PATH_MAX`, which counts a slash before and a NUL behind. A client that extracts a longer
 /// one stops there, and a path of a megabyte can have half a million directories above it.
 pub const PATH_BYTES: usize = 4094;
@@ -30,11 +72,21 @@ pub const PATH_BYTES: usize = 4094;
 /// Data segments of one sparse file; Go's `maxSparseFileEntries`.
 pub const SPARSE_SEGMENTS: usize = 1 << 20;
 
+/// Names of one file on ext4 (`EXT4_LINK_MAX`). Others allow more, so that more of them are worth a note only.
+pub const LINKS_OF_A_FILE: usize = 65_000;
+
 /// Layers of one image: above any client's limit (docker stops near 128, FCOS ships 400).
 pub const LAYERS: usize = 4096;
 
 /// Images of one index.
 pub const INDEX_MANIFESTS: usize = 1024;
+
+/// JSON values in one manifest, index or config. A value takes up to 100 bytes in memory, so that 4 MiB of `[0,0,..`
+/// would be 200 MB. A manifest of [`LAYERS`] layers has 80,000.
+pub const JSON_VALUES: usize = 1 << 20;
+
+/// JSON values in all documents that a reference leads to.
+pub const REFERENCE_JSON_VALUES: usize = 1 << 21;
 
 /// Members of an archive that holds images: old `docker save` writes three for each layer.
 pub const ARCHIVE_MEMBERS: usize = 1 << 17;
@@ -53,6 +105,10 @@ pub const DOCUMENT_BYTES: u64 = 16 << 20;
 /// Indexes inside indexes; real ones are one deep.
 pub const INDEX_DEPTH: usize = 4;
 
+/// Bytes of new content that is cut into chunks to see whether that pays: a million chunks of 64 KiB, each 150 bytes in memory.
+/// What comes behind them stays in one frame a file.
+pub const CHUNKED_BYTES: u64 = 64 << 30;
+
 /// zstd window, as a power of two: decoders stop at 27 unless told otherwise.
 pub const ZSTD_WINDOW_LOG: u32 = 27;
 
@@ -61,11 +117,17 @@ pub const XZ_MEMORY_KIB: u32 = (1 << (ZSTD_WINDOW_LOG - 10)) + 1024;
 
 /// Frames of one blob that a check remembers, 8 to 16 bytes each. A layer of a million files with a frame for each
 /// 64 KiB has a few million.
-pub const FRAMES: usize = 1 << 24;
+pub const FRAMES: usize = 1 << 22;
 
-/// Bytes of one package database. The largest seen is an rpm database of a desktop image, near 200 MB with its
-/// change logs.
-pub const EVIDENCE_FILE_BYTES: usize = 512 << 20;
+/// Bytes of the package databases that an image shows, all together: they are in memory at once. The largest seen is an
+/// rpm database of a desktop image, near 200 MB with its change logs.
+pub const EVIDENCE_BYTES: usize = 256 << 20;
+
+/// Files of package databases that an image shows. dpkg has one for each of its [`PACKAGES`], and distroless images two.
+pub const EVIDENCE_FILES: usize = 1 << 18;
+
+/// Bytes of a package's name. The longest of Debian has 77, npm allows 214.
+pub const PACKAGE_NAME_BYTES: usize = 256;
 
 /// Packages of one image; all of Debian has fewer.
 pub const PACKAGES: usize = 1 << 17;

@@ -71,6 +71,14 @@ impl Spool {
         self.file
     }
 
+    /// The bytes of several spans, one after the other.
+    pub fn read_all(&self, spans: &[Span]) -> Result<Vec<u8>, SpoolError> {
+        let len = spans.iter().map(|span| span.len()).sum::<u64>();
+        let mut out = Vec::with_capacity(usize::try_from(len).expect("spans that fit in memory"));
+        spans.iter().try_for_each(|span| self.read(*span, &mut out))?;
+        Ok(out)
+    }
+
     fn error(&self, action: &'static str, source: io::Error) -> SpoolError {
         SpoolError { dir: self.dir.clone(), action, source }
     }

@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use proptest::sample::Index;
-use restrata::digest::{BlobDigest, ChunkDigest, FileDigest};
+use restrata::digest::{BlobDigest, ChunkDigest, DiffId, FileDigest};
+use restrata::fuzz_frames;
+use restrata::oci::fuzz::{fuzz_config, fuzz_index, fuzz_manifest};
+use restrata::oci::{self, Config, Descriptor, Manifest};
 use restrata::owner::fuzz::fuzz_owner;
 use restrata::tar::fuzz::fuzz_tar;
 use restrata::tar::{EntryKind, Header, Time, Xattr, encode};
@@ -13,8 +16,17 @@ use restrata::toc::fuzz::{fuzz_footer, fuzz_tarsplit, fuzz_toc};
 use restrata::toc::{Chunk, ChunkKind, Layout, Payload, TarSplitWriter, TocEntry, TocWriter, encode_footer};
 
 type Body = fn(&[u8]);
-const TARGETS: [(&str, Body); 5] =
-    [("footer", fuzz_footer), ("toc", fuzz_toc), ("tarsplit", fuzz_tarsplit), ("tar", fuzz_tar), ("owner", fuzz_owner)];
+const TARGETS: [(&str, Body); 9] = [
+    ("footer", fuzz_footer),
+    ("toc", fuzz_toc),
+    ("tarsplit", fuzz_tarsplit),
+    ("tar", fuzz_tar),
+    ("owner", fuzz_owner),
+    ("manifest", fuzz_manifest),
+    ("index", fuzz_index),
+    ("config", fuzz_config),
+    ("frames", fuzz_frames),
+];
 
 fn seeds(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
@@ -136,7 +148,56 @@ fn made() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("tar", "all-kinds", tar()),
         ("tar", "gnu", gnu_tar()),
         ("tar", "sparse", sparse_tar()),
+        ("manifest", "oci", manifest().to_bytes()),
+        ("manifest", "docker", docker_manifest()),
+        ("index", "tagged", index()),
+        ("config", "of-a-run", config().with_layers(&[(DiffId::from_bytes([7; 32]), "kept".to_owned())]).to_bytes()),
+        ("frames", "of-each-kind", frames()),
     ]
+}
+
+fn config() -> Config {
+    let config = r#"{"architecture":"arm64","os":"linux","variant":"v8","created":"2024-01-01T00:00:00Z",
+        "config":{"Labels":{"a":"b"},"Env":null},"rootfs":{"type":"layers","diff_ids":[]},
+        "history":[{"created_by":"RUN x","empty_layer":true},{"created_by":"restrata"}],"x":[1.5,-1,1e99]}"#;
+    Config::parse(config.as_bytes(), "config").unwrap()
+}
+
+fn manifest() -> Manifest {
+    let blob = |media_type: &str, byte| Descriptor::new(media_type, BlobDigest::from_bytes([byte; 32]), 7);
+    let mut layer = blob("application/vnd.oci.image.layer.v1.tar+zstd", 2);
+    layer.set_annotation("io.github.containers.zstd-chunked.manifest-position", "100:200:900:1");
+    let config = blob("application/vnd.oci.image.config.v1+json", 1);
+    Manifest::new(config.clone()).to_oci_with(vec![layer, blob("", 3)], config)
+}
+
+fn docker_manifest() -> Vec<u8> {
+    let text = String::from_utf8(manifest().to_bytes()).unwrap();
+    let text = text.replace("vnd.oci.image.manifest.v1", "vnd.docker.distribution.manifest.v2");
+    text.replace("vnd.oci.image.config.v1", "vnd.docker.container.image.v1").into_bytes()
+}
+
+fn index() -> Vec<u8> {
+    let mut index = oci::Index::default();
+    let mut entry = Descriptor::new("application/vnd.oci.image.manifest.v1+json", BlobDigest::from_bytes([5; 32]), 9);
+    entry.set_platform(&"linux/arm64/v8".parse().unwrap());
+    index.replace_tag(entry.clone(), Some("v1"));
+    index.replace_tag(entry, None);
+    index.to_bytes()
+}
+
+/// Content with and without a checksum, blocks of every type, several frames, and one that is skipped. The first byte is the
+/// size of the pieces.
+fn frames() -> Vec<u8> {
+    let zstd = |content: &[u8]| {
+        let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.include_checksum(true).unwrap();
+        std::io::Write::write_all(&mut encoder, content).unwrap();
+        encoder.finish().unwrap()
+    };
+    let run = [0x28, 0xb5, 0x2f, 0xfd, 0, 0, 2 | 3 << 3, 0, 0, b'r', 1 | 2 << 3, 0, 0, b'a', b'b'];
+    let skipped = [0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3];
+    [&[7][..], &zstd(b"content ".repeat(40).as_slice()), &run, &skipped, &zstd(b"")].concat()
 }
 
 fn headers() -> Vec<Header> {

@@ -8,6 +8,7 @@ use std::process::Command;
 use restrata::compression::Compression;
 use restrata::digest::DiffId;
 use restrata::oci::Descriptor;
+use restrata::progress::Progress;
 use restrata::sink::Sink;
 use restrata::source::{Image, Source};
 use tempfile::TempDir;
@@ -16,7 +17,7 @@ use tempfile::TempDir;
 fn write(root: &Path, destination: &str) -> Image {
     let source = Source::open(&format!("dir:{}", root.display()).parse().unwrap()).unwrap();
     let image = source.images(None).unwrap().remove(0);
-    let sink = Sink::create(&destination.parse().unwrap()).unwrap();
+    let sink = Sink::create(&destination.parse().unwrap(), &Progress::new()).unwrap();
     let mut layer = Vec::new();
     source.open_layer(&image.layers[0]).unwrap().read_to_end(&mut layer).unwrap();
     let mut blob = sink.blob().unwrap();
@@ -28,7 +29,12 @@ fn write(root: &Path, destination: &str) -> Image {
     let config = image.manifest.config().pointing_at("application/vnd.oci.image.config.v1+json", digest, size);
     let manifest = image.manifest.to_oci_with(vec![layer], config);
     let (digest, size) = sink.put_bytes(&manifest.to_bytes()).unwrap();
-    sink.commit(vec![Descriptor::new("application/vnd.oci.image.manifest.v1+json", digest, size)], None).unwrap();
+    sink.commit(
+        vec![Descriptor::new("application/vnd.oci.image.manifest.v1+json", digest, size)],
+        None,
+        &Progress::new(),
+    )
+    .unwrap();
     read(destination)
 }
 

@@ -25,6 +25,10 @@ impl Blob {
         self.span.len()
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Fills `out`. The caller has seen that the bytes are inside.
     pub fn read_exact_at(&self, out: &mut [u8], at: u64) -> Result<(), Error> {
         self.file.read_exact_at(out, self.span.start() + at).map_err(|error| self.error(error))

@@ -1,5 +1,7 @@
 //! A TOC entry and the tar header that it stands for, as podman compares them.
 
+use std::collections::BTreeMap;
+
 use crate::tar::{Header, Rewrite, Time, Xattr};
 
 /// Go's `time.Time{}`.
@@ -34,7 +36,9 @@ pub(super) fn differences(toc: &Header, tar: &Header) -> Vec<String> {
             out.push(format!("{field}: the TOC has {}, the tar {}", time(toc), time(tar)));
         }
     }
-    xattrs(&toc.xattrs, &tar.xattrs, &mut out);
+    if toc.xattrs != tar.xattrs {
+        xattrs(&toc.xattrs, &tar.xattrs, &mut out);
+    }
     out
 }
 
@@ -48,18 +52,21 @@ pub(super) fn refused(rewrite: Option<Rewrite>) -> Option<&'static str> {
 }
 
 fn xattrs(toc: &[Xattr], tar: &[Xattr], out: &mut Vec<String>) {
-    let missing = |from: &[Xattr], xattr: &Xattr| !from.iter().any(|other| other.name == xattr.name);
-    for xattr in toc {
-        match tar.iter().find(|other| other.name == xattr.name) {
-            None => out.push(format!("xattr {:?}: only the TOC has it", text(&xattr.name))),
-            Some(other) if other.value != xattr.value => {
-                out.push(format!("xattr {:?}: TOC and tar have different values", text(&xattr.name)));
+    // There can be tens of thousands.
+    let by_name =
+        |xattrs: &[Xattr]| xattrs.iter().map(|it| (it.name.clone(), it.value.clone())).collect::<BTreeMap<_, _>>();
+    let (toc, tar) = (by_name(toc), by_name(tar));
+    for (name, value) in &toc {
+        match tar.get(name) {
+            None => out.push(format!("xattr {:?}: only the TOC has it", text(name))),
+            Some(other) if other != value => {
+                out.push(format!("xattr {:?}: TOC and tar have different values", text(name)));
             }
             Some(_) => {}
         }
     }
-    let only_tar = tar.iter().filter(|xattr| missing(toc, xattr));
-    out.extend(only_tar.map(|xattr| format!("xattr {:?}: only the tar has it", text(&xattr.name))));
+    let only_tar = tar.keys().filter(|name| !toc.contains_key(*name));
+    out.extend(only_tar.map(|name| format!("xattr {:?}: only the tar has it", text(name))));
 }
 
 /// Zero in Go, 1970 and nothing are one for podman (`ensureTimePointersMatch`).

@@ -3,6 +3,9 @@
 /// Sentences of each sort that are kept: a broken TOC can have a million of them.
 const KEPT: usize = 50;
 
+/// Characters of a sentence that are kept: names and links from a layer can have a megabyte.
+const LENGTH: usize = 1000;
+
 #[derive(Debug, Default)]
 pub struct Findings {
     problems: Vec<String>,
@@ -14,7 +17,7 @@ impl Findings {
     /// What a client may stumble over.
     pub fn problem(&mut self, sentence: impl Into<String>) {
         if self.problems.len() < KEPT {
-            self.problems.push(sentence.into());
+            self.problems.push(shortened(sentence.into()));
         } else {
             self.more_problems += 1;
         }
@@ -22,7 +25,12 @@ impl Findings {
 
     /// What no client stumbles over. Callers count, so these are few.
     pub fn remark(&mut self, sentence: impl Into<String>) {
-        self.remarks.push(sentence.into());
+        self.remarks.push(shortened(sentence.into()));
+    }
+
+    /// True without a problem.
+    pub fn is_clean(&self) -> bool {
+        self.problems.is_empty()
     }
 
     /// Problems and remarks.
@@ -31,5 +39,28 @@ impl Findings {
             self.problems.push(format!("and {} more problems", self.more_problems));
         }
         (self.problems, self.remarks)
+    }
+}
+
+fn shortened(mut sentence: String) -> String {
+    if let Some((end, _)) = sentence.char_indices().nth(LENGTH) {
+        sentence.truncate(end);
+        sentence.push_str("...");
+    }
+    sentence
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sentences_keep_to_a_length() {
+        let mut findings = Findings::default();
+        findings.problem("é".repeat(1 << 20));
+        findings.remark("short");
+        let (problems, remarks) = findings.into_lists();
+        assert_eq!(problems, ["é".repeat(LENGTH) + "..."]);
+        assert_eq!(remarks, ["short"]);
     }
 }

@@ -2,14 +2,14 @@
 
 use std::io::{self, BufReader, Read};
 
-use super::blob::{Blob, BlobReader};
+use super::blob::Blob;
 use super::findings::Findings;
 use super::frame_header::{Block, Descriptor, MAGIC, START};
 use crate::codec::{FrameDecoder, FrameError, HashingReader, Sha256Stream};
 use crate::digest::{BlobDigest, DiffId};
 use crate::error::Error;
 use crate::limits;
-use crate::progress::Progress;
+use crate::progress::{Progress, SizeLimit, Stop, TooLarge, Watched};
 use crate::span::Span;
 use crate::toc::{SKIPPABLE_HEADER, skippable_len};
 
@@ -17,7 +17,7 @@ use crate::toc::{SKIPPABLE_HEADER, skippable_len};
 const PIECE: usize = 1 << 20;
 
 /// Where the frames lie.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Frames {
     /// First bytes of frames with content, ascending.
     pub starts: Vec<u64>,
@@ -39,28 +39,104 @@ impl Frames {
     }
 }
 
+/// What a walk looks at as it goes.
+#[derive(Clone, Copy)]
+pub(super) struct Watch<'a> {
+    pub size: &'a SizeLimit,
+    pub progress: &'a Progress,
+}
+
+/// Why a walk ends without an answer.
+pub(super) enum Cause {
+    Error(Error),
+    Stop(Stop),
+}
+
+impl<E: Into<Error>> From<E> for Cause {
+    fn from(error: E) -> Self {
+        Self::Error(error.into())
+    }
+}
+
 /// Why the chain ends early.
 enum Broken {
     Io(io::Error),
     /// At the byte where the frame starts.
     At(u64, String),
+    Stop(Stop),
 }
 
 impl From<io::Error> for Broken {
     fn from(error: io::Error) -> Self {
-        Self::Io(error)
+        Stop::of(&error).map_or(Self::Io(error), Self::Stop)
     }
+}
+
+/// Why content is not handed on.
+enum Undecoded {
+    Fault(FrameError),
+    Stop(Stop),
+}
+
+impl From<FrameError> for Undecoded {
+    fn from(fault: FrameError) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// Sees the blob while it is walked.
+pub(super) trait Observer {
+    /// A frame with content or without, or the blob's end, is at this byte.
+    fn frame(&mut self, at: u64);
+    /// What the last frame holds, piece by piece.
+    fn content(&mut self, piece: &[u8]);
+}
+
+/// Looks away.
+impl Observer for () {
+    fn frame(&mut self, _: u64) {}
+    fn content(&mut self, _: &[u8]) {}
 }
 
 /// Walks the whole blob. `digest` and `diff_id` are what it should have.
 pub(super) fn walk(
     blob: &Blob,
-    digest: BlobDigest,
-    diff_id: Option<DiffId>,
+    (digest, diff_id): (BlobDigest, Option<DiffId>),
+    observer: &mut dyn Observer,
     findings: &mut Findings,
-    progress: &Progress,
-) -> Result<Frames, Error> {
-    let input = HashingReader::new(blob.reader(Span::between(0, blob.len())));
+    watch: Watch<'_>,
+) -> Result<Frames, Cause> {
+    let walked = walk_bytes(blob.reader(Span::between(0, blob.len())), (digest, diff_id), observer, findings, watch);
+    walked.map_err(|error| match error {
+        Unwalked::Io(error) => blob.error(error).into(),
+        Unwalked::Stop(stop) => Cause::Stop(stop),
+        Unwalked::Frame(error) => Cause::Error(error.into()),
+    })
+}
+
+/// Why bytes can't be walked.
+#[derive(Debug)]
+pub(super) enum Unwalked {
+    Io(io::Error),
+    Stop(Stop),
+    Frame(FrameError),
+}
+
+impl From<FrameError> for Unwalked {
+    fn from(error: FrameError) -> Self {
+        Self::Frame(error)
+    }
+}
+
+/// The same for a blob that need not be a file.
+pub(super) fn walk_bytes(
+    blob: impl Read,
+    (digest, diff_id): (BlobDigest, Option<DiffId>),
+    observer: &mut dyn Observer,
+    findings: &mut Findings,
+    watch: Watch<'_>,
+) -> Result<Frames, Unwalked> {
+    let input = HashingReader::new(watch.progress.watch(blob));
     let mut walker = Walker {
         input: BufReader::with_capacity(PIECE, input),
         at: 0,
@@ -68,10 +144,11 @@ pub(super) fn walk(
         pending: Vec::new(),
         tar: Some(Sha256Stream::new()),
         frames: Frames::default(),
+        observer,
         findings,
+        watch,
     };
     let chain = loop {
-        progress.check()?;
         match walker.frame() {
             Ok(true) => walker.frames.walked = walker.at,
             Ok(false) => break Ok(()),
@@ -80,14 +157,16 @@ pub(super) fn walk(
     };
     let whole = match chain {
         Ok(()) => true,
-        Err(Broken::Io(error)) => return Err(blob.error(error)),
+        Err(Broken::Io(error)) => return Err(Unwalked::Io(error)),
+        Err(Broken::Stop(stop)) => return Err(Unwalked::Stop(stop)),
         Err(Broken::At(at, reason)) => {
             walker.findings.problem(format!("byte {at}: {reason}; what follows can't be told"));
             false
         }
     };
     let Walker { mut input, tar, frames, findings, .. } = walker;
-    io::copy(&mut input, &mut io::sink()).map_err(|error| blob.error(error))?;
+    let rest = io::copy(&mut input, &mut io::sink());
+    rest.map_err(|error| Stop::of(&error).map_or(Unwalked::Io(error), Unwalked::Stop))?;
     let found = input.into_inner().finish().map(BlobDigest::from_bytes);
     if let Some(found) = found.filter(|found| *found != digest) {
         findings.problem(format!("the blob is corrupt: the manifest says {digest}, its bytes have {found}"));
@@ -101,8 +180,8 @@ pub(super) fn walk(
     Ok(frames)
 }
 
-struct Walker<'a> {
-    input: BufReader<HashingReader<BlobReader<'a>>>,
+struct Walker<'a, R> {
+    input: BufReader<HashingReader<Watched<'a, R>>>,
     at: u64,
     decoder: FrameDecoder,
     /// Bytes of the frame that the decoder has not seen.
@@ -110,20 +189,23 @@ struct Walker<'a> {
     /// `None` once a frame did not decode.
     tar: Option<Sha256Stream>,
     frames: Frames,
+    observer: &'a mut dyn Observer,
     findings: &'a mut Findings,
+    watch: Watch<'a>,
 }
 
-impl Walker<'_> {
+impl<R: Read> Walker<'_, R> {
     /// False at the blob's end.
     fn frame(&mut self) -> Result<bool, Broken> {
         let start = self.at;
+        self.observer.frame(start);
         self.pending.clear();
         match self.read(4, start) {
             Err(Broken::At(..)) if self.at == start => return Ok(false),
             read => read?,
         }
         if self.frames.starts.len() + self.frames.skippable.len() >= limits::FRAMES {
-            return Err(Broken::At(start, format!("more than {} frames", limits::FRAMES)));
+            return Err(Broken::At(start, format!("expected at most {} frames, found more", limits::FRAMES)));
         }
         if self.pending == MAGIC {
             self.frames.starts.push(start);
@@ -153,7 +235,7 @@ impl Walker<'_> {
                 "the frame at byte {start} needs a window of {window} bytes: expected at most {most}, where decoders stop"
             ));
         }
-        let mut decoded = self.decoder.begin();
+        let mut decoded = self.decoder.begin().map_err(Undecoded::from);
         loop {
             let before = self.pending.len();
             self.read(3, start)?;
@@ -168,6 +250,9 @@ impl Walker<'_> {
             if self.pending.len() >= PIECE && decoded.is_ok() {
                 decoded = self.decode().map(drop);
             }
+            if let Err(Undecoded::Stop(stop)) = decoded {
+                return Err(Broken::Stop(stop));
+            }
             if decoded.is_err() {
                 self.pending.clear();
             }
@@ -177,7 +262,8 @@ impl Walker<'_> {
         let fault = match decoded {
             Ok(true) => return Ok(()),
             Ok(false) => FrameError::Truncated,
-            Err(fault) => fault,
+            Err(Undecoded::Fault(fault)) => fault,
+            Err(Undecoded::Stop(stop)) => return Err(Broken::Stop(stop)),
         };
         self.tar = None;
         self.findings.problem(format!("the frame at bytes {start} to {} does not decode: {fault}", self.at));
@@ -185,14 +271,18 @@ impl Walker<'_> {
     }
 
     /// True when the frame is at its end.
-    fn decode(&mut self) -> Result<bool, FrameError> {
+    fn decode(&mut self) -> Result<bool, Undecoded> {
         let pending = std::mem::take(&mut self.pending);
-        let tar = &mut self.tar;
+        let Self { tar, watch, observer, .. } = self;
+        // A few bytes can stand for gigabytes.
         let done = self.decoder.push(&pending, |content| {
+            watch.progress.check().map_err(|interrupted| Undecoded::Stop(Stop::Interrupted(interrupted)))?;
+            watch.size.take(content.len() as u64).map_err(|error: TooLarge| Undecoded::Stop(Stop::TooLarge(error)))?;
             if let Some(tar) = tar {
                 tar.update(content);
             }
-            Ok::<(), FrameError>(())
+            observer.content(content);
+            Ok(())
         });
         self.pending = pending;
         self.pending.clear();

@@ -12,7 +12,9 @@ use crate::codec::{FrameDecoder, Sha256Stream};
 use crate::compression::Compression;
 use crate::digest::BlobDigest;
 use crate::error::Error;
+use crate::inventory::toc_reading_bytes;
 use crate::oci::Descriptor;
+use crate::progress::Progress;
 use crate::span::Span;
 use crate::toc::{
     ChunkedAnnotations, FOOTER_FRAME, PADDING, Positions, Toc, expect_footer, expect_frame, expect_inside, expect_zstd,
@@ -33,7 +35,23 @@ pub(super) fn read(
     blob: &Blob,
     frames: &Frames,
     findings: &mut Findings,
+    progress: &Progress,
 ) -> Result<Option<Index>, Error> {
+    let Some((annotations, is_first)) = place(descriptor, compression, blob, frames, findings)? else {
+        return Ok(None);
+    };
+    let toc = toc(&annotations, blob, is_first, findings, progress)?;
+    Ok(Some(Index { positions: annotations.positions, toc, is_first }))
+}
+
+/// The annotations, if a client can follow them, and whether the index stands at the front.
+pub(super) fn place(
+    descriptor: &Descriptor,
+    compression: Compression,
+    blob: &Blob,
+    frames: &Frames,
+    findings: &mut Findings,
+) -> Result<Option<(ChunkedAnnotations, bool)>, Error> {
     if let Err(fault) = expect_zstd(compression, &descriptor.media_type) {
         findings.problem(fault.to_string());
     }
@@ -59,8 +77,7 @@ pub(super) fn read(
              which podman fails"
         ));
     }
-    let toc = toc(&annotations, blob, is_first, findings)?;
-    Ok(Some(Index { positions, toc, is_first }))
+    Ok(Some((annotations, is_first)))
 }
 
 /// True when a client can read the part.
@@ -77,6 +94,12 @@ fn inside(part: &'static str, span: Span, blob: &Blob, frames: &Frames, findings
         findings.problem(fault.to_string());
     }
     true
+}
+
+/// Bytes of the uncompressed TOC, as the annotations say.
+pub(super) fn toc_bytes(descriptor: &Descriptor) -> Option<u64> {
+    let annotations = ChunkedAnnotations::from_annotations(|key| descriptor.annotation(key)).ok()?;
+    annotations.map(|annotations| annotations.positions.toc_uncompressed)
 }
 
 fn footer(blob: &Blob, positions: &Positions, findings: &mut Findings) -> Result<(), Error> {
@@ -97,11 +120,12 @@ fn footer(blob: &Blob, positions: &Positions, findings: &mut Findings) -> Result
     Ok(())
 }
 
-fn toc(
+pub(super) fn toc(
     annotations: &ChunkedAnnotations,
     blob: &Blob,
     is_first: bool,
     findings: &mut Findings,
+    progress: &Progress,
 ) -> Result<Option<Toc>, Error> {
     let Positions { toc: span, toc_uncompressed, .. } = annotations.positions;
     let mut compressed = vec![0; usize::try_from(span.len()).map_err(|_| Error::Internal("a TOC above its limit"))?];
@@ -114,13 +138,17 @@ fn toc(
             annotations.toc_digest
         ));
     }
-    let mut json = Vec::new();
+    let mut json = Vec::with_capacity(toc_uncompressed as usize);
     if let Err(fault) = FrameDecoder::new()?.frame(&compressed, toc_uncompressed, &mut json) {
         findings.problem(format!("the TOC at byte {}: {fault}", span.start()));
         return Ok(None);
     }
     drop(compressed);
-    match Toc::parse(&json) {
+    let reading = toc_reading_bytes(&json);
+    progress.hold(reading)?;
+    let parsed = Toc::parse(&json);
+    progress.give_back(reading);
+    match parsed {
         Ok(toc) => {
             if is_first {
                 last_end(&json, findings);

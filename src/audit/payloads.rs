@@ -6,6 +6,7 @@ use super::frames::Frames;
 use crate::codec::{FrameDecoder, FrameError, Sha256Stream};
 use crate::digest::{ChunkDigest, FileDigest};
 use crate::error::Error;
+use crate::progress::Progress;
 use crate::span::Span;
 use crate::toc::{Chunk, ChunkKind, Payload, TocEntry};
 
@@ -15,13 +16,14 @@ const PIECE: u64 = 1 << 20;
 pub(super) struct Payloads<'a> {
     blob: &'a Blob,
     frames: &'a Frames,
+    progress: &'a Progress,
     decoder: FrameDecoder,
     buffer: Vec<u8>,
 }
 
 impl<'a> Payloads<'a> {
-    pub fn new(blob: &'a Blob, frames: &'a Frames) -> Result<Self, Error> {
-        Ok(Self { blob, frames, decoder: FrameDecoder::new()?, buffer: Vec::new() })
+    pub fn new(blob: &'a Blob, frames: &'a Frames, progress: &'a Progress) -> Result<Self, Error> {
+        Ok(Self { blob, frames, progress, decoder: FrameDecoder::new()?, buffer: Vec::new() })
     }
 
     /// Hands on the content piece by piece. False when something was wrong with it.
@@ -42,7 +44,9 @@ impl<'a> Payloads<'a> {
             }
             let size = chunk.map_or(entry.header.size, |chunk| chunk.size);
             let mut part = Part { chunk, size, found: 0, sum: chunk.map(|_| Sha256Stream::new()), nonzero: false };
+            let progress = self.progress;
             let decoded = self.decode(span, |piece| {
+                progress.check()?;
                 part.take(piece)?;
                 hash.update(piece);
                 content(piece);
@@ -81,7 +85,7 @@ impl<'a> Payloads<'a> {
     fn decode(
         &mut self,
         span: Span,
-        mut content: impl FnMut(&[u8]) -> Result<(), FrameError>,
+        mut content: impl FnMut(&[u8]) -> Result<(), Error>,
     ) -> Result<Result<(), FrameError>, Error> {
         self.decoder.begin()?;
         let (mut at, mut is_done) = (span.start(), true);
@@ -92,7 +96,8 @@ impl<'a> Payloads<'a> {
             at += len;
             match self.decoder.push(&self.buffer, &mut content) {
                 Ok(done) => is_done = done,
-                Err(fault) => return Ok(Err(fault)),
+                Err(Error::Frame(fault)) => return Ok(Err(fault)),
+                Err(error) => return Err(error),
             }
         }
         Ok(if is_done { Ok(()) } else { Err(FrameError::Truncated) })

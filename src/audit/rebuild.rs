@@ -14,7 +14,7 @@ use crate::digest::DiffId;
 use crate::error::Error;
 use crate::progress::Progress;
 use crate::tar::{Header, RawEntry, padding};
-use crate::toc::{Crc64, TarSplitItem, Toc};
+use crate::toc::{Crc64, Payload, TarSplitItem, Toc, TocEntry};
 
 /// Every payload is checked, whether tar-split names it or not.
 pub(super) fn rebuild(
@@ -25,29 +25,22 @@ pub(super) fn rebuild(
     findings: &mut Findings,
     progress: &Progress,
 ) -> Result<(), Error> {
-    let mut split = Split::open(blob, index.positions.tar_split)?;
-    let mut rebuild = Rebuild {
-        toc,
-        by_name: toc.entries.iter().enumerate().map(|(at, entry)| (entry.header.name.as_slice(), at)).collect(),
-        seen: vec![false; toc.entries.len()],
-        next: 0,
-        out_of_order: 0,
-        current: None,
-        padding: 0,
-        is_lost: false,
-        tar: Some(Sha256Stream::new()),
-        payloads: Payloads::new(blob, frames)?,
-        findings,
-    };
+    let mut split = Split::open(blob, index.positions.tar_split, progress)?;
+    let pairing = Pairing::new(toc, findings);
+    let payloads = Payloads::new(blob, frames, progress)?;
+    let mut rebuild = Rebuild { pairing, tar: Some(Sha256Stream::new()), payloads };
     let is_whole = loop {
         progress.check()?;
         match split.next() {
             Ok(None) => break true,
-            Ok(Some(TarSplitItem::Segment(bytes))) => rebuild.segment(&bytes),
+            Ok(Some(TarSplitItem::Segment(bytes))) => {
+                rebuild.push(&bytes);
+                rebuild.pairing.segment(&bytes);
+            }
             Ok(Some(TarSplitItem::File { name, size, crc64 })) => rebuild.file(&name, size, crc64, progress)?,
             Err(fault) => {
                 rebuild.tar = None;
-                rebuild.findings.problem(fault);
+                rebuild.pairing.findings.problem(fault);
                 break false;
             }
         }
@@ -56,7 +49,8 @@ pub(super) fn rebuild(
     split.finish(is_whole, index.positions.tar_split_uncompressed, toc.tar_split_digest, findings)
 }
 
-struct Rebuild<'a> {
+/// The TOC's entries and those of the tar-split, one beside the other.
+pub(super) struct Pairing<'a> {
     toc: &'a Toc,
     by_name: HashMap<&'a [u8], usize>,
     /// The entries that tar-split named.
@@ -70,21 +64,47 @@ struct Rebuild<'a> {
     padding: usize,
     /// A header could not be read: what follows can't be told apart, as podman can't.
     is_lost: bool,
+    pub findings: &'a mut Findings,
+}
+
+struct Rebuild<'a> {
+    pairing: Pairing<'a>,
     /// `None` when the tar can't be made.
     tar: Option<Sha256Stream>,
     payloads: Payloads<'a>,
-    findings: &'a mut Findings,
 }
 
-impl Rebuild<'_> {
-    fn push(&mut self, bytes: &[u8]) {
-        if let Some(tar) = &mut self.tar {
-            tar.update(bytes);
+/// What a file line says: the entry that it stands for.
+pub(super) enum Told<'a> {
+    /// No content follows.
+    Nothing,
+    Content(&'a TocEntry, &'a Payload),
+    /// Content follows that the TOC does not have.
+    Unknown,
+}
+
+impl<'a> Pairing<'a> {
+    pub fn new(toc: &'a Toc, findings: &'a mut Findings) -> Self {
+        Self {
+            toc,
+            by_name: toc.entries.iter().enumerate().map(|(at, entry)| (entry.header.name.as_slice(), at)).collect(),
+            seen: vec![false; toc.entries.len()],
+            next: 0,
+            out_of_order: 0,
+            current: None,
+            padding: 0,
+            is_lost: false,
+            findings,
         }
     }
 
-    fn segment(&mut self, bytes: &[u8]) {
-        self.push(bytes);
+    /// The entries that tar-split did not name.
+    pub fn unseen(&self) -> impl Iterator<Item = &'a TocEntry> {
+        let toc = self.toc;
+        toc.entries.iter().zip(&self.seen).filter(|(_, seen)| !**seen).map(|(entry, _)| entry)
+    }
+
+    pub fn segment(&mut self, bytes: &[u8]) {
         if self.is_lost {
             return;
         }
@@ -114,7 +134,7 @@ impl Rebuild<'_> {
             Err(fault) => {
                 self.findings
                     .problem(format!("{}: {fault} (of the segment); what follows can't be told", self.place()));
-                (self.is_lost, self.tar) = (true, None);
+                self.is_lost = true;
             }
         }
     }
@@ -153,15 +173,14 @@ impl Rebuild<'_> {
         }
     }
 
-    fn file(&mut self, name: &[u8], size: u64, crc64: Option<u64>, progress: &Progress) -> Result<(), Error> {
+    pub fn file(&mut self, name: &[u8], size: u64) -> Told<'a> {
         if self.is_lost {
-            return Ok(());
+            return Told::Unknown;
         }
         let shown = String::from_utf8_lossy(name);
         let Some((header, at)) = self.current.take() else {
             self.findings.problem(format!("tar-split: a file line for {shown:?} without a header before it"));
-            self.tar = None;
-            return Ok(());
+            return Told::Unknown;
         };
         if header.name != name || header.size != size {
             self.findings.problem(format!(
@@ -171,17 +190,44 @@ impl Rebuild<'_> {
             ));
         }
         if size == 0 {
-            return Ok(());
+            return Told::Nothing;
         }
         let toc = self.toc;
         let entry = at.and_then(|at| toc.entries.get(at));
-        let Some((entry, payload)) = entry.and_then(|entry| Some((entry, entry.payload.as_ref()?))) else {
-            self.tar = None;
-            return Ok(());
+        match entry.and_then(|entry| Some((entry, entry.payload.as_ref()?))) {
+            Some((entry, payload)) => Told::Content(entry, payload),
+            None => Told::Unknown,
+        }
+    }
+
+    /// Where in the tar-split a fault is: at or behind the entry read last.
+    fn place(&self) -> String {
+        match &self.current {
+            Some((header, _)) => format!("tar-split, entry {:?}", String::from_utf8_lossy(&header.name)),
+            None => format!("tar-split, behind {} entries", self.seen.iter().filter(|seen| **seen).count()),
+        }
+    }
+}
+
+impl Rebuild<'_> {
+    fn push(&mut self, bytes: &[u8]) {
+        if let Some(tar) = &mut self.tar {
+            tar.update(bytes);
+        }
+    }
+
+    fn file(&mut self, name: &[u8], size: u64, crc64: Option<u64>, progress: &Progress) -> Result<(), Error> {
+        let (entry, payload) = match self.pairing.file(name, size) {
+            Told::Nothing => return Ok(()),
+            Told::Content(entry, payload) => (entry, payload),
+            Told::Unknown => {
+                self.tar = None;
+                return Ok(());
+            }
         };
         let mut crc = Crc64::new();
         let tar = &mut self.tar;
-        let is_good = self.payloads.check(entry, payload, self.findings, |piece| {
+        let is_good = self.payloads.check(entry, payload, self.pairing.findings, |piece| {
             crc.update(piece);
             if let Some(tar) = tar {
                 tar.update(piece);
@@ -192,41 +238,39 @@ impl Rebuild<'_> {
             // The rebuilt tar is wrong for a reason that is told already.
             self.tar = None;
         } else if crc64.is_some_and(|expected| expected != crc.finish()) {
-            self.findings.problem(format!("entry {shown:?}: its content has another CRC-64 than the tar-split says"));
+            let shown = String::from_utf8_lossy(name);
+            let fault = format!("entry {shown:?}: its content has another CRC-64 than the tar-split says");
+            self.pairing.findings.problem(fault);
         }
         Ok(())
     }
 
     fn finish(mut self, is_whole: bool, diff_id: Option<DiffId>) -> Result<(), Error> {
-        let toc = self.toc;
-        for (entry, _) in toc.entries.iter().zip(&self.seen).filter(|(_, seen)| !**seen) {
-            if is_whole && !self.is_lost {
+        let pairing = &mut self.pairing;
+        for entry in pairing.unseen().collect::<Vec<_>>() {
+            if is_whole && !pairing.is_lost {
                 let name = String::from_utf8_lossy(&entry.header.name);
-                self.findings.problem(format!("entry {name:?} is in the TOC and not in the tar-split"));
+                pairing.findings.problem(format!("entry {name:?} is in the TOC and not in the tar-split"));
             }
             if let Some(payload) = &entry.payload {
-                self.payloads.check(entry, payload, self.findings, |_| {})?;
+                self.payloads.check(entry, payload, pairing.findings, |_| {})?;
             }
         }
-        if self.out_of_order > 0 {
-            self.findings
-                .remark(format!("{} entries stand in another order in the TOC than in the tar", self.out_of_order));
+        if pairing.out_of_order > 0 {
+            pairing
+                .findings
+                .remark(format!("{} entries stand in another order in the TOC than in the tar", pairing.out_of_order));
+        }
+        if pairing.is_lost {
+            self.tar = None;
         }
         let found = self.tar.take().map(|tar| DiffId::from_bytes(tar.finish()));
         match (diff_id, found) {
-            (Some(expected), Some(found)) if expected != found => self.findings.problem(format!(
+            (Some(expected), Some(found)) if expected != found => pairing.findings.problem(format!(
                 "the tar rebuilt from tar-split and TOC has the digest {found}: the config's DiffID is {expected}"
             )),
             _ => {}
         }
         Ok(())
-    }
-
-    /// Where in the tar-split a fault is: at or behind the entry read last.
-    fn place(&self) -> String {
-        match &self.current {
-            Some((header, _)) => format!("tar-split, entry {:?}", String::from_utf8_lossy(&header.name)),
-            None => format!("tar-split, behind {} entries", self.seen.iter().filter(|seen| **seen).count()),
-        }
     }
 }

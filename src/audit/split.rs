@@ -9,13 +9,14 @@ use crate::codec::HashingReader;
 use crate::digest::BlobDigest;
 use crate::error::Error;
 use crate::limits;
+use crate::progress::{Progress, Watched};
 use crate::span::Span;
 use crate::tar::{BLOCK, RawEntry, ScanError, Scanner, Step};
 use crate::toc::{TarSplitItem, TarSplitReader};
 
 const PIECE: usize = 256 << 10;
 
-type Input<'a> = BufReader<HashingReader<BlobReader<'a>>>;
+type Input<'a> = BufReader<HashingReader<Watched<'a, BlobReader<'a>>>>;
 
 pub(super) struct Split<'a> {
     blob: &'a Blob,
@@ -28,8 +29,8 @@ pub(super) struct Split<'a> {
 }
 
 impl<'a> Split<'a> {
-    pub fn open(blob: &'a Blob, span: Span) -> Result<Self, Error> {
-        let input = BufReader::with_capacity(PIECE, HashingReader::new(blob.reader(span)));
+    pub fn open(blob: &'a Blob, span: Span, progress: &'a Progress) -> Result<Self, Error> {
+        let input = BufReader::with_capacity(PIECE, HashingReader::new(progress.watch(blob.reader(span))));
         let mut json = zstd::stream::read::Decoder::with_buffer(input).map_err(|error| blob.error(error))?;
         json.window_log_max(limits::ZSTD_WINDOW_LOG).map_err(|error| blob.error(error))?;
         let (reader, items) = (TarSplitReader::new(), VecDeque::new());

@@ -9,18 +9,16 @@
 
 mod plain;
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use crate::audit::{Audited, Blob, Findings, Said, audit};
 use crate::digest::BlobDigest;
 use crate::error::Error;
-use crate::inventory::toc_entries;
+use crate::inventory::{held_bytes, toc_entries_noted};
 use crate::job::JobOptions;
 use crate::oci::{Descriptor, Platform, Reference};
-use crate::order::{Entry, broken_entry};
-use crate::progress::Progress;
+use crate::order::{Entry, OverlayMark, broken_entry};
+use crate::progress::{Progress, SizeLimit};
 use crate::source::{Image, Layer, Source};
+use crate::threads;
 use crate::toc::TOC_DIGEST;
 
 #[derive(Debug, Clone)]
@@ -79,7 +77,8 @@ pub fn check(
         Err(error) => return Err(error.into()),
     };
     let checked = images.iter().map(|image| {
-        let job = Job { source: &source, options: &options, progress };
+        progress.give_all_back();
+        let job = Job { source: &source, options: &options, progress, size: &progress.size_limit() };
         Ok(CheckedImage { platform: image.platform.clone(), layers: job.layers(image)? })
     });
     let images = checked.collect::<Result<_, Error>>()?;
@@ -92,37 +91,18 @@ struct Job<'a> {
     source: &'a Source,
     options: &'a JobOptions,
     progress: &'a Progress,
+    size: &'a SizeLimit,
 }
 
 impl Job<'_> {
     /// Several layers at once, since each is one thread's work.
     fn layers(&self, image: &Image) -> Result<Vec<CheckedLayer>, Error> {
         self.progress.add_layers(image.layers.len() as u64);
-        let next = AtomicUsize::new(0);
-        let done: Vec<Mutex<Option<Result<Looked, Error>>>> = image.layers.iter().map(|_| Mutex::default()).collect();
-        let work = || {
-            while let Some((layer, slot)) = take(&next, &image.layers, &done) {
-                let result = self.layer(layer);
-                if result.is_err() {
-                    next.store(done.len(), Ordering::Relaxed);
-                }
-                self.progress.layer_read();
-                if let Ok(mut slot) = slot.lock() {
-                    *slot = Some(result);
-                }
-            }
-        };
-        std::thread::scope(|scope| {
-            for _ in 0..self.options.threads.clamp(1, image.layers.len().max(1)) {
-                scope.spawn(work);
-            }
-        });
-        let results: Vec<_> = done.into_iter().map(|slot| slot.into_inner().ok().flatten()).collect();
-        // A layer that was not begun says nothing; the error that stopped the others does.
-        if results.iter().flatten().all(Result::is_ok) && results.iter().any(Option::is_none) {
-            return Err(Error::Internal("a layer was not checked"));
-        }
-        let looked = results.into_iter().flatten().collect::<Result<Vec<_>, _>>()?;
+        let looked = threads::each(self.options.threads, image.layers.len(), |index| {
+            let looked = self.layer(&image.layers[index]);
+            self.progress.layer_read();
+            looked
+        })?;
         let (mut checked, entries): (Vec<_>, Vec<_>) = looked.into_iter().unzip();
         extracted(&mut checked, &entries);
         Ok(checked)
@@ -174,7 +154,7 @@ impl Job<'_> {
         findings: &mut Findings,
     ) -> Result<Option<Vec<Entry>>, Error> {
         let said = Said { descriptor, compression: layer.compression, diff_id: layer.diff_id };
-        let Audited { is_first, frames, largest_gap, toc } = audit(said, blob, findings, self.progress)?;
+        let Audited { is_first, frames, largest_gap, toc } = audit(said, blob, findings, self.size, self.progress)?;
         (checked.frames, checked.largest_gap) = (frames, largest_gap);
         checked.kind = match is_first {
             Some(true) => "zstd:chunked, index first",
@@ -182,7 +162,10 @@ impl Job<'_> {
             None => "zstd:chunked",
         };
         checked.entries = toc.as_ref().map_or(0, |toc| toc.entries.len() as u64);
-        Ok(toc.as_ref().map(toc_entries))
+        let (entries, notes) = toc.as_ref().map(toc_entries_noted).unzip();
+        notes.into_iter().flatten().for_each(|note: String| findings.remark(note));
+        self.progress.hold(entries.as_deref().map_or(0, held_bytes))?;
+        Ok(entries)
     }
 }
 
@@ -191,15 +174,20 @@ type Looked = (CheckedLayer, Option<Vec<Entry>>);
 
 /// What stands above a layer that can't be read can't be judged.
 fn extracted(checked: &mut [CheckedLayer], entries: &[Option<Vec<Entry>>]) {
+    for (checked, entries) in checked.iter_mut().zip(entries) {
+        let marked = entries.iter().flatten().find(|entry| entry.overlay != OverlayMark::None);
+        checked.remarks.extend(marked.map(|entry| {
+            format!(
+                "{} has something that overlayfs takes for its own (trusted.overlay.*, user.overlay.*, a device 0:0): \
+                 clients differ in what they show there",
+                entry.path
+            )
+        }));
+    }
     let readable: Vec<&[Entry]> = entries.iter().map_while(Option::as_deref).collect();
     if let Some((layer, broken)) = broken_entry(&readable) {
         checked[layer].problems.push(broken.to_string());
     }
-}
-
-fn take<'a, T>(next: &AtomicUsize, layers: &'a [Layer], done: &'a [T]) -> Option<(&'a Layer, &'a T)> {
-    let index = next.fetch_add(1, Ordering::Relaxed);
-    layers.get(index).zip(done.get(index))
 }
 
 /// A docker-archive stores the tar itself, whose digest is the DiffID.

@@ -34,7 +34,14 @@ impl Job<'_> {
             verified: layer.descriptor.as_ref().map(|descriptor| descriptor.digest),
             diff_id: layer.diff_id,
         };
-        let how = unpack::Options { level: None, known: &Known::default(), expect_known: false, threads: 1 };
+        let how = unpack::Options {
+            level: None,
+            known: &Known::default(),
+            expect_known: false,
+            threads: 1,
+            drop_xattrs: &[],
+            size: self.size,
+        };
         match unpack(vec![input], &spool, how, self.progress) {
             Ok(layers) => {
                 let unpacked = layers.into_iter().next().ok_or(Error::Internal("a layer was not unpacked"))?;
@@ -51,7 +58,7 @@ impl Job<'_> {
             }
             Err((_, source)) => {
                 let reference = self.source.reference().to_string();
-                Err(Error::Unpack { reference, layer: checked.digest.to_string(), source })
+                Err(Error::unpack(reference, checked.digest.to_string(), source))
             }
         }
     }

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use restrata::inventory::XattrGlob;
 use restrata::job::JobOptions;
 use restrata::oci::{Platform, Reference, Transport};
 use restrata::order::layers::Prune;
 use restrata::pack::IndexPlace;
+use restrata::progress::Progress;
 use restrata::rechunk::Effort;
 use restrata::spool;
 use restrata::verify::Ignore;
@@ -62,6 +64,9 @@ pub enum Command {
     /// Show an image's layers, their indexes and its biggest files
     #[command(long_about = help::INSPECT, after_help = help::INSPECT_EXAMPLES)]
     Inspect(Inspect),
+    /// Remove blobs of a layout that no image in it needs
+    #[command(long_about = help::PRUNE, after_help = help::PRUNE_EXAMPLES)]
+    Prune(super::prune::Prune),
     /// Print completions for a shell
     #[command(after_help = help::COMPLETIONS_EXAMPLES)]
     Completions {
@@ -167,6 +172,12 @@ pub struct Verify {
     #[arg(long)]
     pub all: bool,
 
+    /// Leave xattrs with names like this one out of the comparison; repeat for more
+    ///
+    /// What rechunk left out with --drop-xattr is named here in the same words.
+    #[arg(long, value_name = "GLOB", value_parser = values::xattr)]
+    pub drop_xattr: Vec<XattrGlob>,
+
     #[command(flatten)]
     pub choice: Choice,
     #[command(flatten)]
@@ -220,6 +231,13 @@ pub struct Resources {
     /// Directory for temporary files [default: $TMPDIR, else /var/tmp]
     #[arg(long, value_name = "DIR")]
     tmpdir: Option<PathBuf>,
+
+    /// Refuse an image that unpacks to more than this [default: 1TB]
+    ///
+    /// A layer of a few bytes can unpack to any number of bytes, and holes of sparse files are written out as zeros. The
+    /// layers of an image count together. 500GB, 1.5TiB and 4096 are understood.
+    #[arg(long, value_name = "SIZE", value_parser = values::size)]
+    max_size: Option<u64>,
 }
 
 impl Resources {
@@ -229,6 +247,13 @@ impl Resources {
             threads: self.threads.map_or_else(cores, usize::from),
             spool_dir: self.tmpdir.clone().unwrap_or_else(spool::default_dir),
         }
+    }
+
+    /// For a job with these resources.
+    pub fn progress(&self) -> Progress {
+        let progress = Progress::new();
+        self.max_size.into_iter().for_each(|bytes| progress.set_max_size(bytes));
+        progress
     }
 }
 

@@ -20,6 +20,7 @@ Examples:
   restrata history oci:images:v1 oci:images:v2 oci:images:v3
   restrata check oci:images:v2
   restrata inspect oci:images:v2
+  restrata prune oci:images
 "
     };
 }
@@ -168,6 +169,23 @@ Examples:
   restrata inspect oci:images:v2
   restrata inspect docker-archive:new.tar --platform linux/amd64
   restrata inspect oci:images:v2 --format json | jq '.images[0].layers[].index'";
+
+pub const PRUNE: &str = "\
+Remove blobs of a layout that no image in it needs\n\n\
+A tag that moves to another image leaves the old image's blobs in the layout. This finds them: every blob that index.json \
+does not lead to, through indexes and manifests of any kind. What refers to a needed image (signatures, attestations) \
+stays. If one document can't be read, nothing is removed.\n\n\
+Without --force it only says what it would remove. It waits while another run moves its image into the layout, and \
+refuses to remove anything while one is at work.";
+
+pub const PRUNE_EXAMPLES: &str = "\
+Examples:
+  What is not needed any more, and how much it is:
+    restrata prune oci:images
+  Remove it:
+    restrata prune oci:images --force
+  In a script, the bytes alone:
+    restrata prune oci:images --format json | jq '.unneeded_bytes'";
 
 pub const COMPLETIONS_EXAMPLES: &str = "\
 Examples:

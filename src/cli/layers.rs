@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
+use restrata::inventory::XattrGlob;
 use restrata::oci::Reference;
 use restrata::order::layers::{Mtime, Options, Prune, Share};
 use restrata::tar::{TarPath, Time};
@@ -75,6 +76,20 @@ pub struct Layers {
     /// With a slash at the end, the directory itself stays.
     #[arg(long, value_name = "PATH", value_parser = OsStringValueParser::new().try_map(values::prune))]
     pub prune: Vec<Prune>,
+
+    /// Give this path and what is below it a layer of its own; repeat for more
+    ///
+    /// What changes there then comes in a layer that holds nothing else, also when it is small. Layers of --previous stay
+    /// as they are: what they show moves when it changes. Above --max-layers such layers are merged last.
+    #[arg(long, value_name = "PATH", value_parser = OsStringValueParser::new().try_map(values::path))]
+    pub own_layer: Vec<TarPath>,
+
+    /// Leave out xattrs with names like this one; repeat for more
+    ///
+    /// In GLOB, * stands for any text and ? for any character: security.selinux, user.*. verify has the same option, so
+    /// that the rest can be compared.
+    #[arg(long, value_name = "GLOB", value_parser = values::xattr)]
+    pub drop_xattr: Vec<XattrGlob>,
 }
 
 /// The variable of reproducible-builds.org.
@@ -101,6 +116,7 @@ impl Layers {
             max_layers: self.max_layers,
             purge: self.purge.clone(),
             prune: self.prune.clone(),
+            own_layers: self.own_layer.clone(),
             mtime: self.mtime.unwrap_or(Mtime::Previous),
             canonical: self.order == Order::Canonical,
         }

@@ -36,11 +36,12 @@ impl Meter {
     pub fn start(progress: Arc<Progress>, job: Job) -> Self {
         let (stop, stopped) = mpsc::channel();
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        let thread = match std::io::stderr().is_terminal() && !dumb {
-            true => thread::spawn(move || draw(&progress, job, &stopped)),
-            false => thread::spawn(move || log(&progress, job, &stopped)),
-        };
-        Self { stop: Some(stop), thread: Some(thread) }
+        let thread = thread::Builder::new().spawn(move || match std::io::stderr().is_terminal() && !dumb {
+            true => draw(&progress, job, &stopped),
+            false => log(&progress, job, &stopped),
+        });
+        // A job that can't have a thread more goes on without a meter.
+        Self { stop: Some(stop), thread: thread.ok() }
     }
 }
 

@@ -17,6 +17,7 @@ mod history;
 mod layers;
 mod manual;
 mod meter;
+mod prune;
 mod run;
 mod signals;
 mod values;

@@ -17,20 +17,25 @@ use restrata::inspect::inspect;
 use restrata::limits;
 use restrata::oci::Config;
 use restrata::progress::{Interrupted, Progress};
+use restrata::prune::prune;
 use restrata::rechunk::{Request, plan, rechunk};
 use restrata::report::{html, json, markdown, printable, text};
 use restrata::verify::{Ignore, verify};
 use rustix::fs::{Access, AtFlags, CWD, accessat};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::args::{Arguments, Check, Command, Format, Inspect, Rechunk, Verify};
 use super::diff::{Diff, DiffFormat};
 use super::history::{History, HistoryFormat};
 use super::meter::{Job, Meter};
+use super::prune::Prune;
 use super::{exit, manual, signals};
 
 /// Does what was asked; the exit code is 0 or what a check says.
 pub fn run(arguments: Arguments) -> anyhow::Result<u8> {
     let quiet = arguments.quiet;
+    signals::survive_file_size_limit()?;
+    allow_many_files();
     match arguments.command {
         Command::Rechunk(arguments) => run_rechunk(*arguments, quiet),
         Command::Verify(arguments) => run_verify(&arguments, quiet),
@@ -38,9 +43,17 @@ pub fn run(arguments: Arguments) -> anyhow::Result<u8> {
         Command::History(arguments) => run_history(arguments, quiet),
         Command::Check(arguments) => run_check(&arguments, quiet),
         Command::Inspect(arguments) => run_inspect(&arguments, quiet),
+        Command::Prune(arguments) => run_prune(&arguments, quiet),
         Command::Completions { shell } => print(&manual::completions(shell)?).map(|()| exit::DONE),
         Command::Man { dir } => manual::pages(&dir).map(|()| exit::DONE),
     }
+}
+
+/// An image may have thousands of layers, each an open file. Login shells often allow 1,024, and far more to whom asks.
+fn allow_many_files() {
+    let limit = getrlimit(Resource::Nofile);
+    // Where it can't be raised, a job that needs more says so.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
 fn run_rechunk(arguments: Rechunk, quiet: bool) -> anyhow::Result<u8> {
@@ -48,13 +61,13 @@ fn run_rechunk(arguments: Rechunk, quiet: bool) -> anyhow::Result<u8> {
         expect_writable(path).with_context(|| format!("the digest can't be written to {}", path.display()))?;
     }
     let (digestfile, format) = (arguments.digestfile.clone(), arguments.output.format);
-    let dry_run = arguments.dry_run;
+    let (dry_run, progress) = (arguments.dry_run, arguments.resources.progress());
     let config = arguments.edits.config.as_deref().map(config).transpose()?;
     let request = Request { config, ..request(arguments) };
     if dry_run {
-        return run_plan(&request, quiet, format);
+        return run_plan(&request, progress, quiet, format);
     }
-    let outcome = match beside(quiet, Job::Writes, |progress| rechunk(&request, progress)) {
+    let outcome = match beside(progress, quiet, Job::Writes, |progress| rechunk(&request, progress)) {
         Err(error) => return Err(refused(error, format)),
         Ok(outcome) => outcome,
     };
@@ -97,6 +110,7 @@ fn request(arguments: Rechunk) -> Request {
         epoch: arguments.layers.epoch,
         base: arguments.layers.base,
         keep_foreign: arguments.layers.keep_foreign,
+        drop_xattrs: arguments.layers.drop_xattr,
         labels: arguments.edits.label,
         annotations: arguments.edits.annotation,
         strict: arguments.strict,
@@ -106,8 +120,8 @@ fn request(arguments: Rechunk) -> Request {
 }
 
 /// A plan is all that was asked for, so quiet leaves out the notes alone.
-fn run_plan(request: &Request, quiet: bool, format: Format) -> anyhow::Result<u8> {
-    let planned = beside(quiet, Job::Reads, |progress| plan(request, progress))?;
+fn run_plan(request: &Request, progress: Progress, quiet: bool, format: Format) -> anyhow::Result<u8> {
+    let planned = beside(progress, quiet, Job::Reads, |progress| plan(request, progress))?;
     note_degraded(quiet, &planned.notes, &planned.degraded);
     answer(format, false, || text::plan(&planned), || json::plan(&planned))?;
     Ok(if request.strict && !planned.degraded.is_empty() { exit::NO } else { exit::DONE })
@@ -167,9 +181,12 @@ fn expect_writable(file: &Path) -> anyhow::Result<()> {
 fn run_verify(arguments: &Verify, quiet: bool) -> anyhow::Result<u8> {
     let (options, platform) = (arguments.resources.options(), arguments.choice.platform.as_ref());
     let pruned = arguments.prune.iter().cloned().map(Ignore::Pruned);
-    let ignore: Vec<Ignore> = arguments.ignore.iter().map(|&ignored| ignored.into()).chain(pruned).collect();
-    let verdict =
-        beside(quiet, Job::Reads, |progress| verify(&arguments.a, &arguments.b, platform, &ignore, options, progress))?;
+    let xattrs = arguments.drop_xattr.iter().cloned().map(Ignore::Xattr);
+    let ignored = arguments.ignore.iter().map(|&ignored| ignored.into());
+    let ignore: Vec<Ignore> = ignored.chain(pruned).chain(xattrs).collect();
+    let verdict = beside(arguments.resources.progress(), quiet, Job::Reads, |progress| {
+        verify(&arguments.a, &arguments.b, platform, &ignore, options, progress)
+    })?;
     note(quiet, &verdict.notes);
     let listing = if arguments.all { text::Listing::All } else { text::Listing::Short };
     let text = || text::verify(&verdict, listing);
@@ -180,8 +197,9 @@ fn run_verify(arguments: &Verify, quiet: bool) -> anyhow::Result<u8> {
 /// Quiet leaves out the notes, and the report unless it goes to a program; the exit code tells.
 fn run_diff(arguments: Diff, quiet: bool) -> anyhow::Result<u8> {
     let (format, limit) = (arguments.format, arguments.fail_above);
+    let progress = arguments.resources.progress();
     let request = arguments.request();
-    let outcome = beside(quiet, Job::Reads, |progress| diff(&request, progress))?;
+    let outcome = beside(progress, quiet, Job::Reads, |progress| diff(&request, progress))?;
     note(quiet, &outcome.notes);
     match format {
         DiffFormat::Json => print(&json::diff(&outcome))?,
@@ -204,8 +222,9 @@ fn run_diff(arguments: Diff, quiet: bool) -> anyhow::Result<u8> {
 
 fn run_history(arguments: History, quiet: bool) -> anyhow::Result<u8> {
     let format = arguments.format;
+    let progress = arguments.resources.progress();
     let request = arguments.request();
-    let outcome = beside(quiet, Job::Reads, |progress| history(&request, progress))?;
+    let outcome = beside(progress, quiet, Job::Reads, |progress| history(&request, progress))?;
     note(quiet, &outcome.notes);
     print(&match format {
         HistoryFormat::Text => text::history(&outcome),
@@ -217,7 +236,9 @@ fn run_history(arguments: History, quiet: bool) -> anyhow::Result<u8> {
 
 fn run_check(arguments: &Check, quiet: bool) -> anyhow::Result<u8> {
     let (options, platform) = (arguments.resources.options(), arguments.choice.platform.as_ref());
-    let report = beside(quiet, Job::Reads, |progress| check(&arguments.reference, platform, options, progress))?;
+    let progress = arguments.resources.progress();
+    let report =
+        beside(progress, quiet, Job::Reads, |progress| check(&arguments.reference, platform, options, progress))?;
     note(quiet, &report.notes);
     answer(arguments.output.format, quiet, || text::check(&report), || json::check(&report))?;
     Ok(if report.is_clean() { exit::DONE } else { exit::NO })
@@ -231,9 +252,22 @@ fn run_inspect(arguments: &Inspect, quiet: bool) -> anyhow::Result<u8> {
     Ok(exit::DONE)
 }
 
+fn run_prune(arguments: &Prune, quiet: bool) -> anyhow::Result<u8> {
+    let pruned =
+        beside(Progress::new(), quiet, Job::Reads, |progress| prune(&arguments.layout, arguments.force, progress))?;
+    note(quiet, &pruned.notes);
+    answer(arguments.output.format, quiet, || text::prune(&pruned), || json::prune(&pruned))?;
+    Ok(exit::DONE)
+}
+
 /// Runs a job that can take long: Ctrl-C stops it, a meter shows how far it is.
-fn beside<T>(quiet: bool, job: Job, work: impl FnOnce(&Progress) -> Result<T, Error>) -> anyhow::Result<T> {
-    let progress = Arc::new(Progress::new());
+fn beside<T>(
+    progress: Progress,
+    quiet: bool,
+    job: Job,
+    work: impl FnOnce(&Progress) -> Result<T, Error>,
+) -> anyhow::Result<T> {
+    let progress = Arc::new(progress);
     signals::cancel_on_signal(Arc::clone(&progress))?;
     let meter = (!quiet).then(|| Meter::start(Arc::clone(&progress), job));
     let result = work(&progress);

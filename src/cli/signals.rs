@@ -1,32 +1,55 @@
-//! Ctrl-C, SIGTERM and a terminal that goes away.
+//! Ctrl-C, SIGTERM, a terminal that goes away, and limits that would end the process by a signal.
 
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use restrata::progress::Progress;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use restrata::sink::exit_at_once;
+use restrata::threads::ThreadError;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 use super::exit;
 
-/// From now on the first signal cancels the job, which then unwinds and removes what it made; a second one ends
-/// the process at once. The thread waits as long as the process lives.
+/// What a job has to unwind. Its loops look at the flag, but one call of a compressor can take longer.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// A file above `ulimit -f` is then an error of the write, as a full disk is: the job can remove what it made.
+pub fn survive_file_size_limit() -> anyhow::Result<()> {
+    signal_hook::flag::register(SIGXFSZ, Arc::default()).context("signal handlers")?;
+    Ok(())
+}
+
+/// From now on the first signal cancels the job, which then unwinds and removes what it made. A second signal, or a job that
+/// is still there after a while, ends the process at once. The thread waits as long as the process lives.
 pub fn cancel_on_signal(progress: Arc<Progress>) -> anyhow::Result<()> {
     let mut wanted = vec![SIGINT, SIGTERM];
     if !is_ignored(SIGHUP) {
         wanted.push(SIGHUP);
     }
     let mut signals = Signals::new(wanted).context("signal handlers")?;
-    thread::spawn(move || {
+    let wait = move || {
         for _ in signals.forever() {
             if progress.is_cancelled() {
-                std::process::exit(exit::INTERRUPTED.into());
+                end();
             }
             progress.cancel();
+            // Without a thread the second signal ends it.
+            let _ = thread::Builder::new().spawn(|| {
+                thread::sleep(GRACE);
+                end()
+            });
         }
-    });
+    };
+    thread::Builder::new().spawn(wait).map_err(ThreadError::Start)?;
     Ok(())
+}
+
+fn end() -> ! {
+    super::run::say("restrata: error: interrupted");
+    exit_at_once(exit::INTERRUPTED.into())
 }
 
 /// Under nohup the signal was ignored before this process began, and shall stay so.

@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt as _;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use restrata::codec::Level;
+use restrata::inventory::{XattrGlob, XattrGlobError};
 use restrata::limits;
 use restrata::oci::{Platform, Reference, ReferenceError, Transport, Which};
 use restrata::order::cost::{Client, RegistryProfile};
@@ -44,6 +45,18 @@ pub fn destination(text: &str) -> Result<Reference, String> {
     }
 }
 
+/// All of a layout.
+pub fn layout(text: &str) -> Result<Reference, String> {
+    let reference = reference(text)?;
+    match (reference.transport(), reference.which()) {
+        (Transport::Oci, None) => Ok(reference),
+        (Transport::Oci, Some(_)) => {
+            Err("expected oci:DIR without a tag: blobs belong to all images of a layout".to_owned())
+        }
+        _ => Err("expected a layout in a directory, oci:DIR".to_owned()),
+    }
+}
+
 pub fn platform(text: &str) -> Result<Platform, String> {
     text.parse()
         .map_err(|_| "expected OS/ARCH or OS/ARCH/VARIANT\nhint: such as linux/amd64 or linux/arm64/v8".to_owned())
@@ -67,6 +80,10 @@ pub fn ranges(text: &str) -> Result<usize, String> {
 pub fn threads(text: &str) -> Result<u16, String> {
     let number = text.parse().ok().filter(|threads| (1..=1024).contains(threads));
     number.ok_or_else(|| "expected a whole number from 1 to 1024".to_owned())
+}
+
+pub fn xattr(text: &str) -> Result<XattrGlob, String> {
+    text.parse().map_err(|error: XattrGlobError| format!("{error}\nhint: such as security.selinux or 'user.*'"))
 }
 
 /// Percent with two digits behind the point at most.

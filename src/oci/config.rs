@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{OciError, Platform, json};
+use super::{OciError, Platform, json, known};
 use crate::digest::DiffId;
 use crate::limits;
 use crate::tar::Time;
@@ -20,7 +20,7 @@ pub struct Config {
 impl Config {
     /// `what` names the config in messages.
     pub fn parse(bytes: &[u8], what: &str) -> Result<Self, OciError> {
-        let value = json::object(bytes, what)?;
+        let value = json::object(bytes, &known::CONFIG, what)?;
         let rootfs = value.get("rootfs");
         let rootfs =
             rootfs.and_then(Value::as_object).ok_or_else(|| json::wrong(what, "rootfs", "an object", rootfs))?;

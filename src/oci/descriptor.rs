@@ -82,6 +82,32 @@ impl Descriptor {
         }
     }
 
+    /// The same with nothing but the media type, the digest, the size and the annotations that `keeps` says, in their
+    /// order; and the names of what was left out.
+    pub fn only(&self, keeps: impl Fn(&str, &str) -> bool) -> (Self, Vec<String>) {
+        let mut out = Vec::new();
+        let mut kept = self.clone();
+        kept.raw.retain(|key, value| match key.as_str() {
+            "mediaType" | "digest" | "size" => true,
+            "annotations" => {
+                let Some(annotations) = value.as_object_mut() else { return false };
+                annotations.retain(|key, value| {
+                    let is_kept = value.as_str().is_some_and(|value| keeps(key, value));
+                    if !is_kept {
+                        out.push(format!("the annotation {:?}", json::excerpt(key)));
+                    }
+                    is_kept
+                });
+                !annotations.is_empty()
+            }
+            other => {
+                out.push(format!("{:?}", json::excerpt(other)));
+                false
+            }
+        });
+        (kept, out)
+    }
+
     /// The same entry for another blob: annotations, platform and unknown fields stay.
     pub fn pointing_at(&self, media_type: &str, digest: BlobDigest, size: u64) -> Self {
         let mut raw = self.raw.clone();
@@ -135,6 +161,23 @@ mod tests {
         assert_eq!(value["size"], 9);
         assert!(value.get("data").is_none());
         assert_eq!(value["platform"]["variant"], "v8");
+    }
+
+    #[test]
+    fn leaves_out_what_is_not_named() {
+        let mut value = sample();
+        value["annotations"] = json!({"b": "2", "x": "1", "c": 3, "a": "1"});
+        value["urls"] = json!(["http://x"]);
+        let descriptor = Descriptor::parse(&value, "m", "layers[0]").unwrap();
+        let (only, out) = descriptor.only(|key, _| ["a", "b", "c"].contains(&key));
+        let digest = &value["digest"];
+        let expected = format!(
+            r#"{{"mediaType":"application/vnd.docker.image.rootfs.diff.tar.gzip","size":3,"digest":{digest},"annotations":{{"b":"2","a":"1"}}}}"#
+        );
+        assert_eq!(only.to_value().to_string(), expected);
+        assert_eq!(out, ["\"future\"", "the annotation \"x\"", "the annotation \"c\"", "\"data\"", "\"urls\""]);
+        let (only, _) = descriptor.only(|_, _| false);
+        assert!(only.to_value().get("annotations").is_none());
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! What can be wrong with a manifest, index or config; `what` names the document.
 
 use crate::digest::{BlobDigest, DigestError};
+use crate::json::KeyFault;
 
 #[derive(Debug, thiserror::Error)]
 pub enum OciError {
     #[error("{what}: expected JSON: {source}")]
     Json { what: String, source: serde_json::Error },
+    #[error("{what}: {place}: {fault}")]
+    Key { what: String, place: String, fault: Box<KeyFault> },
     #[error("{what}: {field}: expected {expected}, found {found}")]
     Field { what: String, field: String, expected: &'static str, found: String },
     #[error("{what}: {field}: {source}")]
@@ -41,6 +44,7 @@ impl OciError {
             Self::Digest { source, .. } => matches!(source, DigestError::Hex { .. }),
             Self::Schema1 { .. } | Self::Artifact { .. } | Self::Layer { .. } | Self::Platform { .. } => false,
             Self::Json { .. }
+            | Self::Key { .. }
             | Self::Field { .. }
             | Self::MediaType { .. }
             | Self::Ambiguous { .. }

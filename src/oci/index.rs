@@ -3,7 +3,7 @@
 use oci_spec::image::{ANNOTATION_REF_NAME, MediaType};
 use serde_json::{Map, Value};
 
-use super::{Descriptor, OciError, Platform, json};
+use super::{Descriptor, OciError, Platform, json, known};
 use crate::limits;
 
 /// The content of a layout's `oci-layout` file.
@@ -11,7 +11,7 @@ pub const LAYOUT_FILE: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 
 /// Fails for every layout version but the only one there is.
 pub fn check_layout_file(bytes: &[u8], what: &str) -> Result<(), OciError> {
-    let map = json::object(bytes, what)?;
+    let map = json::object(bytes, &known::LAYOUT, what)?;
     match json::string(&map, "imageLayoutVersion", what)? {
         "1.0.0" => Ok(()),
         _ => Err(OciError::Field {
@@ -41,7 +41,7 @@ impl Default for Index {
 impl Index {
     /// `what` names the index in messages.
     pub fn parse(bytes: &[u8], what: &str) -> Result<Self, OciError> {
-        Self::from_map(json::object(bytes, what)?, what)
+        Self::from_map(json::object(bytes, &known::DOCUMENT, what)?, what)
     }
 
     pub(super) fn from_map(value: Map<String, Value>, what: &str) -> Result<Self, OciError> {

@@ -3,14 +3,44 @@
 use serde_json::{Map, Value};
 
 use super::OciError;
+use crate::json::{KeyError, Known, check};
+use crate::limits;
 
-/// Parses a document whose top is an object; `what` is for messages.
-pub(super) fn object(bytes: &[u8], what: &str) -> Result<Map<String, Value>, OciError> {
+/// Parses a document whose top is an object with keys that every client reads alike; `what` is for messages.
+pub(super) fn object(bytes: &[u8], known: &'static Known, what: &str) -> Result<Map<String, Value>, OciError> {
+    let (found, limit) = (json_values(bytes), limits::JSON_VALUES);
+    if found > limit {
+        return Err(OciError::TooMany { what: what.to_owned(), field: "all lists and objects together", limit, found });
+    }
+    check_keys(bytes, known, what)?;
     let value = serde_json::from_slice(bytes).map_err(|source| OciError::Json { what: what.to_owned(), source })?;
     match value {
         Value::Object(map) => Ok(map),
         other => Err(wrong(what, "the document", "an object", Some(&other))),
     }
+}
+
+/// Fails for a document that clients read in different ways.
+pub fn check_keys(bytes: &[u8], known: &'static Known, what: &str) -> Result<(), OciError> {
+    check(bytes, known).map_err(|error| match error {
+        KeyError::Syntax(source) => OciError::Json { what: what.to_owned(), source },
+        KeyError::Key { place, fault } => OciError::Key { what: what.to_owned(), place, fault: Box::new(fault) },
+    })
+}
+
+/// Values in a document, keys included, before any memory is spent on them.
+pub fn json_values(bytes: &[u8]) -> usize {
+    let (mut count, mut in_string, mut is_escaped) = (1, false, false);
+    for byte in bytes {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = in_string,
+            b'"' => in_string = !in_string,
+            b',' | b':' | b'[' | b'{' if !in_string => count += 1,
+            _ => {}
+        }
+    }
+    count
 }
 
 pub(super) fn string<'a>(map: &'a Map<String, Value>, key: &str, what: &str) -> Result<&'a str, OciError> {
@@ -112,4 +142,19 @@ pub(super) fn set_media_type(map: &mut Map<String, Value>, media_type: &str) {
 /// Enough of a text from outside to recognise it.
 pub(super) fn excerpt(text: &str) -> String {
     text.chars().take(100).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_counted_outside_of_strings() {
+        for (text, count) in [("0", 1), ("[]", 2), ("[0,0]", 3), (r#"{"a":",,[\"{,","b":[1]}"#, 6)] {
+            assert_eq!(json_values(text.as_bytes()), count, "{text}");
+        }
+        let zeros = format!(r#"{{"a":[{}0]}}"#, "0,".repeat(limits::JSON_VALUES));
+        let error = object(zeros.as_bytes(), &super::super::known::CONFIG, "config x").unwrap_err().to_string();
+        assert!(error.starts_with("config x: expected at most 1048576 entries in all lists"), "{error}");
+    }
 }

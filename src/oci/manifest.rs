@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use oci_spec::image::MediaType;
 
 use super::media::{self, DocumentType};
-use super::{Descriptor, Index, OciError, json};
+use super::{Descriptor, Index, OciError, json, known};
 use crate::limits;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub enum Document {
 impl Document {
     /// `declared` is the media type that led here (empty when none did), `what` names the document in messages.
     pub fn parse(bytes: &[u8], declared: &str, what: &str) -> Result<Self, OciError> {
-        let value = json::object(bytes, what)?;
+        let value = json::object(bytes, &known::DOCUMENT, what)?;
         match document_type(&value, declared, what)? {
             DocumentType::Index => Index::from_map(value, what).map(Self::Index),
             DocumentType::Manifest(kind) => Manifest::from_map(value, kind, what).map(Self::Manifest),

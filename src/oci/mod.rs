@@ -3,9 +3,12 @@
 mod config;
 mod descriptor;
 mod error;
+#[doc(hidden)]
+pub mod fuzz;
 mod given;
 mod index;
 mod json;
+mod known;
 mod manifest;
 mod media;
 mod platform;
@@ -15,6 +18,9 @@ pub use config::Config;
 pub use descriptor::Descriptor;
 pub use error::OciError;
 pub use index::{Index, IndexEntry, LAYOUT_FILE, check_layout_file};
+pub use json::check_keys;
+pub(crate) use json::json_values;
+pub use known::DOCKER_ARCHIVE;
 pub use manifest::{Document, Manifest, ManifestKind};
 pub use media::{layer_compression, may_be_manifest};
 pub use platform::Platform;

@@ -2,7 +2,7 @@
 //!
 //! Chunks cost bytes in every pull of the layer: each has a row in the TOC, and small frames compress worse. They pay
 //! for a file of which the previous image has a good part in chunks, and for one that changes with every version, such
-//! as a package database: cut today, it can be reused in part tomorrow (docs/layers.md has the measurements).
+//! as a package database: cut today, it can be reused in part tomorrow (docs/benchmarks.md has the measurements).
 
 use foldhash::HashSet;
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::cost::{PullFile, PullIndex, PullLayer, ThinVec};
-use super::{Entry, LayerPlan, Place, Plan, Role, State, Traits, Written};
+use super::{Entry, LayerPlan, OverlayMark, Place, Plan, Role, State, Traits, Written};
 use crate::digest::{BlobDigest, FileDigest};
 use crate::span::Span;
 use crate::tar::{EntryKind, TarPath, Time};
@@ -40,7 +40,7 @@ fn entry(written: &Written, layers: &[&[Entry]]) -> Entry {
                     ..named.clone()
                 },
             };
-            Entry { mtime: mtime.unwrap_or(entry.mtime), ..entry }
+            Entry { mtime: mtime.unwrap_or(entry.mtime), overlay: OverlayMark::None, ..entry }
         }
         Written::Implied { path, mtime } => Entry { mtime: *mtime, ..bare(path, EntryKind::Dir) },
         Written::Whiteout(path) => bare(path, EntryKind::Regular),
@@ -49,7 +49,7 @@ fn entry(written: &Written, layers: &[&[Entry]]) -> Entry {
 
 fn bare(path: &TarPath, kind: EntryKind) -> Entry {
     let (traits, mtime) = (Traits::IMPLIED, Time::default());
-    Entry { path: path.clone(), kind, target: None, content: None, traits, mtime }
+    Entry { path: path.clone(), kind, target: None, content: None, traits, mtime, overlay: OverlayMark::None }
 }
 
 /// An entry, as far as bytes go.

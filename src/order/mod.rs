@@ -6,7 +6,10 @@
 //! slowly; SipHash, which withstands that, took a third of all planning.
 //!
 //! - `normalise`: a layer's entries as a client would end up with them: the last of several wins.
+//! - [`OverlayMark`]: what overlayfs takes for its own.
+//! - [`readings`]: where clients show an image differently.
 //! - `paths`: paths as numbers, so that trees are arrays.
+//! - [`extract`]: where a client puts a layer's entries, and whose files its hard links are.
 //! - [`broken_entry`]: what no client can extract.
 //! - [`Previous`]: what clients have.
 //! - `sequence`: the order inside a layer, against that.
@@ -15,6 +18,7 @@
 //! - [`chunking`]: which files are cut into chunks.
 //! - [`cost`]: what a pull moves.
 //! - [`forecast`]: layers of a plan as clients would see them.
+//! - [`ImpliedDirs`]: what directories without an entry take.
 //! - [`changes`]: what is new to clients that have an older image, and what they pull for nothing.
 //! - [`layouts`]: what other layouts of a sequence of images would cost.
 
@@ -22,20 +26,28 @@ mod broken;
 pub mod changes;
 pub mod chunking;
 pub mod cost;
+mod extract;
 mod forecast;
+mod implied;
 pub mod layers;
 pub mod layouts;
 mod normalise;
+mod overlay;
 mod paths;
 mod plan;
 mod previous;
+mod readings;
 mod sequence;
 pub mod tree;
 
 pub use broken::{BrokenEntry, broken_above, broken_alone, broken_entry};
+pub use extract::{Extracted, Moved, extract, is_plain};
 pub use forecast::forecast;
+pub use implied::ImpliedDirs;
+pub use overlay::OverlayMark;
 pub use plan::{LayerPlan, Place, Plan, Reason, Role, State, Written};
 pub use previous::Previous;
+pub use readings::{Readings, readings};
 
 use sequence::{Below, sequence};
 
@@ -53,6 +65,7 @@ pub struct Entry {
     pub content: Option<Content>,
     pub traits: Traits,
     pub mtime: Time,
+    pub overlay: OverlayMark,
 }
 
 /// A regular file's content.

@@ -9,8 +9,8 @@ use foldhash::{HashSet, HashSetExt as _};
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as Slot;
 
-use super::Entry;
 use super::tree::{Whiteout, whiteout};
+use super::{Entry, OverlayMark, Traits};
 use crate::tar::{EntryKind, TarPath};
 
 /// A path by its place in a table, from 1.
@@ -36,6 +36,9 @@ pub(super) struct Step {
     pub kind: EntryKind,
     /// A hard link's target; `None` for one that no layer of the table has.
     pub target: Option<PathId>,
+    pub overlay: OverlayMark,
+    /// It says of a directory what clients make of one without an entry.
+    pub looks_implied: bool,
 }
 
 /// Every path that some layers have entries for, and the directories above, which need have none; each once.
@@ -142,7 +145,13 @@ impl Paths {
     pub fn steps(&self, entries: &[Entry], ids: &[PathId]) -> Vec<Step> {
         let step = |(entry, &path): (&Entry, &PathId)| {
             let target = entry.target.as_ref().and_then(|target| self.find(target));
-            Step { path, kind: entry.kind, target }
+            Step {
+                path,
+                kind: entry.kind,
+                target,
+                overlay: entry.overlay,
+                looks_implied: entry.traits == Traits::IMPLIED,
+            }
         };
         entries.iter().zip(ids).map(step).collect()
     }

@@ -126,6 +126,7 @@ mod tests {
             content: Some(content(n)),
             traits: Traits::from_digest([0; 32]),
             mtime: Time::default(),
+            overlay: crate::order::OverlayMark::None,
         };
         files.iter().map(entry).collect()
     }

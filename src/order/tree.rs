@@ -1,10 +1,15 @@
 //! Layers merged into the file system that a client mounts (OCI image spec, layer.md, "Applying Changesets").
 
-use super::normalise::{Role, Scratch, normalise};
+mod stack;
+#[cfg(test)]
+mod truths;
+
 use super::paths::{PathId, Paths, Step};
-use super::sequence::order_links;
+use super::readings::Watch;
 use super::{Entry, Place};
-use crate::tar::{EntryKind, TarPath};
+use crate::tar::TarPath;
+
+use stack::Stack;
 
 pub(super) const WHITEOUT: &[u8] = b".wh.";
 const OPAQUE: &[u8] = b".wh..wh..opq";
@@ -45,6 +50,8 @@ pub struct Node {
     /// inode are one file.
     pub inode: Place,
     pub is_dir: bool,
+    /// A directory as clients make one that has no entry.
+    pub looks_implied: bool,
 }
 
 /// What stands at a path.
@@ -88,11 +95,20 @@ pub(super) struct MergedTree<'p> {
 impl<'p> MergedTree<'p> {
     /// Bottom layer first.
     pub fn of(paths: &'p Paths, layers: impl IntoIterator<Item = Vec<Step>>) -> Self {
+        Self::watched(paths, layers, None).0
+    }
+
+    /// What the watch sees meanwhile is in it when all layers are in their places.
+    pub fn watched(
+        paths: &'p Paths,
+        layers: impl IntoIterator<Item = Vec<Step>>,
+        watch: Option<Watch>,
+    ) -> (Self, Option<Watch>) {
         let mut nodes = vec![None; paths.len()];
         nodes[Paths::ROOT.at()] = Some(Shown::Implied);
-        let mut stack = Stack { merged: Self { paths, nodes }, scratch: Scratch::new(paths), layers: 0 };
+        let mut stack = Stack::on(Self { paths, nodes }, watch);
         layers.into_iter().for_each(|steps| stack.add(&steps));
-        stack.merged
+        stack.finish()
     }
 
     pub fn shown(&self, path: PathId) -> Option<Shown> {
@@ -132,6 +148,16 @@ impl<'p> MergedTree<'p> {
         self.paths.below(dir).for_each(|path| self.nodes[path.at()] = None);
     }
 
+    /// Is something shown that the whiteout would hide?
+    pub fn has_for(&self, whiteout: &Whiteout) -> bool {
+        let (dir, itself) = match whiteout {
+            Whiteout::Path(hidden) => (hidden, self.paths.find(hidden)),
+            Whiteout::Opaque(dir) => (dir, None),
+            Whiteout::Reserved => return false,
+        };
+        itself.into_iter().chain(self.paths.below(dir)).any(|path| self.shown(path).is_some())
+    }
+
     fn insert(&mut self, path: PathId, node: Node) {
         if !node.is_dir {
             self.paths.below_id(path).for_each(|path| self.nodes[path.at()] = None);
@@ -140,81 +166,11 @@ impl<'p> MergedTree<'p> {
     }
 }
 
-/// A file system that layers are put on.
-struct Stack<'p> {
-    merged: MergedTree<'p>,
-    scratch: Scratch,
-    layers: u32,
-}
-
-impl Stack<'_> {
-    /// Puts a layer on top.
-    fn add(&mut self, steps: &[Step]) {
-        let paths = self.merged.paths;
-        let mut live = normalise(paths, steps, &mut self.scratch);
-        let (mut whiteouts, mut reserved) = (Vec::new(), Vec::new());
-        // Whiteouts hide lower layers only, wherever in the layer they stand.
-        live.retain(|live| {
-            let path = steps[live.index].path;
-            if paths.is_reserved(path) {
-                reserved.push(path);
-                return true;
-            }
-            let Some(whiteout) = whiteout(paths.name(path)) else { return true };
-            self.merged.hide(&whiteout);
-            whiteouts.push(path);
-            false
-        });
-        let written: Vec<Step> = live.iter().map(|live| live.as_written(steps)).collect();
-        let shown = written.iter().map(|step| step.path).filter(|path| !paths.is_reserved(*path));
-        self.make_way(shown.chain(whiteouts));
-        let layer = self.layers;
-        self.layers += 1;
-        let mut links = Vec::new();
-        for (live, step) in live.iter().zip(&written) {
-            let at = (layer, live.index as u32);
-            if step.kind == EntryKind::HardLink {
-                links.push((step.path, step.target, at));
-                continue;
-            }
-            let inode = match live.role {
-                Role::Heir(inode) => (layer, inode as u32),
-                Role::Itself | Role::LinkTo(_) => at,
-            };
-            self.merged.insert(step.path, Node { at, inode, is_dir: step.kind == EntryKind::Dir });
-        }
-        for (path, target, at) in order_links(links) {
-            // A link to nothing is an entry of its own, so that two images with one can still be compared.
-            let inode = target.and_then(|target| self.merged.get(target)).map_or(at, |target| target.inode);
-            self.merged.insert(path, Node { at, inode, is_dir: false });
-        }
-        // Links of their layer found them: AUFS keeps the files there that have several names.
-        reserved.into_iter().for_each(|path| self.merged.nodes[path.at()] = None);
-    }
-
-    /// A layer is unpacked into a directory of its own: where it has something below a path that it has no entry for,
-    /// that path becomes a directory, and hides what is no directory below, symbolic links too. A whiteout is such a
-    /// something.
-    ///
-    /// `written` are those that are left when the layer was unpacked.
-    fn make_way(&mut self, written: impl Iterator<Item = PathId>) {
-        for path in written {
-            let mut dir = self.merged.paths.parent(path);
-            while let Some(path) = dir.filter(|path| self.scratch.marks.mark(*path)) {
-                let shown = &mut self.merged.nodes[path.at()];
-                *shown = shown.filter(|shown| shown.is_dir()).or(Some(Shown::Implied));
-                dir = self.merged.paths.parent(path);
-            }
-        }
-        self.scratch.marks.clear();
-    }
-}
-
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
-    use crate::order::Traits;
-    use crate::tar::Time;
+    use crate::order::{OverlayMark, Traits};
+    use crate::tar::{EntryKind, Time};
 
     type Spec = (&'static str, EntryKind, &'static str);
 
@@ -232,6 +188,7 @@ pub(super) mod tests {
             content: None,
             traits: Traits::from_digest([0; 32]),
             mtime: Time::default(),
+            overlay: OverlayMark::None,
         }
     }
 

@@ -35,9 +35,9 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// `None` when there is no name, or no room for more.
+    /// `None` when there is no name, or one that is none, or no room for more.
     pub fn owner(&mut self, system: System, name: &[u8]) -> Option<OwnerId> {
-        if name.is_empty() {
+        if name.is_empty() || name.len() > limits::PACKAGE_NAME_BYTES {
             return None;
         }
         let key = (system, String::from_utf8_lossy(name).into_owned().into_boxed_str());

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
 use super::{Owner, System};
+use crate::limits::PACKAGE_NAME_BYTES;
 use crate::tar::{TarPath, Xattr};
 
 const COMPONENT: &[u8] = b"user.component";
@@ -29,7 +30,7 @@ pub struct Hint {
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HintError {
-    #[error("the xattr user.component is {found:?}: expected a name in UTF-8")]
+    #[error("the xattr user.component is {found:?}: expected a name in UTF-8 of at most {PACKAGE_NAME_BYTES} bytes")]
     Component { found: String },
     #[error("the xattr user.update-interval is {found:?}: expected a number of days, or daily to yearly")]
     Interval { found: String },
@@ -42,7 +43,9 @@ impl Hint {
         let value = |name| xattrs.iter().find(|xattr| xattr.name == name).map(|xattr| xattr.value.as_slice());
         let Some(component) = value(COMPONENT) else { return Ok(None) };
         let found = |value| String::from_utf8_lossy(value).chars().take(100).collect();
-        let Some(name) = str::from_utf8(component).ok().filter(|name| !name.is_empty()) else {
+        let Some(name) =
+            str::from_utf8(component).ok().filter(|name| !name.is_empty() && name.len() <= PACKAGE_NAME_BYTES)
+        else {
             return Err(HintError::Component { found: found(component) });
         };
         let days = |value| days(value).ok_or_else(|| HintError::Interval { found: found(value) });

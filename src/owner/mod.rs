@@ -32,7 +32,6 @@ pub use hint::{Days, Hint, HintError};
 pub use rpm::{RpmError, SqliteError};
 pub use warning::{Problem, Warning};
 
-use crate::limits;
 use crate::tar::TarPath;
 use claims::{Claims, Draft};
 use evidence::Evidence;
@@ -104,14 +103,7 @@ impl Owners {
     pub fn read<'a>(files: impl IntoIterator<Item = (&'a TarPath, &'a [u8])>) -> (Self, Vec<Warning>) {
         let mut warnings = Vec::new();
         let mut evidence: Vec<Evidence<'_>> = Vec::new();
-        for file in files.into_iter().filter_map(|(path, bytes)| Evidence::new(path, bytes)) {
-            let bytes = file.bytes.len();
-            if bytes > limits::EVIDENCE_FILE_BYTES {
-                warnings.push(Warning { path: file.path.clone(), problem: Problem::TooLarge { bytes } });
-            } else {
-                evidence.push(file);
-            }
-        }
+        evidence.extend(files.into_iter().filter_map(|(path, bytes)| Evidence::new(path, bytes)));
         evidence.sort_by_key(|file| file.path);
         let homes = Homes::find(&evidence);
         evidence.retain(|file| file.kind.system().is_none_or(|system| homes.contains(system, file.home)));

@@ -140,8 +140,11 @@ fn alpm_by_base() {
     );
 }
 
-/// A database of each system in a directory: what it has to be read, and a file that changes with every update.
-fn databases(home: impl Fn(&str) -> String) -> [(System, Vec<(String, &'static str)>, String); 4] {
+/// What of a database is read, and a file of it that changes with every update.
+type Database = (System, Vec<(String, &'static str)>, String);
+
+/// A database of each system, in the directory that `home` names for it.
+fn databases(home: impl Fn(&str) -> String) -> [Database; 4] {
     let [dpkg, rpm, apk, alpm] = ["dpkg", "rpm", "apk", "alpm"].map(home);
     let list = format!("{dpkg}/info/bash.list");
     let package = format!("{alpm}/local/bash-5.2-1");
@@ -191,7 +194,7 @@ fn databases_are_read_where_distributions_put_them() {
             let owners = read_any(&files);
             assert_eq!(owners.heat(&path(&hot)), Heat::Database, "{hot}");
             if system != System::Rpm {
-                let bash = format!("{}:bash", Owner { system, name: "".into() }.to_string().trim_end_matches(':'));
+                let bash = Owner { system, name: "bash".into() }.to_string();
                 assert_owners(&owners, &[("usr/bin/bash", &bash)]);
             }
         }
@@ -411,7 +414,7 @@ fn what_is_not_read_is_said() {
 #[test]
 fn lists_without_end() {
     let line = "/a\n";
-    let list = line.repeat(limits::LISTED_PATHS + 1);
+    let list = line.repeat(crate::limits::LISTED_PATHS + 1);
     let at = path("var/lib/dpkg/info/a.list");
     let (owners, warnings) = Owners::read([(&at, list.as_bytes())]);
     assert_eq!(warnings, [Warning { path: TarPath::root(), problem: Problem::Paths }]);

@@ -25,8 +25,11 @@ pub enum Problem {
     NotText { count: usize },
     #[error("expected packages, found none")]
     NoPackage,
-    #[error("{bytes} bytes: expected a package database of at most {}", limits::EVIDENCE_FILE_BYTES)]
-    TooLarge { bytes: usize },
+    #[error(
+        "not read{}: expected package databases of at most {} files and {} bytes together, and their files have no owner",
+        others(.count), limits::EVIDENCE_FILES, limits::EVIDENCE_BYTES
+    )]
+    TooLarge { count: usize },
     #[error("more than {} packages: the others are not read", limits::PACKAGES)]
     Packages,
     #[error("more than {} paths in package databases: the others are not read", limits::LISTED_PATHS)]

@@ -28,18 +28,21 @@ pub(super) fn write(layer: &Layer<'_>, out: &mut (dyn Write + Send)) -> Result<W
     let headers = headers::compress(layer, &parts)?;
     let (offsets, behind_head) = offsets(layer, &parts, &headers);
     let head = headers[0].map_or(0, Span::len);
-    let tar_split = tar_split(layer)?;
-    let source = TocSource { layer, offsets: &offsets, tar_split: tar_split.digest() };
     let mut writer = Writer { layer, out, buffer: Vec::new() };
-    let index = match layer.options.index {
-        IndexPlace::First => settle(&source, head, &tar_split),
-        IndexPlace::End => source.compress(head).and_then(|toc| {
-            let (toc_len, tar_split_len) = (toc.bytes.len() as u64, tar_split.bytes.len() as u64);
-            let layout = Layout::index_end(head + behind_head, toc_len, tar_split_len)?;
-            Ok((toc, layout))
-        }),
-    };
-    let (toc, layout) = match index {
+    let index = tar_split(layer).and_then(|tar_split| {
+        let source = TocSource { layer, offsets: &offsets, tar_split: tar_split.digest() };
+        let (toc, layout) = match layer.options.index {
+            IndexPlace::First => settle(&source, head, &tar_split)?,
+            IndexPlace::End => {
+                let toc = source.compress(head)?;
+                let (toc_len, tar_split_len) = (toc.bytes.len() as u64, tar_split.bytes.len() as u64);
+                let layout = Layout::index_end(head + behind_head, toc_len, tar_split_len)?;
+                (toc, layout)
+            }
+        };
+        Ok((toc, tar_split, layout))
+    });
+    let (toc, tar_split, layout) = match index {
         Ok(index) => index,
         Err(IndexError::Pack(error)) => return Err(error),
         Err(IndexError::None(cause)) => {
@@ -154,6 +157,7 @@ impl Writer<'_> {
         for span in stored.spans() {
             let mut at = span.start();
             while at < span.end() {
+                self.layer.progress.check()?;
                 let piece = PIECE.min(span.end() - at);
                 self.buffer.clear();
                 let run = Span::new(at, piece).expect("inside the span");

@@ -10,6 +10,7 @@ use crate::digest::{ChunkDigest, DiffId, FileDigest};
 use crate::inventory::{Payload, Stored};
 use crate::span::Span;
 use crate::tar::{END_OF_ARCHIVE, padding};
+use crate::threads;
 
 /// Bytes of tar in one piece, about.
 const PIECE: usize = 1 << 20;
@@ -32,25 +33,36 @@ pub(super) fn diff_id(layer: &Layer<'_>) -> Result<DiffId, PackError> {
     let lanes = layer.options.threads.saturating_sub(1).clamp(1, 3);
     let mut hash = Sha256Stream::new();
     std::thread::scope(|scope| -> Result<(), PackError> {
-        let receivers: Vec<Receiver<_>> = (0..lanes)
-            .map(|lane| {
-                let (sender, receiver) = bounded(AHEAD);
-                let mine = batches.iter().skip(lane).step_by(lanes);
-                scope.spawn(move || decode_lane(layer, mine, &sender));
-                receiver
-            })
-            .collect();
-        let next =
-            |lane: usize| receivers[lane].recv().map_err(|_| PackError::Internal("a decoding thread stopped"))?;
-        for batch in 0..batches.len() {
-            while let Message::Tar(bytes) = next(batch % lanes)? {
-                hash.update(&bytes);
-            }
+        let (mut receivers, mut workers) = (Vec::new(), Vec::new());
+        for lane in 0..lanes {
+            let (sender, receiver) = bounded(AHEAD);
+            let mine = batches.iter().skip(lane).step_by(lanes);
+            workers.push(threads::start(scope, move || decode_lane(layer, mine, &sender))?);
+            receivers.push(receiver);
         }
-        Ok(())
+        let hashed = hash_lanes(&receivers, batches.len(), &mut hash);
+        // Lanes that wait for room go on and end.
+        drop(receivers);
+        // A lane that panicked has closed its channel; its panic is the cause.
+        workers.into_iter().try_for_each(threads::Worker::join)?;
+        hashed
     })?;
     hash.update(&END_OF_ARCHIVE);
     Ok(DiffId::from_bytes(hash.finish()))
+}
+
+fn hash_lanes(
+    lanes: &[Receiver<Result<Message, PackError>>],
+    batches: usize,
+    hash: &mut Sha256Stream,
+) -> Result<(), PackError> {
+    for batch in 0..batches {
+        let lane = &lanes[batch % lanes.len()];
+        while let Message::Tar(bytes) = lane.recv().map_err(|_| PackError::Internal("a decoding thread stopped"))?? {
+            hash.update(&bytes);
+        }
+    }
+    Ok(())
 }
 
 fn batches(layer: &Layer<'_>) -> Vec<Range<usize>> {
@@ -117,6 +129,7 @@ fn decode_payload(
         let said = said.filter(|chunk| is_claim(stored) && !chunk.hole);
         let mut part = said.map(|_| Sha256Stream::new());
         let decoded = decode_frame(&layer.stock, stored, decoder, |content| {
+            layer.progress.check()?;
             found += content.len() as u64;
             hash.iter_mut().chain(&mut part).for_each(|hash| hash.update(content));
             tar.extend_from_slice(content);

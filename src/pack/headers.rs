@@ -1,13 +1,11 @@
 //! Compresses the header frames, many at a time.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use super::parts::Part;
 use super::{Layer, PackError};
 use crate::codec::FrameEncoder;
 use crate::span::Span;
 use crate::tar::END_OF_ARCHIVE;
+use crate::threads;
 
 /// Parts that a thread takes at once.
 const BATCH: usize = 256;
@@ -15,24 +13,13 @@ const BATCH: usize = 256;
 /// Where each part's header frame lies in the spool; payload parts have `None`.
 pub(super) fn compress(layer: &Layer<'_>, parts: &[Part]) -> Result<Vec<Option<Span>>, PackError> {
     let batches = parts.len().div_ceil(BATCH);
-    let next = AtomicUsize::new(0);
-    let done: Vec<Mutex<Vec<Option<Span>>>> = (0..batches).map(|_| Mutex::default()).collect();
-    let work = || -> Result<(), PackError> {
-        let mut encoder = FrameEncoder::new(layer.options.level)?;
-        loop {
-            let batch = next.fetch_add(1, Ordering::Relaxed);
-            let Some(slot) = done.get(batch) else { return Ok(()) };
-            layer.progress.check()?;
-            let end = parts.len().min((batch + 1) * BATCH);
-            let frames = compress_batch(layer, &parts[batch * BATCH..end], &mut encoder)?;
-            *slot.lock().map_err(|_| PackError::Internal("a header thread panicked"))? = frames;
-        }
-    };
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..layer.options.threads.min(batches)).map(|_| scope.spawn(work)).collect();
-        threads.into_iter().try_for_each(|t| t.join().map_err(|_| PackError::Internal("a header thread panicked"))?)
+    let begin = || Ok::<_, PackError>(FrameEncoder::new(layer.options.level)?);
+    let frames = threads::each_with(layer.options.threads, batches, begin, |encoder, batch| {
+        layer.progress.check()?;
+        let end = parts.len().min((batch + 1) * BATCH);
+        compress_batch(layer, &parts[batch * BATCH..end], encoder)
     })?;
-    Ok(done.into_iter().flat_map(|slot| slot.into_inner().unwrap_or_default()).collect())
+    Ok(frames.into_iter().flatten().collect())
 }
 
 fn compress_batch(
@@ -40,13 +27,15 @@ fn compress_batch(
     parts: &[Part],
     encoder: &mut FrameEncoder,
 ) -> Result<Vec<Option<Span>>, PackError> {
-    let (mut raw, mut header, mut out) = (Vec::new(), Vec::new(), Vec::new());
-    let mut lens = Vec::with_capacity(parts.len());
+    let mut gathered =
+        Gathered { layer, out: Vec::new(), frames: Vec::with_capacity(parts.len()), waiting: Vec::new() };
+    let (mut raw, mut header) = (Vec::new(), Vec::new());
     for part in parts {
         let Part::Headers { padding, first, count, end } = *part else {
-            lens.push(None);
+            gathered.frames.push(None);
             continue;
         };
+        layer.progress.check()?;
         raw.clear();
         raw.resize(padding.into(), 0);
         for entry in &layer.entries[first as usize..][..count as usize] {
@@ -56,17 +45,40 @@ fn compress_batch(
         if end {
             raw.extend_from_slice(&END_OF_ARCHIVE);
         }
-        let start = out.len();
-        out.extend_from_slice(encoder.frame(&raw)?);
-        lens.push(Some((out.len() - start) as u64));
+        gathered.push(encoder.frame(&raw)?)?;
     }
-    let mut start = layer.stock.spool.append(&out)?.start();
-    let place = |len: Option<u64>| {
-        len.map(|len| {
+    gathered.flush()?;
+    Ok(gathered.frames)
+}
+
+/// Bytes of frames that go to the spool together.
+const GATHERED: usize = 1 << 20;
+
+/// Frames on their way to the spool: most are so small that one write for each would cost more than compressing them.
+struct Gathered<'a> {
+    layer: &'a Layer<'a>,
+    out: Vec<u8>,
+    frames: Vec<Option<Span>>,
+    /// Which of `frames` are in `out`, and how long they are.
+    waiting: Vec<(usize, u64)>,
+}
+
+impl Gathered<'_> {
+    fn push(&mut self, frame: &[u8]) -> Result<(), PackError> {
+        self.out.extend_from_slice(frame);
+        self.waiting.push((self.frames.len(), frame.len() as u64));
+        self.frames.push(None);
+        if self.out.len() < GATHERED { Ok(()) } else { self.flush() }
+    }
+
+    fn flush(&mut self) -> Result<(), PackError> {
+        let mut start = self.layer.stock.spool.append(&self.out)?.start();
+        for (at, len) in self.waiting.drain(..) {
             let span = Span::new(start, len).expect("inside the spool");
+            self.frames[at] = Some(span);
             start = span.end();
-            span
-        })
-    };
-    Ok(lens.into_iter().map(place).collect())
+        }
+        self.out.clear();
+        Ok(())
+    }
 }

@@ -42,7 +42,13 @@ impl<E: Into<PackError>> From<E> for IndexError {
 }
 
 /// tar-split does not depend on where payloads lie.
-pub(super) fn tar_split(layer: &Layer<'_>) -> Result<Compressed, PackError> {
+pub(super) fn tar_split(layer: &Layer<'_>) -> Result<Compressed, IndexError> {
+    let row_count =
+        |payload: &Payload| if let Frames::Chunks(chunks) = &payload.frames { chunks.len().max(1) } else { 1 };
+    let rows: usize = layer.entries.iter().map(|entry| entry.payload.map_or(1, row_count)).sum();
+    if rows > limits::TOC_ROWS {
+        return Err(IndexError::None(NoIndex::TooManyRows));
+    }
     let mut stream = Stream::new()?;
     let mut writer = TarSplitWriter::new();
     let (mut segment, mut header) = (Vec::new(), Vec::new());
@@ -58,12 +64,16 @@ pub(super) fn tar_split(layer: &Layer<'_>) -> Result<Compressed, PackError> {
         writer.file(&name, size, crc64, &mut stream.pending);
         pad = padding(size);
         stream.compress()?;
+        layer.progress.check()?;
+        if stream.out.len() as u64 > limits::TAR_SPLIT_COMPRESSED_BYTES {
+            return Err(IndexError::None(NoIndex::TarSplitTooLong));
+        }
     }
     segment.clear();
     segment.resize(pad, 0);
     segment.extend_from_slice(&END_OF_ARCHIVE);
     writer.segment(&segment, &mut stream.pending);
-    stream.finish()
+    Ok(stream.finish()?)
 }
 
 /// The TOC's JSON, with the offset of each payload.
@@ -86,6 +96,7 @@ impl TocSource<'_> {
             let row = TocEntry { header: parse_header(&header)?, payload };
             writer.push(&row, &mut stream.pending).map_err(|cause| IndexError::None(cause.into()))?;
             stream.compress()?;
+            self.layer.progress.check()?;
             if stream.uncompressed + stream.pending.len() as u64 > limits::TOC_BYTES {
                 return Err(IndexError::None(NoIndex::TooLong));
             }

@@ -11,7 +11,6 @@ mod index;
 mod parts;
 mod reframe;
 
-use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 
@@ -26,8 +25,10 @@ use crate::order::cost::PullFile;
 use crate::progress::{Interrupted, Progress};
 use crate::span::Span;
 use crate::spool::{Spool, SpoolError};
-use crate::tar::{EntryKind, Header, TarPath};
+use crate::tar::{EntryKind, Header, TarPath, decode};
+use crate::threads::{self, ThreadError};
 use crate::toc::{ChunkedAnnotations, LayoutError, PositionError, Unrepresentable};
+use crate::watch::Watched;
 
 /// Where the TOC and tar-split stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -68,17 +69,17 @@ impl<'a> Placed<'a> {
 pub struct Stock<'a> {
     pub spool: &'a Spool,
     /// Blobs of previous images, each a part of a file.
-    pub blobs: &'a [(File, Span)],
+    pub blobs: &'a [Watched],
 }
 
 impl Stock<'_> {
     /// Appends to `out` the bytes of a run of `stored`.
     fn read(&self, stored: &Stored, run: Span, out: &mut Vec<u8>) -> Result<(), PackError> {
         let Stored::Blob(number, _) = stored else { return Ok(self.spool.read(run, out)?) };
-        let (file, blob) = self.blobs.get(*number as usize).ok_or(PackError::Internal("no such previous blob"))?;
+        let blob = self.blobs.get(*number as usize).ok_or(PackError::Internal("no such previous blob"))?;
         let start = out.len();
         out.resize(start + run.len() as usize, 0);
-        file.read_exact_at(&mut out[start..], blob.start() + run.start()).map_err(PackError::Previous)
+        blob.file().read_exact_at(&mut out[start..], blob.span().start() + run.start()).map_err(PackError::Previous)
     }
 }
 
@@ -101,6 +102,13 @@ pub enum NoIndex {
     Entry(#[from] Unrepresentable),
     #[error("its TOC would have more than {} bytes, above which podman pulls a layer whole", limits::TOC_BYTES)]
     TooLong,
+    #[error("its TOC would have more than {} rows, above which restrata reads none", limits::TOC_ROWS)]
+    TooManyRows,
+    #[error(
+        "its tar-split would have more than {} bytes, above which restrata reads none",
+        limits::TAR_SPLIT_COMPRESSED_BYTES
+    )]
+    TarSplitTooLong,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -131,6 +139,8 @@ pub enum PackError {
     Layout(#[from] LayoutError),
     #[error("the index: {0}")]
     Position(#[from] PositionError),
+    #[error("{0}")]
+    Threads(#[from] ThreadError),
     #[error("internal error: {0}")]
     Internal(&'static str),
 }
@@ -161,14 +171,9 @@ pub fn pack(
     out: &mut (dyn Write + Send),
 ) -> Result<PackedLayer, PackError> {
     let layer = Layer { entries, stock, options, progress };
-    std::thread::scope(|scope| {
-        let diff_id = scope.spawn(move || diff_id::diff_id(&layer));
-        let written = blob::write(&layer, out);
-        let diff_id = diff_id.join().map_err(|_| PackError::Internal("the DiffID thread panicked"))?;
-        let written = written?;
-        let blob::Written { chunked, no_index, files } = written;
-        Ok(PackedLayer { diff_id: diff_id?, chunked, no_index, files })
-    })
+    let (diff_id, written) = threads::beside(|| diff_id::diff_id(&layer), || blob::write(&layer, out))?;
+    let blob::Written { chunked, no_index, files } = written?;
+    Ok(PackedLayer { diff_id: diff_id?, chunked, no_index, files })
 }
 
 /// The fields of a header in the spool.
@@ -180,11 +185,5 @@ pub fn read_header(spool: &Spool, header: Span) -> Result<Header, PackError> {
 
 /// A header's fields, from bytes that this program scanned or made before.
 fn parse_header(bytes: &[u8]) -> Result<Header, PackError> {
-    let mut scanner = crate::tar::Scanner::new();
-    for block in bytes.as_chunks::<{ crate::tar::BLOCK }>().0 {
-        if let Ok(crate::tar::Step::Entry(entry)) = scanner.push(block) {
-            return Ok(entry.header);
-        }
-    }
-    Err(PackError::Internal("a header in the spool that does not scan"))
+    decode(bytes).ok_or(PackError::Internal("a header in the spool that does not scan"))
 }

@@ -5,6 +5,7 @@ use super::{PackError, Stock};
 use crate::codec::{FrameDecoder, FrameEncoder, FrameError, Level, Sha256Stream, WHOLE_FRAME_INPUT};
 use crate::digest::{ChunkDigest, FileDigest};
 use crate::inventory::{Chunk, Frames, Payload, Stored};
+use crate::progress::Progress;
 use crate::span::Span;
 use crate::toc::{ChunkKind, Chunker, Cut};
 
@@ -24,13 +25,14 @@ pub struct Slice {
 /// One for each thread.
 pub struct Reframer<'a> {
     stock: Stock<'a>,
+    progress: &'a Progress,
     encoder: FrameEncoder,
     decoder: FrameDecoder,
 }
 
 impl<'a> Reframer<'a> {
-    pub fn new(stock: Stock<'a>, level: Level) -> Result<Self, FrameError> {
-        Ok(Self { stock, encoder: FrameEncoder::new(level)?, decoder: FrameDecoder::new()? })
+    pub fn new(stock: Stock<'a>, level: Level, progress: &'a Progress) -> Result<Self, FrameError> {
+        Ok(Self { stock, progress, encoder: FrameEncoder::new(level)?, decoder: FrameDecoder::new()? })
     }
 
     /// Where podman would cut the content.
@@ -52,11 +54,12 @@ impl<'a> Reframer<'a> {
 
     /// True when its frames hold the payload.
     pub fn is_sound(&mut self, payload: &Payload) -> bool {
-        let Self { stock, decoder, .. } = self;
+        let Self { stock, decoder, progress, .. } = self;
         let mut whole = Sha256Stream::new();
         let mut is_part = |stored: &Stored, said: Option<&Chunk>| {
             let mut part = Sha256Stream::new();
             let read = decode_frame(stock, stored, decoder, |content| {
+                progress.check()?;
                 whole.update(content);
                 if said.is_some() {
                     part.update(content);
@@ -77,10 +80,13 @@ impl<'a> Reframer<'a> {
             [] => vec![payload.size],
             slices => slices.iter().map(|slice| slice.size).collect(),
         };
-        let Self { stock, encoder, decoder } = self;
+        let Self { stock, progress, encoder, decoder } = self;
         let mut writer = Writer { stock: *stock, encoder, sizes: sizes.into_iter(), frame: None, done: Vec::new() };
         for stored in payload.frames.stored() {
-            decode_frame(stock, stored, decoder, |content| writer.push(content))?;
+            decode_frame(stock, stored, decoder, |content| {
+                progress.check()?;
+                writer.push(content)
+            })?;
         }
         let mut stored = writer.finish()?;
         let chunk = |(slice, stored): (&Slice, Stored)| Chunk {
@@ -103,7 +109,12 @@ impl<'a> Reframer<'a> {
         payload: &Payload,
         mut take: impl FnMut(&[u8]) -> Result<(), PackError>,
     ) -> Result<(), PackError> {
-        payload.frames.stored().try_for_each(|stored| decode_frame(&self.stock, stored, &mut self.decoder, &mut take))
+        let Self { stock, progress, decoder, .. } = self;
+        let mut take = |content: &[u8]| {
+            progress.check()?;
+            take(content)
+        };
+        payload.frames.stored().try_for_each(|stored| decode_frame(stock, stored, decoder, &mut take))
     }
 }
 

@@ -71,7 +71,7 @@ impl Job<'_> {
         } else if is_cause(Reason::Purge) {
             (None, "they hold content that is to be purged".to_owned())
         } else if is_cause(Reason::Broken) {
-            (none_kept, "clients can't extract them".to_owned())
+            (none_kept, "clients can't extract them, or would see other files than the image has".to_owned())
         } else if is_cause(Reason::CannotHide) {
             (none_kept, "they show paths that no layer above can hide".to_owned())
         } else if have_changed {

@@ -11,7 +11,7 @@ pub enum Effort {
     Fixed(Level),
 }
 
-/// The level of an update, and that of one of up to a thousandth of the image. Measured on two cores (docs/layers.md): level 19
+/// The level of an update, and that of one of up to a thousandth of the image. Measured on two cores (docs/benchmarks.md): level 19
 /// takes 4 MB/s on a core, level 9 takes 70, and reading the image alone 500.
 const UPDATE: i32 = 9;
 const LITTLE: i32 = 19;

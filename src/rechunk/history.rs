@@ -54,7 +54,7 @@ impl History {
 mod tests {
     use super::*;
     use crate::digest::FileDigest;
-    use crate::order::{Content, Traits};
+    use crate::order::{Content, OverlayMark, Traits};
     use crate::tar::{EntryKind, Time};
 
     fn entry(name: &str, digest: u8) -> Entry {
@@ -66,6 +66,7 @@ mod tests {
             content: Some(content),
             traits: Traits::from_digest([0; 32]),
             mtime: Time::default(),
+            overlay: OverlayMark::None,
         }
     }
 

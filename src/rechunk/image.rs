@@ -1,8 +1,7 @@
 //! One image of one platform.
 
 use std::borrow::Cow;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use crate::codec::Level;
 use crate::degraded::Notes;
@@ -18,8 +17,9 @@ use crate::sink::Sink;
 use crate::source::{Image, Source, SourceError};
 use crate::spool::Spool;
 use crate::tar::{EntryKind, TarPath};
+use crate::threads::{self, ThreadError};
 use crate::toc::TOC_DIGEST;
-use crate::unpack::{self, LayerInput, UnpackedLayer, unpack};
+use crate::unpack::{self, LayerInput, UnpackError, UnpackedLayer, settle_across, unpack};
 
 use super::faults::{Fault, Faults};
 use super::hint::{Hint, more_waste};
@@ -57,8 +57,11 @@ impl Job<'_> {
         for (index, layer) in unpacked.iter().enumerate() {
             notes.extend(layer.inventory.notes.iter().map(|note| format!("layer {index}: {note}")));
         }
+        self.note_readings(unpacked, notes)?;
+        self.old.note_marked_base(notes);
         self.note_whiteouts(unpacked, notes);
         self.note_unmatched(&entries, notes);
+        self.note_undropped(unpacked, notes);
         self.plan(unpacked, notes)
     }
 
@@ -78,6 +81,12 @@ impl Job<'_> {
                 false => format!("{path}: to be pruned, but the image has nothing there"),
             });
         }
+        let is_in = |own: &&TarPath| {
+            let mut all = entries.iter().flat_map(|layer| layer.iter());
+            all.any(|entry| entry.path == **own || entry.path.is_below(own))
+        };
+        let nowhere = options.own_layers.iter().filter(|own| !is_in(own));
+        notes.extend(nowhere.map(|own| format!("{own}: to have a layer of its own, but the image has nothing there")));
         let is_there = |out: &&TarPath| {
             let mut old = self.old.segments.iter().flat_map(|segment| &segment.entries);
             old.any(|entry| entry.path == **out || entry.path.is_below(out))
@@ -87,6 +96,13 @@ impl Job<'_> {
             unmatched.map(|out| format!("{out}: to be purged, but no layer that could stay has anything there")),
         );
         notes.extend(unpurged(entries, &self.old.segments, options).iter().map(shown_elsewhere));
+    }
+
+    /// Nor a name that no xattr has.
+    fn note_undropped(&self, unpacked: &[UnpackedLayer], notes: &mut Vec<String>) {
+        let is_used = |number: &usize| unpacked.iter().any(|layer| layer.inventory.dropped.contains(number));
+        let unused = (0..).zip(&self.request.drop_xattrs).filter(|(number, _)| !is_used(number));
+        notes.extend(unused.map(|(_, glob)| format!("{glob}: to be dropped, but the image has no such xattr")));
     }
 
     /// In a layer such a name hides a file; in a root file system it is a file that nobody will see again.
@@ -106,28 +122,21 @@ impl Job<'_> {
 
     /// Reads the new image's layers and checks, beside it, the old ones.
     pub fn read(&self) -> Result<(Vec<UnpackedLayer>, Faults), Error> {
-        let faults = Mutex::new(Faults::new());
-        let next = AtomicUsize::new(0);
-        let check = || {
-            while let Some((number, layer)) = {
-                let number = next.fetch_add(1, Ordering::Relaxed);
-                self.old.layers.get(number).map(|layer| (number, layer))
-            } {
-                if self.progress.check().is_err() {
-                    break;
+        let check = |number: usize| -> Result<Option<(usize, Fault)>, ThreadError> {
+            let layer = &self.old.layers[number];
+            Ok(match self.progress.check() {
+                // The reader beside this one says so.
+                Err(_) => None,
+                Ok(()) if layer.is_sound(&self.request.cache, &self.old.size, self.progress) => {
+                    self.old.broken(number).map(|broken| (number, Fault::Broken(broken)))
                 }
-                let fault = match layer.is_sound(&self.old.segments[number].entries, &self.request.cache, self.spool) {
-                    true => self.old.broken(number).map(Fault::Broken),
-                    false => Some(Fault::Lies),
-                };
-                fault.map(|fault| faults.lock().unwrap_or_else(PoisonError::into_inner).insert(number, fault));
-            }
+                Ok(()) => Some((number, Fault::Lies)),
+            })
         };
-        let unpacked = std::thread::scope(|scope| {
-            (0..self.request.resources.threads).for_each(|_| drop(scope.spawn(check)));
-            self.unpack()
-        });
-        Ok((unpacked?, faults.into_inner().unwrap_or_else(PoisonError::into_inner)))
+        let threads = self.request.resources.threads;
+        let check_all = || threads::each(threads, self.old.layers.len(), check);
+        let (faults, unpacked) = threads::beside(check_all, || self.unpack())?;
+        Ok((unpacked?, faults?.into_iter().flatten().collect()))
     }
 
     /// Reads the new image's layers.
@@ -142,9 +151,24 @@ impl Job<'_> {
         };
         let again: Vec<usize> = all.into_iter().filter(|&index| lacks(&unpacked[index])).collect();
         for (index, layer) in again.iter().zip(self.unpack_layers(&again, false)?) {
+            self.progress.give_back(unpacked[*index].inventory.held);
             unpacked[*index] = layer;
         }
+        settle_across(&mut unpacked, self.spool, self.progress)
+            .map_err(|(index, error)| self.layer_error(index, error))?;
         Ok(unpacked)
+    }
+
+    fn layer_error(&self, index: usize, source: UnpackError) -> Error {
+        let reference = self.source.reference().to_string();
+        Error::unpack(reference, self.layer_name(index), source)
+    }
+
+    /// Not with both in memory.
+    pub fn unpack_again(&self, before: Vec<UnpackedLayer>) -> Result<Vec<UnpackedLayer>, Error> {
+        before.iter().for_each(|layer| self.progress.give_back(layer.inventory.held));
+        drop(before);
+        self.unpack()
     }
 
     fn unpack_layers(&self, indexes: &[usize], expect_known: bool) -> Result<Vec<UnpackedLayer>, Error> {
@@ -161,12 +185,11 @@ impl Job<'_> {
             known: &self.old.known,
             expect_known,
             threads: self.request.resources.threads,
+            drop_xattrs: &self.request.drop_xattrs,
+            size: &self.progress.size_limit(),
         };
         let inputs = indexes.iter().map(input).collect();
-        unpack(inputs, self.spool, options, self.progress).map_err(|(at, source)| {
-            let reference = self.source.reference().to_string();
-            Error::Unpack { reference, layer: self.layer_name(indexes[at]), source }
-        })
+        unpack(inputs, self.spool, options, self.progress).map_err(|(at, source)| self.layer_error(indexes[at], source))
     }
 
     /// The level of content that was compressed before the plan was made.
@@ -195,7 +218,7 @@ impl Job<'_> {
             }
         }
         let layers: Vec<&[Entry]> = unpacked.iter().map(|layer| layer.inventory.entries.as_slice()).collect();
-        let Labelled { labels, names: owners } = labelled(unpacked, &self.old.history, notes);
+        let Labelled { labels, names: owners } = labelled(unpacked, self.spool, &self.old.history, notes)?;
         let pulls = self.old.pulls();
         let have: Vec<&[Arc<PullLayer>]> = self.old.clients.iter().map(|(_, layers)| layers.as_slice()).collect();
         let clients = Clients { segments: &pulls, have: &have };

@@ -2,9 +2,13 @@
 
 use super::history::History;
 use crate::degraded::{Code, Notes};
+use crate::error::Error;
+use crate::inventory::Stored;
 use crate::order::layers::Label;
 use crate::owner::{LOOKED_FOR, Owners};
-use crate::survey::{Roll, label, shown};
+use crate::spool::Spool;
+use crate::survey::{Roll, contents, label, shown};
+use crate::tar::TarPath;
 use crate::unpack::UnpackedLayer;
 
 /// A label for every entry, by layer, and the owners' names by their numbers.
@@ -17,12 +21,21 @@ pub(super) struct Labelled {
 const MANY: usize = 1_000;
 
 /// A package database that can't be read is worth a note, and so is one that is not found.
-pub(super) fn labelled(layers: &[UnpackedLayer], history: &History, notes: &mut Notes) -> Labelled {
+pub(super) fn labelled(
+    layers: &[UnpackedLayer],
+    spool: &Spool,
+    history: &History,
+    notes: &mut Notes,
+) -> Result<Labelled, Error> {
     let evidence = layers.iter().map(|UnpackedLayer { inventory, .. }| {
-        let files = inventory.evidence.iter().map(|(index, content)| (*index, content.as_slice()));
+        let files = inventory.evidence.iter().map(|(index, content)| (*index, content));
         (inventory.entries.as_slice(), files)
     });
-    let (mut owners, warnings) = Owners::read(shown(evidence));
+    let read = |_: &TarPath, content: &&Stored| Ok(Some(spool.read_all(content.spans())?));
+    let (files, over) = contents(shown(evidence), |content| content.len(), read)?;
+    let (mut owners, mut warnings) = Owners::read(files.iter().map(|(path, content)| (path, content.as_slice())));
+    drop(files);
+    warnings.extend(over);
     warnings.iter().for_each(|warning| notes.degraded(Code::OwnersUnread, warning.to_string()));
     for layer in layers {
         for (index, hint) in &layer.inventory.hints {
@@ -46,7 +59,7 @@ pub(super) fn labelled(layers: &[UnpackedLayer], history: &History, notes: &mut 
     if roll.names.is_empty() && warnings.is_empty() && files >= MANY {
         notes.degraded(Code::OwnersNotFound, not_found(files));
     }
-    Labelled { labels, names: roll.names }
+    Ok(Labelled { labels, names: roll.names })
 }
 
 fn not_found(files: usize) -> String {

@@ -1,28 +1,33 @@
 //! The planned layers' blobs, several at once.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use crate::cache::Claim;
 use crate::codec::{Level, library_version};
 use crate::compression::Compression;
 use crate::degraded::{Code, Notes};
 use crate::digest::{BlobDigest, DiffId};
 use crate::error::Error;
-use crate::inventory::{Payload, pull_index};
+use crate::inventory::{Payload, Stored, pull_index};
 use crate::oci::Descriptor;
 use crate::order::cost::PullLayer;
 use crate::order::{LayerPlan, Plan, State};
-use crate::pack::{self, PackError, PackedLayer, Stock};
+use crate::pack::{self, PackError, PackedLayer, Placed, Stock};
 use crate::sink::Sink;
+use crate::threads;
 use crate::toc;
 use crate::unpack::UnpackedLayer;
+use crate::watch::{Trace, Used, steady};
 
 use super::entries::placed;
+use super::handed::left_out;
 use super::image::Job;
 use super::old::OldLayer;
+use super::proof::claim;
 
 /// What the blob was made with: frames repeat byte for byte only with the same libzstd and level.
-const PROFILE: &str = "io.github.restrata.profile";
+pub(super) const PROFILE: &str = "io.github.restrata.profile";
 
 /// A layer of the output.
 pub(super) struct Written {
@@ -32,9 +37,19 @@ pub(super) struct Written {
     /// Compressed bytes of content, of a layer that was written.
     pub live: Option<u64>,
     pub no_index: Option<String>,
+    /// How the file in the sink that holds it is known again.
+    pub trace: Option<Trace>,
+    /// What is not handed on of the old descriptor.
+    pub left_out: Option<String>,
 }
 
-type Slot = Mutex<Option<Result<Written, Error>>>;
+impl Written {
+    /// What the next run need not ask of a layer with a TOC.
+    pub fn proof(&self) -> Option<(BlobDigest, Claim, Trace)> {
+        self.pull.index.as_ref()?;
+        Some((self.descriptor.digest, claim(&self.descriptor, self.diff_id), self.trace?))
+    }
+}
 
 impl Job<'_> {
     /// In the order of the plan.
@@ -45,30 +60,11 @@ impl Job<'_> {
         plan: &Plan,
         level: Level,
     ) -> Result<Vec<Written>, Error> {
-        let next = AtomicUsize::new(0);
-        let done: Vec<Slot> = plan.layers.iter().map(|_| Mutex::new(None)).collect();
-        let work = || {
-            loop {
-                let index = next.fetch_add(1, Ordering::Relaxed);
-                let Some(slot) = done.get(index) else { break };
-                let result = self.write_layer(sink, index, unpacked, &plan.layers[index], level);
-                let failed = result.is_err();
-                if let Ok(mut slot) = slot.lock() {
-                    *slot = Some(result);
-                }
-                if failed {
-                    next.store(done.len(), Ordering::Relaxed);
-                    break;
-                }
-                self.progress.layer_written();
-            }
-        };
-        std::thread::scope(|scope| {
-            for _ in 0..self.request.resources.threads.clamp(1, plan.layers.len().max(1)) {
-                scope.spawn(work);
-            }
-        });
-        collect(done)
+        threads::each(self.request.resources.threads, plan.layers.len(), |index| {
+            let written = self.write_layer(sink, index, unpacked, &plan.layers[index], level)?;
+            self.progress.layer_written();
+            Ok(written)
+        })
     }
 
     fn write_layer(
@@ -80,7 +76,7 @@ impl Job<'_> {
         level: Level,
     ) -> Result<Written, Error> {
         match (plan.state, plan.segments.as_slice()) {
-            (State::Kept, [kept]) => keep(sink, &self.old.layers[*kept]),
+            (State::Kept, [kept]) => keep(sink, index, &self.old.layers[*kept]),
             _ => self.pack(sink, index, unpacked, plan, level),
         }
     }
@@ -93,14 +89,19 @@ impl Job<'_> {
         plan: &LayerPlan,
         level: Level,
     ) -> Result<Written, Error> {
-        let failed = |source: PackError| Error::Pack { layer: index, source };
+        let failed = |source: PackError| Error::pack(index, source);
         let placed = placed(&plan.entries, unpacked, self.spool).map_err(failed)?;
         let options = pack::Options { level, index: self.request.index, threads: self.request.resources.threads };
         let stock = Stock { spool: self.spool, blobs: &self.old.blobs };
-        let mut blob = sink.blob()?;
-        let packed = pack::pack(&placed, stock, options, self.progress, &mut blob).map_err(failed)?;
-        let (digest, size) = blob.finish()?;
+        let (packed, blob) = steady(&self.used_blobs(&placed), || {
+            let mut blob = sink.blob()?;
+            let packed = pack::pack(&placed, stock, options, self.progress, &mut blob).map_err(failed)?;
+            Ok::<_, Error>((packed, blob))
+        })?;
+        let (digest, size, trace) = blob.finish_traced()?;
         Ok(Written {
+            trace: Some(trace),
+            left_out: self.cleaned(plan).and_then(|old| left_out(index, &old.reference, &old.left_out)),
             descriptor: self.descriptor(plan, &packed, level, digest, size),
             diff_id: packed.diff_id,
             live: Some(placed.iter().filter_map(|placed| placed.payload).map(Payload::compressed).sum()),
@@ -113,8 +114,26 @@ impl Job<'_> {
         })
     }
 
-    /// A cleaned layer takes over what its descriptor said beside the blob, and so does the single layer of an input
-    /// that has one.
+    /// The old blobs that frames are copied from.
+    fn used_blobs(&self, placed: &[Placed<'_>]) -> Vec<Used<'_>> {
+        let stored = placed.iter().filter_map(|placed| placed.payload).flat_map(|payload| payload.frames.stored());
+        let numbers = stored.filter_map(|stored| match stored {
+            Stored::Blob(number, _) => Some(*number),
+            Stored::One(_) | Stored::Many(_) => None,
+        });
+        let numbers: BTreeSet<u32> = numbers.collect();
+        numbers.into_iter().map(|number| self.old.used(number)).collect()
+    }
+
+    /// The old layer that this one takes the place of.
+    fn cleaned(&self, plan: &LayerPlan) -> Option<&OldLayer> {
+        match plan.segments.as_slice() {
+            [one] => Some(&self.old.layers[*one]),
+            _ => None,
+        }
+    }
+
+    /// A cleaned layer takes over what is handed on of its descriptor.
     fn descriptor(
         &self,
         plan: &LayerPlan,
@@ -124,12 +143,8 @@ impl Job<'_> {
         size: u64,
     ) -> Descriptor {
         let media_type = Compression::Zstd.media_type();
-        let source = match plan.segments.as_slice() {
-            [one] => Some(&self.old.layers[*one].descriptor),
-            _ => None,
-        };
-        let mut descriptor = match source {
-            Some(source) => source.pointing_at(media_type, digest, size),
+        let mut descriptor = match self.cleaned(plan) {
+            Some(old) => old.descriptor.pointing_at(media_type, digest, size),
             None => Descriptor::new(media_type, digest, size),
         };
         STALE.iter().for_each(|stale| descriptor.remove_annotation(stale));
@@ -143,10 +158,11 @@ impl Job<'_> {
     }
 }
 
-fn keep(sink: &Sink, layer: &OldLayer) -> Result<Written, Error> {
-    let (file, span) = &layer.place;
-    sink.copy_sound_blob(file, *span, layer.descriptor.digest)?;
+fn keep(sink: &Sink, index: usize, layer: &OldLayer) -> Result<Written, Error> {
+    let trace = sink.copy_sound_blob(&layer.place, layer.descriptor.digest)?;
     Ok(Written {
+        trace,
+        left_out: left_out(index, &layer.reference, &layer.left_out),
         descriptor: layer.descriptor.clone().into_oci(),
         diff_id: layer.diff_id,
         pull: Arc::clone(&layer.pull),
@@ -155,12 +171,13 @@ fn keep(sink: &Sink, layer: &OldLayer) -> Result<Written, Error> {
     })
 }
 
-pub(super) fn note_unindexed(written: &[Written], notes: &mut Notes) {
+pub(super) fn note_written(written: &[Written], notes: &mut Notes) {
     let causes = written.iter().enumerate().filter_map(|(index, written)| Some((index, written.no_index.as_ref()?)));
     for (index, cause) in causes {
         let note = format!("layer {index} is written without an index, so that every client pulls it whole: {cause}");
         notes.degraded(Code::LayerWithoutIndex, note);
     }
+    notes.extend(written.iter().filter_map(|written| written.left_out.clone()));
 }
 
 /// They describe the blob that was read. Two kinds of TOC on one layer make podman refuse it.
@@ -176,18 +193,4 @@ const STALE: [&str; 7] = [
 
 fn profile(level: Level) -> String {
     format!("1 zstd={} level={}", library_version(), level.get())
-}
-
-/// All layers, or the first error.
-fn collect(done: Vec<Slot>) -> Result<Vec<Written>, Error> {
-    let results: Vec<_> = done.into_iter().map(|slot| slot.into_inner().ok().flatten()).collect();
-    let mut written = Vec::with_capacity(results.len());
-    let mut missing = false;
-    for result in results {
-        match result {
-            Some(result) => written.push(result?),
-            None => missing = true,
-        }
-    }
-    if missing { Err(Error::Internal("a layer was not written")) } else { Ok(written) }
 }

@@ -4,6 +4,7 @@ mod costly;
 mod effort;
 mod entries;
 mod faults;
+mod handed;
 mod hint;
 mod history;
 mod image;
@@ -12,17 +13,22 @@ mod layers;
 mod old;
 mod ostree;
 mod outcome;
+#[cfg(test)]
+mod panic_tests;
 mod planned;
 mod proof;
+mod readings;
 mod references;
 mod reframe;
+mod sizes;
 
 use std::path::{Path, PathBuf};
 
-use crate::cache::{Cache, Proof, Stamp};
+use crate::cache::{Cache, Claim, Proof};
 use crate::degraded::Notes;
+use crate::digest::BlobDigest;
 use crate::error::Error;
-use crate::inventory::Known;
+use crate::inventory::{Known, XattrGlob};
 use crate::job::JobOptions;
 use crate::oci::{Config, Platform, Reference, Transport};
 use crate::order;
@@ -33,12 +39,14 @@ use crate::source::{Image, Source};
 use crate::spool::Spool;
 use crate::tar::Time;
 use crate::unpack::UnpackedLayer;
+use crate::watch::{Stamp, Trace};
 
 pub use effort::Effort;
 pub use hint::{Costs, Hint};
 pub use outcome::{ImageOutcome, LayerOutcome, OldBlob, Outcome, Planned, PlannedImage, PlannedLayer};
 
 use image::{Job, Layout};
+use layers::Written;
 use references::OldImages;
 
 #[derive(Debug, Clone)]
@@ -58,6 +66,8 @@ pub struct Request {
     pub base: Option<Reference>,
     /// Previous layers without a TOC are reused, too.
     pub keep_foreign: bool,
+    /// Xattrs that are left out of the image.
+    pub drop_xattrs: Vec<XattrGlob>,
     pub cache: Cache,
     /// Labels of the config to set, or to remove where there is no value; one after the other.
     pub labels: Vec<(String, Option<String>)>,
@@ -86,6 +96,7 @@ impl Request {
             layers: order::layers::Options::default(),
             base: None,
             keep_foreign: false,
+            drop_xattrs: Vec::new(),
             cache: Cache::default(),
             labels: Vec::new(),
             config: None,
@@ -101,20 +112,22 @@ impl Request {
 pub fn rechunk(request: &Request, progress: &Progress) -> Result<Outcome, Error> {
     let mut notes = Notes::default();
     let inputs = Inputs::open(request, progress, &mut notes)?;
-    let sink = Sink::create(&request.dest)?;
+    let sink = Sink::create(&request.dest, progress)?;
+    let mut proofs = Vec::new();
     let written = inputs.each(progress, &mut notes, |job, unpacked, layout, notes| {
         expect_strict(request, notes)?;
         let level = job.reframe(unpacked, layout)?;
         let written = job.write(&sink, unpacked, &layout.plan, level)?;
-        layers::note_unindexed(&written, notes);
+        layers::note_written(&written, notes);
         expect_strict(request, notes)?;
+        proofs.extend(written.iter().filter_map(Written::proof));
         job.publish(&sink, layout, written)
     })?;
     let (images, descriptors): (Vec<_>, Vec<_>) = written.into_iter().unzip();
     progress.check()?;
     let index = inputs.images.first().and_then(|image| image.index.as_deref());
-    let digest = sink.commit(descriptors, index)?;
-    remember(request, &images);
+    let digest = sink.commit(descriptors, index, progress)?;
+    remember(request, &proofs);
     let (notes, degraded) = notes.into_lists();
     Ok(Outcome { digest, images, notes, degraded })
 }
@@ -164,23 +177,26 @@ impl<'a> Inputs<'a> {
         notes.extend(source.take_notes());
         let mut finished = Vec::new();
         for image in &self.images {
+            progress.give_all_back();
             ostree::check_config(request, image)?;
             let spool = Spool::new(&request.resources.spool_dir)?;
             let old = self.old.load(image.platform.as_ref(), progress, notes)?;
             let mut job = Job { request, source, image, old, spool: &spool, progress };
+            job.check_sizes()?;
             let (mut unpacked, faults) = job.read()?;
             job.old.mark_broken(&faults, notes)?;
             if job.old.refuse(&faults, notes)? {
-                unpacked = job.unpack()?;
+                unpacked = job.unpack_again(unpacked)?;
             }
             let lies = job.lies(&unpacked)?;
             if !lies.is_empty() {
                 job.old.forget(lies.iter(), notes);
-                unpacked = job.unpack()?;
+                unpacked = job.unpack_again(unpacked)?;
             }
             // The new image refers to what it needs of it.
             job.old.known = Known::default();
             let mut layout = job.layout(&unpacked, notes)?;
+            job.check_planned_sizes(&layout.plan)?;
             // A package database can have hundreds of megabytes.
             unpacked.iter_mut().for_each(|layer| layer.inventory.evidence = Vec::new());
             finished.push(finish(&job, &mut unpacked, &mut layout, notes)?);
@@ -191,11 +207,16 @@ impl<'a> Inputs<'a> {
 }
 
 /// Each layer was decoded when it was written, or before.
-fn remember(request: &Request, images: &[ImageOutcome]) {
-    for layer in images.iter().flat_map(|image| &image.layers) {
-        let blob = request.dest.path().join("blobs/sha256").join(layer.digest.hex());
-        if let (Some(toc), Transport::Oci, Ok(meta)) = (layer.toc, request.dest.transport(), std::fs::metadata(blob)) {
-            request.cache.remember(layer.digest, Proof { diff_id: layer.diff_id, toc, stamp: Stamp::of(&meta) });
+fn remember(request: &Request, proofs: &[(BlobDigest, Claim, Trace)]) {
+    if request.dest.transport() != Transport::Oci {
+        return;
+    }
+    for &(digest, claim, trace) in proofs {
+        let blob = request.dest.path().join("blobs/sha256").join(digest.hex());
+        match Stamp::settled(|| std::fs::metadata(&blob)) {
+            Ok(Some(stamp)) if trace.leads_to(&stamp) => request.cache.remember(digest, Proof { claim, stamp }),
+            // Something else put it there or writes to it: it is proven when it is needed.
+            _ => {}
         }
     }
 }

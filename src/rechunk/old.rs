@@ -11,19 +11,25 @@ use crate::compression::Compression;
 use crate::degraded::{Code, Notes};
 use crate::digest::{BlobDigest, ChunkDigest, DiffId};
 use crate::error::Error;
-use crate::inventory::{Frames, Known, Stored, toc_entries, toc_frames};
+use crate::inventory::{Frames, Inventory, Known, Stored, held_bytes, toc_entries, toc_frames};
+use crate::job::JobOptions;
+use crate::limits;
 use crate::oci::Descriptor;
-use crate::order::Entry;
 use crate::order::cost::PullLayer;
 use crate::order::layers::Segment;
-use crate::progress::Progress;
-use crate::source::{BlobError, Image, IndexError, Layer, Source, SourceError};
+use crate::progress::{Progress, SizeLimit};
+use crate::source::{BlobError, Image, IndexError, Layer, Source, SourceError, blob_reader};
 use crate::span::Span;
-use crate::survey::{Index, pull_layer, share_out, tar_inventories};
+use crate::spool::Spool;
+use crate::survey::{Index, pull_layer, share_out, tar_inventory};
 use crate::toc::Toc;
+use crate::unpack::LayerInput;
+use crate::watch::{Used, Watched};
 
 use super::Request;
+use super::handed::handed_on;
 use super::history::History;
+use super::planned::is_marked;
 
 /// A layer that can be used again as it is.
 pub(super) struct OldLayer {
@@ -34,7 +40,9 @@ pub(super) struct OldLayer {
     pub compression: Compression,
     pub diff_id: DiffId,
     pub pull: Arc<PullLayer>,
-    pub place: (File, Span),
+    pub place: Watched,
+    /// What its descriptor said beside that.
+    pub left_out: Vec<String>,
     /// Its number among the blobs whose frames can be copied.
     pub blob: Option<u32>,
 }
@@ -48,8 +56,8 @@ pub(super) struct Old {
     pub layers: Vec<OldLayer>,
     /// Frames that can be copied, and the blobs that they are in.
     pub known: Known,
-    pub blobs: Vec<(File, Span)>,
-    blob_names: Vec<String>,
+    pub blobs: Vec<Watched>,
+    blob_names: Vec<(String, BlobDigest)>,
     /// Chunks in the segments.
     pub chunks: HashSet<ChunkDigest>,
     pub history: History,
@@ -57,6 +65,8 @@ pub(super) struct Old {
     pub newest: Vec<Descriptor>,
     /// The layers of each previous image; newest first.
     pub clients: Vec<(String, Vec<Arc<PullLayer>>)>,
+    /// What they may unpack to, all together.
+    pub size: SizeLimit,
 }
 
 /// Puts together what there is, image by image.
@@ -68,6 +78,14 @@ pub(super) struct Loader<'a> {
     seen: HashMap<BlobDigest, Seen>,
 }
 
+/// Which layers may stay as they are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Takes {
+    All,
+    /// Those that no index can hold. Written anew they would gain nothing, and be pulled again when the level is another one.
+    Unindexable,
+}
+
 /// A layer of a previous image that older ones may have, too.
 struct Seen {
     pull: Arc<PullLayer>,
@@ -76,7 +94,8 @@ struct Seen {
 
 impl<'a> Loader<'a> {
     pub fn new(request: &'a Request, progress: &'a Progress, notes: &'a mut Notes) -> Self {
-        Self { request, progress, notes, old: Old::default(), seen: HashMap::new() }
+        let old = Old { size: progress.size_limit(), ..Old::default() };
+        Self { request, progress, notes, old, seen: HashMap::new() }
     }
 
     pub fn base(&mut self, source: &Source, image: &Image) -> Result<(), Error> {
@@ -88,11 +107,11 @@ impl<'a> Loader<'a> {
         }
         for (index, layer) in image.layers.iter().enumerate() {
             let refuse = |reason| Err(Error::Base { reference: source.reference().to_string(), reason });
-            let toc = match stated(source, layer)? {
+            let toc = match stated(source, layer, self.progress)? {
                 Ok(toc) => toc,
                 Err(fault) => return refuse(format!("layer {index}: {fault}")),
             };
-            if !self.add_segment(source, index, layer, toc.as_ref(), None)? {
+            if !self.add_segment(source, index, layer, toc.as_ref(), None, Takes::All)? {
                 return refuse("its layers are no blobs that could stay as they are".to_owned());
             }
         }
@@ -115,7 +134,7 @@ impl<'a> Loader<'a> {
                 self.old.history.add_layer(&seen.contents);
                 continue;
             }
-            let toc = match usable(source, layer)? {
+            let toc = match usable(source, layer, self.progress)? {
                 Ok(toc) => toc,
                 Err(fault) => {
                     self.note_damaged(format!("{reference}: layer {index} is not used: {fault}"), is_newest);
@@ -123,16 +142,27 @@ impl<'a> Loader<'a> {
                     continue;
                 }
             };
-            without_toc += usize::from(toc.is_none() && !self.is_in_base(layer));
             let pull = layer.descriptor.as_ref().map(|descriptor| Arc::new(pull_layer(descriptor, toc.as_ref())));
             if let (Some(pull), Some(toc)) = (&pull, &toc) {
                 self.see(pull, &toc.1);
             }
             has.extend(pull.clone());
-            if is_newest && (toc.is_some() || self.request.keep_foreign) {
-                self.add_segment(source, index, layer, toc.as_ref(), pull)?;
-            } else if let (Some(toc), Some(place)) = (&toc, source.layer_file(layer)?) {
-                self.add_frames(&toc.1, place, format!("{reference}: layer {index}"));
+            let is_foreign = toc.is_none() && !self.is_in_base(layer);
+            let takes = match toc.is_some() || self.request.keep_foreign {
+                true => Some(Takes::All),
+                false if layer.descriptor.as_ref().is_some_and(is_marked) => Some(Takes::Unindexable),
+                false => None,
+            };
+            if let (true, Some(takes)) = (is_newest, takes) {
+                let is_taken = self.add_segment(source, index, layer, toc.as_ref(), pull, takes)?;
+                without_toc += usize::from(is_foreign && !(is_taken && takes == Takes::Unindexable));
+                continue;
+            }
+            without_toc += usize::from(is_foreign);
+            if let (Some(toc), Some(old), Some(place)) = (&toc, &layer.descriptor, source.layer_file(layer)?) {
+                self.progress.hold(limits::HELD_ROW * toc.1.entries.len() as u64)?;
+                let name = format!("{reference}: layer {index}");
+                self.add_frames(&toc.1, watched(place)?, name, old.digest);
             }
         }
         self.note_foreign(&reference, without_toc, image, is_newest);
@@ -176,8 +206,8 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// False for a layer that has no blob, or one of a previous image that can't be read. Clients have `pull`, but not the
-    /// base's layers.
+    /// False for a layer that has no blob, or one of a previous image that can't be read or is not to be taken. Clients
+    /// have `pull`, but not the base's layers.
     fn add_segment(
         &mut self,
         source: &Source,
@@ -185,12 +215,14 @@ impl<'a> Loader<'a> {
         layer: &Layer,
         toc: Option<&Index>,
         pull: Option<Arc<PullLayer>>,
+        takes: Takes,
     ) -> Result<bool, Error> {
         let is_base = pull.is_none();
         let place = source.layer_file(layer)?;
         let (Some(descriptor), Some(diff_id), Some(place)) = (&layer.descriptor, layer.diff_id, place) else {
             return Ok(false);
         };
+        let place = watched(place)?;
         // A layer may stand twice in an image; a base's own are not in the log a second time.
         if !is_base && self.is_in_base(layer) {
             return Ok(true);
@@ -200,29 +232,42 @@ impl<'a> Loader<'a> {
                 let chunks = toc.entries.iter().filter_map(|entry| entry.payload.as_ref()).flat_map(|p| &p.chunks);
                 self.old.chunks.extend(chunks.map(|chunk| chunk.digest));
                 let name = format!("{}: layer {index}", source.reference());
-                (toc_entries(toc), Some(self.add_frames(toc, clone(&place)?, name)))
+                let (blob, entries) = (place.clone(), toc_entries(toc));
+                self.progress.hold(held_bytes(&entries))?;
+                (entries, Some(self.add_frames(toc, blob, name, descriptor.digest)))
             }
-            None => match self.read(source, layer, descriptor.size) {
+            None => match self.read(source, layer, descriptor, &place) {
                 Err(Error::Unpack { source: fault, .. }) if !is_base && fault.is_damage() => {
                     let note = format!("{}: layer {index} is not used: {fault}", source.reference());
                     self.notes.degraded(Code::LayerDamaged, note);
                     return Ok(false);
                 }
-                entries => (entries?, None),
+                read => {
+                    let inventory = read?;
+                    if takes == Takes::Unindexable && inventory.odd.is_empty() {
+                        self.progress.give_back(inventory.held);
+                        return Ok(false);
+                    }
+                    (inventory.entries, None)
+                }
             },
         };
         self.old.known.add_paths(&entries);
+        let pull = pull.unwrap_or_else(|| Arc::new(pull_layer(descriptor, toc)));
+        let (descriptor, left_out) = handed_on(descriptor);
+        let size = descriptor.size;
         self.old.layers.push(OldLayer {
             reference: source.reference().to_string(),
             index,
-            descriptor: descriptor.clone(),
+            descriptor,
             compression: layer.compression,
             diff_id,
-            pull: pull.unwrap_or_else(|| Arc::new(pull_layer(descriptor, toc))),
+            pull,
             place,
+            left_out,
             blob,
         });
-        self.old.segments.push(Segment { entries, size: descriptor.size, is_base, is_broken: false });
+        self.old.segments.push(Segment { entries, size, is_base, is_broken: false });
         Ok(true)
     }
 
@@ -233,32 +278,48 @@ impl<'a> Loader<'a> {
     }
 
     /// The blob's number; `name` says which one it is.
-    fn add_frames(&mut self, toc: &Toc, place: (File, Span), name: String) -> u32 {
+    fn add_frames(&mut self, toc: &Toc, place: Watched, name: String, digest: BlobDigest) -> u32 {
         let blob = self.old.blobs.len() as u32;
         for entry in &toc.entries {
-            if let Some(payload) = entry.payload.as_ref().filter(|payload| payload.end_offset <= place.1.len()) {
+            if let Some(payload) = entry.payload.as_ref().filter(|payload| payload.end_offset <= place.span().len()) {
                 self.old.known.add(payload.digest, entry.header.size, toc_frames(payload, blob));
             }
         }
         self.old.blobs.push(place);
-        self.old.blob_names.push(name);
+        self.old.blob_names.push((name, digest));
         blob
     }
 
-    /// The entries of a layer without a TOC.
-    fn read(&self, source: &Source, layer: &Layer, size: u64) -> Result<Vec<Entry>, Error> {
-        let found = tar_inventories(source, &[layer], &self.request.resources, self.progress)?;
-        let mut inventory = found.into_iter().next().unwrap_or_default();
-        share_out(&mut inventory, size);
-        Ok(inventory.entries)
+    /// A layer without a TOC, out of the file that is copied when the layer stays. Reading it proves its digest and its DiffID.
+    fn read(
+        &self,
+        source: &Source,
+        layer: &Layer,
+        descriptor: &Descriptor,
+        place: &Watched,
+    ) -> Result<Inventory, Error> {
+        let digest = descriptor.digest;
+        let input = LayerInput {
+            open: Box::new(|| Ok(Box::new(blob_reader(place.file().try_clone()?, place.span(), digest)))),
+            verified: Some(digest),
+            diff_id: layer.diff_id,
+        };
+        let JobOptions { threads, spool_dir } = &self.request.resources;
+        let found = tar_inventory(input, &Spool::new(spool_dir)?, *threads, &self.old.size, self.progress);
+        let mut inventory = found.map_err(|fault| {
+            let (reference, layer) = (source.reference().to_string(), digest.to_string());
+            Error::unpack(reference, layer, fault)
+        })?;
+        share_out(&mut inventory, descriptor.size);
+        Ok(inventory)
     }
 }
 
 /// A previous layer's index, or why the layer is of no use.
-fn usable(source: &Source, layer: &Layer) -> Result<Result<Option<Index>, String>, Error> {
+fn usable(source: &Source, layer: &Layer, progress: &Progress) -> Result<Result<Option<Index>, String>, Error> {
     match fault(source, layer)? {
         Some(fault) => Ok(Err(fault)),
-        None => stated(source, layer),
+        None => stated(source, layer, progress),
     }
 }
 
@@ -272,23 +333,29 @@ fn fault(source: &Source, layer: &Layer) -> Result<Option<String>, Error> {
 }
 
 /// A layer's index, or why the layer can't stay as it is: the result would have a layer that `restrata check` faults.
-fn stated(source: &Source, layer: &Layer) -> Result<Result<Option<Index>, String>, Error> {
-    match source.stated_toc(layer) {
+fn stated(source: &Source, layer: &Layer, progress: &Progress) -> Result<Result<Option<Index>, String>, Error> {
+    match source.stated_toc(layer, progress) {
         Ok(toc) => Ok(Ok(toc)),
         Err(IndexError::Source(error)) => Err(error.into()),
+        Err(IndexError::TooMany(error)) => Err(error.into()),
         Err(fault) => Ok(Err(fault.to_string())),
     }
 }
 
-fn clone(place: &(File, Span)) -> Result<(File, Span), Error> {
-    let file = place.0.try_clone().map_err(|_| Error::Internal("a file can't be opened twice"))?;
-    Ok((file, place.1))
+fn watched((file, span): (File, Span)) -> Result<Watched, Error> {
+    Watched::new(file, span).map_err(|_| Error::Internal("an open file can't be looked at"))
 }
 
 impl Old {
     /// The segments as clients see them.
     pub fn pulls(&self) -> Vec<Arc<PullLayer>> {
         self.layers.iter().map(|layer| Arc::clone(&layer.pull)).collect()
+    }
+
+    /// A blob that frames are copied from. Of an older image's layer the frames alone are proven, and not by its digest.
+    pub fn used(&self, number: u32) -> Used<'_> {
+        let is_proven = self.layers.iter().any(|layer| layer.blob == Some(number));
+        Used { blob: &self.blobs[number as usize], digest: self.blob_names[number as usize].1, is_proven }
     }
 
     /// True for a frame that no layer's proof covers: one of an older image, whose layers nobody else reads.
@@ -306,7 +373,7 @@ impl Old {
         });
         let blobs: BTreeSet<u32> = blobs.collect();
         notes.extend(blobs.iter().map(|&blob| {
-            format!("{} is not used: it holds other content than its TOC says", self.blob_names[blob as usize])
+            format!("{} is not used: it holds other content than its TOC says", self.blob_names[blob as usize].0)
         }));
         self.known.forget(&blobs);
     }

@@ -12,15 +12,16 @@ use super::layers::Written;
 use super::{OldBlob, PlannedImage, PlannedLayer};
 
 /// What became of the layer in this image.
-const LAYER: &str = "io.github.restrata.layer";
+pub(super) const LAYER: &str = "io.github.restrata.layer";
 /// Whose files it shows.
-const OWNERS: &str = "io.github.restrata.owners";
+pub(super) const OWNERS: &str = "io.github.restrata.owners";
 
 /// Names in an annotation, and their bytes: manifests are read by every client and are 4 MiB at most.
 const MOST_OWNERS: usize = 5;
-const OWNERS_BYTES: usize = 200;
+pub(super) const OWNERS_BYTES: usize = 200;
 
-/// True for a layer that restrata wrote, or has let stay before.
+/// True for a layer that says of itself that restrata wrote it. Anyone can say so: it tells where looking may pay, and spares
+/// a layer no question.
 pub(super) fn is_marked(descriptor: &Descriptor) -> bool {
     descriptor.annotation(LAYER).is_some()
 }

@@ -2,16 +2,16 @@
 //! where they pay. What of it is new is known only when the plan is made.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::codec::Level;
 use crate::error::Error;
 use crate::inventory::{Body, Frames, Payload, Stored};
+use crate::limits;
 use crate::order::chunking::{self, Candidate, Cutting};
 use crate::order::layers::{Change, Label};
 use crate::order::{Place, Plan, Role, Written};
 use crate::pack::{PackError, Reframer, Slice, Stock};
+use crate::threads;
 use crate::unpack::UnpackedLayer;
 
 use super::image::{Job, Layout};
@@ -66,7 +66,14 @@ impl Job<'_> {
             let is_large = payload(unpacked, file.place).is_some_and(|payload| payload.size >= chunking::LEAST);
             is_large && (is_hot(labels, file.place) || !self.old.chunks.is_empty())
         };
-        let candidates: Vec<usize> = (0..files.len()).filter(|&n| is_candidate(&files[n])).collect();
+        let mut left = limits::CHUNKED_BYTES;
+        let mut fits = |file: &File| {
+            let size = payload(unpacked, file.place).map_or(0, |payload| payload.size);
+            left = left.saturating_sub(size);
+            left > 0
+        };
+        let candidates = (0..files.len()).filter(|&n| is_candidate(&files[n]) && fits(&files[n]));
+        let candidates: Vec<usize> = candidates.collect();
         let slices = self.each(&candidates, level, |reframer, &n| match payload(unpacked, files[n].place) {
             Some(payload) => reframer.slices(payload),
             None => Ok(Vec::new()),
@@ -117,27 +124,12 @@ impl Job<'_> {
         work: impl Fn(&mut Reframer<'_>, &T) -> Result<R, PackError> + Sync,
     ) -> Result<Vec<R>, Error> {
         let stock = Stock { spool: self.spool, blobs: &self.old.blobs };
-        let next = AtomicUsize::new(0);
-        let done: Vec<Mutex<Option<R>>> = files.iter().map(|_| Mutex::new(None)).collect();
-        let run = || -> Result<(), PackError> {
-            let mut reframer = Reframer::new(stock, level)?;
-            while let Some((n, file)) = {
-                let n = next.fetch_add(1, Ordering::Relaxed);
-                files.get(n).map(|file| (n, file))
-            } {
-                self.progress.check()?;
-                let result = work(&mut reframer, file)?;
-                done[n].lock().map_err(|_| PackError::Internal("a thread panicked"))?.replace(result);
-            }
-            Ok(())
-        };
-        let threads = self.request.resources.threads.min(files.len());
-        let result = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
-            threads.into_iter().try_for_each(|t| t.join().map_err(|_| PackError::Internal("a thread panicked"))?)
+        let begin = || Ok::<_, PackError>(Reframer::new(stock, level, self.progress)?);
+        let results = threads::each_with(self.request.resources.threads, files.len(), begin, |reframer, n| {
+            self.progress.check()?;
+            work(reframer, &files[n])
         });
-        result.map_err(|source| Error::Reframe { source })?;
-        Ok(done.into_iter().filter_map(|slot| slot.into_inner().ok().flatten()).collect())
+        results.map_err(Error::reframe)
     }
 }
 

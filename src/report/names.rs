@@ -17,7 +17,7 @@ pub fn printable(text: &str) -> String {
 }
 
 /// Unicode's Cc, Cf, Zl and Zp, and what else is shown as nothing (Default_Ignorable_Code_Point).
-const fn is_unseen(c: char) -> bool {
+pub(super) const fn is_unseen(c: char) -> bool {
     matches!(
         c,
         '\0'..='\u{1f}'

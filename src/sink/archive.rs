@@ -7,12 +7,14 @@ use std::path::Path;
 
 use super::stage::Stage;
 use super::{RawBlobWriter, SinkError, layout};
+use crate::limits;
 use crate::oci::{self, Descriptor, Index};
 use crate::span::Span;
 use crate::tar::{self, BLOCK, EntryKind, Header, Scanner, Step, TarPath};
 
 /// An archive that is there will be replaced, as skopeo does; anything else is in the way.
 pub(super) fn look(path: &Path) -> Result<(), SinkError> {
+    layout::check_link(path)?;
     let found = match fs::metadata(path) {
         Ok(meta) if meta.is_file() && is_oci_archive(path) => return Ok(()),
         Ok(meta) if meta.is_file() => "a file that is no OCI archive",
@@ -51,7 +53,13 @@ fn is_oci_archive(path: &Path) -> bool {
 pub(super) fn write(stage: &Stage, entry: Descriptor, tag: Option<&str>, path: &Path) -> Result<(), SinkError> {
     let mut index = Index::default();
     index.replace_tag(entry, tag);
-    let mut out = RawBlobWriter::create(stage)?;
+    let blobs = stage.blobs();
+    let members = blobs.len() + 4;
+    if members > limits::ARCHIVE_MEMBERS {
+        let (limit, found) = (limits::ARCHIVE_MEMBERS as u64, members as u64);
+        return Err(SinkError::Limit { path: path.to_owned(), what: "members of an archive", limit, found });
+    }
+    let mut out = RawBlobWriter::durable(stage)?;
     for name in ["blobs/", "blobs/sha256/"] {
         let mut header = Header::new(name, EntryKind::Dir);
         header.mode = 0o755;
@@ -62,7 +70,7 @@ pub(super) fn write(stage: &Stage, entry: Descriptor, tag: Option<&str>, path: &
         out.push(bytes)?;
         pad(&mut out)?;
     }
-    for digest in stage.blobs() {
+    for digest in blobs {
         let blob = stage.blob_path(digest);
         let io = |error| SinkError::io(&blob, "reading a blob")(error);
         let file = File::open(&blob).map_err(io)?;
@@ -73,7 +81,7 @@ pub(super) fn write(stage: &Stage, entry: Descriptor, tag: Option<&str>, path: &
         }
         pad(&mut out)?;
         // The archive has it now; both at once would double the space.
-        fs::remove_file(&blob).map_err(SinkError::io(&blob, "removing a packed blob"))?;
+        stage.disk().remove_file(&blob).map_err(SinkError::io(&blob, "removing a packed blob"))?;
     }
     out.push(&[0; 1024])?;
     out.persist(path)

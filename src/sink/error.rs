@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use crate::digest::BlobDigest;
 use crate::oci::OciError;
+use crate::progress::Interrupted;
+use crate::watch::Unsteady;
 
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
@@ -29,6 +31,16 @@ pub enum SinkError {
     Size { digest: BlobDigest, expected: u64, found: u64 },
     #[error("copying a blob: expected {expected} bytes, the file ends after {found}")]
     ShortCopy { expected: u64, found: u64 },
+    #[error("{0}")]
+    Unsteady(#[from] Unsteady),
+    #[error("{path}: expected at most {limit} {what}, found {found}: restrata and other tools would refuse to read it", path = path.display())]
+    Limit { path: PathBuf, what: &'static str, limit: u64, found: u64 },
+    #[error("{path}: a symbolic link to {target}, which is not there; expected a path that can be made", path = path.display(), target = target.display())]
+    Dangling { path: PathBuf, target: PathBuf },
+    #[error("{path}: the blob {digest} was removed while this run went on; run it again", path = path.display())]
+    Vanished { path: PathBuf, digest: BlobDigest },
+    #[error("{0}")]
+    Interrupted(#[from] Interrupted),
     #[error("the manifest {digest} was to be committed but never written")]
     NoManifest { digest: BlobDigest },
     #[error("{reference}: expected at least one image to commit, found none")]

@@ -3,24 +3,41 @@
 mod archive;
 mod blob;
 mod copy;
+mod disk;
 mod error;
+#[cfg(test)]
+mod journal;
+#[cfg(test)]
+mod kill_tests;
 mod layout;
+#[cfg(test)]
+mod power_cut_tests;
 mod stage;
+mod syncer;
+mod unfinished;
+mod upkeep;
 
 #[cfg(test)]
 mod tests;
 
 use std::fs::File;
+use std::path::Path;
+use std::sync::Mutex;
 
 use crate::codec::Sha256Stream;
 use crate::digest::BlobDigest;
+use crate::limits;
 use crate::oci::{Descriptor, Index, Reference, Transport, Which};
-use crate::span::Span;
+use crate::progress::Progress;
+use crate::threads::lock;
+use crate::watch::{Trace, Used, Watched, steady};
 
 pub use blob::{BlobWriter, RawBlobWriter};
 pub use error::SinkError;
+pub use unfinished::exit_at_once;
+pub use upkeep::{Leftover, LockedLayout};
 
-use stage::Stage;
+use stage::{Durable, Stage};
 
 /// A destination that is being filled. Dropped without a commit, it leaves nothing behind.
 #[derive(Debug)]
@@ -28,6 +45,8 @@ pub struct Sink {
     reference: Reference,
     stage: Stage,
     target: Target,
+    /// Blobs of the layout that the image needs as they are.
+    own: Mutex<Vec<(BlobDigest, u64)>>,
 }
 
 #[derive(Debug)]
@@ -58,14 +77,19 @@ impl Target {
 
 impl Sink {
     /// Fails up front when the destination can't take an image.
-    pub fn create(reference: &Reference) -> Result<Self, SinkError> {
+    pub fn create(reference: &Reference, progress: &Progress) -> Result<Self, SinkError> {
         let path = reference.path();
         let target = Target::look(reference)?;
+        // Nobody may remove blobs of a layout while a stage stands in it.
+        let lock = matches!(target, Target::Layout).then(|| layout::lock(path, progress)).transpose()?;
+        stage::sweep(path);
         let stage = match target {
-            Target::NewLayout | Target::Archive => Stage::beside(path)?,
+            Target::NewLayout => Stage::beside(path, Durable::Blobs)?,
+            Target::Archive => Stage::beside(path, Durable::Archive)?,
             Target::Layout => Stage::inside(path)?,
         };
-        Ok(Self { reference: reference.clone(), stage, target })
+        drop(lock);
+        Ok(Self { reference: reference.clone(), stage, target, own: Mutex::default() })
     }
 
     /// As [`create`](Self::create) fails, without touching the destination.
@@ -96,6 +120,7 @@ impl Sink {
 
     /// Stores a manifest, index or config.
     pub fn put_bytes(&self, bytes: &[u8]) -> Result<(BlobDigest, u64), SinkError> {
+        check_document(self.reference.path(), bytes.len() as u64)?;
         let mut blob = self.raw_blob()?;
         blob.push(bytes)?;
         let digest = BlobDigest::from_bytes(Sha256Stream::of(bytes));
@@ -104,14 +129,46 @@ impl Sink {
     }
 
     /// Stores a blob that lies in a file, sharing its extents where the file system can. The caller vouches for its
-    /// digest. A layout that has this very file needs no copy.
-    pub fn copy_sound_blob(&self, file: &File, span: Span, digest: BlobDigest) -> Result<(), SinkError> {
-        if self.stage.has(digest) || self.is_own_blob(file, digest) {
-            return Ok(());
+    /// digest as long as the file has the stamp that it is watched with. A layout that has this very file needs no copy.
+    /// Returns how the blob in the sink is known again, if this call put it there or found it there.
+    pub fn copy_sound_blob(&self, from: &Watched, digest: BlobDigest) -> Result<Option<Trace>, SinkError> {
+        self.copy_watched(from, digest, || {})
+    }
+
+    /// `copied` is called when the bytes are there and nobody has looked yet whether they are the right ones.
+    fn copy_watched(&self, from: &Watched, digest: BlobDigest, copied: impl Fn()) -> Result<Option<Trace>, SinkError> {
+        if self.stage.has(digest) {
+            return Ok(None);
         }
+        let is_own = self.is_own_blob(from.file(), digest);
+        let mut stamp = None;
+        let blob = steady(&[Used { blob: from, digest, is_proven: true }], || {
+            stamp = from.stamp();
+            let blob = if is_own { None } else { Some(self.copy(from)?) };
+            copied();
+            Ok::<_, SinkError>(blob)
+        })?;
+        match blob {
+            Some(blob) => blob.finish_as(digest, from.span().len()).map(Some),
+            None => {
+                self.need(from, digest)?;
+                Ok(stamp.map(Trace::Same))
+            }
+        }
+    }
+
+    /// A blob of the layout. Nobody knows whether who wrote it has synced it; if so, it takes no time.
+    fn need(&self, own: &Watched, digest: BlobDigest) -> Result<(), SinkError> {
+        let path = layout::blob_path(self.reference.path(), digest);
+        let file = own.file().try_clone().map_err(SinkError::io(&path, "duplicating the open file"))?;
+        lock(&self.own).push((digest, own.span().len()));
+        self.stage.sync_later(file, path)
+    }
+
+    fn copy(&self, from: &Watched) -> Result<RawBlobWriter, SinkError> {
         let mut blob = self.raw_blob()?;
-        blob.append_from(file, span)?;
-        blob.finish_as(digest, span.len())
+        blob.append_from(from.file(), from.span())?;
+        Ok(blob)
     }
 
     fn is_own_blob(&self, file: &File, digest: BlobDigest) -> bool {
@@ -128,15 +185,23 @@ impl Sink {
     ///
     /// One manifest is tagged itself; several, or one with an `index` that led to it, get an index of their own.
     /// `index` lends its annotations and unknown fields.
-    pub fn commit(self, images: Vec<Descriptor>, index: Option<&Index>) -> Result<BlobDigest, SinkError> {
+    pub fn commit(
+        self,
+        images: Vec<Descriptor>,
+        index: Option<&Index>,
+        progress: &Progress,
+    ) -> Result<BlobDigest, SinkError> {
         if let Some(image) = images.iter().find(|image| !self.has(image.digest)) {
             return Err(SinkError::NoManifest { digest: image.digest });
         }
         let entry = self.entry(images, index)?;
+        self.stage.wait_for_syncs()?;
+        progress.check()?;
+        let _committing = unfinished::committing();
         let (digest, path, tag) = (entry.digest, self.reference.path(), self.reference.tag());
         match self.target {
-            Target::NewLayout => layout::create(self.stage, entry, tag, path)?,
-            Target::Layout => layout::extend(&self.stage, entry, tag, path)?,
+            Target::NewLayout => layout::create(self.stage, entry, tag, path, progress)?,
+            Target::Layout => layout::extend(&self.stage, &lock(&self.own), entry, tag, path, progress)?,
             Target::Archive => archive::write(&self.stage, entry, tag, path)?,
         }
         Ok(digest)
@@ -156,6 +221,15 @@ impl Sink {
                 Ok(Descriptor::new(INDEX, digest, size))
             }
         }
+    }
+}
+
+/// Fails for a manifest, index or config that no client would read.
+pub(crate) fn check_document(dest: &Path, bytes: u64) -> Result<(), SinkError> {
+    let (what, limit) = ("bytes of a manifest, index or config", limits::MANIFEST_BYTES);
+    match bytes > limit {
+        true => Err(SinkError::Limit { path: dest.to_owned(), what, limit, found: bytes }),
+        false => Ok(()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -12,12 +12,14 @@ use super::{Sink, SinkError};
 use crate::codec::Sha256Stream;
 use crate::digest::BlobDigest;
 use crate::oci::{Descriptor, Index};
+use crate::progress::Progress;
 use crate::span::Span;
+use crate::watch::Watched;
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
 fn create(transport: &str, path: &Path, tag: &str) -> Result<Sink, SinkError> {
-    Sink::create(&format!("{transport}:{}{tag}", path.display()).parse().unwrap())
+    Sink::create(&format!("{transport}:{}{tag}", path.display()).parse().unwrap(), &Progress::new())
 }
 
 fn put(sink: &Sink, text: &str) -> Descriptor {
@@ -64,7 +66,7 @@ fn makes_a_layout_at_the_commit() {
     assert_eq!(size, 600_006);
     assert!(sink.has(digest) && !dir.exists());
     let manifest = put(&sink, "{}");
-    assert_eq!(sink.commit(vec![manifest.clone()], None).unwrap(), manifest.digest);
+    assert_eq!(sink.commit(vec![manifest.clone()], None, &Progress::new()).unwrap(), manifest.digest);
     assert_eq!(names(tmp.path()), ["out"]);
     assert_eq!(names(&dir), ["blobs", "index.json", "oci-layout"]);
     let entry = &read_index(&dir)["manifests"][0];
@@ -94,7 +96,7 @@ fn leaves_nothing_without_a_commit() {
     let dir = tmp.path().join("old");
     let sink = create("oci", &dir, ":v1").unwrap();
     let manifest = put(&sink, "{}");
-    sink.commit(vec![manifest], None).unwrap();
+    sink.commit(vec![manifest], None, &Progress::new()).unwrap();
     let before = snapshot(&dir);
     let sink = create("oci", &dir, ":v2").unwrap();
     put(&sink, "{\"a\":1}");
@@ -104,7 +106,7 @@ fn leaves_nothing_without_a_commit() {
     let sink = create("oci", &dir, ":v2").unwrap();
     let manifest = put(&sink, "{\"b\":1}");
     fs::write(dir.join("index.json"), b"broken meanwhile").unwrap();
-    assert!(matches!(sink.commit(vec![manifest], None), Err(SinkError::Oci { .. })));
+    assert!(matches!(sink.commit(vec![manifest], None, &Progress::new()), Err(SinkError::Oci { .. })));
     assert_eq!(names(&dir.join("blobs/sha256")).len(), 1);
     assert_eq!(names(&dir), ["blobs", "index.json", "oci-layout"]);
 }
@@ -116,7 +118,7 @@ fn adds_and_replaces_tags_only() {
     let commit = |tag: &str, text: &str| {
         let sink = create("oci", &dir, tag).unwrap();
         let manifest = put(&sink, text);
-        sink.commit(vec![manifest], None).unwrap()
+        sink.commit(vec![manifest], None, &Progress::new()).unwrap()
     };
     commit(":a", "{\"a\":1}");
     let mut index = read_index(&dir);
@@ -144,7 +146,7 @@ fn replaces_an_untagged_image() {
         // The second time an empty directory would do as well.
         let sink = create("oci", tmp.path(), "").unwrap();
         let manifest = put(&sink, text);
-        sink.commit(vec![manifest.clone()], None).unwrap();
+        sink.commit(vec![manifest.clone()], None, &Progress::new()).unwrap();
         let index = read_index(tmp.path());
         assert_eq!(index["manifests"].as_array().unwrap().len(), 1);
         assert_eq!(index["manifests"][0]["digest"], manifest.digest.to_string());
@@ -178,7 +180,7 @@ fn gives_several_images_an_index() {
     let list = json!({"mediaType": "application/vnd.docker.distribution.manifest.list.v2+json", "manifests": [],
         "schemaVersion": 2, "annotations": {"k": "v"}});
     let index = Index::parse(list.to_string().as_bytes(), "list").unwrap();
-    let digest = sink.commit(images, Some(&index)).unwrap();
+    let digest = sink.commit(images, Some(&index), &Progress::new()).unwrap();
     assert_eq!(read_index(&dir)["manifests"][0]["digest"], digest.to_string());
     let blob: Value = serde_json::from_slice(&fs::read(dir.join("blobs/sha256").join(digest.hex())).unwrap()).unwrap();
     assert_eq!(blob["mediaType"], "application/vnd.oci.image.index.v1+json");
@@ -196,7 +198,7 @@ fn writes_the_same_archive_each_time() {
         let sink = create("oci-archive", &path, ":v1").unwrap();
         let blobs = order.map(|text| put(&sink, text));
         let manifest = blobs.into_iter().min_by_key(|blob| blob.size).unwrap();
-        sink.commit(vec![manifest], None).unwrap();
+        sink.commit(vec![manifest], None, &Progress::new()).unwrap();
         archives.push(fs::read(&path).unwrap());
         assert_eq!(names(tmp.path()), ["out.tar"]);
     }
@@ -216,15 +218,18 @@ fn checks_what_it_is_told() {
     assert!(matches!(raw.finish_as(digest, 4), Err(SinkError::Size { expected: 4, found: 3, .. })));
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(b"0123456789").unwrap();
-    let copy = |start, len| sink.copy_sound_blob(&file, Span::new(start, len).unwrap(), digest);
+    let copy = |start, len| {
+        let from = Watched::new(file.try_clone().unwrap(), Span::new(start, len).unwrap()).unwrap();
+        sink.copy_sound_blob(&from, digest)
+    };
     assert!(matches!(copy(8, 3), Err(SinkError::ShortCopy { expected: 3, found: 2 })));
     assert!(!sink.has(digest));
     copy(3, 3).unwrap();
     assert!(sink.has(digest));
-    assert!(matches!(sink.commit(Vec::new(), None), Err(SinkError::NoImages { .. })));
+    assert!(matches!(sink.commit(Vec::new(), None, &Progress::new()), Err(SinkError::NoImages { .. })));
     let sink = create("oci", &tmp.path().join("out"), "").unwrap();
     let absent = Descriptor::new(MANIFEST, digest, 3);
-    assert!(matches!(sink.commit(vec![absent], None), Err(SinkError::NoManifest { .. })));
+    assert!(matches!(sink.commit(vec![absent], None, &Progress::new()), Err(SinkError::NoManifest { .. })));
     assert!(names(tmp.path()).is_empty());
 }
 
@@ -235,16 +240,48 @@ fn a_blob_of_the_layout_itself_is_not_copied() {
     let blob = |sink: &Sink| sink.put_bytes(b"345").unwrap().0;
     let sink = create("oci", &dir, ":a").unwrap();
     let digest = blob(&sink);
-    sink.commit(vec![Descriptor::new(MANIFEST, digest, 3)], None).unwrap();
+    sink.commit(vec![Descriptor::new(MANIFEST, digest, 3)], None, &Progress::new()).unwrap();
     let own = fs::File::open(dir.join("blobs/sha256").join(digest.hex())).unwrap();
     let sink = create("oci", &dir, ":b").unwrap();
-    sink.copy_sound_blob(&own, Span::new(0, 3).unwrap(), digest).unwrap();
+    let own = Watched::new(own, Span::new(0, 3).unwrap()).unwrap();
+    sink.copy_sound_blob(&own, digest).unwrap();
     let staged = fs::read_dir(&dir).unwrap().filter(|entry| {
         let stage = entry.as_ref().unwrap().path().join("blobs/sha256").join(digest.hex());
         stage.parent() != Some(&dir.join("blobs/sha256")) && stage.exists()
     });
     assert_eq!(staged.count(), 0);
-    sink.commit(vec![Descriptor::new(MANIFEST, digest, 3)], None).unwrap();
+    sink.commit(vec![Descriptor::new(MANIFEST, digest, 3)], None, &Progress::new()).unwrap();
+}
+
+/// What was proven is what is copied, or nothing is.
+#[test]
+fn a_blob_that_is_written_to_while_it_is_copied_is_not_taken() {
+    let tmp = TempDir::new().unwrap();
+    let digest = BlobDigest::from_bytes(Sha256Stream::of(b"345"));
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(b"0123456789").unwrap();
+    let watched = || Watched::new(file.reopen().unwrap(), Span::new(3, 3).unwrap()).unwrap();
+    let write = |bytes: &[u8]| file.as_file().write_all_at(bytes, 4).unwrap();
+    let sink = create("oci", &tmp.path().join("out"), "").unwrap();
+    let from = watched();
+    let changed = sink.copy_watched(&from, digest, || write(b"x"));
+    assert!(matches!(changed, Err(SinkError::Unsteady(_))) && !sink.has(digest));
+    // Changed before, and back again while it was copied.
+    write(b"4");
+    let from = watched();
+    write(b"x");
+    let copies = std::cell::Cell::new(0);
+    sink.copy_watched(&from, digest, || {
+        if copies.replace(copies.get() + 1) == 0 {
+            write(b"4");
+        }
+    })
+    .unwrap();
+    assert_eq!((copies.get(), fs::read(sink.stage.blob_path(digest)).unwrap().as_slice()), (2, &b"345"[..]));
+    // Written to all the time.
+    let sink = create("oci", &tmp.path().join("other"), "").unwrap();
+    let changed = sink.copy_watched(&watched(), digest, || write(b"4"));
+    assert!(matches!(changed, Err(SinkError::Unsteady(_))) && !sink.has(digest));
 }
 
 #[test]
@@ -266,6 +303,6 @@ fn takes_blobs_from_several_threads() {
         }
     });
     let manifest = put(&sink, "{}");
-    sink.commit(vec![manifest], None).unwrap();
+    sink.commit(vec![manifest], None, &Progress::new()).unwrap();
     assert_eq!(names(&dir.join("blobs/sha256")).len(), 17);
 }

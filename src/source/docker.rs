@@ -13,7 +13,7 @@ use crate::codec::Sha256Stream;
 use crate::compression::Compression;
 use crate::digest::BlobDigest;
 use crate::limits;
-use crate::oci::{Config, Descriptor, Manifest, OciError, Platform, Reference, Which};
+use crate::oci::{Config, DOCKER_ARCHIVE, Descriptor, Manifest, OciError, Platform, Reference, Which, check_keys};
 use crate::span::Span;
 
 /// One image in manifest.json. Go writes null for a list without entries.
@@ -113,6 +113,11 @@ fn entries(archive: &Archive) -> Result<Vec<Entry>, SourceError> {
         });
     }
     let bytes = document(archive, member)?;
+    match check_keys(&bytes, &DOCKER_ARCHIVE, member) {
+        // Told below, with the archive's name.
+        Ok(()) | Err(OciError::Json { .. }) => {}
+        Err(source) => return Err(SourceError::Oci { place: archive.path().display().to_string(), source }),
+    }
     let entries: Option<Vec<Entry>> = serde_json::from_slice(&bytes).map_err(|error| SourceError::DockerJson {
         archive: archive.path().to_owned(),
         member,

@@ -58,6 +58,8 @@ pub enum SourceError {
     LayersElsewhere { reference: String, diff_ids: usize, hint: String },
     #[error("{reference}: expected manifests and configs of at most {limit} bytes in all, found more")]
     TooManyDocuments { reference: String, limit: u64 },
+    #[error("{place}: expected at most {limit} {what}, found more; name an image by its tag, or one platform")]
+    TooMany { place: String, what: &'static str, limit: usize },
     #[error("{what}: indexes are nested more than {limit} deep")]
     TooDeep { what: String, limit: usize },
     #[error("{place}: {what}: {source}")]
@@ -90,6 +92,7 @@ impl SourceError {
             | Self::Truncated { .. }
             | Self::TooLarge { .. }
             | Self::TooDeep { .. }
+            | Self::TooMany { .. }
             | Self::Blob { .. }
             | Self::Absent { .. }
             | Self::Tar { .. }
@@ -150,10 +153,13 @@ impl BlobError {
 const LISTED: usize = 16;
 
 fn listed(names: &[String]) -> String {
-    match names {
-        [] => "none".to_owned(),
-        names if names.len() <= LISTED => names.join(", "),
-        names => format!("{} and {} more", names[..LISTED].join(", "), names.len() - LISTED),
+    // A name can have megabytes.
+    let shown: Vec<String> = names.iter().take(LISTED).map(|name| name.chars().take(300).collect()).collect();
+    let shown = shown.join(", ");
+    match names.len() {
+        0 => "none".to_owned(),
+        1..=LISTED => shown,
+        all => format!("{shown} and {} more", all - LISTED),
     }
 }
 
@@ -165,5 +171,5 @@ fn named_only(platforms: &[String]) -> String {
 }
 
 fn skipped(notes: &[String]) -> String {
-    if notes.is_empty() { String::new() } else { format!(" ({})", notes.join("; ")) }
+    if notes.is_empty() { String::new() } else { format!(" ({})", listed(notes)) }
 }

@@ -7,6 +7,8 @@ use std::os::unix::fs::FileExt;
 use super::{Layer, Source, SourceError};
 use crate::codec::{FrameDecoder, FrameError, Sha256Stream};
 use crate::digest::BlobDigest;
+use crate::inventory::toc_reading_bytes;
+use crate::progress::{Progress, TooMany};
 use crate::span::Span;
 use crate::toc::{
     AnnotationError, ChunkedAnnotations, Disagreement, FOOTER_FRAME, Positions, SKIPPABLE_HEADER, Toc, TocError,
@@ -32,11 +34,14 @@ pub enum IndexError {
     Toc(#[from] TocError),
     #[error("{0}")]
     Disagreement(#[from] Disagreement),
+    /// Not the layer's fault alone.
+    #[error("{0}")]
+    TooMany(#[from] TooMany),
 }
 
 impl Source {
     /// Checked against the annotations as clients do. `None` for a layer without one.
-    pub fn toc(&self, layer: &Layer) -> Result<Option<(ChunkedAnnotations, Toc)>, IndexError> {
+    pub fn toc(&self, layer: &Layer, progress: &Progress) -> Result<Option<(ChunkedAnnotations, Toc)>, IndexError> {
         let Some(descriptor) = &layer.descriptor else { return Ok(None) };
         let annotations = ChunkedAnnotations::from_annotations(|key| descriptor.annotation(key))?;
         let Some(annotations) = annotations else { return Ok(None) };
@@ -52,17 +57,26 @@ impl Source {
         if found != annotations.toc_digest {
             return Err(IndexError::Digest { expected: annotations.toc_digest, found });
         }
-        let mut json = Vec::new();
+        let mut json = Vec::with_capacity(annotations.positions.toc_uncompressed as usize);
         FrameDecoder::new()?.frame(&compressed, annotations.positions.toc_uncompressed, &mut json)?;
-        Ok(Some((annotations, Toc::parse(&json)?)))
+        drop(compressed);
+        let reading = toc_reading_bytes(&json);
+        progress.hold(reading)?;
+        let toc = Toc::parse(&json);
+        progress.give_back(reading);
+        Ok(Some((annotations, toc?)))
     }
 
     /// The same for a layer that is to be handed on as it is: all that its descriptor says of the index must be so,
     /// whether clients look at it or not.
-    pub fn stated_toc(&self, layer: &Layer) -> Result<Option<(ChunkedAnnotations, Toc)>, IndexError> {
+    pub fn stated_toc(
+        &self,
+        layer: &Layer,
+        progress: &Progress,
+    ) -> Result<Option<(ChunkedAnnotations, Toc)>, IndexError> {
         let Some(descriptor) = &layer.descriptor else { return Ok(None) };
         expect_checksum(|key| descriptor.annotation(key))?;
-        let Some(index) = self.toc(layer)? else { return Ok(None) };
+        let Some(index) = self.toc(layer, progress)? else { return Ok(None) };
         expect_zstd(layer.compression, &descriptor.media_type)?;
         if let Some((file, blob)) = self.layer_file(layer)? {
             agree(&file, blob, &index.0.positions)?;

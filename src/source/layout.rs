@@ -8,7 +8,7 @@ use super::{Image, Layer, Notes, Place, SourceError, choice, select};
 use crate::digest::BlobDigest;
 use crate::limits;
 use crate::oci::{Config, Descriptor, Document, Index, IndexEntry, Manifest, OciError, Platform, Reference, Transport};
-use crate::oci::{layer_compression, may_be_manifest};
+use crate::oci::{json_values, layer_compression, may_be_manifest};
 
 pub(super) fn images(
     store: &Store,
@@ -56,13 +56,15 @@ struct Walk<'a> {
     others: Vec<Platform>,
     /// Images that an index names, but whose blobs are not there.
     absent: Vec<String>,
+    /// JSON values that were read.
+    values: usize,
 }
 
 impl<'a> Walk<'a> {
     fn new(store: &'a Store, reference: &'a Reference, wanted: Option<&'a Platform>, notes: &'a Notes) -> Self {
         let (seen, left) = (HashSet::new(), limits::DOCUMENT_BYTES);
         let (images, others, absent, is_one_of_several) = (Vec::new(), Vec::new(), Vec::new(), false);
-        Self { store, reference, wanted, notes, seen, left, is_one_of_several, images, others, absent }
+        Self { store, reference, wanted, notes, seen, left, is_one_of_several, images, others, absent, values: 0 }
     }
 
     /// `within` names what the entry stands in, `index` is that document unless it is index.json.
@@ -123,6 +125,11 @@ impl<'a> Walk<'a> {
             reference: self.reference.to_string(),
             limit: limits::DOCUMENT_BYTES,
         })?;
+        self.values += json_values(&bytes);
+        if self.values > limits::REFERENCE_JSON_VALUES {
+            let (place, limit) = (self.store.path().display().to_string(), limits::REFERENCE_JSON_VALUES);
+            return Err(SourceError::TooMany { place, what: "JSON values in all manifests and configs", limit });
+        }
         Ok(bytes)
     }
 

@@ -19,7 +19,7 @@ mod tests;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use crate::compression::Compression;
 use crate::digest::{BlobDigest, DiffId};
@@ -27,6 +27,7 @@ use crate::oci::{Config, Descriptor, Index, Manifest, Platform, Reference, Trans
 use crate::progress::Progress;
 use crate::span::Span;
 use crate::spool;
+use crate::threads::lock;
 
 pub use error::{BlobError, SourceError};
 pub use guess::{Guess, guess};
@@ -188,14 +189,14 @@ struct Notes(Arc<Mutex<Vec<String>>>);
 
 impl Notes {
     fn add(&self, note: String) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(note);
+        lock(&self.0).push(note);
     }
 
     fn all(&self) -> Vec<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.0).clone()
     }
 
     fn take(&self) -> Vec<String> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *lock(&self.0))
     }
 }

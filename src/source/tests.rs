@@ -231,6 +231,24 @@ fn gives_an_image_for_each_platform() {
 
 /// Only who asks for such an image is told that this tool cannot read it.
 #[test]
+fn equal_entries_lead_to_one_image() {
+    let layout = Layout::new();
+    let image = layout.image(&config("amd64"), PLAIN);
+    // For two platforms it is an image of each.
+    let both = vec![image.clone(), image.clone(), on(image.clone(), "linux", "amd64"), on(image, "linux", "arm64")];
+    let mut inner = both;
+    for _ in 0..3 {
+        let twice = [inner.clone(), inner].concat();
+        let index = json!({"schemaVersion": 2, "manifests": twice});
+        inner = vec![layout.blob(INDEX, index.to_string().as_bytes())];
+    }
+    layout.index(&[tagged(inner.remove(0), "v1")]);
+    let images = layout.images(":v1", None).unwrap();
+    let platforms: Vec<_> = images.iter().map(|image| image.platform.as_ref().unwrap().to_string()).collect();
+    assert_eq!(platforms, ["linux/amd64", "linux/amd64", "linux/arm64"]);
+}
+
+#[test]
 fn an_entry_that_cannot_be_read_stands_in_nobodys_way() {
     let layout = Layout::new();
     let sha512 = || json!({"mediaType": MANIFEST, "digest": format!("sha512:{}", "0".repeat(128)), "size": 3});

@@ -16,7 +16,7 @@ pub fn label<'a>(owners: &'a Owners, roll: &mut Roll<'a>, path: &'a TarPath, oft
     let change = match owners.heat(path) {
         Heat::Database | Heat::Cache => Change::Always,
         // What belongs together changes together: taken apart by history, a Python application's updates cost 3 % of
-        // the changed bytes more instead of 2 % (docs/layers.md).
+        // the changed bytes more instead of 2 % (docs/benchmarks.md).
         Heat::ByteCode | Heat::Data if is_hot || (often && owner.is_none()) => Change::Always,
         Heat::ByteCode | Heat::Data => Change::Seldom,
     };

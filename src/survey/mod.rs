@@ -19,8 +19,9 @@ use std::sync::Arc;
 use crate::compression::Compression;
 use crate::digest::{BlobDigest, DiffId};
 use crate::error::Error;
-use crate::inventory::toc_entries;
+use crate::inventory::{held_bytes, toc_entries};
 use crate::job::JobOptions;
+use crate::limits;
 use crate::oci::Platform;
 use crate::order::Entry;
 use crate::order::changes::Side;
@@ -32,7 +33,7 @@ use crate::toc::{TOC_DIGEST, Toc, TocEntry};
 
 pub use choose::{common, other_platform, other_platforms, pick};
 pub use labels::label;
-pub use owners::{Roll, shown};
+pub use owners::{Roll, contents, shown};
 pub use read::{Index, pull_layer, share_out, tar_inventories, tar_inventory};
 
 use owners::Evidence;
@@ -60,6 +61,8 @@ pub struct SurveyedLayer {
     evidence: Vec<(usize, Evidence)>,
     /// What entries say of their owner themselves.
     hints: Vec<(usize, Hint)>,
+    /// Bytes of memory that were set aside for the entries.
+    held: u64,
 }
 
 impl SurveyedImage {
@@ -93,6 +96,7 @@ pub struct Surveyor<'a> {
 
 impl<'a> Surveyor<'a> {
     pub fn new(resources: &'a JobOptions, progress: &'a Progress) -> Self {
+        progress.give_all_back();
         Self { resources, progress, seen: HashMap::new(), notes: Vec::new() }
     }
 
@@ -110,7 +114,12 @@ impl<'a> Surveyor<'a> {
                 continue;
             }
             match self.index(source, index, layer)? {
-                Some(found) => self.see(*key, indexed(layer, &found)?),
+                Some(found) => {
+                    let surveyed = indexed(layer, &found)?;
+                    let pulled = limits::HELD_FILE * surveyed.entries.len() as u64;
+                    self.progress.hold(surveyed.held + pulled)?;
+                    self.see(*key, surveyed);
+                }
                 None => tars.push(index),
             }
         }
@@ -145,7 +154,14 @@ impl<'a> Surveyor<'a> {
     /// Forgets all layers but this image's: in a sequence it is with those that the next one has most in common.
     pub fn forget_others(&mut self, image: &SurveyedImage) {
         let own: HashSet<BlobDigest> = image.layers.iter().map(|layer| layer.pull.digest).collect();
-        self.seen.retain(|(digest, _), _| own.contains(digest));
+        let progress = self.progress;
+        self.seen.retain(|(digest, _), layer| {
+            let stays = own.contains(digest);
+            if !stays {
+                progress.give_back(layer.held);
+            }
+            stays
+        });
     }
 
     /// Old and new image may be one.
@@ -161,7 +177,7 @@ impl<'a> Surveyor<'a> {
 
     /// A TOC whose content lies outside the blob is none: the sums of what it says would not be the layer's.
     fn index(&mut self, source: &Source, number: usize, layer: &Layer) -> Result<Option<Index>, Error> {
-        let Some(index) = toc(source, number, layer, &mut self.notes)? else { return Ok(None) };
+        let Some(index) = toc(source, number, layer, &mut self.notes, self.progress)? else { return Ok(None) };
         let size = layer.descriptor.as_ref().map_or(0, |descriptor| descriptor.size);
         let outside = ends(&index.1).find(|end| *end > size);
         match outside {
@@ -186,14 +202,17 @@ impl<'a> Surveyor<'a> {
     ) -> Result<(), Error> {
         self.progress.add_layers(tars.len() as u64);
         let layers: Vec<&Layer> = tars.iter().map(|&index| &image.layers[index]).collect();
-        let inventories = tar_inventories(source, &layers, self.resources, self.progress)?;
+        let size = self.progress.size_limit();
+        let (inventories, spool) = tar_inventories(source, &layers, self.resources, &size, self.progress)?;
+        let spool = Arc::new(spool);
         for (&index, mut inventory) in tars.iter().zip(inventories) {
             let layer = &image.layers[index];
             let pull = plain_pull(source, layer, keys[index].0)?;
             // In a plain tar the headers have bytes of their own.
             let bytes = pull.size.min(inventory.content_bytes);
             share_out(&mut inventory, bytes);
-            let evidence = inventory.evidence.into_iter().map(|(entry, content)| (entry, Evidence::Content(content)));
+            let spooled = |content| Evidence::Spooled(Arc::clone(&spool), content);
+            let evidence = inventory.evidence.into_iter().map(|(entry, content)| (entry, spooled(content)));
             let surveyed = SurveyedLayer {
                 pull: Arc::new(pull),
                 diff_id: layer.diff_id.ok_or(Error::Internal("a layer without a DiffID"))?,
@@ -202,6 +221,7 @@ impl<'a> Surveyor<'a> {
                 entries: inventory.entries,
                 evidence: if owners { evidence.collect() } else { Vec::new() },
                 hints: inventory.hints,
+                held: inventory.held,
             };
             self.see(keys[index], surveyed);
         }
@@ -245,6 +265,7 @@ fn indexed(layer: &Layer, index: &Index) -> Result<SurveyedLayer, Error> {
         compression: layer.compression,
         evidence: owners::in_frames(&index.1, &entries),
         hints: (0..).zip(&index.1.entries).filter_map(|(at, entry)| Some((at, hint(entry)?))).collect(),
+        held: held_bytes(&entries).saturating_sub(limits::HELD_FILE * entries.len() as u64),
         entries,
     })
 }

@@ -1,19 +1,22 @@
 //! The package databases that an image shows, and whose each file is.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
 
 use super::SurveyedImage;
 use crate::codec::{FrameDecoder, FrameError, Sha256Stream};
 use crate::digest::FileDigest;
 use crate::error::Error;
+use crate::inventory::Stored;
 use crate::limits;
 use crate::order::Entry;
 use crate::order::tree::{Whiteout, whiteout};
-use crate::owner::{Owner, Owners, is_evidence};
+use crate::owner::{Owner, Owners, Problem, Warning, is_evidence};
 use crate::source::{Image, Layer, Source};
 use crate::span::Span;
+use crate::spool::Spool;
 use crate::tar::TarPath;
 use crate::toc::{self, Toc};
 
@@ -22,7 +25,7 @@ const PIECE: u64 = 1 << 20;
 
 /// A file of a package database.
 pub(super) enum Evidence {
-    Content(Vec<u8>),
+    Spooled(Arc<Spool>, Stored),
     /// In frames of the layer's blob.
     Frames(Frames),
 }
@@ -43,7 +46,7 @@ pub(super) fn in_frames(toc: &Toc, entries: &[Entry]) -> Vec<(usize, Evidence)> 
     };
     let evidence = |(at, (row, entry)): (usize, (&toc::TocEntry, &Entry))| {
         let payload = row.payload.as_ref()?;
-        let is_wanted = row.header.size <= limits::EVIDENCE_FILE_BYTES as u64 && is_evidence(&entry.path);
+        let is_wanted = row.header.size <= limits::EVIDENCE_BYTES as u64 && is_evidence(&entry.path);
         is_wanted.then(|| (at, frames(row.header.size, payload)))
     };
     toc.entries.iter().zip(entries).enumerate().filter_map(evidence).collect()
@@ -52,21 +55,57 @@ pub(super) fn in_frames(toc: &Toc, entries: &[Entry]) -> Vec<(usize, Evidence)> 
 /// What of the evidence the layers show, bottom first: that of a layer goes by the numbers of its entries.
 pub fn shown<'a, T>(
     layers: impl IntoIterator<Item = (&'a [Entry], impl IntoIterator<Item = (usize, T)>)>,
-) -> BTreeMap<&'a TarPath, T> {
-    let mut shown: BTreeMap<&TarPath, T> = BTreeMap::new();
+) -> BTreeMap<TarPath, T> {
+    let mut shown: BTreeMap<TarPath, T> = BTreeMap::new();
     for (entries, evidence) in layers {
         if !shown.is_empty() {
             for entry in entries {
                 match whiteout(&entry.path) {
-                    Some(Whiteout::Path(gone)) => shown.retain(|path, _| **path != gone && !path.is_below(&gone)),
-                    Some(Whiteout::Opaque(dir)) => shown.retain(|path, _| !path.is_below(&dir)),
+                    Some(Whiteout::Path(gone)) => {
+                        shown.remove(&gone);
+                        hide_below(&mut shown, &gone);
+                    }
+                    Some(Whiteout::Opaque(dir)) => hide_below(&mut shown, &dir),
                     Some(Whiteout::Reserved) | None => {}
                 }
             }
         }
-        shown.extend(evidence.into_iter().map(|(index, content)| (&entries[index].path, content)));
+        shown.extend(evidence.into_iter().map(|(index, content)| (entries[index].path.clone(), content)));
     }
     shown
+}
+
+/// A directory comes right before what is below it.
+fn hide_below<T>(shown: &mut BTreeMap<TarPath, T>, dir: &TarPath) {
+    let behind = (Bound::Excluded(dir), Bound::Unbounded);
+    while let Some(below) = shown.range(behind).next().map(|(path, _)| path.clone()).filter(|path| path.is_below(dir)) {
+        shown.remove(&below);
+    }
+}
+
+/// Files and what is in them.
+pub type Contents = Vec<(TarPath, Vec<u8>)>;
+
+/// Content of package databases, in the order of their paths and as far as it fits into memory. `size` is what `read` will
+/// bring. Of what can't be read `read` has told; what does not fit is worth a warning.
+pub fn contents<T>(
+    shown: BTreeMap<TarPath, T>,
+    size: impl Fn(&T) -> u64,
+    mut read: impl FnMut(&TarPath, &T) -> Result<Option<Vec<u8>>, Error>,
+) -> Result<(Contents, Option<Warning>), Error> {
+    let (mut files, mut left) = (Vec::new(), limits::EVIDENCE_BYTES as u64);
+    let mut over: Option<(TarPath, usize)> = None;
+    for (path, evidence) in shown {
+        match left.checked_sub(size(&evidence)).filter(|_| files.len() < limits::EVIDENCE_FILES) {
+            None => over.get_or_insert((path, 0)).1 += 1,
+            Some(rest) => {
+                left = rest;
+                files.extend(read(&path, &evidence)?.map(|content| (path, content)));
+            }
+        }
+    }
+    let warning = over.map(|(path, count)| Warning { path, problem: Problem::TooLarge { count } });
+    Ok((files, warning))
 }
 
 impl SurveyedImage {
@@ -77,17 +116,22 @@ impl SurveyedImage {
             let evidence = surveyed.evidence.iter().map(move |(index, evidence)| (*index, (layer, evidence)));
             (surveyed.entries.as_slice(), evidence)
         });
-        let mut files: Vec<(&TarPath, Cow<'_, [u8]>)> = Vec::new();
-        for (path, (layer, evidence)) in shown(layers) {
-            match evidence {
-                Evidence::Content(content) => files.push((path, Cow::Borrowed(content))),
-                Evidence::Frames(frames) => match decoded(source, layer, frames)? {
-                    Ok(content) => files.push((path, Cow::Owned(content))),
-                    Err(fault) => notes.push(format!("{}: {path}: {fault}; its files have no owner", self.reference)),
-                },
-            }
-        }
-        let (mut owners, warnings) = Owners::read(files.iter().map(|(path, content)| (*path, content.as_ref())));
+        let size = |(_, evidence): &(&Layer, &Evidence)| match evidence {
+            Evidence::Spooled(_, stored) => stored.len(),
+            Evidence::Frames(frames) => frames.size,
+        };
+        let (files, over) = contents(shown(layers), size, |path, (layer, evidence)| match evidence {
+            Evidence::Spooled(spool, stored) => Ok(Some(spool.read_all(stored.spans())?)),
+            Evidence::Frames(frames) => match decoded(source, layer, frames)? {
+                Ok(content) => Ok(Some(content)),
+                Err(fault) => {
+                    notes.push(format!("{}: {path}: {fault}; its files have no owner", self.reference));
+                    Ok(None)
+                }
+            },
+        })?;
+        let (mut owners, mut warnings) = Owners::read(files.iter().map(|(path, content)| (path, content.as_slice())));
+        warnings.extend(over);
         notes.extend(warnings.iter().map(|warning| format!("{}: {warning}", self.reference)));
         for layer in &self.layers {
             for (index, hint) in &layer.hints {
@@ -103,7 +147,8 @@ fn decoded(source: &Source, layer: &Layer, frames: &Frames) -> Result<Result<Vec
     let Some((file, blob)) = source.layer_file(layer)? else { return Ok(Err("the layer has no blob".to_owned())) };
     let mut decoder = FrameDecoder::new()?;
     decoder.begin()?;
-    let (mut content, mut buffer) = (Vec::new(), Vec::new());
+    // The sizes of all of them were counted before.
+    let (mut content, mut buffer) = (Vec::with_capacity(frames.size as usize), Vec::new());
     let mut at = frames.span.start();
     while at < frames.span.end() {
         buffer.resize(PIECE.min(frames.span.end() - at) as usize, 0);
@@ -144,5 +189,48 @@ impl<'a> Roll<'a> {
             names.push(owner.to_string());
             names.len() as u32 - 1
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(name: &str) -> TarPath {
+        TarPath::new(name.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn what_does_not_fit_into_memory_is_left_out_with_one_warning() {
+        let half = limits::EVIDENCE_BYTES as u64 / 2;
+        let shown: BTreeMap<TarPath, u64> =
+            [("a", half), ("b", half + 1), ("c", half), ("d", 1)].map(|(name, size)| (path(name), size)).into();
+        let mut read = Vec::new();
+        let (files, warning) = contents(
+            shown,
+            |size| *size,
+            |path, _| {
+                read.push(path.to_string());
+                Ok((path.to_string() != "/c").then(|| vec![1]))
+            },
+        )
+        .unwrap();
+        assert_eq!(read, ["/a", "/c"]);
+        assert_eq!(files, [(path("a"), vec![1])]);
+        let warning = warning.unwrap().to_string();
+        assert!(warning.starts_with("/b: not read") && warning.contains("1 more"), "{warning}");
+    }
+
+    #[test]
+    fn whiteouts_hide_what_lower_layers_show() {
+        use crate::order::tree::tests::entry;
+        use crate::tar::EntryKind::Regular;
+        let of = |names: &[&str]| names.iter().map(|name| entry(name, Regular, "")).collect::<Vec<_>>();
+        let lower = of(&["a/x", "a/y/z", "a-", "b/x", "c"]);
+        let upper = of(&[".wh.a", "b/.wh..wh..opq", "b/n", "c"]);
+        let all =
+            shown([(lower.as_slice(), (0..5).map(|at| (at, 0)).collect::<Vec<_>>()), (&upper, vec![(2, 1), (3, 1)])]);
+        let all: Vec<(String, i32)> = all.into_iter().map(|(path, layer)| (path.to_string(), layer)).collect();
+        assert_eq!(all, [("/a-", 0), ("/b/n", 1), ("/c", 1)].map(|(path, layer)| (path.to_owned(), layer)));
     }
 }

@@ -5,7 +5,7 @@ use crate::inventory::{Inventory, Known, pull_files, pull_index};
 use crate::job::JobOptions;
 use crate::oci::Descriptor;
 use crate::order::cost::PullLayer;
-use crate::progress::Progress;
+use crate::progress::{Progress, SizeLimit};
 use crate::source::{IndexError, Layer, Source, SourceError};
 use crate::spool::Spool;
 use crate::toc::{ChunkedAnnotations, Toc};
@@ -21,10 +21,12 @@ pub(super) fn toc(
     number: usize,
     layer: &Layer,
     notes: &mut Vec<String>,
+    progress: &Progress,
 ) -> Result<Option<Index>, Error> {
-    match source.toc(layer) {
+    match source.toc(layer, progress) {
         Ok(toc) => Ok(toc),
         Err(IndexError::Source(error)) => Err(error.into()),
+        Err(IndexError::TooMany(error)) => Err(error.into()),
         Err(error) => {
             let reference = source.reference();
             notes.push(format!("{reference}: layer {number} is taken for one without a TOC: {error}"));
@@ -39,25 +41,27 @@ pub fn pull_layer(descriptor: &Descriptor, toc: Option<&Index>) -> PullLayer {
     PullLayer { digest: descriptor.digest, size: descriptor.size, index }
 }
 
-/// Layers' entries as their tars have them.
+/// Layers' entries as their tars have them, and the spool that their package databases are in. `size` is that of the image.
 pub fn tar_inventories(
     source: &Source,
     layers: &[&Layer],
     resources: &JobOptions,
+    size: &SizeLimit,
     progress: &Progress,
-) -> Result<Vec<Inventory>, Error> {
+) -> Result<(Vec<Inventory>, Spool), Error> {
     let spool = Spool::new(&resources.spool_dir)?;
     let inputs = layers.iter().map(|&layer| LayerInput {
         open: Box::new(move || source.open_layer(layer).map_err(SourceError::into_io)),
         verified: layer.descriptor.as_ref().map(|descriptor| descriptor.digest),
         diff_id: layer.diff_id,
     });
-    inventories(inputs.collect(), &spool, resources.threads, progress).map_err(|(at, error)| {
+    let found = inventories(inputs.collect(), &spool, resources.threads, size, progress).map_err(|(at, error)| {
         let name = |descriptor: &Descriptor| descriptor.digest.to_string();
         let layer = layers[at].descriptor.as_ref().map(name);
         let layer = layer.or_else(|| layers[at].diff_id.map(|diff_id| diff_id.to_string())).unwrap_or_default();
-        Error::Unpack { reference: source.reference().to_string(), layer, source: error }
-    })
+        Error::unpack(source.reference().to_string(), layer, error)
+    })?;
+    Ok((found, spool))
 }
 
 /// One layer's entries as its tar has them.
@@ -65,9 +69,10 @@ pub fn tar_inventory(
     input: LayerInput<'_>,
     spool: &Spool,
     threads: usize,
+    size: &SizeLimit,
     progress: &Progress,
 ) -> Result<Inventory, UnpackError> {
-    let found = inventories(vec![input], spool, threads, progress).map_err(|(_, error)| error)?;
+    let found = inventories(vec![input], spool, threads, size, progress).map_err(|(_, error)| error)?;
     Ok(found.into_iter().next().unwrap_or_default())
 }
 
@@ -75,9 +80,11 @@ fn inventories(
     inputs: Vec<LayerInput<'_>>,
     spool: &Spool,
     threads: usize,
+    size: &SizeLimit,
     progress: &Progress,
 ) -> Result<Vec<Inventory>, (usize, UnpackError)> {
-    let options = unpack::Options { level: None, known: &Known::default(), expect_known: false, threads };
+    let known = Known::default();
+    let options = unpack::Options { level: None, known: &known, expect_known: false, threads, drop_xattrs: &[], size };
     let unpacked = unpack(inputs, spool, options, progress)?;
     Ok(unpacked.into_iter().map(|UnpackedLayer { inventory, .. }| inventory).collect())
 }

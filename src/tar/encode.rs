@@ -3,6 +3,7 @@
 use super::block::{BLOCK, padding};
 use super::header::{EntryKind, Header, Time};
 use super::pax::{self, XATTR_PREFIX};
+use super::scan::{Scanner, Step};
 
 /// The whole blocks that stand for `header`: ustar, with a pax header in front where ustar can't
 /// hold a value. The scanner reads back exactly `header`.
@@ -64,6 +65,15 @@ pub fn encode(header: &Header) -> Vec<u8> {
     }
     out.extend_from_slice(block.as_bytes());
     out
+}
+
+/// What whole header blocks say, that a scanner has passed on or [`encode`] has made.
+pub fn decode(blocks: &[u8]) -> Option<Header> {
+    let mut scanner = Scanner::new();
+    blocks.as_chunks::<BLOCK>().0.iter().find_map(|block| match scanner.push(block) {
+        Ok(Step::Entry(entry)) => Some(entry.header),
+        _ => None,
+    })
 }
 
 fn entry_type(kind: EntryKind) -> tar::EntryType {

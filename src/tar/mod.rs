@@ -19,7 +19,7 @@ mod sparse;
 mod tests;
 
 pub use block::{BLOCK, padding};
-pub use encode::encode;
+pub use encode::{decode, encode};
 pub use header::{EntryKind, Header, Time, Xattr};
 pub use path::{PathError, TarPath};
 pub use scan::{RawEntry, Rewrite, ScanError, Scanner, Step};

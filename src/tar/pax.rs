@@ -1,11 +1,16 @@
 //! Pax extended header records: `LEN KEY=VALUE\n`.
 
+use std::collections::HashMap;
+
 use super::header::{Header, Time, Xattr};
 
 pub(super) const XATTR_PREFIX: &[u8] = b"SCHILY.xattr.";
 pub(super) const SPARSE_MAP: &[u8] = b"GNU.sparse.map";
 const SPARSE_OFFSET: &[u8] = b"GNU.sparse.offset";
 const SPARSE_NUMBYTES: &[u8] = b"GNU.sparse.numbytes";
+
+/// Records that are searched one by one.
+const FEW: usize = 16;
 
 /// What is wrong with a pax header; the scanner adds where it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +24,7 @@ impl Records {
     /// Parses a whole extended header. The pairs of sparse format 0.0 repeat a key, so they become
     /// one map record of format 0.1, as in Go's reader.
     pub fn parse(mut bytes: &[u8]) -> Result<Self, BadPax> {
-        let mut records = Self::default();
+        let mut records: Vec<(&[u8], &[u8])> = Vec::new();
         let mut sparse: Vec<&[u8]> = Vec::new();
         while !bytes.is_empty() {
             let (key, value, rest) = record(bytes)?;
@@ -31,20 +36,40 @@ impl Records {
                 }
                 sparse.push(value);
             } else {
-                records.set(key, value);
+                records.push((key, value));
             }
         }
+        let map = sparse.join(&b',');
         if !sparse.is_empty() {
-            records.set(SPARSE_MAP, &sparse.join(&b','));
+            records.push((SPARSE_MAP, &map));
         }
-        Ok(records)
+        Ok(Self::last_of_each(&records))
     }
 
-    fn set(&mut self, key: &[u8], value: &[u8]) {
-        match self.0.iter_mut().find(|(k, _)| k == key) {
-            Some((_, old)) => *old = value.to_vec(),
-            None => self.0.push((key.to_vec(), value.to_vec())),
+    fn last_of_each(records: &[(&[u8], &[u8])]) -> Self {
+        let mut places: HashMap<&[u8], usize> = HashMap::new();
+        let mut kept: Vec<(&[u8], &[u8])> = Vec::with_capacity(records.len());
+        for &(key, value) in records {
+            // A map is for headers with thousands of keys; most have two.
+            let place = match kept.len() {
+                0..FEW => kept.iter().position(|(other, _)| *other == key),
+                FEW => {
+                    places = kept.iter().enumerate().map(|(at, (key, _))| (*key, at)).collect();
+                    places.get(key).copied()
+                }
+                _ => places.get(key).copied(),
+            };
+            match place {
+                Some(at) => kept[at].1 = value,
+                None => {
+                    if kept.len() >= FEW {
+                        places.insert(key, kept.len());
+                    }
+                    kept.push((key, value));
+                }
+            }
         }
+        Self(kept.into_iter().map(|(key, value)| (key.to_vec(), value.to_vec())).collect())
     }
 
     /// `None` for an absent or empty record: an empty value leaves the header's own field.
@@ -173,6 +198,17 @@ mod tests {
             let (key, value, rest) = record(&out).unwrap();
             assert_eq!((key, value.len(), rest.len()), (&b"path"[..], value_len, 0));
         }
+    }
+
+    #[test]
+    fn the_last_record_of_a_key_counts_in_the_place_of_the_first() {
+        let mut bytes = Vec::new();
+        let key = |n: usize| format!("k{n}").into_bytes();
+        for round in 0..3 {
+            (0..40).for_each(|n| push_record(&mut bytes, &key(n), &[b'0' + round]));
+        }
+        let records = Records::parse(&bytes).unwrap();
+        assert_eq!(records.0, (0..40).map(|n| (key(n), b"2".to_vec())).collect::<Vec<_>>());
     }
 
     #[test]

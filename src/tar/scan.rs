@@ -20,6 +20,10 @@ pub enum ScanError {
     Extended { offset: u64, reason: &'static str },
     #[error("tar offset {offset}: an extended header of {len} bytes: expected at most {max}")]
     ExtendedTooLong { offset: u64, len: u64, max: u64 },
+    #[error(
+        "tar offset {offset}: {len} bytes of extended headers before one entry: expected at most {max}, one of each kind"
+    )]
+    HeadersTooLong { offset: u64, len: u64, max: u64 },
     #[error("tar offset {offset}: {name:?} has the type {typeflag:?}, which no client can unpack")]
     UnknownType { offset: u64, typeflag: char, name: String },
     #[error("tar offset {offset}: the archive ends inside a header")]
@@ -145,6 +149,10 @@ impl Scanner {
             if len > limits::TAR_SPECIAL_BYTES {
                 return Err(ScanError::ExtendedTooLong { offset: at, len, max: limits::TAR_SPECIAL_BYTES });
             }
+            let all = self.raw.len() as u64 + len;
+            if all > limits::TAR_HEADER_BYTES {
+                return Err(ScanError::HeadersTooLong { offset: at, len: all, max: limits::TAR_HEADER_BYTES });
+            }
             if len == 0 {
                 return self.special_done(typeflag, &[], at).map(|()| Step::More);
             }
@@ -223,7 +231,7 @@ impl Scanner {
                 EntryKind::Regular
             }
             other => {
-                let name = String::from_utf8_lossy(&header.name).into_owned();
+                let name = excerpt(&header.name);
                 return Err(ScanError::UnknownType { offset: at, typeflag: char::from(other), name });
             }
         };
@@ -391,9 +399,14 @@ fn size_field(block: Block<'_>, at: u64) -> Result<u64, ScanError> {
 }
 
 fn number_error(field: &'static str, name: &[u8], offset: u64) -> ScanError {
-    ScanError::Number { offset, field, name: String::from_utf8_lossy(name).into_owned() }
+    ScanError::Number { offset, field, name: excerpt(name) }
 }
 
 fn extended(offset: u64, BadPax(reason): BadPax) -> ScanError {
     ScanError::Extended { offset, reason }
+}
+
+/// Enough of a name to recognise it: a long one can have a megabyte.
+fn excerpt(name: &[u8]) -> String {
+    String::from_utf8_lossy(&name[..name.len().min(200)]).into_owned()
 }

@@ -113,6 +113,8 @@ fn map_0_1(records: &Records) -> Result<PaxSparse, BadPax> {
 pub(super) struct Map1x0 {
     text: Vec<u8>,
     newlines: u64,
+    /// Of segments; the first line.
+    count: Option<u64>,
 }
 
 impl Map1x0 {
@@ -127,8 +129,13 @@ impl Map1x0 {
             return Ok(None);
         }
         let mut lines = self.text.split(|&b| b == b'\n');
-        let count = pax::integer(lines.next().unwrap_or_default())?;
-        let count = u64::try_from(count).map_err(|_| BadPax("a negative count of sparse segments"))?;
+        let first = lines.next().unwrap_or_default();
+        let count = match self.count {
+            Some(count) => count,
+            // Once: the line can be a megabyte of zeros.
+            None => u64::try_from(pax::integer(first)?).map_err(|_| BadPax("a negative count of sparse segments"))?,
+        };
+        self.count = Some(count);
         if self.newlines < count.saturating_mul(2).saturating_add(1) {
             return Ok(None);
         }

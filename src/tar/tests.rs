@@ -1,4 +1,5 @@
 use super::*;
+use crate::limits;
 use proptest::prelude::*;
 
 /// Feeds a whole archive and returns each entry with its payload, holes filled.
@@ -103,6 +104,28 @@ fn global_headers_are_left_out() {
     let entries = scan_all(&archive).unwrap();
     assert_eq!((entries.len(), entries[0].0.raw.len()), (1, BLOCK));
     assert_eq!(entries[0].0.header, header);
+}
+
+#[test]
+fn headers_before_one_entry_have_a_limit_together() {
+    let long_name = || {
+        let mut header = Header::new("././@LongLink", EntryKind::Regular);
+        header.size = limits::TAR_SPECIAL_BYTES;
+        let mut blocks = encode(&header);
+        blocks[156] = b'L';
+        let sum =
+            blocks.iter().enumerate().map(|(at, byte)| if (148..156).contains(&at) { 32 } else { u32::from(*byte) });
+        let sum = sum.sum::<u32>();
+        blocks[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+        blocks.resize(512 + header.size as usize, b'a');
+        blocks
+    };
+    let mut scanner = Scanner::new();
+    let mut push = |blocks: &[u8]| blocks.as_chunks().0.iter().try_for_each(|block| scanner.push(block).map(drop));
+    // A pax header, a long name and a long link have room.
+    (0..3).for_each(|_| push(&long_name()).unwrap());
+    let error = push(&long_name()).unwrap_err();
+    assert!(matches!(error, ScanError::HeadersTooLong { max: limits::TAR_HEADER_BYTES, .. }), "{error}");
 }
 
 #[test]

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::build::{Builder, EntryFault};
 use super::entry::Toc;
 use crate::digest::{BlobDigest, DigestError};
+use crate::json::{Strict, StrictMap, unique_map};
 use crate::limits;
 
 /// Why a TOC can't be used.
@@ -17,6 +18,8 @@ use crate::limits;
 pub enum TocError {
     #[error("the TOC has {found} bytes: expected at most {limit}")]
     TooBig { found: u64, limit: u64 },
+    #[error("the TOC has more than {limit} rows: expected at most as many, chunks included")]
+    TooManyRows { limit: usize },
     #[error("the TOC is no valid JSON of the expected shape: {0}")]
     Json(#[from] serde_json::Error),
     #[error("the TOC has version {found:?}: expected 1")]
@@ -55,7 +58,7 @@ pub(super) struct Row<'a> {
     pub dev_major: i64,
     #[serde(default)]
     pub dev_minor: i64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "unique_map")]
     pub xattrs: Option<BTreeMap<String, String>>,
     #[serde(default, borrow)]
     pub digest: Cow<'a, str>,
@@ -125,21 +128,27 @@ impl<'de> Visitor<'de> for &mut Document {
         f.write_str("an object with version and entries")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
-            match key.as_ref() {
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
+        let mut map = StrictMap::new(map, &["version", "entries", "tarSplitDigest"]);
+        while let Some(key) = map.next_key::<String>()? {
+            match key.as_str() {
                 "version" => self.version = Some(map.next_value()?),
                 "tarSplitDigest" => self.tar_split_digest = Some(map.next_value()?),
-                // Twice would splice two lists of which a client may see one.
-                "entries" if self.has_entries => return Err(A::Error::duplicate_field("entries")),
-                "entries" => {
+                _ => {
                     self.has_entries = true;
                     map.next_value_seed(Rows { builder: &mut self.builder, fault: &mut self.fault })?;
                 }
-                _ => drop(map.next_value::<IgnoredAny>()?),
             }
         }
         Ok(())
+    }
+}
+
+struct StrictRow<'a>(Row<'a>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for StrictRow<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Row::deserialize(Strict(deserializer)).map(Self)
     }
 }
 
@@ -169,8 +178,12 @@ impl<'de> Visitor<'de> for Rows<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<(), A::Error> {
-        while let Some(row) = rows.next_element::<Row<'de>>()? {
-            if let Err(fault) = self.builder.row(&row) {
+        let mut count = 0;
+        while let Some(StrictRow(row)) = rows.next_element()? {
+            count += 1;
+            let limit = limits::TOC_ROWS;
+            let added = if count > limit { Err(TocError::TooManyRows { limit }) } else { self.builder.row(&row) };
+            if let Err(fault) = added {
                 *self.fault = Some(fault);
                 return Err(A::Error::custom("an entry is not valid"));
             }

@@ -13,6 +13,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use super::text;
+use crate::json::Strict;
 use crate::limits;
 
 const FILE: u8 = 1;
@@ -202,7 +203,7 @@ impl TarSplitReader {
 
     fn item(&mut self, json: &[u8]) -> Result<TarSplitItem, TarSplitError> {
         let line = self.line;
-        let parsed: Line<'_> = serde_json::from_slice(json).map_err(|source| TarSplitError::Json { line, source })?;
+        let parsed = parse(json).map_err(|source| TarSplitError::Json { line, source })?;
         if parsed.position != line {
             return Err(TarSplitError::Position { line, found: parsed.position });
         }
@@ -214,6 +215,12 @@ impl TarSplitReader {
             found => Err(TarSplitError::Kind { line, found }),
         }
     }
+}
+
+fn parse(json: &[u8]) -> Result<Line<'_>, serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    let line = Line::deserialize(Strict(&mut deserializer))?;
+    deserializer.end().map(|()| line)
 }
 
 fn file(line: u64, parsed: &Line<'_>, checksum: &[u8]) -> Result<TarSplitItem, TarSplitError> {

@@ -113,12 +113,29 @@ fn names_the_entry_that_lies() {
         ("1970-01-01T", "1970-01-00T", "\"a\": modtime"),
         ("sha256:0101", "sha512:0101", "\"a\": digest"),
         ("\"size\":6,", "", "\"c\": digest is sha256:0101"),
-        ("\"digest\"", "\"Digest\"", "\"a\": digest"),
+        ("\"digest\"", "\"Digest\"", "the key \"Digest\" differs from \"digest\""),
+        ("\"digest\"", "\"d\\u0130gest\"", "differs from \"digest\""),
+        ("\"offset\":10", "\"offset\":10,\"offset\":10", "the key \"offset\" stands there twice"),
+        ("\"offset\":10", "\"offset\":10,\"\":[{}]", "an empty key"),
+        ("\"version\"", "\"Entries\":[],\"version\"", "the key \"Entries\" differs from \"entries\""),
+        ("\"version\":1", "\"version\":1,\"version\":1", "the key \"version\" stands there twice"),
+        (
+            "\"name\":\"c\",",
+            "\"name\":\"c\",\"xattrs\":{\"user.x\":\"\",\"user.x\":\"\"},",
+            "\"user.x\" stands there twice",
+        ),
         ("\"name\":\"c\",", "\"name\":\"c\",\"xattrs\":{\"user.x\":\"_\"},", "\"c\": the value of xattr \"user.x\""),
     ] {
         let found = complaint(&two, from, to);
         assert!(found.contains(says), "{found} instead of {says}");
     }
+}
+
+#[test]
+fn an_xattr_without_a_name_has_no_row() {
+    let mut header = Header::new("a", EntryKind::Dir);
+    header.xattrs.push(Xattr { name: Vec::new(), value: vec![1] });
+    assert_eq!(can_hold(&header), Err(Unrepresentable::NamelessXattr { name: "a".to_owned() }));
 }
 
 #[test]
@@ -220,6 +237,13 @@ fn a_tar_split_that_lies_is_refused() {
     assert!(says(br#"{"type":1,"size":-1,"payload":null,"position":0}"#).contains("size -1"));
     assert!(says(br#"{"type":1,"size":1,"payload":null,"position":0}"#).contains("0 bytes for 1 bytes"));
     assert!(says(br#"{"type":1,"size":1,"payload":"!","position":0}"#).contains("payload is not base64"));
+    for (keys, says_key) in
+        [("\"Payload\":\"\"", "\"Payload\" differs from"), ("\"position\":0", "\"position\" stands there twice")]
+    {
+        let found = says(format!(r#"{{"type":2,"payload":"",{keys},"position":0}}"#).as_bytes());
+        assert!(found.starts_with("tar-split line 0: ") && found.contains(says_key), "{found}");
+    }
+    assert!(says(br#"[2,"","",0,null,0]"#).contains("expected an object"));
     assert!(says(b"\n").contains("line 0"));
     assert!(says(&vec![b' '; 9 << 20]).contains("expected at most"));
 }
@@ -228,7 +252,7 @@ fn headers() -> impl Strategy<Value = Header> {
     let kinds = [EntryKind::Regular, EntryKind::HardLink, EntryKind::Dir, EntryKind::Char];
     let time =
         (-62_000_000_000_i64..253_402_300_800, 0_u32..1_000_000_000).prop_map(|(secs, nanos)| Time { secs, nanos });
-    let xattrs = proptest::collection::btree_map("\\PC{0,5}", any::<Vec<u8>>(), 0..3);
+    let xattrs = proptest::collection::btree_map("\\PC{1,5}", any::<Vec<u8>>(), 0..3);
     let numbers = (any::<i64>(), any::<i64>(), 0_u64..5000);
     ("\\PC{0,9}", proptest::sample::select(kinds.to_vec()), numbers, time, xattrs).prop_map(
         |(name, kind, numbers, mtime, xattrs)| {

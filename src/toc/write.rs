@@ -17,6 +17,9 @@ pub enum Unrepresentable {
     Time { name: String, field: &'static str, secs: i64 },
     #[error("entry {name:?}: its {field} is {found}: a TOC holds at most 9223372036854775807")]
     Number { name: String, field: &'static str, found: u64 },
+    /// podman takes an empty key for the end of the object that it stands in.
+    #[error("entry {name:?}: an xattr without a name, which clients can't read in a TOC")]
+    NamelessXattr { name: String },
 }
 
 /// Whether a TOC can hold an entry, but for its content.
@@ -97,6 +100,9 @@ fn push_header(out: &mut Vec<u8>, header: &Header, name: &str) -> Result<(), Unr
 
 fn push_xattrs(out: &mut Vec<u8>, header: &Header) -> Result<(), Unrepresentable> {
     for (at, xattr) in header.xattrs.iter().enumerate() {
+        if xattr.name.is_empty() {
+            return Err(Unrepresentable::NamelessXattr { name: shown(header) });
+        }
         out.extend_from_slice(if at == 0 { b",\"xattrs\":{" } else { b"," });
         text::push_string(out, utf8(header, "xattr name", &xattr.name)?);
         out.push(b':');

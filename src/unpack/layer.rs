@@ -1,19 +1,21 @@
 //! One layer's stream: blocks to the scanner, payloads to the pool.
 
+use std::borrow::Cow;
 use std::io::{self, BufReader, Read};
 
 use crossbeam_channel::{Sender, unbounded};
 
-use super::budget::Budgets;
-use super::work::{Content, Hashed, Job, PIECE, Pool};
-use super::{LayerInput, UnpackError, UnpackedLayer};
+use super::extracted::as_extracted;
+use super::work::{Content, Hashed, Job, PIECE, Piece, Pool};
+use super::{LayerInput, Options, UnpackError, UnpackedLayer, notes};
 use crate::codec::{HashingReader, WHOLE_FRAME_INPUT, decompress};
 use crate::compression::Compression;
 use crate::digest::DiffId;
-use crate::inventory::{Inventory, Known};
+use crate::inventory::{Inventory, drop_xattrs, overlay};
 use crate::limits;
+use crate::order::ImpliedDirs;
 use crate::owner::{Hint, is_evidence};
-use crate::progress::{Interrupted, Progress};
+use crate::progress::{Progress, Stop};
 use crate::span::Span;
 use crate::spool::{Spool, SpoolError};
 use crate::tar::{BLOCK, RawEntry, Rewrite, Scanner, Step, encode, padding};
@@ -26,20 +28,22 @@ type Done = Sender<(usize, Result<Hashed, UnpackError>)>;
 
 pub(super) fn read(
     input: LayerInput<'_>,
-    known: &Known,
-    pool: &Pool,
+    options: Options<'_>,
+    pool: &Pool<'_>,
     spool: &Spool,
-    budgets: &Budgets,
     progress: &Progress,
 ) -> Result<UnpackedLayer, UnpackError> {
-    let blob = (input.open)().map_err(UnpackError::Read)?;
-    let (tar, compression) = decompress(blob).map_err(UnpackError::Read)?;
+    let blob = progress.watch((input.open)().map_err(UnpackError::read)?);
+    let (tar, compression) = decompress(blob).map_err(UnpackError::read)?;
+    let tar: Box<dyn Read + Send + '_> = Box::new(progress.watch_size(tar, options.size));
     let plain = input.verified.filter(|_| compression == Compression::None);
     let tar = if plain.is_some() { HashingReader::idle(tar) } else { HashingReader::new(tar) };
     let mut tar = BufReader::with_capacity(BUFFER, tar);
     let (done, payloads) = unbounded();
     let mut inventory = Inventory::default();
-    let mut reader = Reader { headers: HeaderLog::new(spool), known, pool, budgets, progress, done };
+    let held = if options.level.is_some() { limits::HELD_WRITTEN } else { limits::HELD_ENTRY };
+    let (headers, implied) = (HeaderLog::new(spool), ImpliedDirs::default());
+    let mut reader = Reader { headers, implied, held, options, pool, progress, done };
     let read = reader.entries(&mut tar, &mut inventory);
     let flushed = reader.headers.flush();
     drop(reader);
@@ -47,7 +51,7 @@ pub(super) fn read(
     for (index, content) in payloads {
         match content {
             Ok(hashed) => {
-                inventory.evidence.extend(hashed.content.map(|content| (index, content)));
+                inventory.evidence.extend(hashed.kept.map(|kept| (index, kept)));
                 inventory.set_payload(index, hashed.payload, hashed.compiled_from);
             }
             Err(UnpackError::Stopped) => {}
@@ -56,7 +60,10 @@ pub(super) fn read(
     }
     read?;
     flushed?;
+    // As the workers were done with them, which is never the same twice.
+    inventory.evidence.sort_unstable_by_key(|(index, _)| *index);
     inventory.finish();
+    as_extracted(&mut inventory, spool, progress)?;
     let hashed = tar.into_inner().finish().or(plain.map(|digest| *digest.as_bytes()));
     let diff_id = DiffId::from_bytes(hashed.unwrap_or_default());
     match input.diff_id {
@@ -65,63 +72,94 @@ pub(super) fn read(
     }
 }
 
-struct Reader<'a> {
+/// Sparse files of a layer.
+#[derive(Default)]
+pub(super) struct Expanded {
+    pub files: u64,
+    /// Bytes of their holes.
+    pub zeros: u64,
+    /// The first one's name, for people.
+    pub first: String,
+}
+
+impl Expanded {
+    fn add(&mut self, entry: &RawEntry) {
+        if entry.rewrite != Some(Rewrite::Sparse) {
+            return;
+        }
+        if self.files == 0 {
+            self.first = String::from_utf8_lossy(&entry.header.name).into_owned();
+        }
+        self.files += 1;
+        self.zeros = self.zeros.saturating_add(entry.header.size.saturating_sub(entry.stored));
+    }
+}
+
+struct Reader<'a, 'pool> {
     headers: HeaderLog<'a>,
-    known: &'a Known,
-    pool: &'a Pool,
-    budgets: &'a Budgets,
+    implied: ImpliedDirs,
+    /// Bytes of memory that count for an entry.
+    held: u64,
+    options: Options<'a>,
+    pool: &'a Pool<'pool>,
     progress: &'a Progress,
     done: Done,
 }
 
-impl Reader<'_> {
+impl Reader<'_, '_> {
     fn entries(&mut self, tar: &mut Tar<'_>, inventory: &mut Inventory) -> Result<(), UnpackError> {
         let mut scanner = Scanner::new();
-        let mut expanded = 0u64;
+        let mut expanded = Expanded::default();
         let mut block = [0; BLOCK];
-        while read_block(tar, &mut block).map_err(UnpackError::Read)? {
+        while read_block(tar, &mut block).map_err(UnpackError::read)? {
             match scanner.push(&block)? {
                 Step::More => {}
                 Step::End => break,
-                Step::Entry(entry) => {
+                Step::Entry(mut entry) => {
                     self.progress.check()?;
                     if self.pool.is_stopped() {
                         return Err(UnpackError::Stopped);
                     }
-                    expanded += u64::from(entry.rewrite == Some(Rewrite::Sparse));
-                    self.entry(&entry, tar, inventory)?;
+                    expanded.add(&entry);
+                    self.entry(&mut entry, tar, inventory)?;
                 }
             }
         }
         scanner.finish()?;
         // The blob's digest and the DiffID cover what stands behind the end as well.
-        io::copy(tar, &mut io::sink()).map_err(UnpackError::Read)?;
-        if expanded > 0 {
-            inventory.notes.push(format!("{expanded} sparse files written out with their holes as zeros"));
-        }
-        if scanner.global_headers() > 0 {
-            let count = scanner.global_headers();
-            inventory.notes.push(format!("{count} global pax headers left out, as docker and podman ignore them"));
-        }
+        io::copy(tar, &mut io::sink()).map_err(UnpackError::read)?;
+        inventory.notes.extend(notes::sparse(&expanded));
+        inventory.notes.extend(notes::global_headers(scanner.global_headers()));
+        inventory.notes.extend(notes::landmarks(&inventory.entries));
+        inventory.notes.extend(overlay::notes(&inventory.entries));
         Ok(())
     }
 
-    fn entry(&mut self, entry: &RawEntry, tar: &mut Tar<'_>, inventory: &mut Inventory) -> Result<(), UnpackError> {
-        let header = &entry.header;
-        let rewritten = entry.rewrite.map(|_| encode(header));
-        let blocks = self.headers.append(rewritten.as_deref().unwrap_or(&entry.raw))?;
-        inventory.push(header, blocks, self.known)?;
-        let index = inventory.entries.len() - 1;
+    fn entry(&mut self, entry: &mut RawEntry, tar: &mut Tar<'_>, inventory: &mut Inventory) -> Result<(), UnpackError> {
         // A hint that can't be read costs bytes of later updates, nothing else.
-        inventory.hints.extend(Hint::parse(&header.xattrs).ok().flatten().map(|hint| (index, hint)));
+        let hint = Hint::parse(&entry.header.xattrs).ok().flatten();
+        let dropped = drop_xattrs(&mut entry.header, self.options.drop_xattrs);
+        let header = &entry.header;
+        let clean = overlay::clean(header);
+        let is_other = entry.rewrite.is_some() || !dropped.is_empty() || matches!(clean, Cow::Owned(_));
+        let rewritten = is_other.then(|| encode(&clean));
+        inventory.dropped.extend(dropped);
+        let blocks = self.headers.append(rewritten.as_deref().unwrap_or(&entry.raw))?;
+        let paths = inventory.push(header, blocks, self.options.known)?;
+        let index = inventory.entries.len() - 1;
+        let held = self.held + paths + self.implied.above(&inventory.entries[index]);
+        inventory.held += held;
+        self.progress.hold(held)?;
+        self.options.size.take(header.size - entry.stored.min(header.size))?;
+        inventory.hints.extend(hint.map(|hint| (index, hint)));
         if !header.has_payload() {
             return Ok(());
         }
-        let keep = header.size <= limits::EVIDENCE_FILE_BYTES as u64 && is_evidence(&inventory.entries[index].path);
+        let keep = header.size <= limits::EVIDENCE_BYTES as u64 && is_evidence(&inventory.entries[index].path);
         let failed = |error| content_error(error, &header.name);
         let size = header.size;
         if size <= WHOLE_FRAME_INPUT {
-            self.budgets.whole.take(size);
+            let held = self.pool.budgets().whole.take(size).ok_or(UnpackError::Stopped)?;
             let mut content = Vec::with_capacity(size as usize);
             let filled = fill(entry, tar, |at, run| {
                 content.resize(at as usize, 0);
@@ -132,16 +170,18 @@ impl Reader<'_> {
                     Err(io::ErrorKind::UnexpectedEof.into())
                 }
             });
-            if let Err(error) = filled {
-                self.budgets.whole.give(size);
-                return Err(failed(error));
-            }
+            filled.map_err(failed)?;
             content.resize(size as usize, 0);
-            self.pool.send(Job { index, content: Content::Whole(content), keep, done: self.done.clone() })?;
+            self.pool.send(Job {
+                index,
+                content: Content::Whole(Piece { bytes: content, held }),
+                keep,
+                done: self.done.clone(),
+            })?;
         } else {
             self.stream(entry, index, keep, tar).map_err(failed)?;
         }
-        skip(tar, padding(entry.stored)).map_err(failed)
+        skip(tar, padding(entry.stored)).map_err(UnpackError::Read)
     }
 
     fn stream(&self, entry: &RawEntry, index: usize, keep: bool, tar: &mut Tar<'_>) -> io::Result<()> {
@@ -150,13 +190,10 @@ impl Reader<'_> {
         let content = Content::Streamed { size: entry.header.size, pieces };
         self.pool.send(Job { index, content, keep, done: self.done.clone() }).map_err(|_| gone())?;
         let mut position = 0;
-        let send = |piece: Vec<u8>| {
-            let len = piece.len() as u64;
-            self.budgets.streamed.take(len);
-            sender.send(piece).map_err(|_| {
-                self.budgets.streamed.give(len);
-                gone()
-            })
+        let send = |bytes: Vec<u8>| {
+            self.progress.check().map_err(io::Error::other)?;
+            let held = self.pool.budgets().streamed.take(bytes.len() as u64).ok_or_else(gone)?;
+            sender.send(Piece { bytes, held }).map_err(|_| gone())
         };
         let zeros = |mut len: u64| -> io::Result<()> {
             while len > 0 {
@@ -170,7 +207,6 @@ impl Reader<'_> {
             zeros(at - position)?;
             position = at + run.limit();
             while run.limit() > 0 {
-                self.progress.check().map_err(io::Error::other)?;
                 let mut piece = vec![0; run.limit().min(PIECE as u64) as usize];
                 run.read_exact(&mut piece)?;
                 send(piece)?;
@@ -193,21 +229,31 @@ fn fill<R: Read>(
     }
 }
 
-/// What reading an entry's content failed with. A stop that was asked for comes through the reader as well.
+/// What reading an entry's content failed with.
 fn content_error(error: io::Error, name: &[u8]) -> UnpackError {
-    if error.get_ref().is_some_and(|cause| cause.is::<Interrupted>()) {
-        return UnpackError::Interrupted(Interrupted);
-    }
     match error.kind() {
         io::ErrorKind::UnexpectedEof => {
-            UnpackError::ContentTruncated { name: String::from_utf8_lossy(name).into_owned() }
+            UnpackError::ContentTruncated { name: String::from_utf8_lossy(&name[..name.len().min(200)]).into_owned() }
         }
-        _ => UnpackError::Read(error),
+        _ => UnpackError::read(error),
     }
 }
 
+impl UnpackError {
+    /// What a reader failed with. A stop that was asked for comes through it as well.
+    pub(super) fn read(error: io::Error) -> Self {
+        match Stop::of(&error) {
+            Some(Stop::Interrupted(interrupted)) => Self::Interrupted(interrupted),
+            Some(Stop::TooLarge(too_large)) => Self::TooLarge(too_large),
+            None => Self::Read(error),
+        }
+    }
+}
+
+/// An archive may end inside a padding: a writer that was never closed leaves it out, and Go's reader takes that for the
+/// end (`archive/tar`, `tryReadFull`).
 fn skip(tar: &mut impl Read, len: usize) -> io::Result<()> {
-    tar.read_exact(&mut [0; BLOCK][..len])
+    io::copy(&mut tar.take(len as u64), &mut io::sink()).map(drop)
 }
 
 /// False at the end of the stream; a part of a block is an error.

@@ -5,19 +5,28 @@
 //! frame, so nothing is compressed twice. Who only compares has payloads hashed and headers spooled. Memory is bounded by [`budget`], whatever the files' sizes.
 
 mod budget;
+mod extracted;
 mod layer;
+mod notes;
+#[cfg(test)]
+mod tests;
 mod work;
 
 use std::io::{self, Read};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::codec::{FrameError, Level};
 use crate::digest::{BlobDigest, DiffId};
-use crate::inventory::{Inventory, Known};
-use crate::progress::{Interrupted, Progress};
+use crate::inventory::{Inventory, Known, XattrGlob};
+use crate::progress::{Interrupted, Progress, SizeLimit, TooLarge, TooMany};
 use crate::spool::{Spool, SpoolError};
 use crate::tar::{PathError, ScanError};
+use crate::threads::{self, ThreadError, lock};
+
+#[cfg(test)]
+pub(crate) use tests::PANIC;
+
+pub use extracted::settle_across;
 
 use budget::{Budgets, ByteBudget};
 use work::Pool;
@@ -49,20 +58,34 @@ pub enum UnpackError {
     #[error("{0}")]
     Frame(#[from] FrameError),
     #[error("{0}")]
+    Threads(#[from] ThreadError),
+    #[error("{0}")]
+    TooLarge(#[from] TooLarge),
+    #[error("{0}")]
+    TooMany(#[from] TooMany),
+    #[error("{0}")]
     Interrupted(#[from] Interrupted),
+    #[error("internal error: {0}")]
+    Internal(&'static str),
     /// Another layer failed first; its error is the one to show.
     #[error("stopped")]
     Stopped,
 }
 
 impl UnpackError {
-    /// True when the layer is at fault; false for a full disk, a failing one, or Ctrl-C.
+    /// True when the layer is at fault; false for a full disk, a failing one, a limit of this run, or Ctrl-C.
     pub fn is_damage(&self) -> bool {
         match self {
             // Decoders and the blob's own check make errors that are none of the system's.
             Self::Read(error) => error.raw_os_error().is_none(),
             Self::Tar(_) | Self::Path(_) | Self::ContentTruncated { .. } | Self::DiffId { .. } => true,
-            Self::Spool(_) | Self::Frame(_) | Self::Interrupted(_) | Self::Stopped => false,
+            Self::Spool(_)
+            | Self::Frame(_)
+            | Self::Threads(_)
+            | Self::Interrupted(_)
+            | Self::Internal(_)
+            | Self::Stopped => false,
+            Self::TooLarge(_) | Self::TooMany(_) => false,
         }
     }
 }
@@ -92,6 +115,10 @@ pub struct Options<'a> {
     /// Large files that have the size of known content are hashed only, and come without frames if they are new.
     pub expect_known: bool,
     pub threads: usize,
+    /// Xattrs that are taken for not there.
+    pub drop_xattrs: &'a [XattrGlob],
+    /// Of the image that the layers are of.
+    pub size: &'a SizeLimit,
 }
 
 /// Reads all layers. On an error, the index of the layer that it is about.
@@ -103,46 +130,36 @@ pub fn unpack(
 ) -> Result<Vec<UnpackedLayer>, (usize, UnpackError)> {
     let count = layers.len();
     let inputs: Vec<Mutex<Option<LayerInput<'_>>>> = layers.into_iter().map(|l| Mutex::new(Some(l))).collect();
-    let results: Vec<Mutex<Option<Result<UnpackedLayer, UnpackError>>>> =
-        (0..count).map(|_| Mutex::new(None)).collect();
     let budgets = Budgets { whole: ByteBudget::new(WHOLE_IN_FLIGHT), streamed: ByteBudget::new(STREAMED_IN_FLIGHT) };
-    let next = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        let pool = Pool::start(scope, options, spool, &budgets, progress);
-        for _ in 0..options.threads.min(count).max(1) {
-            let pool = pool.clone();
-            let (inputs, results, next, budgets) = (&inputs, &results, &next, &budgets);
-            scope.spawn(move || {
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(input) = inputs.get(index) else { break };
-                    let Some(input) = input.lock().ok().and_then(|mut slot| slot.take()) else { break };
-                    let result = layer::read(input, options.known, &pool, spool, budgets, progress);
-                    if result.is_err() {
-                        pool.stop();
-                    }
-                    progress.layer_read();
-                    if let Ok(mut slot) = results[index].lock() {
-                        *slot = Some(result);
-                    }
-                }
-            });
-        }
+    let results = std::thread::scope(|scope| -> Result<_, ThreadError> {
+        let (pool, workers) = Pool::start(scope, options, spool, &budgets, progress)?;
+        let results = threads::each(options.threads, count, |index| -> Result<_, ThreadError> {
+            let _guard = pool.stop_on_panic();
+            let Some(input) = lock(&inputs[index]).take() else { return Ok(Err(UnpackError::Stopped)) };
+            let result = layer::read(input, options, &pool, spool, progress);
+            if result.is_err() {
+                pool.stop();
+            }
+            progress.layer_read();
+            Ok(result)
+        });
+        drop(pool);
+        // A reader that stopped because a worker panicked has nothing to say.
+        workers.into_iter().try_for_each(threads::Worker::join)?;
+        results
     });
-    collect(results)
+    collect(results.map_err(|error| (0, error.into()))?)
 }
 
-type Slot = Mutex<Option<Result<UnpackedLayer, UnpackError>>>;
-
 /// The layers, or the first error that is a cause and not a consequence.
-fn collect(results: Vec<Slot>) -> Result<Vec<UnpackedLayer>, (usize, UnpackError)> {
+fn collect(results: Vec<Result<UnpackedLayer, UnpackError>>) -> Result<Vec<UnpackedLayer>, (usize, UnpackError)> {
     let mut layers = Vec::with_capacity(results.len());
     let mut stopped = None;
-    for (index, slot) in results.into_iter().enumerate() {
-        match slot.into_inner().ok().flatten() {
-            Some(Ok(layer)) => layers.push(layer),
-            Some(Err(UnpackError::Stopped)) | None => stopped = stopped.or(Some((index, UnpackError::Stopped))),
-            Some(Err(error)) => return Err((index, error)),
+    for (index, result) in results.into_iter().enumerate() {
+        match result {
+            Ok(layer) => layers.push(layer),
+            Err(UnpackError::Stopped) => stopped = stopped.or(Some((index, UnpackError::Stopped))),
+            Err(error) => return Err((index, error)),
         }
     }
     stopped.map_or(Ok(layers), Err)

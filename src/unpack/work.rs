@@ -6,7 +6,7 @@ use std::thread::Scope;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::budget::{Budgets, ByteBudget};
+use super::budget::{Budgets, Held};
 use super::{Options, UnpackError};
 use crate::codec::{FrameEncoder, FrameError, Sha256Stream};
 use crate::digest::FileDigest;
@@ -14,25 +14,32 @@ use crate::inventory::{Frames, Known, Payload, Stored};
 use crate::progress::Progress;
 use crate::span::Span;
 use crate::spool::Spool;
+use crate::threads::{self, ThreadError};
 use crate::toc::Crc64;
 
 /// Bytes of one piece of a streamed payload, and of the compressed pieces in the spool.
 pub(super) const PIECE: usize = 1 << 20;
 
-pub(super) enum Content {
-    Whole(Vec<u8>),
+pub(super) enum Content<'a> {
+    Whole(Piece<'a>),
     /// The sender closes the channel when `size` bytes were sent, or earlier when it failed.
     Streamed {
         size: u64,
-        pieces: Receiver<Vec<u8>>,
+        pieces: Receiver<Piece<'a>>,
     },
 }
 
-pub(super) struct Job {
+/// Bytes with the room that they take.
+pub(super) struct Piece<'a> {
+    pub bytes: Vec<u8>,
+    pub held: Held<'a>,
+}
+
+pub(super) struct Job<'a> {
     /// Of the entry in its layer.
     pub index: usize,
-    pub content: Content,
-    /// The content is wanted as it is, too.
+    pub content: Content<'a>,
+    /// The content is wanted as it is, too: it goes to the spool, since an image can have gigabytes of it.
     pub keep: bool,
     pub done: Sender<(usize, Result<Hashed, UnpackError>)>,
 }
@@ -41,53 +48,76 @@ pub(super) struct Job {
 pub(super) struct Hashed {
     pub payload: Payload,
     pub compiled_from: Option<u32>,
-    /// The content itself, if it was asked for.
-    pub content: Option<Vec<u8>>,
+    /// Where the content itself lies, if it was asked for.
+    pub kept: Option<Stored>,
 }
 
-#[derive(Clone)]
-pub(super) struct Pool {
-    jobs: Sender<Job>,
+pub(super) struct Pool<'a> {
+    jobs: Sender<Job<'a>>,
     stopped: Arc<AtomicBool>,
+    budgets: &'a Budgets,
 }
 
-impl Pool {
-    /// Workers end when every clone of the pool is gone.
-    pub fn start<'scope>(
+/// Stops a pool when its thread panics: what the thread had is lost, so the others need not go on.
+pub(super) struct StopOnPanic<'a> {
+    stopped: Arc<AtomicBool>,
+    budgets: &'a Budgets,
+}
+
+impl Drop for StopOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.stopped.store(true, Ordering::Relaxed);
+            self.budgets.close();
+        }
+    }
+}
+
+impl<'scope> Pool<'scope> {
+    /// Workers end when the pool is gone.
+    pub fn start(
         scope: &'scope Scope<'scope, '_>,
         options: Options<'scope>,
         spool: &'scope Spool,
         budgets: &'scope Budgets,
         progress: &'scope Progress,
-    ) -> Self {
-        let (sender, receiver) = bounded::<Job>(1024);
+    ) -> Result<(Self, Vec<threads::Worker<'scope, ()>>), ThreadError> {
+        let (sender, receiver) = bounded::<Job<'scope>>(1024);
+        let pool = Self { jobs: sender, stopped: Arc::default(), budgets };
+        let mut workers = Vec::new();
         for _ in 0..options.threads.max(1) {
             let receiver = receiver.clone();
-            scope.spawn(move || {
+            let guard = pool.stop_on_panic();
+            let work = move || {
+                let _guard = guard;
                 let mut worker = Worker {
                     encoder: options.level.map(FrameEncoder::new),
                     known: options.known,
                     expect_known: options.expect_known,
                     spool,
-                    budget: &budgets.streamed,
+                    progress,
                     out: Vec::new(),
                 };
                 for job in receiver {
-                    let freed = match &job.content {
-                        Content::Whole(content) => content.len() as u64,
-                        Content::Streamed { .. } => 0,
-                    };
                     let result = worker.content(job.content, job.keep);
-                    budgets.whole.give(freed);
                     if let Ok(hashed) = &result {
                         progress.add_content(hashed.payload.size);
                     }
                     // A reader that failed no longer listens.
                     let _ = job.done.send((job.index, result));
                 }
-            });
+            };
+            workers.push(threads::start(scope, work)?);
         }
-        Self { jobs: sender, stopped: Arc::default() }
+        Ok((pool, workers))
+    }
+
+    pub fn stop_on_panic(&self) -> StopOnPanic<'scope> {
+        StopOnPanic { stopped: Arc::clone(&self.stopped), budgets: self.budgets }
+    }
+
+    pub fn budgets(&self) -> &'scope Budgets {
+        self.budgets
     }
 
     /// Readers see it at their next entry.
@@ -99,7 +129,7 @@ impl Pool {
         self.stopped.load(Ordering::Relaxed)
     }
 
-    pub fn send(&self, job: Job) -> Result<(), UnpackError> {
+    pub fn send(&self, job: Job<'scope>) -> Result<(), UnpackError> {
         self.jobs.send(job).map_err(|_| UnpackError::Stopped)
     }
 }
@@ -110,16 +140,18 @@ struct Worker<'a> {
     known: &'a Known,
     expect_known: bool,
     spool: &'a Spool,
-    /// Room that the pieces of streamed files hold.
-    budget: &'a ByteBudget,
+    progress: &'a Progress,
     out: Vec<u8>,
 }
 
 impl Worker<'_> {
-    fn content(&mut self, content: Content, keep: bool) -> Result<Hashed, UnpackError> {
+    fn content(&mut self, content: Content<'_>, keep: bool) -> Result<Hashed, UnpackError> {
         self.out.clear();
         match content {
-            Content::Whole(content) => {
+            Content::Whole(Piece { bytes: content, held: _held }) => {
+                #[cfg(test)]
+                super::tests::panic_if_asked(&content);
+                self.progress.check()?;
                 let mut sums = Sums::default();
                 sums.update(&content);
                 let spool = self.spool;
@@ -131,29 +163,34 @@ impl Worker<'_> {
                         Frames::Whole(Stored::One(spool.append(frame)?))
                     }
                 };
-                Ok(Hashed { content: keep.then_some(content), ..sums.hashed(frames) })
+                let kept = keep.then(|| spool.append(&content)).transpose()?.map(Stored::One);
+                Ok(Hashed { kept, ..sums.hashed(frames) })
             }
             Content::Streamed { size, pieces } => self.streamed(size, &pieces, keep),
         }
     }
 
-    fn streamed(&mut self, size: u64, pieces: &Receiver<Vec<u8>>, keep: bool) -> Result<Hashed, UnpackError> {
+    fn streamed(&mut self, size: u64, pieces: &Receiver<Piece<'_>>, keep: bool) -> Result<Hashed, UnpackError> {
         let mut sums = Sums::default();
-        let mut content = keep.then(Vec::new);
+        let mut kept = keep.then(Vec::new);
         // What is likely known is hashed only. If it is not, the caller reads the layer again.
         let wait = self.encoder.is_some() && self.expect_known && self.known.has_size(size);
         let mut spans = Vec::new();
         let mut state = if wait { Ok(()) } else { self.begin(size) };
         // All pieces, even after a failure: what is left in the channel holds room that others wait for.
-        for piece in pieces {
+        for Piece { bytes: piece, held: _held } in pieces {
+            #[cfg(test)]
+            super::tests::panic_if_asked(&piece);
+            state = state.and_then(|()| Ok(self.progress.check()?));
             if state.is_ok() {
                 sums.update(&piece);
-                content.iter_mut().for_each(|content| content.extend_from_slice(&piece));
-                if !wait {
-                    state = self.push(&piece, &mut spans);
+                if let Some(kept) = &mut kept {
+                    state = self.spool.append(&piece).map(|span| kept.push(span)).map_err(UnpackError::from);
                 }
             }
-            self.budget.give(piece.len() as u64);
+            if state.is_ok() && !wait {
+                state = self.push(&piece, &mut spans);
+            }
         }
         state?;
         if sums.hash.bytes() != size {
@@ -164,7 +201,8 @@ impl Worker<'_> {
             true => self.known.frames(&sums.digest()).cloned().unwrap_or(Frames::None),
             false => self.end(spans)?,
         };
-        Ok(Hashed { content, ..sums.hashed(frames) })
+        let kept = kept.map(|spans| Stored::Many(spans.into_boxed_slice()));
+        Ok(Hashed { kept, ..sums.hashed(frames) })
     }
 
     fn encoder(&mut self) -> Result<Option<&mut FrameEncoder>, UnpackError> {
@@ -220,7 +258,7 @@ impl Sums {
         let compiled_from = compiled_from(&self.head);
         let size = self.hash.bytes();
         let digest = FileDigest::from_bytes(self.hash.finish());
-        Hashed { payload: Payload { digest, size, crc64: self.crc.finish(), frames }, compiled_from, content: None }
+        Hashed { payload: Payload { digest, size, crc64: self.crc.finish(), frames }, compiled_from, kept: None }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Two merged trees, path by path.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::side::{Merged, Seen};
 use super::{ABSENT, Difference, Ignore, MTIME};
 use crate::error::Error;
@@ -26,6 +28,7 @@ pub(super) fn compare(
             (Some((one, _)), Some((other, _))) => one.min(other),
         };
         entries += 1;
+        let before = out.len();
         let mut found = At { path, ignore, out };
         match (left.next_if(|(at, _)| at == path), right.next_if(|(at, _)| at == path)) {
             (Some((_, one)), Some((_, other))) => found.both((a, *one), (b, *other))?,
@@ -33,7 +36,13 @@ pub(super) fn compare(
             (None, Some((_, other))) => found.push("only in B", ABSENT.to_owned(), described(&b.seen(path, *other)?)),
             (None, None) => return Err(Error::Internal("a path of neither tree")),
         }
+        progress.hold(out[before..].iter().map(held).sum())?;
     }
+}
+
+/// Bytes of memory that a difference takes, and again when it is printed.
+fn held(found: &Difference) -> u64 {
+    2 * (found.path.len() + found.what.len() + found.a.len() + found.b.len() + size_of::<Difference>()) as u64
 }
 
 /// Differences at one path.
@@ -104,14 +113,18 @@ impl At<'_> {
     }
 
     fn xattrs(&mut self, a: &[Xattr], b: &[Xattr]) {
-        let value = |xattrs: &[Xattr], name: &[u8]| {
-            xattrs.iter().find(|xattr| xattr.name == name).map(|xattr| xattr.value.clone())
+        if a == b {
+            return;
+        }
+        // There can be tens of thousands.
+        let by_name = |xattrs| {
+            let xattrs: &[Xattr] = xattrs;
+            xattrs.iter().map(|xattr| (xattr.name.clone(), xattr.value.clone())).collect::<BTreeMap<_, _>>()
         };
-        let mut names: Vec<&[u8]> = a.iter().chain(b).map(|xattr| xattr.name.as_slice()).collect();
-        names.sort_unstable();
-        names.dedup();
+        let (a, b) = (by_name(a), by_name(b));
+        let names: BTreeSet<&Vec<u8>> = a.keys().chain(b.keys()).collect();
         for name in names {
-            self.check(&format!("xattr {}", shown_bytes(name)), value(a, name), value(b, name), |value| match value {
+            self.check(&format!("xattr {}", shown_bytes(name)), a.get(name), b.get(name), |value| match value {
                 None => ABSENT.to_owned(),
                 Some(value) => format!("\"{}\"", shown_bytes(value)),
             });

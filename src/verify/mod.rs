@@ -10,6 +10,7 @@ mod side;
 use std::collections::BTreeMap;
 
 use crate::error::Error;
+use crate::inventory::XattrGlob;
 use crate::job::JobOptions;
 use crate::oci::{Platform, Reference, Transport};
 use crate::order::layers::Prune;
@@ -68,6 +69,8 @@ pub enum Ignore {
     Mtime,
     /// A part of the tree, which rechunk was told to leave out.
     Pruned(Prune),
+    /// Xattrs of these names, as rechunk was told to drop them.
+    Xattr(XattrGlob),
 }
 
 const ABSENT: &str = "absent";
@@ -95,9 +98,10 @@ pub fn verify(
                 continue;
             }
         };
+        progress.give_all_back();
         progress.add_layers((image_a.layers.len() + image_b.layers.len()) as u64);
-        let side_a = Side::load(&source_a, image_a, &options, progress)?;
-        let side_b = Side::load(&source_b, image_b, &options, progress)?;
+        let side_a = Side::load(&source_a, image_a, ignore, &options, progress)?;
+        let side_b = Side::load(&source_b, image_b, ignore, &options, progress)?;
         let (mut side_a, mut side_b) = (side_a.merged(ignore), side_b.merged(ignore));
         forget_root(a, &mut side_a, &mut side_b);
         forget_root(b, &mut side_b, &mut side_a);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::Ignore;
 use crate::error::Error;
-use crate::inventory::{Known, Payload, implied_dir};
+use crate::inventory::{Known, Payload, XattrGlob, implied_dir};
 use crate::job::JobOptions;
 use crate::order::tree::{Shown, Tree, merge};
 use crate::order::{Entry, Place};
@@ -13,7 +13,7 @@ use crate::progress::Progress;
 use crate::source::{Image, Source, SourceError};
 use crate::spool::Spool;
 use crate::tar::{Header, TarPath};
-use crate::unpack::{self, LayerInput, UnpackError, UnpackedLayer, unpack};
+use crate::unpack::{self, LayerInput, UnpackError, UnpackedLayer, settle_across, unpack};
 
 pub(super) struct Side {
     spool: Spool,
@@ -37,16 +37,29 @@ pub(super) struct Seen<'a> {
 }
 
 impl Side {
-    pub fn load(source: &Source, image: &Image, options: &JobOptions, progress: &Progress) -> Result<Self, Error> {
+    pub fn load(
+        source: &Source,
+        image: &Image,
+        ignore: &[Ignore],
+        options: &JobOptions,
+        progress: &Progress,
+    ) -> Result<Self, Error> {
+        let xattrs = ignore.iter().filter_map(|ignored| match ignored {
+            Ignore::Xattr(glob) => Some(glob.clone()),
+            Ignore::Mtime | Ignore::Pruned(_) => None,
+        });
+        let drop_xattrs: &[XattrGlob] = &xattrs.collect::<Vec<_>>();
         let spool = Spool::new(&options.spool_dir)?;
         let inputs = image.layers.iter().map(|layer| LayerInput {
             open: Box::new(move || source.open_layer(layer).map_err(SourceError::into_io)),
             verified: layer.descriptor.as_ref().map(|descriptor| descriptor.digest),
             diff_id: layer.diff_id,
         });
+        let (known, size, threads) = (Known::default(), progress.size_limit(), options.threads);
         let how =
-            unpack::Options { level: None, known: &Known::default(), expect_known: false, threads: options.threads };
+            unpack::Options { level: None, known: &known, expect_known: false, threads, drop_xattrs, size: &size };
         let layers = unpack(inputs.collect(), &spool, how, progress)
+            .and_then(|mut layers| settle_across(&mut layers, &spool, progress).map(|()| layers))
             .map_err(|(index, error)| layer_error(source, image, index, error))?;
         Ok(Self { spool, layers })
     }
@@ -106,5 +119,5 @@ fn linked(tree: &[(TarPath, Shown)]) -> HashMap<Place, TarPath> {
 fn layer_error(source: &Source, image: &Image, index: usize, error: UnpackError) -> Error {
     let descriptor = image.layers.get(index).and_then(|layer| layer.descriptor.as_ref());
     let layer = descriptor.map_or_else(|| index.to_string(), |descriptor| descriptor.digest.to_string());
-    Error::Unpack { reference: source.reference().to_string(), layer, source: error }
+    Error::unpack(source.reference().to_string(), layer, error)
 }

@@ -6,6 +6,8 @@ mod oracle;
 mod world;
 
 use std::collections::HashSet;
+use std::fs;
+use std::io::Write;
 use std::path::Path;
 
 use proptest::prelude::*;
@@ -15,14 +17,14 @@ use restrata::codec::Level;
 use restrata::error::Error;
 use restrata::job::JobOptions;
 use restrata::oci::Reference;
-use restrata::order::Reason;
 use restrata::order::layers::{Mtime, Options, Prune, Share};
 use restrata::pack::IndexPlace;
 use restrata::progress::Progress;
-use restrata::rechunk::{Effort, ImageOutcome, LayerOutcome, Request, rechunk};
+use restrata::rechunk::{Effort, ImageOutcome, Request, rechunk};
 use restrata::tar::{TarPath, Time};
 
 use image::layout::{self, Image, Packing};
+use image::read::read_tar;
 use image::tar_of;
 use oracle::{Nodes, Promise, View, expected, purged};
 use world::{Edit, World};
@@ -111,6 +113,13 @@ fn chain() -> impl Strategy<Value = Chain> {
     })
 }
 
+/// A layer with a TOC, or one of restrata's own that can have none.
+fn can_stay(layer: &layout::Layer) -> bool {
+    let is_own = layer.descriptor["annotations"]["io.github.restrata.layer"].is_string();
+    let is_odd = || read_tar(&layer.tar).iter().any(|seen| std::str::from_utf8(&seen.path).is_err());
+    layer.annotation("manifest-checksum").is_some() || (is_own && is_odd())
+}
+
 /// A directory of layouts, and what was made in it so far.
 struct Run {
     dir: tempfile::TempDir,
@@ -124,10 +133,20 @@ fn reference(dir: &Path, name: &str) -> Reference {
     format!("oci:{}:t", dir.join(name).display()).parse().unwrap()
 }
 
+/// The images stay in the directory of this variable, with a list of those that podman must mount alike
+/// (tests/harness/chains.sh --layouts).
+const LAYOUTS: &str = "RESTRATA_CHAIN_LAYOUTS";
+
+fn workspace() -> tempfile::TempDir {
+    match std::env::var_os(LAYOUTS) {
+        Some(dir) => tempfile::Builder::new().prefix("chain").disable_cleanup(true).tempdir_in(dir).unwrap(),
+        None => tempfile::tempdir().unwrap(),
+    }
+}
+
 impl Run {
     fn start(chain: &Chain) -> Self {
-        let mut run =
-            Self { dir: tempfile::tempdir().unwrap(), world: World::default(), base: None, outputs: Vec::new() };
+        let mut run = Self { dir: workspace(), world: World::default(), base: None, outputs: Vec::new() };
         if let Some((edits, layers, is_foreign)) = &chain.base {
             edits.iter().for_each(|edit| run.world.apply(edit));
             run.write("base-in", *layers);
@@ -185,7 +204,7 @@ impl Run {
         let previous = self.previous(number, step);
         let base = self.base.as_ref().filter(|_| step.on_base).map(|base| self.read(base).layers).unwrap_or_default();
         let before = previous.first().map(|name| self.read(name).layers).unwrap_or_default();
-        let usable = before.iter().filter(|layer| step.keep_foreign || layer.annotation("manifest-checksum").is_some());
+        let usable = before.iter().filter(|layer| step.keep_foreign || can_stay(layer));
         let mut old: Vec<&layout::Layer> = Vec::new();
         for layer in base.iter().chain(usable) {
             if !old.iter().any(|other| other.blob == layer.blob) {
@@ -206,6 +225,7 @@ impl Run {
             prune: paths(&new, &step.prune).into_iter().map(|path| Prune { path, keep_dir: false }).collect(),
             mtime: step.mtime,
             canonical: step.canonical,
+            ..Options::default()
         };
         let request = Request {
             previous: previous.iter().map(|name| reference(self.dir.path(), name)).collect(),
@@ -233,7 +253,15 @@ impl Run {
         let out = View::new(&image.layers);
         assert_same(&out.nodes(), &expected);
         Promise { out: &out, outcome: &outcome.images[0], options: &options, old: &old, base: &base }.check();
+        if options.prune.is_empty() {
+            self.list(&input, &output, options.mtime);
+        }
         self.outputs.push(output);
+    }
+
+    fn list(&self, input: &str, output: &str, times: Mtime) {
+        let mut list = fs::OpenOptions::new().create(true).append(true).open(self.dir.path().join("pairs")).unwrap();
+        writeln!(list, "{input} {output} {}", if times == Mtime::Keep { "keep" } else { "other" }).unwrap();
     }
 
     fn check_again(&self, request: &Request, first: &ImageOutcome) {
@@ -241,10 +269,6 @@ impl Run {
         let dest = reference(self.dir.path(), "again");
         let again = rechunk(&Request { resources, dest, ..request.clone() }, &Progress::new()).unwrap();
         assert_eq!(again.images[0].digest, first.digest, "the number of threads makes a difference");
-        let can_stay = |layer: &LayerOutcome| layer.toc.is_some() || layer.planned.reason == Reason::Base;
-        if !request.keep_foreign && !first.layers.iter().all(can_stay) {
-            return;
-        }
         let previous = vec![request.dest.clone()];
         let dest = reference(self.dir.path(), "settled");
         let settled = rechunk(&Request { previous, dest, ..request.clone() }, &Progress::new()).unwrap();

@@ -3,6 +3,7 @@
 
 mod degraded;
 mod diff;
+mod durable;
 mod hints;
 mod history;
 mod options;
@@ -16,8 +17,8 @@ use restrata::oci::Reference;
 use serde_json::Value;
 use tempfile::TempDir;
 
-const COMMANDS: [&str; 8] = ["rechunk", "verify", "diff", "history", "check", "inspect", "completions", "man"];
-const JOBS: [&str; 6] = ["rechunk", "verify", "diff", "history", "check", "inspect"];
+const COMMANDS: [&str; 9] = ["rechunk", "verify", "diff", "history", "check", "inspect", "prune", "completions", "man"];
+const JOBS: [&str; 7] = ["rechunk", "verify", "diff", "history", "check", "inspect", "prune"];
 
 fn restrata(arguments: &[&str]) -> Output {
     Command::cargo_bin("restrata")

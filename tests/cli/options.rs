@@ -49,6 +49,21 @@ fn the_options_of_the_layout_are_obeyed() {
 }
 
 #[test]
+fn xattrs_and_layers_are_named() {
+    let dir = TempDir::new().unwrap();
+    let (root, layout) = images(dir.path());
+    let options = ["--drop-xattr", "user.*", "--own-layer", "/no/where"];
+    let output = restrata(&[&["rechunk", &root, &layout], &options[..]].concat());
+    assert_eq!(code(&output), 0, "{}", err(&output));
+    assert!(err(&output).contains("user.*: to be dropped, but the image has no such xattr"), "{}", err(&output));
+    assert!(err(&output).contains("/no/where: to have a layer of its own, but"), "{}", err(&output));
+    let same = restrata(&["verify", &root, &layout, "--drop-xattr", "user.*"]);
+    assert_eq!(code(&same), 0, "{}", out(&same));
+    let none = restrata(&["verify", &root, &layout, "--drop-xattr", ""]);
+    assert!(code(&none) == 64 && err(&none).contains("hint: such as security.selinux"), "{}", err(&none));
+}
+
+#[test]
 fn a_negative_number_is_no_option() {
     for (option, value, says) in [
         ("--max-waste", "-5", "expected 0 to 100 percent"),

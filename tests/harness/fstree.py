@@ -72,7 +72,14 @@ def from_root(root):
     for at, dirs, files in os.walk(root):
         for name in dirs + files:
             full = os.path.join(at, name)
-            yield entry(full, os.path.relpath(full, root))
+            try:
+                yield entry(full, os.path.relpath(full, root))
+            except FileNotFoundError:
+                # Overlay lists a whiteout device of a directory that only one layer has, and does not find what it lists.
+                continue
+            except PermissionError:
+                # Overlay refuses a directory whose xattr says that it stands elsewhere.
+                yield {"path": text(os.path.relpath(full, root)), "type": "refused"}
     mark_groups(groups.values())
 
 

@@ -68,7 +68,31 @@ in_client() {
     done
     mount --bind "$harness" "$root/harness"
     for d in proc sys dev; do mount --rbind "/$d" "$root/$d"; done
-    exec chroot "$root" "$@"' in_client "$root" "$bed" "$harness" "$@"
+    # Not chroot: who is in one may not make a user namespace.
+    cd "$root"
+    pivot_root . .
+    umount -l .
+    exec "$@"' in_client "$root" "$bed" "$harness" "$@"
+}
+
+# as_user CLIENT COMMAND...: the same as an unprivileged user, inside the user namespace that rootless podman has. Its home and its store
+# are on a tmpfs of the command's own, at /run/user/4242.
+as_user() {
+  local client=$1
+  shift
+  # shellcheck disable=SC2016 # expanded by the inner shell
+  in_client "$client" bash -euc '
+    id=4242 home=/run/user/4242
+    grep -q ^rootless: /etc/passwd || useradd --uid $id --home-dir $home rootless
+    # All ids that an image may name have to be there.
+    for f in /etc/subuid /etc/subgid; do echo rootless:1000000:1000000000 >$f; done
+    mkdir -p $home
+    # podman keeps its locks there, one file for each user.
+    mount -t tmpfs -o mode=1777 tmpfs /dev/shm
+    mount -t tmpfs -o mode=0700,uid=$id,gid=$id tmpfs $home
+    # podman leaves a process behind that holds its namespace: it ends with this one.
+    exec unshare --pid --fork --kill-child --mount-proc setpriv --reuid $id --regid $id --clear-groups env HOME=$home XDG_RUNTIME_DIR=$home TMPDIR=$home \
+      podman --log-level=error unshare "$@"' as_user "$@"
 }
 
 # store_conf DIR PARTIAL: writes DIR.conf for a podman store at DIR (a path under the bed) and prints its chroot path.

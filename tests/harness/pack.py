@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""pack.py OUT LAYER..: wraps layer tars, lowest first, into a docker-archive as `docker save` writes it. No root, no server."""
+"""pack.py OUT LAYER..: wraps layer tars, lowest first, into a docker-archive as `docker save` writes it. No root, no server.
+As a function it gives the image's ID."""
 import hashlib
 import io
 import json
@@ -34,6 +35,7 @@ def main(out, layers):
             info.uname = info.gname = ""
             with open(layer, "rb") as f:
                 tar.addfile(info, f)
+    return name.removesuffix(".json")
 
 
 if __name__ == "__main__":

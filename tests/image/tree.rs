@@ -27,6 +27,16 @@ impl Seen {
             Entry { header: Header { mode: 0o755, ..Header::new(path, EntryKind::Dir) }, content: Content::new(0, 0) };
         Self { is_implied: true, ..Self::from(&entry) }
     }
+
+    fn looks_implied(&self) -> bool {
+        let Meta { mode, uid, gid, xattrs, .. } = &self.meta;
+        self.kind == EntryKind::Dir && (mode & 0o7777, *uid, *gid) == (0o755, 0, 0) && xattrs.is_empty()
+    }
+
+    /// overlayfs takes it for a whiteout.
+    fn is_whiteout_device(&self) -> bool {
+        self.kind == EntryKind::Char && self.meta.device == [0, 0]
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,9 +107,23 @@ impl Unpacking {
             remove(&mut self.paths, &entry.path);
         }
         self.paths.insert(entry.path.clone(), inode);
-        if entry.kind != EntryKind::HardLink {
-            self.inodes.push(entry);
+        match entry.kind {
+            EntryKind::HardLink => say(&mut self.inodes[inode], entry.meta),
+            _ => self.inodes.push(entry),
         }
+    }
+}
+
+/// A client sets a file's metadata again for each of its links.
+fn say(file: &mut Seen, link: Meta) {
+    let Meta { mode, uid, gid, owner, mtime, device: _, xattrs } = link;
+    if (file.meta.uid, file.meta.gid) != (uid, gid) {
+        file.meta.xattrs.remove(b"security.capability".as_slice());
+    }
+    (file.meta.uid, file.meta.gid, file.meta.owner) = (uid, gid, owner);
+    file.meta.xattrs.extend(xattrs);
+    if file.kind != EntryKind::Symlink {
+        (file.meta.mode, file.meta.mtime) = (mode, mtime);
     }
 }
 
@@ -181,15 +205,25 @@ fn mount(tree: &mut Paths, layer: &Paths, inodes: &[Seen]) {
         let name_at = path.iter().rposition(|b| *b == b'/').map_or(0, |at| at + 1);
         path[name_at..].strip_prefix(b".wh.").map(|name| (path[..name_at].to_vec(), name.to_vec()))
     };
-    for (dir, name) in layer.keys().filter_map(|path| whiteout(path)) {
+    for (path, inode) in layer {
+        let Some((dir, name)) = whiteout(path) else { continue };
+        let hidden = [dir.as_slice(), &name].concat();
+        let own = layer.get(&hidden).filter(|own| inodes[**own].kind == EntryKind::Dir && !inodes[**own].is_implied);
         match name.as_slice() {
+            // overlayfs does not ask whether the root is opaque.
+            b".wh..opq" if dir.is_empty() => {}
+            // The directory takes the place of the device that podman made of the whiteout.
+            _ if own.is_some_and(|own| own > inode) => {}
             b".wh..opq" => tree.retain(|path, _| !path.starts_with(&dir) || path.len() <= dir.len()),
-            _ => remove(tree, &[dir, name].concat()),
+            _ => remove(tree, &hidden),
         }
     }
-    for (path, inode) in layer.iter().filter(|(path, _)| whiteout(path).is_none()) {
+    let is_device = |inode: usize| inodes[inode].is_whiteout_device();
+    layer.iter().filter(|(_, inode)| is_device(**inode)).for_each(|(path, _)| remove(tree, path));
+    for (path, inode) in layer.iter().filter(|(path, inode)| whiteout(path).is_none() && !is_device(**inode)) {
         let was_dir = tree.get(path).is_some_and(|at| inodes[*at].kind == EntryKind::Dir);
-        if inodes[*inode].is_implied && was_dir {
+        // A directory without an entry is one that the client made, and hides how a lower layer has it.
+        if inodes[*inode].is_implied && tree.get(path).is_some_and(|at| inodes[*at].looks_implied()) {
             continue;
         }
         if inodes[*inode].kind != EntryKind::Dir || !was_dir {

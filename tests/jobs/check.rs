@@ -219,7 +219,7 @@ fn what_clients_cannot_extract_is_named() {
     assert_eq!(itself, ["", "entry /a: expected a hard link to another entry, found one that leads back to itself"]);
     let below = layers(&[vec![file("a", b"1"), entry("a/b", Dir)], good.clone()]);
     assert!(below[0].starts_with("entry /a/b: expected a directory at /a") && below[1].is_empty(), "{below:?}");
-    let through = layers(&[good.clone(), vec![file("d/a", b"1"), link("l", Symlink, "d"), file("l/a", b"2")]]);
+    let through = layers(&[good.clone(), vec![file("d/a", b"1"), link("l", Symlink, "e"), file("l/a", b"2")]]);
     assert!(through[1].starts_with("entry /l/a: expected a directory at /l, found a symbolic link"), "{through:?}");
     // Its target is in the layer below.
     assert_eq!(layers(&[good, vec![link("a", HardLink, "f")]]), ["", ""]);

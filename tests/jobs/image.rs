@@ -57,6 +57,8 @@ pub fn sample() -> Vec<Entry> {
     let mut tool = file("usr/bin/tool", &noise(3000));
     tool.0.mode = 0o4755;
     tool.0.xattrs = vec![Xattr { name: b"security.capability".to_vec(), value: vec![1, 0, 0, 2, 0xff] }];
+    let mut alias = link("usr/bin/alias", EntryKind::HardLink, "usr/bin/tool");
+    (alias.0.mode, alias.0.xattrs) = (tool.0.mode, tool.0.xattrs.clone());
     let mut null = entry("dev/null", EntryKind::Char);
     (null.0.devmajor, null.0.devminor) = (1, 3);
     let mut dated = file("usr/share/dated", b"dated");
@@ -69,7 +71,7 @@ pub fn sample() -> Vec<Entry> {
         entry("usr/", EntryKind::Dir),
         entry("usr/bin/", EntryKind::Dir),
         tool,
-        link("usr/bin/alias", EntryKind::HardLink, "usr/bin/tool"),
+        alias,
         link("usr/bin/sym", EntryKind::Symlink, "tool"),
         entry("usr/share/", EntryKind::Dir),
         dated,
@@ -99,9 +101,9 @@ pub fn plain(dir: &Path, tag: &str, layers: &[Vec<Entry>]) -> String {
 /// An image for each platform.
 pub fn platforms(dir: &Path, tag: &str, images: &[(Platform, &[Vec<Entry>])]) -> String {
     let reference = format!("oci:{}:{tag}", dir.join("plain").display());
-    let sink = Sink::create(&reference.parse().unwrap()).unwrap();
+    let sink = Sink::create(&reference.parse().unwrap(), &Progress::new()).unwrap();
     let manifests = images.iter().map(|(platform, layers)| manifest(&sink, platform, layers)).collect();
-    sink.commit(manifests, None).unwrap();
+    sink.commit(manifests, None, &Progress::new()).unwrap();
     reference
 }
 
@@ -153,9 +155,18 @@ fn dir_of(reference: &str) -> &Path {
 
 impl Parts {
     pub fn read(reference: &str) -> Self {
-        let dir = dir_of(reference);
+        Self::of_entry(dir_of(reference), |_| true)
+    }
+
+    /// Of a layout with several tags.
+    pub fn tagged(reference: &str, tag: &str) -> Self {
+        Self::of_entry(dir_of(reference), |entry| entry["annotations"]["org.opencontainers.image.ref.name"] == tag)
+    }
+
+    fn of_entry(dir: &Path, is_meant: impl Fn(&Value) -> bool) -> Self {
         let index: Value = serde_json::from_slice(&fs::read(dir.join("index.json")).unwrap()).unwrap();
-        let manifest = json(dir, &index["manifests"][0]["digest"]);
+        let entry = index["manifests"].as_array().unwrap().iter().find(|entry| is_meant(entry)).unwrap();
+        let manifest = json(dir, &entry["digest"]);
         let config = json(dir, &manifest["config"]["digest"]);
         let blob = fs::read(blob_path(dir, manifest["layers"][0]["digest"].as_str().unwrap())).unwrap();
         Self { manifest, config, blob }
@@ -222,7 +233,12 @@ impl Parts {
     }
 
     /// A new layout; returns its reference.
-    pub fn write(mut self, dir: &Path) -> String {
+    pub fn write(self, dir: &Path) -> String {
+        self.write_texts(dir, &|config| config, &|manifest| manifest, &|index| index)
+    }
+
+    /// The same with the text of config, manifest and index changed.
+    pub fn write_texts(mut self, dir: &Path, config: Edit<'_>, manifest: Edit<'_>, index: Edit<'_>) -> String {
         let blobs = dir.join("blobs/sha256");
         fs::create_dir_all(&blobs).unwrap();
         let put = |bytes: &[u8], place: &mut Value| {
@@ -232,15 +248,17 @@ impl Parts {
             place["size"] = Value::from(bytes.len());
         };
         put(&self.blob, &mut self.manifest["layers"][0]);
-        put(self.config.to_string().as_bytes(), &mut self.manifest["config"]);
+        put(config(self.config.to_string()).as_bytes(), &mut self.manifest["config"]);
         let mut entry = serde_json::json!({"mediaType": "application/vnd.oci.image.manifest.v1+json"});
-        put(self.manifest.to_string().as_bytes(), &mut entry);
-        let index = serde_json::json!({"schemaVersion": 2, "manifests": [entry]});
-        fs::write(dir.join("index.json"), index.to_string()).unwrap();
+        put(manifest(self.manifest.to_string()).as_bytes(), &mut entry);
+        let list = serde_json::json!({"schemaVersion": 2, "manifests": [entry]});
+        fs::write(dir.join("index.json"), index(list.to_string())).unwrap();
         fs::write(dir.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
         format!("oci:{}", dir.display())
     }
 }
+
+type Edit<'a> = &'a dyn Fn(String) -> String;
 
 fn sha(bytes: &[u8]) -> [u8; 32] {
     Sha256Stream::of(bytes)

@@ -124,3 +124,100 @@ fn a_layer_with_bookkeeping_of_aufs_stays() {
     assert_eq!(same(base, "base"), [(State::Kept, Reason::Base); 2]);
     same(run(&dir, &image, "new", |_| {}), "new");
 }
+
+fn private(name: &str, mode: i64, owner: i64) -> Entry {
+    let (mut header, content) = entry(name, Dir);
+    (header.mode, header.uid, header.gid) = (mode, owner, owner);
+    (header, content)
+}
+
+/// podman 5.4 and 5.8 showed exactly this of such layers.
+fn made_anew() -> [Vec<Entry>; 2] {
+    let base = vec![
+        private("tmp/", 0o1777, 0),
+        entry("home/", Dir),
+        private("home/u/", 0o750, 1000),
+        private("root/", 0o700, 0),
+        file("root/k", &noise(20_000)),
+    ];
+    [base, vec![file("tmp/x", b"1"), file("home/u/f", b"2")]]
+}
+
+#[test]
+fn one_that_an_upper_layer_implies_loses_its_mode_and_owner() {
+    let dir = TempDir::new().unwrap();
+    let new = plain(dir.path(), "new", &made_anew());
+    let shown = vec![
+        private("tmp/", 0o755, 0),
+        entry("home/", Dir),
+        private("home/u/", 0o755, 0),
+        private("root/", 0o700, 0),
+        file("root/k", &noise(20_000)),
+        file("tmp/x", b"1"),
+        file("home/u/f", b"2"),
+    ];
+    let truth = plain(dir.path(), "truth", &[shown]);
+    assert_eq!(differences(&truth, &new), []);
+    let squashed = plain(dir.path(), "squashed", &[made_anew().concat()]);
+    let found = differences(&squashed, &new).into_iter();
+    assert_eq!(
+        found.map(|d| format!("{} {} {} {}", d.path, d.what, d.a, d.b)).collect::<Vec<_>>(),
+        ["/home/u mode 0750 0755", "/home/u uid 1000 0", "/home/u gid 1000 0", "/tmp mode 1777 0755"]
+    );
+    let outcome = run(&dir, &new, "v1", |_| {});
+    assert_eq!(differences(&truth, &dest(&dir, "v1")), []);
+    let note =
+        "2 directories (/home/u (0750, owner 1000:1000), /tmp (1777, owner 0:0)): an upper layer has something there";
+    assert!(outcome.notes[0].starts_with(note) && outcome.notes.len() == 1, "{:?}", outcome.notes);
+}
+
+/// Over layers that say how the directories were, the result says how they are.
+#[test]
+fn one_that_an_upper_layer_implies_is_written_over_a_kept_entry() {
+    let dir = TempDir::new().unwrap();
+    let [base, upper] = made_anew();
+    let (old, new) = (plain(dir.path(), "old", std::slice::from_ref(&base)), plain(dir.path(), "new", &[base, upper]));
+    run(&dir, &old, "v1", |_| {});
+    let update = |tag: &str, previous: &str| {
+        run(&dir, &new, tag, |request| request.previous.push(dest(&dir, previous).parse().unwrap()))
+    };
+    let outcome = update("v2", "v1");
+    assert_eq!(states(&outcome)[0], (State::Kept, Reason::Live));
+    assert_eq!(differences(&new, &dest(&dir, "v2")), []);
+    let again = update("v3", "v2");
+    assert_eq!(again.digest, outcome.digest);
+}
+
+/// A layer that implies it may stay where it is.
+#[test]
+fn one_that_a_kept_layer_implies_needs_no_entry() {
+    let dir = TempDir::new().unwrap();
+    let new = plain(dir.path(), "new", &made_anew());
+    let outcome = run(&dir, &new, "v1", |request| {
+        (request.previous, request.keep_foreign) = (vec![new.parse().unwrap()], true);
+    });
+    assert_eq!(states(&outcome), [(State::Kept, Reason::Live); 2]);
+    assert_eq!(differences(&new, &dest(&dir, "v1")), []);
+    let outcome = run(&dir, &new, "v2", |request| request.base = Some(new.parse().unwrap()));
+    assert_eq!(states(&outcome), [(State::Kept, Reason::Base); 2]);
+    assert_eq!(differences(&new, &dest(&dir, "v2")), []);
+}
+
+/// The specification hides the file; clients that mount layers show it.
+#[test]
+fn a_directory_behind_its_whiteout_is_told() {
+    let dir = TempDir::new().unwrap();
+    let base = vec![entry("d/", Dir), file("d/low", b"1")];
+    let upper = vec![file(".wh.d", b""), entry("d/", Dir), file("d/up", b"2")];
+    let new = plain(dir.path(), "new", &[base.clone(), upper]);
+    let outcome = run(&dir, &new, "v1", |_| {});
+    assert!(outcome.notes[0].starts_with("1 directory (/d): a layer has a whiteout"), "{:?}", outcome.notes);
+    let truth = plain(dir.path(), "truth", &[vec![entry("d/", Dir), file("d/low", b"1"), file("d/up", b"2")]]);
+    assert_eq!(differences(&truth, &dest(&dir, "v1")), []);
+
+    let root =
+        plain(dir.path(), "root", &[base, vec![file(".wh..wh..opq", b""), file("d/up", b"2"), entry("d/", Dir)]]);
+    let outcome = run(&dir, &root, "v2", |_| {});
+    assert!(outcome.notes[0].starts_with("/: a layer makes the root opaque."), "{:?}", outcome.notes);
+    assert_eq!(differences(&truth, &dest(&dir, "v2")), []);
+}

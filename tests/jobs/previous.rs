@@ -1,8 +1,12 @@
 //! Previous images that can be used in part.
 
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use restrata::cache::Cache;
 use restrata::check::check;
 use restrata::codec::{Level, Sha256Stream};
 use restrata::digest::BlobDigest;
@@ -399,4 +403,54 @@ fn the_same_previous_image_counts_once() {
     assert_eq!(froms, [&names[0], &names[2]]);
     let note = format!("{}: the same image as {}, so it counts once", names[1], names[0]);
     assert!(outcome.notes.contains(&note), "{:?}", outcome.notes);
+}
+
+/// What was proven is what is copied, whatever happens to the file meanwhile.
+#[test]
+fn a_blob_that_changes_during_the_run_never_reaches_the_output() {
+    let bench = Bench::new();
+    let old = bench.layout("old").0;
+    let cache = Cache::at(bench.dir.path().join("cache"));
+    let blobs = [layer(&old, 0), layer(&old, 1)];
+    let mut written = 0;
+    for round in 0..12 {
+        let is_done = AtomicBool::new(false);
+        let flip = |path: &Path| {
+            let file = fs::OpenOptions::new().read(true).write(true).open(path).unwrap();
+            let middle = file.metadata().unwrap().len() / 2;
+            let mut byte = [0];
+            file.read_exact_at(&mut byte, middle).unwrap();
+            file.write_all_at(&[byte[0] ^ 1], middle).unwrap();
+        };
+        let outcome = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                // Sooner or later in the run, once or back again.
+                std::thread::sleep(Duration::from_millis(15 * round));
+                for _ in 0..=round % 2 {
+                    blobs.iter().for_each(|path| flip(path));
+                    std::thread::sleep(Duration::from_millis(3));
+                }
+                is_done.store(true, Ordering::Relaxed);
+            });
+            bench.run(&bench.new, "out", &format!("r{round}"), |request| {
+                request.previous.push(bench.layout("old").1);
+                request.cache = cache.clone();
+            })
+        });
+        assert!(is_done.into_inner());
+        if round % 2 == 0 {
+            blobs.iter().for_each(|path| flip(path));
+        }
+        let Ok(outcome) = outcome else { continue };
+        written += 1;
+        for layer in &outcome.images[0].layers {
+            let bytes = fs::read(blob(&bench.layout("out").0, &layer.digest.to_string())).unwrap();
+            assert_eq!(BlobDigest::from_bytes(Sha256Stream::of(&bytes)), layer.digest, "round {round}");
+        }
+        let out: Reference = format!("oci:{}:r{round}", bench.layout("out").0.display()).parse().unwrap();
+        let verdict = verify(&bench.new.parse().unwrap(), &out, None, &[], options(), &Progress::new()).unwrap();
+        assert!(verdict.is_same(), "{:?}", verdict.differences);
+        assert!(check(&out, None, options(), &Progress::new()).unwrap().is_clean());
+    }
+    assert!(written > 0);
 }

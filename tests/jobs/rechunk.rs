@@ -31,7 +31,7 @@ fn what_clients_cannot_extract_is_refused() {
         (vec![file("a", b"1"), link("a", HardLink, "a")], "entry /a: expected a hard link to another entry"),
         (vec![link("a", HardLink, "no/where")], "found nothing at /no/where"),
         (vec![file("a", b"1"), entry("a/b", Dir)], "entry /a/b: expected a directory at /a"),
-        (vec![file("d/a", b"1"), link("l", Symlink, "d"), file("l/a", b"2")], "at /l, found a symbolic link"),
+        (vec![file("d/a", b"1"), link("l", Symlink, "e"), file("l/a", b"2")], "at /l, found a symbolic link"),
     ] {
         let dir = TempDir::new().unwrap();
         let error = run(dir.path(), &plain(dir.path(), "t", &[good.clone(), broken]), &[]).unwrap_err();

@@ -16,7 +16,7 @@ mod names;
 #[cfg(test)]
 mod tests;
 
-use super::Entry;
+use super::{Entry, OverlayMark};
 use crate::tar::TarPath;
 
 use below::below_file;
@@ -36,7 +36,7 @@ pub enum BrokenEntry {
     #[error("entry {path}: expected a directory at {parent}, found an earlier entry of this layer that is none")]
     BelowFile { path: TarPath, parent: TarPath },
     #[error(
-        "entry {path}: expected a directory at {parent}, found a symbolic link, through which clients would write it elsewhere"
+        "entry {path}: expected a directory at {parent}, found a symbolic link that leads to no directory of this layer (podman looks in the layer alone)"
     )]
     BelowLink { path: TarPath, parent: TarPath },
     #[error(
@@ -47,6 +47,10 @@ pub enum BrokenEntry {
     LongName { path: TarPath, found: usize },
     #[error("entry {path}: expected the name of what is to be hidden behind \".wh.\", found none")]
     NamelessWhiteout { path: TarPath },
+    #[error(
+        "entry {path}: expected nothing that overlayfs takes for its own (trusted.overlay.*, user.overlay.*, a device 0:0), since what it hides depends on the layers below, found such a thing"
+    )]
+    OverlayMark { path: TarPath },
     #[error("entry {path}: expected a directory that a layer can have, found {parent}, the name of a whiteout")]
     BelowWhiteout { path: TarPath, parent: TarPath },
 }
@@ -65,6 +69,9 @@ pub fn broken_above(entries: &[Entry], below: &[&[Entry]]) -> Option<BrokenEntry
 /// The first entry of a layer that can't be extracted wherever the layer stands: what is below it now may go. podman
 /// looks for the targets of hard links in the layer alone (container-libs `storage/pkg/archive/archive.go`, `extractDir`).
 pub fn broken_alone(entries: &[Entry]) -> Option<BrokenEntry> {
+    if let Some(marked) = entries.iter().find(|entry| entry.overlay != OverlayMark::None) {
+        return Some(BrokenEntry::OverlayMark { path: marked.path.clone() });
+    }
     Some(match broken_above(entries, &[])? {
         BrokenEntry::LinkToNothing { path, target } => BrokenEntry::LinkElsewhere { path, target },
         other => other,

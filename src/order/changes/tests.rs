@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::digest::FileDigest;
-use crate::order::{Content, Traits};
+use crate::order::{Content, OverlayMark, Traits};
 use crate::tar::{EntryKind, Time};
 
 /// Path, content, compressed bytes (0: a directory), mode, time.
@@ -28,6 +28,7 @@ fn entry(&(name, content, stored, mode, secs): &Spec<'_>) -> Entry {
         content: (stored > 0).then_some(content),
         traits: Traits::from_digest([mode; 32]),
         mtime: Time { secs, nanos: 0 },
+        overlay: OverlayMark::None,
     }
 }
 

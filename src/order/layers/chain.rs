@@ -2,7 +2,7 @@
 //! config.md, "Layer ChainID"): above the lowest layer that changes, docker pulls every layer again, and podman copies
 //! those that it has and forgets their TOCs. Clients that go by digests do not care.
 
-/// Moved bytes for each that is worth a byte of an update. Measured on the sequences (docs/layers.md): more would cost
+/// Moved bytes for each that is worth a byte of an update. Measured on the sequences (docs/benchmarks.md): more would cost
 /// clients that go by digests, less would save the others nothing.
 pub(super) const WORTH: u64 = 64;
 

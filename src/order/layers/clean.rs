@@ -43,6 +43,8 @@ pub(super) struct Usage {
     pub dead: u64,
     /// Entries that the image shows.
     shown: usize,
+    /// Compressed bytes of what is shown, when it is written again.
+    anew: u64,
     /// Paths of files and devices that it does not show.
     hidden: usize,
 }
@@ -68,6 +70,7 @@ fn usage(new: &NewTree<'_>, segments: &[Segment], claims: &Claims) -> Vec<Usage>
         let (entry, usage) = (&segments[segment].entries[entry], &mut usage[segment]);
         let stored = entry.content.map_or(0, |content| content.stored);
         usage.live += stored;
+        usage.anew += new.stored(first);
         usage.dead -= stored;
         usage.shown += 1;
         if entry.kind != EntryKind::Dir {
@@ -213,7 +216,13 @@ impl Rules<'_> {
 
     fn is_over(&self, usage: &[Usage], fates: &[Fate], fresh: u64) -> bool {
         let dead: u64 = kept(fates).filter(|&n| !self.segments[n].is_base).map(|n| usage[n].dead).sum();
-        let written: u64 = (0..fates.len()).filter(|&n| fates[n] != Fate::Keep).map(|n| usage[n].live).sum();
+        let written = |(fate, usage): (&Fate, &Usage)| match fate {
+            Fate::Keep => 0,
+            // Such a segment can be another tool's, with a guess of what is live.
+            Fate::Clean(Reason::Broken) => usage.live.min(usage.anew * 4 / 5),
+            Fate::Clean(_) | Fate::Drop => usage.live,
+        };
+        let written: u64 = fates.iter().zip(usage).map(written).sum();
         // Fresh content may yet be compressed harder; the budget must hold then, too.
         let size: u64 = kept(fates).map(|n| self.segments[n].size).sum::<u64>() + written + fresh * 4 / 5;
         u128::from(dead) * 10_000 > u128::from(size) * u128::from(self.options.max_waste.0)

@@ -59,6 +59,15 @@ impl Prune {
     }
 }
 
+impl Options {
+    /// The number of the path in `own_layers` that a file is at or below; the longest, if there are several.
+    pub(super) fn own_layer(&self, path: &TarPath) -> Option<usize> {
+        let takes = |own: &TarPath| own == path || path.is_below(own);
+        let found = self.own_layers.iter().enumerate().filter(|(_, own)| takes(own));
+        found.max_by_key(|(_, own)| own.as_bytes().len()).map(|(number, _)| number)
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Compressed bytes that no client shows, of the image's.
@@ -68,6 +77,8 @@ pub struct Options {
     pub purge: Vec<TarPath>,
     /// What is left out.
     pub prune: Vec<Prune>,
+    /// Files at or below each of these paths stand in layers of their own.
+    pub own_layers: Vec<TarPath>,
     pub mtime: Mtime,
     /// Entries stand in path order.
     pub canonical: bool,
@@ -80,6 +91,7 @@ impl Default for Options {
             max_layers: 64,
             purge: Vec::new(),
             prune: Vec::new(),
+            own_layers: Vec::new(),
             mtime: Mtime::Previous,
             canonical: false,
         }

@@ -2,6 +2,7 @@
 
 use super::Segment;
 use crate::order::paths::{Marks, PathId, Paths, Step};
+use crate::order::tree::MergedTree;
 use crate::tar::EntryKind;
 
 pub(super) struct Log<'a> {
@@ -14,6 +15,11 @@ pub(super) struct Log<'a> {
 impl Log<'_> {
     pub fn steps(&self, segment: usize) -> Vec<Step> {
         self.paths.steps(&self.segments[segment].entries, &self.ids[segment])
+    }
+
+    /// What all segments show together.
+    pub fn merged(&self) -> MergedTree<'_> {
+        MergedTree::of(self.paths, (0..self.segments.len()).map(|segment| self.steps(segment)))
     }
 
     /// Paths that some segment has an entry for, and that as a directory.

@@ -41,7 +41,7 @@ use super::Below;
 use super::paths::{PathId, Paths};
 use super::plan::{LayerPlan, Plan, Reason, State};
 use crate::digest::FileDigest;
-use crate::tar::TarPath;
+use crate::tar::{EntryKind, TarPath};
 
 pub use choice::Clients;
 pub use given::{Change, Given, Label, Labels, Mtime, Options, Prune, Segment, Share};
@@ -107,7 +107,7 @@ fn plans(given: Given<'_>) -> Result<(Plan, Vec<Plan>), PlanError> {
     let log = Log { paths: &paths, segments, ids: ids.split_off(layers.len()) };
     let mut new = NewTree::new(&paths, layers, &ids, &options.prune);
     drop(ids);
-    new.spell_out_all(&log.dirs());
+    new.spell_out_all(&log);
     if let Some((path, held_at)) = purge::purged_in_base(&new, segments, options) {
         return Err(PlanError::Purge { path, held_at });
     }
@@ -218,7 +218,8 @@ impl Planner<'_> {
         let hot: Vec<bool> = live.iter().map(|files| self.is_hot(files)).collect();
         let odd: Vec<bool> =
             live.iter().map(|files| files.iter().any(|&first| is_odd(new, first, self.given.labels))).collect();
-        let mut slots = slots(segments, &fates, &usage, &hot, &odd, groups);
+        let own: Vec<bool> = live.iter().map(|files| self.is_own_layer(files)).collect();
+        let mut slots = slots(segments, &fates, &usage, &hot, &odd, &own, groups);
         if mending.on_top && slots.last().is_none_or(|slot| slot.kept) {
             slots.push(Slot::fresh(Group { hot: true, ..Group::default() }));
         }
@@ -250,7 +251,7 @@ impl Planner<'_> {
                 part: all / UPDATE_PARTS as u64,
             },
         };
-        split(self.new, &fresh, self.given.labels, grain)
+        split(self.new, &fresh, self.given.labels, self.rules.options, grain)
     }
 
     fn label(&self, first: PathId) -> Label {
@@ -262,6 +263,15 @@ impl Planner<'_> {
         let hot = files.iter().filter(|&&first| self.label(first).change == Change::Always);
         let bytes = |files: &mut dyn Iterator<Item = &PathId>| files.map(|&first| self.new.stored(first)).sum::<u64>();
         bytes(&mut hot.into_iter()) * 2 > bytes(&mut files.iter())
+    }
+
+    /// Does all of it belong to one layer that was asked for?
+    fn is_own_layer(&self, files: &[PathId]) -> bool {
+        let options = self.rules.options;
+        let is_file = |first: &&PathId| self.new.carrier(**first).kind != EntryKind::Dir;
+        let mut numbers = files.iter().filter(is_file).map(|&first| split::own_layer(self.new, first, options));
+        let first = numbers.next().flatten();
+        !options.own_layers.is_empty() && first.is_some() && numbers.all(|number| number == first)
     }
 
     /// A draft for each layer that is written; the top one hides paths.

@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use foldhash::{HashMap, HashMapExt as _, HashSet};
 
 use super::Prune;
-use crate::order::paths::{Marks, PathId, Paths};
+use super::log::Log;
+use crate::limits::PATH_BYTES;
+use crate::order::paths::{PathId, Paths};
 use crate::order::tree::{self, MergedTree, Node, Shown, Whiteout};
-use crate::order::{Content, Entry, Place, Traits};
+use crate::order::{Content, Entry, OverlayMark, Place, Traits};
 use crate::tar::{EntryKind, TarPath, Time};
 
 pub(super) struct NewTree<'a> {
@@ -41,11 +43,18 @@ impl<'a> NewTree<'a> {
         self.spelled_out.insert(id);
     }
 
-    /// Does so with those that old layers have entries for: they may stay, or must be hidden, and each layer has the
+    /// Does so with those that old layers show by an entry: it may stay, or must be hidden, and each layer has the
     /// directories above its entries as they are shown.
-    pub fn spell_out_all(&mut self, told: &Marks) {
+    pub fn spell_out_all(&mut self, log: &Log<'_>) {
+        let told = log.dirs();
         let implied = self.merged.all().filter(|(id, shown)| *shown == Shown::Implied && told.has(*id));
-        self.spelled_out = implied.map(|(id, _)| id).collect();
+        let mut implied: BTreeSet<PathId> = implied.map(|(id, _)| id).collect();
+        if !implied.is_empty() {
+            // An old layer above may imply it as well.
+            let old = log.merged();
+            implied.retain(|id| old.shown(*id) != Some(Shown::Implied));
+        }
+        self.spelled_out = implied;
     }
 
     /// All that the image shows, depth first and byte-sorted.
@@ -148,6 +157,7 @@ fn implied() -> Entry {
         content: None,
         traits: Traits::IMPLIED,
         mtime: Time::default(),
+        overlay: OverlayMark::None,
     }
 }
 
@@ -157,10 +167,12 @@ fn shared_inodes(merged: &MergedTree<'_>) -> HashSet<Place> {
 }
 
 /// Whether a layer above can say that the path is gone: the name of a whiteout is longer, and no file system takes
-/// more than 255 bytes; and one for a name that is like a whiteout's would mean something else.
+/// more than 255 bytes, nor a path above the limit for layers that are read; and one for a name that is like a whiteout's
+/// would mean something else.
 pub(super) fn can_hide(path: &TarPath) -> bool {
-    let name = path.file_name();
-    name.len() + tree::WHITEOUT.len() <= 255 && !name.starts_with(tree::WHITEOUT) && !path.is_root()
+    let (name, more) = (path.file_name(), tree::WHITEOUT.len());
+    let fits = name.len() + more <= 255 && path.as_bytes().len() + more <= PATH_BYTES;
+    fits && !name.starts_with(tree::WHITEOUT) && !path.is_root()
 }
 
 /// The whiteout that hides the path.

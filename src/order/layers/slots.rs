@@ -17,14 +17,16 @@ pub(super) struct Slot {
     hot: bool,
     /// Something in it keeps all of it from having an index.
     odd: bool,
+    /// It was asked for, and holds nothing else.
+    is_own: bool,
     /// Compressed bytes of what it will show.
     live: u64,
 }
 
 impl Slot {
     pub fn fresh(group: Group) -> Self {
-        let Group { hot, odd, stored: live, .. } = group;
-        Self { segments: Vec::new(), groups: vec![group], kept: false, is_base: false, hot, odd, live }
+        let Group { hot, odd, is_own, stored: live, .. } = group;
+        Self { segments: Vec::new(), groups: vec![group], kept: false, is_base: false, hot, odd, is_own, live }
     }
 
     /// Bytes that clients must fetch again if this slot is merged with another one.
@@ -39,6 +41,7 @@ pub(super) fn slots(
     usage: &[Usage],
     hot: &[bool],
     odd: &[bool],
+    own: &[bool],
     groups: Vec<Group>,
 ) -> Vec<Slot> {
     let old = (0..segments.len()).filter(|&n| fates[n] != Fate::Drop).map(|n| Slot {
@@ -48,6 +51,7 @@ pub(super) fn slots(
         is_base: segments[n].is_base,
         hot: hot[n],
         odd: odd[n],
+        is_own: own[n],
         live: usage[n].live,
     });
     old.chain(groups.into_iter().map(Slot::fresh)).collect()
@@ -57,7 +61,9 @@ pub(super) fn slots(
 /// there is shown by nothing in between.
 pub(super) fn limit(slots: &mut Vec<Slot>, options: &Options) {
     while slots.len() > options.max_layers {
-        let Some((low, high)) = cheapest(slots) else { return };
+        let free = |slot: &Slot| !slot.is_base;
+        let pair = cheapest(slots, |slot| free(slot) && !slot.is_own).or_else(|| cheapest(slots, free));
+        let Some((low, high)) = pair else { return };
         let lower = slots.remove(low);
         let higher = &mut slots[high - 1];
         higher.segments.extend(lower.segments);
@@ -66,6 +72,7 @@ pub(super) fn limit(slots: &mut Vec<Slot>, options: &Options) {
         higher.kept = false;
         higher.hot &= lower.hot;
         higher.odd |= lower.odd;
+        higher.is_own = false;
         higher.live += lower.live;
     }
 }
@@ -74,12 +81,12 @@ pub(super) fn limit(slots: &mut Vec<Slot>, options: &Options) {
 /// choice; then bytes count.
 ///
 /// A pair costs the sum of what its two slots cost, so the best one for a slot is with the cheapest of each kind below.
-fn cheapest(slots: &[Slot]) -> Option<(usize, usize)> {
+fn cheapest(slots: &[Slot], is_free: impl Fn(&Slot) -> bool) -> Option<(usize, usize)> {
     let chain = Chain::new(slots.iter().map(|slot| (slot.kept, slot.live)));
     // By odd and hot: the cheapest slot so far, and what it costs.
     let mut lowest: [Option<(u64, u64, usize)>; 4] = [None; 4];
     let mut best = None;
-    for (high, slot) in slots.iter().enumerate().filter(|(_, slot)| !slot.is_base) {
+    for (high, slot) in slots.iter().enumerate().filter(|(_, slot)| is_free(slot)) {
         for (kind, (price, live, low)) in lowest.iter().enumerate().filter_map(|(kind, low)| Some((kind, (*low)?))) {
             let (odd, hot) = (kind & 2 != 0, kind & 1 != 0);
             let key = (odd != slot.odd, hot != slot.hot, price + slot.price(), live + slot.live, low, high);
@@ -122,6 +129,7 @@ mod tests {
             is_base,
             hot,
             odd,
+            is_own: false,
             live: live * 64,
         })
     }
@@ -131,7 +139,7 @@ mod tests {
 
         #[test]
         fn the_cheapest_pair_is_the_one_of_all_pairs(slots in vec(slot(), 0..12)) {
-            prop_assert_eq!(cheapest(&slots), of_all_pairs(&slots));
+            prop_assert_eq!(cheapest(&slots, |slot| !slot.is_base), of_all_pairs(&slots));
         }
     }
 

@@ -1,38 +1,41 @@
-//! Fresh files in groups that will change together, each a layer.
+//! Splits fresh files into groups that will change together. Each group becomes a layer.
 
 use std::collections::BTreeMap;
 
 use super::new::NewTree;
-use super::{Change, Label, Labels};
+use super::{Change, Label, Labels, Options};
 use crate::order::Place;
 use crate::order::paths::PathId;
-use crate::tar::TarPath;
+use crate::tar::{EntryKind, TarPath};
 
 /// Files for one layer, by their first paths.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Group {
     pub files: Vec<PathId>,
     pub stored: u64,
-    /// Changes with every version.
+    /// Its files change with every version.
     pub hot: bool,
-    /// Can't stand in an index.
+    /// An index cannot hold its files.
     pub odd: bool,
+    /// It is merged last when there are too many layers.
+    pub is_own: bool,
 }
 
 /// How finely to split.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Grain {
-    /// Layers for one owner each.
+    /// At most this many owners get a layer each.
     pub owners: usize,
-    /// Compressed bytes below which nobody gets a layer of his own.
+    /// An owner gets a layer from this many compressed bytes on.
     pub least: u64,
-    /// Layers for one owner each, and for parts of what belongs to no such owner, at most; there is one such part in any case.
+    /// At most this many layers in all: one for each such owner, and the rest for the files of nobody else. The rest is at
+    /// least one layer.
     pub parts: usize,
-    /// Compressed bytes from which on that is cut.
+    /// Compressed bytes of each layer of the rest.
     pub part: u64,
 }
 
-/// A file that nobody owns is an owner by itself from this size on: such files change on their own.
+/// From this size on, a file without an owner gets a layer of its own: such files change on their own.
 const BIG: u64 = 8 << 20;
 
 /// Entries of one layer at most, so that its TOC stays below what clients take (at most 350 bytes for a path of ordinary
@@ -41,6 +44,8 @@ const MOST_ENTRIES: usize = 400_000;
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Key<'a> {
+    /// Asked for, by its number.
+    Own(usize),
     Owner(u32),
     Big(&'a TarPath),
     Rest,
@@ -49,10 +54,16 @@ enum Key<'a> {
     Odd,
 }
 
-pub(super) fn split(new: &NewTree<'_>, fresh: &[PathId], labels: &Labels<'_>, grain: Grain) -> Vec<Group> {
+pub(super) fn split(
+    new: &NewTree<'_>,
+    fresh: &[PathId],
+    labels: &Labels<'_>,
+    options: &Options,
+    grain: Grain,
+) -> Vec<Group> {
     let mut groups: BTreeMap<Key<'_>, Group> = BTreeMap::new();
     for &first in fresh {
-        let group = groups.entry(key(new, first, labels)).or_default();
+        let group = groups.entry(key(new, first, labels, options)).or_default();
         group.files.push(first);
         group.stored += new.stored(first);
     }
@@ -70,6 +81,8 @@ pub(super) fn split(new: &NewTree<'_>, fresh: &[PathId], labels: &Labels<'_>, gr
     hot.hot = true;
     let mut odd = groups.remove(&Key::Odd).unwrap_or_default();
     odd.odd = true;
+    let asked = groups.extract_if(.., |key, _| matches!(key, Key::Own(_)));
+    let asked: Vec<Group> = asked.map(|(_, group)| Group { is_own: true, ..group }).collect();
     let mut rest = Group::default();
     for group in groups.into_values() {
         rest.files.extend(group.files);
@@ -79,6 +92,7 @@ pub(super) fn split(new: &NewTree<'_>, fresh: &[PathId], labels: &Labels<'_>, gr
     let mut parts = parts(new, rest, grain.part, grain.parts.saturating_sub(out.len()));
     parts.append(&mut out);
     let mut out = parts;
+    out.extend(asked);
     out.extend([odd, hot]);
     out.into_iter().filter(|group| !group.files.is_empty()).flat_map(cut).collect()
 }
@@ -100,7 +114,10 @@ fn parts(new: &NewTree<'_>, rest: Group, part: u64, most: usize) -> Vec<Group> {
     parts
 }
 
-fn key<'a>(new: &NewTree<'a>, first: PathId, labels: &Labels<'_>) -> Key<'a> {
+fn key<'a>(new: &NewTree<'a>, first: PathId, labels: &Labels<'_>, options: &Options) -> Key<'a> {
+    if let Some(number) = own_layer(new, first, options) {
+        return Key::Own(number);
+    }
     let label = label(new, first, labels);
     let big = new.stored(first) >= BIG;
     match (label.owner, label.change) {
@@ -111,6 +128,15 @@ fn key<'a>(new: &NewTree<'a>, first: PathId, labels: &Labels<'_>) -> Key<'a> {
         (Some(owner), Change::Seldom) => Key::Owner(owner),
         (None, Change::Seldom) => Key::Rest,
     }
+}
+
+/// The number of the layer that was asked for, for the path that sorts first of a file's paths that have one. Directories
+/// come along with what is in them, and need none.
+pub(super) fn own_layer(new: &NewTree<'_>, first: PathId, options: &Options) -> Option<usize> {
+    if options.own_layers.is_empty() || new.carrier(first).kind == EntryKind::Dir {
+        return None;
+    }
+    new.paths(first).find_map(|id| options.own_layer(new.name(id)))
 }
 
 /// Of a file's first path.

@@ -3,6 +3,7 @@
 mod based;
 mod budget;
 mod hidden;
+mod own;
 
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use super::*;
 use crate::digest::FileDigest;
 use crate::order::cost::PullLayer;
 use crate::order::forecast::{items, numbered, pull_layer};
-use crate::order::{Content, Entry, Previous, Role, Traits, Written};
+use crate::order::{Content, Entry, OverlayMark, Previous, Role, Traits, Written};
 use crate::tar::EntryKind::{self, Dir, HardLink, Regular};
 use crate::tar::Time;
 
@@ -20,7 +21,7 @@ fn path(name: &str) -> TarPath {
 
 fn entry(name: &str, kind: EntryKind, content: Option<Content>) -> Entry {
     let (traits, mtime) = (Traits::from_digest([0; 32]), Time::default());
-    Entry { path: path(name), kind, target: None, content, traits, mtime }
+    Entry { path: path(name), kind, target: None, content, traits, mtime, overlay: OverlayMark::None }
 }
 
 /// A file with that content, of that many compressed bytes.

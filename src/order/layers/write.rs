@@ -8,7 +8,7 @@ use super::new::{NewTree, hide};
 use crate::digest::FileDigest;
 use crate::order::paths::{PathId, Step};
 use crate::order::tree::Node;
-use crate::order::{Below, Previous, Role, View, Written, sequence};
+use crate::order::{Below, OverlayMark, Previous, Role, Traits, View, Written, sequence};
 use crate::tar::{EntryKind, TarPath};
 
 /// A layer's entries before they are put in order.
@@ -64,8 +64,13 @@ impl<'a> Draft<'a> {
     pub fn steps(&self) -> Vec<Step> {
         let step = |row: &(PathId, PathId)| {
             let (id, holder) = *row;
-            let target = (id != holder).then_some(holder);
-            Step { path: id, kind: self.view(row).kind, target }
+            Step {
+                path: id,
+                kind: self.view(row).kind,
+                target: (id != holder).then_some(holder),
+                overlay: OverlayMark::None,
+                looks_implied: self.new.carrier(id).traits == Traits::IMPLIED,
+            }
         };
         self.files.iter().map(step).collect()
     }

@@ -5,9 +5,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::order::Traits;
 use crate::order::cost::{Client, PullOutcome, RegistryProfile};
 use crate::order::tree::merge;
+use crate::order::{OverlayMark, Traits};
 use crate::tar::{EntryKind, TarPath, Time};
 
 const PLAIN: View = View { client: Client::Plain, registry: RegistryProfile::MultiRange };
@@ -25,6 +25,7 @@ fn entry(&(name, content, stored): &Spec<'_>) -> Entry {
         content: (stored > 0).then_some(Content { digest, size: stored * 3, stored, compiled_from: None }),
         traits: Traits::from_digest([1; 32]),
         mtime: Time::default(),
+        overlay: OverlayMark::None,
     }
 }
 

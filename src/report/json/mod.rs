@@ -2,11 +2,13 @@
 
 mod diff;
 mod history;
+mod prune;
 mod pulls;
 mod rechunk;
 
 pub use diff::diff;
 pub use history::history;
+pub use prune::prune;
 pub use rechunk::{plan, rechunk, refused};
 
 use serde::Serialize;
@@ -16,10 +18,30 @@ use crate::inspect::{InspectedImage, Inspection};
 use crate::oci::Platform;
 use crate::verify::Verdict;
 
+use super::names::is_unseen;
+
 fn print(report: &impl Serialize) -> String {
-    let mut text = serde_json::to_string_pretty(report).expect("structs of strings and numbers");
+    let mut text = escaped(&serde_json::to_string_pretty(report).expect("structs of strings and numbers"));
     text.push('\n');
     text
+}
+
+/// JSON allows most of what can't be seen as it is; a terminal that the report is shown on obeys it, and who reads it is
+/// deceived. The value stays the same.
+fn escaped(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c {
+            // Line breaks between values; in strings they are written out already.
+            '\n' => out.push(c),
+            c if is_unseen(c) => {
+                let mut units = [0; 2];
+                c.encode_utf16(&mut units).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
+            }
+            c => out.push(c),
+        }
+    }
+    out
 }
 
 fn platform(platform: Option<&Platform>) -> Option<String> {
@@ -165,5 +187,19 @@ fn inspect_image(image: &InspectedImage) -> InspectImage<'_> {
         digest: image.digest.map(|digest| digest.to_string()),
         layers: layers.collect(),
         biggest: biggest.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_seen_is_written_out_and_stays_the_same() {
+        let text = "a\n\u{1b}\u{7f}\u{9b}2J é 日 \u{202e}gnp\u{2069}\u{200b}\u{feff}\u{e0041}\u{1f600}\"\\";
+        let printed = print(&[text]);
+        assert!(printed.contains(r"\u009b2J é 日 \u202egnp\u2069\u200b\ufeff\udb40\udc41"), "{printed}");
+        assert!(printed.chars().all(|c| c == '\n' || !is_unseen(c)), "{printed}");
+        assert_eq!(serde_json::from_str::<Vec<String>>(&printed).unwrap(), [text]);
     }
 }

@@ -6,6 +6,7 @@ mod history;
 mod inspect;
 mod layers;
 mod plan;
+mod prune;
 mod pulls;
 mod rechunk;
 mod verify;
@@ -15,6 +16,7 @@ pub use diff::{diff, docker_over, over};
 pub use history::history;
 pub use inspect::inspect;
 pub use plan::plan;
+pub use prune::prune;
 pub use rechunk::rechunk;
 pub use verify::{Listing, verify};
 

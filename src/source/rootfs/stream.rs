@@ -15,7 +15,7 @@ pub enum RootfsError {
     Io { path: PathBuf, doing: &'static str, source: io::Error },
     #[error("{path} changed while it was read: expected {expected} bytes, found {found}", path = path.display())]
     Resized { path: PathBuf, expected: u64, found: String },
-    #[error("{path} was replaced while it was read: expected the same regular file", path = path.display())]
+    #[error("{path} was replaced while it was read: expected the same file or directory", path = path.display())]
     Replaced { path: PathBuf },
     #[error("{path}: the extended attribute {xattr:?} has a \"=\", which a tar can't hold", path = path.display())]
     XattrName { path: PathBuf, xattr: String },

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -35,12 +35,18 @@ pub(super) struct Walk {
 
 /// A directory that is being listed.
 struct Level {
-    dir: OwnedFd,
+    /// `None` while levels far below are listed: a tree may be deeper than descriptors are allowed.
+    dir: Option<OwnedFd>,
+    /// Device and inode.
+    id: (u64, u64),
     /// Its name in the tar, with the trailing slash.
     name: Vec<u8>,
     /// Sorted backwards: the next child is the last.
     children: Vec<CString>,
 }
+
+/// Levels that stay open above the one that is listed.
+const OPEN_LEVELS: usize = 64;
 
 const LOOK: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 /// `NONBLOCK` for what turned into a FIFO meanwhile.
@@ -62,7 +68,7 @@ impl Walk {
         loop {
             let Some(level) = self.stack.last_mut() else { return Ok(None) };
             let Some(child) = level.children.pop() else {
-                self.stack.pop();
+                self.leave()?;
                 continue;
             };
             if let Some(entry) = self.child(&child)? {
@@ -71,16 +77,39 @@ impl Walk {
         }
     }
 
+    /// Goes back to the directory above, which may have to be opened again.
+    fn leave(&mut self) -> Result<(), RootfsError> {
+        let Some(done) = self.stack.pop() else { return Ok(()) };
+        let (Some(above), Some(dir)) = (self.stack.last(), &done.dir) else { return Ok(()) };
+        if above.dir.is_some() {
+            return Ok(());
+        }
+        let io = |error: io::Error| self.io(&above.name, "opening", error);
+        let dir = fs::openat(dir, c"..", READ | OFlags::DIRECTORY, Mode::empty()).map_err(|e| io(e.into()))?;
+        let dir = File::from(dir);
+        let meta = dir.metadata().map_err(io)?;
+        // A directory that was moved meanwhile has another parent, which may be outside.
+        if (meta.dev(), meta.ino()) != above.id {
+            return Err(RootfsError::Replaced { path: self.full(&above.name) });
+        }
+        if let Some(above) = self.stack.last_mut() {
+            above.dir = Some(dir.into());
+        }
+        Ok(())
+    }
+
     /// `None` for sockets, which tar can't hold.
     fn child(&mut self, child: &CString) -> Result<Option<Entry>, RootfsError> {
-        let Some(level) = self.stack.last() else { return Ok(None) };
+        let Some((level, parent)) = self.stack.last().and_then(|level| Some((level, level.dir.as_ref()?))) else {
+            return Ok(None);
+        };
         let mut name = [level.name.as_slice(), child.as_bytes()].concat();
         let io = |doing, error: Errno| self.io(&name, doing, error.into());
-        let seen = fs::openat(&level.dir, child, LOOK, Mode::empty()).map_err(|e| io("opening", e))?;
+        let seen = fs::openat(parent, child, LOOK, Mode::empty()).map_err(|e| io("opening", e))?;
         let seen = File::from(seen);
         let meta = seen.metadata().map_err(|error| self.io(&name, "reading metadata", error))?;
         if meta.is_dir() {
-            let dir = fs::openat(&level.dir, child, READ | OFlags::DIRECTORY, Mode::empty());
+            let dir = fs::openat(parent, child, READ | OFlags::DIRECTORY, Mode::empty());
             let dir = dir.map_err(|e| io("opening", e))?;
             name.push(b'/');
             return self.dir(dir, name).map(Some);
@@ -93,7 +122,7 @@ impl Walk {
         if meta.nlink() > 1 {
             let key = (meta.dev(), meta.ino());
             if let Some(first) = self.links.get(&key) {
-                header.xattrs = self.xattrs_by_path(&header.name)?;
+                header.xattrs = self.xattrs_at(parent, child, &header.name)?;
                 header.kind = EntryKind::HardLink;
                 header.link = first.clone();
                 header.size = 0;
@@ -108,14 +137,16 @@ impl Walk {
             let target = fs::readlinkat(&seen, c"", Vec::new());
             header.link = target.map_err(|e| self.io(&header.name, "reading the link", e.into()))?.into_bytes();
         }
-        header.xattrs = self.xattrs_by_path(&header.name)?;
+        header.xattrs = self.xattrs_at(parent, child, &header.name)?;
         Ok(Some(Entry { header, file: None }))
     }
 
     fn regular(&self, child: &CString, mut header: Header, seen: &std::fs::Metadata) -> Result<Entry, RootfsError> {
-        let Some(level) = self.stack.last() else { return Ok(Entry { header, file: None }) };
+        let Some(parent) = self.stack.last().and_then(|level| level.dir.as_ref()) else {
+            return Ok(Entry { header, file: None });
+        };
         let io = |error: io::Error| self.io(&header.name, "opening", error);
-        let file = fs::openat(&level.dir, child, READ, Mode::empty()).map_err(|e| io(e.into()))?;
+        let file = fs::openat(parent, child, READ, Mode::empty()).map_err(|e| io(e.into()))?;
         let file = File::from(file);
         let meta = file.metadata().map_err(io)?;
         if (meta.dev(), meta.ino(), meta.is_file()) != (seen.dev(), seen.ino(), true) {
@@ -139,15 +170,22 @@ impl Walk {
         }
         children.sort_unstable_by(|a, b| b.cmp(a));
         let dir = File::from(dir);
-        let mut header = header(name.clone(), EntryKind::Dir, &dir.metadata().map_err(io)?);
+        let meta = dir.metadata().map_err(io)?;
+        let mut header = header(name.clone(), EntryKind::Dir, &meta);
         header.xattrs = self.xattrs(&name, |list| fs::flistxattr(&dir, list), |n, v| fs::fgetxattr(&dir, n, v))?;
-        self.stack.push(Level { dir: dir.into(), name, children });
+        self.stack.push(Level { dir: Some(dir.into()), id: (meta.dev(), meta.ino()), name, children });
+        if let Some(far) = self.stack.len().checked_sub(OPEN_LEVELS + 1) {
+            self.stack[far].dir = None;
+        }
         Ok(Entry { header, file: None })
     }
 
-    /// For what can't be opened: links, devices, FIFOs. There are no xattr calls relative to a directory.
-    fn xattrs_by_path(&self, name: &[u8]) -> Result<Vec<Xattr>, RootfsError> {
-        let path = self.full(name);
+    /// For what can't be opened: links, devices, FIFOs. There are no xattr calls relative to a directory, and the whole
+    /// path may be longer than the kernel takes.
+    fn xattrs_at(&self, parent: &OwnedFd, child: &CString, name: &[u8]) -> Result<Vec<Xattr>, RootfsError> {
+        let child = OsStr::from_bytes(child.as_bytes());
+        let mut path = Path::new("/proc/self/fd").join(parent.as_raw_fd().to_string());
+        path = if path.exists() { path.join(child) } else { self.full(name) };
         self.xattrs(name, |list| fs::llistxattr(&path, list), |n, v| fs::lgetxattr(&path, n, v))
     }
 

@@ -62,3 +62,16 @@ fn a_layer_of_whiteouts_alone_stays_the_next_time() {
     let log = [segment(&old), segment(&[file(".wh.gone", 3, 0)])];
     assert_eq!(shape_of(&new, &log, &lax()), ["kept [0]", "kept [1]"]);
 }
+
+/// restrata itself would refuse to read a layer with such a whiteout.
+#[test]
+fn a_whiteout_is_no_longer_than_a_path_may_be() {
+    let dirs = ("d".repeat(99) + "/").repeat(40);
+    let kept = file(&format!("{dirs}k"), 9, 90);
+    let first_layer = |len: usize| {
+        let gone = file(&format!("{dirs}{}", "n".repeat(len)), 1, 1);
+        shape_of(std::slice::from_ref(&kept), &[segment(&[kept.clone(), gone])], &lax())[0].clone()
+    };
+    assert!(first_layer(91).starts_with("cleaned [0]"), "{}", first_layer(91));
+    assert_eq!(first_layer(90), "kept [0]");
+}

@@ -1,6 +1,14 @@
-//! How far a job is, and whether it should stop: shared by its threads, read by whoever draws it.
+//! How far a job is, whether it should stop, and what it may take: shared by its threads, read by whoever draws it.
+
+mod room;
+mod watched;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+pub use room::{SizeLimit, TooLarge, TooMany};
+pub use watched::{Stop, Watched};
+
+use crate::limits;
 
 #[derive(Debug, Default)]
 pub struct Progress {
@@ -10,6 +18,9 @@ pub struct Progress {
     layers_read: AtomicU64,
     layers_written: AtomicU64,
     layers_total: AtomicU64,
+    room: room::Room,
+    /// 0: the default.
+    max_size: AtomicU64,
 }
 
 /// Somebody asked the job to stop.
@@ -33,6 +44,33 @@ impl Progress {
 
     pub fn check(&self) -> Result<(), Interrupted> {
         if self.is_cancelled() { Err(Interrupted) } else { Ok(()) }
+    }
+
+    /// Sets what an image may unpack to, in bytes; [`limits::IMAGE_BYTES`] otherwise.
+    pub fn set_max_size(&self, bytes: u64) {
+        self.max_size.store(bytes.max(1), Ordering::Relaxed);
+    }
+
+    /// For one image.
+    pub fn size_limit(&self) -> SizeLimit {
+        match self.max_size.load(Ordering::Relaxed) {
+            0 => SizeLimit::new(limits::IMAGE_BYTES),
+            bytes => SizeLimit::new(bytes),
+        }
+    }
+
+    /// Sets memory aside for what is known of an image. Who forgets it gives it back.
+    pub(crate) fn hold(&self, bytes: u64) -> Result<(), TooMany> {
+        self.room.hold(bytes)
+    }
+
+    pub(crate) fn give_back(&self, bytes: u64) {
+        self.room.give_back(bytes);
+    }
+
+    /// Everything is free again: the next image begins.
+    pub(crate) fn give_all_back(&self) {
+        self.room.give_all_back();
     }
 
     pub(crate) fn add_content(&self, bytes: u64) {
