@@ -136,7 +136,7 @@ pub(super) fn walk_bytes(
     findings: &mut Findings,
     watch: Watch<'_>,
 ) -> Result<Frames, Unwalked> {
-    let input = HashingReader::new(watch.progress.watch(blob));
+    let input = HashingReader::new(watch.progress.watch_blob(blob));
     let mut walker = Walker {
         input: BufReader::with_capacity(PIECE, input),
         at: 0,

@@ -37,7 +37,7 @@ pub(super) fn rebuild(
                 rebuild.push(&bytes);
                 rebuild.pairing.segment(&bytes);
             }
-            Ok(Some(TarSplitItem::File { name, size, crc64 })) => rebuild.file(&name, size, crc64, progress)?,
+            Ok(Some(TarSplitItem::File { name, size, crc64 })) => rebuild.file(&name, size, crc64)?,
             Err(fault) => {
                 rebuild.tar = None;
                 rebuild.pairing.findings.problem(fault);
@@ -216,7 +216,7 @@ impl Rebuild<'_> {
         }
     }
 
-    fn file(&mut self, name: &[u8], size: u64, crc64: Option<u64>, progress: &Progress) -> Result<(), Error> {
+    fn file(&mut self, name: &[u8], size: u64, crc64: Option<u64>) -> Result<(), Error> {
         let (entry, payload) = match self.pairing.file(name, size) {
             Told::Nothing => return Ok(()),
             Told::Content(entry, payload) => (entry, payload),
@@ -233,7 +233,6 @@ impl Rebuild<'_> {
                 tar.update(piece);
             }
         })?;
-        progress.add_content(entry.header.size);
         if !is_good {
             // The rebuilt tar is wrong for a reason that is told already.
             self.tar = None;

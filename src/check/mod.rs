@@ -16,8 +16,8 @@ use crate::inventory::{held_bytes, toc_entries_noted};
 use crate::job::JobOptions;
 use crate::oci::{Descriptor, Platform, Reference};
 use crate::order::{Entry, OverlayMark, broken_entry};
-use crate::progress::{Progress, SizeLimit};
-use crate::source::{Image, Layer, Source};
+use crate::progress::{Phase, Progress, SizeLimit};
+use crate::source::{Image, Layer, Source, stored_bytes};
 use crate::threads;
 use crate::toc::TOC_DIGEST;
 
@@ -97,12 +97,8 @@ struct Job<'a> {
 impl Job<'_> {
     /// Several layers at once, since each is one thread's work.
     fn layers(&self, image: &Image) -> Result<Vec<CheckedLayer>, Error> {
-        self.progress.add_layers(image.layers.len() as u64);
-        let looked = threads::each(self.options.threads, image.layers.len(), |index| {
-            let looked = self.layer(&image.layers[index]);
-            self.progress.layer_read();
-            looked
-        })?;
+        self.progress.begin(Phase::Reading, stored_bytes(&image.layers));
+        let looked = threads::each(self.options.threads, image.layers.len(), |index| self.layer(&image.layers[index]))?;
         let (mut checked, entries): (Vec<_>, Vec<_>) = looked.into_iter().unzip();
         extracted(&mut checked, &entries);
         Ok(checked)

@@ -8,8 +8,8 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use restrata::progress::Progress;
-use restrata::report::{count, plural, size};
+use restrata::progress::{Now, Phase, Progress};
+use restrata::report::size;
 
 use super::run::say;
 
@@ -19,13 +19,6 @@ const LOG: Duration = Duration::from_secs(30);
 /// Over what the speed is averaged.
 const WINDOW: Duration = Duration::from_secs(5);
 
-/// Whether a job writes layers after it read them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Job {
-    Reads,
-    Writes,
-}
-
 /// Runs until it is dropped; then its line is gone.
 pub struct Meter {
     stop: Option<Sender<()>>,
@@ -33,12 +26,12 @@ pub struct Meter {
 }
 
 impl Meter {
-    pub fn start(progress: Arc<Progress>, job: Job) -> Self {
+    pub fn start(progress: Arc<Progress>) -> Self {
         let (stop, stopped) = mpsc::channel();
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let thread = thread::Builder::new().spawn(move || match std::io::stderr().is_terminal() && !dumb {
-            true => draw(&progress, job, &stopped),
-            false => log(&progress, job, &stopped),
+            true => draw(&progress, &stopped),
+            false => log(&progress, &stopped),
         });
         // A job that can't have a thread more goes on without a meter.
         Self { stop: Some(stop), thread: thread.ok() }
@@ -60,80 +53,47 @@ fn runs_on(stopped: &Receiver<()>, pause: Duration) -> bool {
     stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout)
 }
 
-fn draw(progress: &Progress, job: Job, stopped: &Receiver<()>) {
+fn draw(progress: &Progress, stopped: &Receiver<()>) {
     let bar = ProgressBar::new_spinner();
     if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
         bar.set_style(style);
     }
     let (start, mut speed) = (Instant::now(), Speed::default());
     while runs_on(stopped, REDRAW) {
-        bar.set_message(State::of(progress, job).line(start.elapsed(), &mut speed));
+        bar.set_message(line(progress.now(), start.elapsed(), &mut speed));
         bar.tick();
     }
     bar.finish_and_clear();
 }
 
-fn log(progress: &Progress, job: Job, stopped: &Receiver<()>) {
+fn log(progress: &Progress, stopped: &Receiver<()>) {
     let (start, mut speed) = (Instant::now(), Speed::default());
     while runs_on(stopped, LOG) {
-        say(format_args!("restrata: {}", State::of(progress, job).line(start.elapsed(), &mut speed)));
+        say(format_args!("restrata: {}", line(progress.now(), start.elapsed(), &mut speed)));
     }
 }
 
-/// What the job's counters said at one moment.
-#[derive(Debug, Clone, Copy)]
-struct State {
-    job: Job,
-    content: u64,
-    written: u64,
-    layers_read: u64,
-    layers_written: u64,
-    layers: u64,
+/// One line: the phase, how much of it is done, how fast, and the time left in it.
+fn line(now: Now, elapsed: Duration, speed: &mut Speed) -> String {
+    let Now { phase, done, total } = now;
+    let mut parts = vec![phase.name().to_owned()];
+    match total {
+        // Headers and indexes of new layers are not known before.
+        Some(total) => parts.push(format!("{} of {} ({} %)", size(done.min(total)), size(total), percent(done, total))),
+        None if done > 0 => parts.push(size(done)),
+        None => {}
+    }
+    if let Some(rate) = speed.rate(phase, elapsed, done) {
+        parts.push(format!("{}/s", size(rate)));
+        let left = total.map(|total| total.saturating_sub(done).div_ceil(rate.max(1)));
+        parts.extend(left.map(|seconds| format!("{} left", clock(Duration::from_secs(seconds)))));
+    }
+    parts.push(format!("{} in all", clock(elapsed)));
+    parts.join(", ")
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Opening,
-    Reading,
-    Writing,
-    Finishing,
-}
-
-impl State {
-    fn of(progress: &Progress, job: Job) -> Self {
-        let (layers_read, layers_written, layers) = progress.layers();
-        let (content, written) = (progress.content_bytes(), progress.written_bytes());
-        Self { job, content, written, layers_read, layers_written, layers }
-    }
-
-    fn phase(&self) -> Phase {
-        match self.job {
-            _ if self.layers == 0 => Phase::Opening,
-            _ if self.layers_read < self.layers => Phase::Reading,
-            Job::Writes if self.layers_written < self.layers => Phase::Writing,
-            _ => Phase::Finishing,
-        }
-    }
-
-    fn line(&self, elapsed: Duration, speed: &mut Speed) -> String {
-        let phase = self.phase();
-        let layers = |done| format!("{} of {}", count(done), plural(self.layers, "layer", "layers"));
-        let (doing, bytes) = match phase {
-            Phase::Opening => ("opening".to_owned(), 0),
-            Phase::Reading => (format!("reading, {}", layers(self.layers_read)), self.content),
-            Phase::Writing => (format!("writing, {}", layers(self.layers_written)), self.written),
-            Phase::Finishing => ("finishing".to_owned(), 0),
-        };
-        let mut parts = vec![doing, format!("{} read", size(self.content))];
-        if self.job == Job::Writes {
-            parts.push(format!("{} written", size(self.written)));
-        }
-        if let Some(rate) = speed.rate(phase, elapsed, bytes) {
-            parts.push(format!("{}/s", size(rate)));
-        }
-        parts.push(clock(elapsed));
-        parts.join(", ")
-    }
+fn percent(done: u64, total: u64) -> u64 {
+    (u128::from(done.min(total)) * 100 / u128::from(total.max(1))) as u64
 }
 
 /// Bytes a second over the last moments of one phase.
@@ -173,27 +133,24 @@ fn clock(elapsed: Duration) -> String {
 mod tests {
     use super::*;
 
-    const READING: State =
-        State { job: Job::Writes, content: 812_000_000, written: 0, layers_read: 2, layers_written: 0, layers: 5 };
-
     fn seconds(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
     }
 
     #[test]
-    fn the_line_says_what_goes_on() {
+    fn the_line_says_what_goes_on_and_how_long_it_takes() {
+        let reading = Now { phase: Phase::Reading, done: 812_000_000, total: Some(2_012_000_000) };
         let mut speed = Speed::default();
-        let line = READING.line(seconds(7), &mut speed);
-        assert_eq!(line, "reading, 2 of 5 layers, 812 MB read, 0 B written, 0:07");
-        let later = State { content: 1_012_000_000, ..READING };
-        assert!(later.line(seconds(9), &mut speed).ends_with("100 MB/s, 0:09"));
-        let writing = State { layers_read: 5, written: 50_000_000, ..later };
-        let line = writing.line(seconds(62), &mut speed);
-        assert_eq!(line, "writing, 0 of 5 layers, 1.01 GB read, 50.0 MB written, 1:02");
-        let verify = State { job: Job::Reads, ..READING };
-        assert_eq!(verify.line(seconds(1), &mut Speed::default()), "reading, 2 of 5 layers, 812 MB read, 0:01");
-        assert_eq!(State { layers: 0, ..verify }.phase(), Phase::Opening);
-        assert_eq!(State { layers_read: 5, ..verify }.phase(), Phase::Finishing);
+        let first = line(reading, seconds(7), &mut speed);
+        assert_eq!(first, "reading layers, 812 MB of 2.01 GB (40 %), 0:07 in all");
+        let later = line(Now { done: 1_012_000_000, ..reading }, seconds(9), &mut speed);
+        assert_eq!(later, "reading layers, 1.01 GB of 2.01 GB (50 %), 100 MB/s, 0:10 left, 0:09 in all");
+        let over = Now { phase: Phase::Writing, done: 103, total: Some(100) };
+        assert_eq!(line(over, seconds(10), &mut speed), "writing layers, 100 B of 100 B (100 %), 0:10 in all");
+        let unknown = Now { phase: Phase::Reading, done: 5000, total: None };
+        assert_eq!(line(unknown, seconds(11), &mut speed), "reading layers, 5.00 kB, 0:11 in all");
+        let planning = Now { phase: Phase::Planning, done: 0, total: None };
+        assert_eq!(line(planning, seconds(12), &mut speed), "planning, 0:12 in all");
     }
 
     #[test]
@@ -213,7 +170,7 @@ mod tests {
     #[test]
     fn a_dropped_meter_has_stopped() {
         let progress = Arc::new(Progress::new());
-        drop(Meter::start(Arc::clone(&progress), Job::Reads));
+        drop(Meter::start(Arc::clone(&progress)));
         assert_eq!(Arc::strong_count(&progress), 1);
     }
 }

@@ -27,7 +27,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use super::args::{Arguments, Check, Command, Format, Inspect, Rechunk, Verify};
 use super::diff::{Diff, DiffFormat};
 use super::history::{History, HistoryFormat};
-use super::meter::{Job, Meter};
+use super::meter::Meter;
 use super::prune::Prune;
 use super::{exit, manual, signals};
 
@@ -67,7 +67,7 @@ fn run_rechunk(arguments: Rechunk, quiet: bool) -> anyhow::Result<u8> {
     if dry_run {
         return run_plan(&request, progress, quiet, format);
     }
-    let outcome = match beside(progress, quiet, Job::Writes, |progress| rechunk(&request, progress)) {
+    let outcome = match beside(progress, quiet, |progress| rechunk(&request, progress)) {
         Err(error) => return Err(refused(error, format)),
         Ok(outcome) => outcome,
     };
@@ -121,7 +121,7 @@ fn request(arguments: Rechunk) -> Request {
 
 /// A plan is all that was asked for, so quiet leaves out the notes alone.
 fn run_plan(request: &Request, progress: Progress, quiet: bool, format: Format) -> anyhow::Result<u8> {
-    let planned = beside(progress, quiet, Job::Reads, |progress| plan(request, progress))?;
+    let planned = beside(progress, quiet, |progress| plan(request, progress))?;
     note_degraded(quiet, &planned.notes, &planned.degraded);
     answer(format, false, || text::plan(&planned), || json::plan(&planned))?;
     Ok(if request.strict && !planned.degraded.is_empty() { exit::NO } else { exit::DONE })
@@ -184,7 +184,7 @@ fn run_verify(arguments: &Verify, quiet: bool) -> anyhow::Result<u8> {
     let xattrs = arguments.drop_xattr.iter().cloned().map(Ignore::Xattr);
     let ignored = arguments.ignore.iter().map(|&ignored| ignored.into());
     let ignore: Vec<Ignore> = ignored.chain(pruned).chain(xattrs).collect();
-    let verdict = beside(arguments.resources.progress(), quiet, Job::Reads, |progress| {
+    let verdict = beside(arguments.resources.progress(), quiet, |progress| {
         verify(&arguments.a, &arguments.b, platform, &ignore, options, progress)
     })?;
     note(quiet, &verdict.notes);
@@ -199,7 +199,7 @@ fn run_diff(arguments: Diff, quiet: bool) -> anyhow::Result<u8> {
     let (format, limit) = (arguments.format, arguments.fail_above);
     let progress = arguments.resources.progress();
     let request = arguments.request();
-    let outcome = beside(progress, quiet, Job::Reads, |progress| diff(&request, progress))?;
+    let outcome = beside(progress, quiet, |progress| diff(&request, progress))?;
     note(quiet, &outcome.notes);
     match format {
         DiffFormat::Json => print(&json::diff(&outcome))?,
@@ -224,7 +224,7 @@ fn run_history(arguments: History, quiet: bool) -> anyhow::Result<u8> {
     let format = arguments.format;
     let progress = arguments.resources.progress();
     let request = arguments.request();
-    let outcome = beside(progress, quiet, Job::Reads, |progress| history(&request, progress))?;
+    let outcome = beside(progress, quiet, |progress| history(&request, progress))?;
     note(quiet, &outcome.notes);
     print(&match format {
         HistoryFormat::Text => text::history(&outcome),
@@ -237,8 +237,7 @@ fn run_history(arguments: History, quiet: bool) -> anyhow::Result<u8> {
 fn run_check(arguments: &Check, quiet: bool) -> anyhow::Result<u8> {
     let (options, platform) = (arguments.resources.options(), arguments.choice.platform.as_ref());
     let progress = arguments.resources.progress();
-    let report =
-        beside(progress, quiet, Job::Reads, |progress| check(&arguments.reference, platform, options, progress))?;
+    let report = beside(progress, quiet, |progress| check(&arguments.reference, platform, options, progress))?;
     note(quiet, &report.notes);
     answer(arguments.output.format, quiet, || text::check(&report), || json::check(&report))?;
     Ok(if report.is_clean() { exit::DONE } else { exit::NO })
@@ -253,23 +252,17 @@ fn run_inspect(arguments: &Inspect, quiet: bool) -> anyhow::Result<u8> {
 }
 
 fn run_prune(arguments: &Prune, quiet: bool) -> anyhow::Result<u8> {
-    let pruned =
-        beside(Progress::new(), quiet, Job::Reads, |progress| prune(&arguments.layout, arguments.force, progress))?;
+    let pruned = beside(Progress::new(), quiet, |progress| prune(&arguments.layout, arguments.force, progress))?;
     note(quiet, &pruned.notes);
     answer(arguments.output.format, quiet, || text::prune(&pruned), || json::prune(&pruned))?;
     Ok(exit::DONE)
 }
 
 /// Runs a job that can take long: Ctrl-C stops it, a meter shows how far it is.
-fn beside<T>(
-    progress: Progress,
-    quiet: bool,
-    job: Job,
-    work: impl FnOnce(&Progress) -> Result<T, Error>,
-) -> anyhow::Result<T> {
+fn beside<T>(progress: Progress, quiet: bool, work: impl FnOnce(&Progress) -> Result<T, Error>) -> anyhow::Result<T> {
     let progress = Arc::new(progress);
     signals::cancel_on_signal(Arc::clone(&progress))?;
-    let meter = (!quiet).then(|| Meter::start(Arc::clone(&progress), job));
+    let meter = (!quiet).then(|| Meter::start(Arc::clone(&progress)));
     let result = work(&progress);
     // The meter's line must be gone before anything else is printed.
     drop(meter);

@@ -121,7 +121,7 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn bytes(&mut self, bytes: &[u8]) -> Result<(), PackError> {
         self.out.write_all(bytes).map_err(PackError::Write)?;
-        self.layer.progress.add_written(bytes.len() as u64);
+        self.layer.progress.advance(bytes.len() as u64);
         Ok(())
     }
 

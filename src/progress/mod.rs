@@ -1,10 +1,12 @@
 //! How far a job is, whether it should stop, and what it may take: shared by its threads, read by whoever draws it.
 
+mod phase;
 mod room;
 mod watched;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+pub use phase::{Now, Phase};
 pub use room::{SizeLimit, TooLarge, TooMany};
 pub use watched::{Stop, Watched};
 
@@ -13,11 +15,7 @@ use crate::limits;
 #[derive(Debug, Default)]
 pub struct Progress {
     cancelled: AtomicBool,
-    content_bytes: AtomicU64,
-    written_bytes: AtomicU64,
-    layers_read: AtomicU64,
-    layers_written: AtomicU64,
-    layers_total: AtomicU64,
+    counters: phase::Counters,
     room: room::Room,
     /// 0: the default.
     max_size: AtomicU64,
@@ -71,41 +69,5 @@ impl Progress {
     /// Everything is free again: the next image begins.
     pub(crate) fn give_all_back(&self) {
         self.room.give_all_back();
-    }
-
-    pub(crate) fn add_content(&self, bytes: u64) {
-        self.content_bytes.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    pub(crate) fn add_written(&self, bytes: u64) {
-        self.written_bytes.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    pub(crate) fn add_layers(&self, layers: u64) {
-        self.layers_total.fetch_add(layers, Ordering::Relaxed);
-    }
-
-    pub(crate) fn layer_read(&self) {
-        self.layers_read.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn layer_written(&self) {
-        self.layers_written.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Bytes of file content read from the new image.
-    pub fn content_bytes(&self) -> u64 {
-        self.content_bytes.load(Ordering::Relaxed)
-    }
-
-    /// Bytes of layer blobs written.
-    pub fn written_bytes(&self) -> u64 {
-        self.written_bytes.load(Ordering::Relaxed)
-    }
-
-    /// Layers read, written, and in all.
-    pub fn layers(&self) -> (u64, u64, u64) {
-        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        (get(&self.layers_read), get(&self.layers_written), get(&self.layers_total))
     }
 }

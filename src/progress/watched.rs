@@ -8,18 +8,25 @@ pub struct Watched<'a, R> {
     inner: R,
     progress: &'a Progress,
     size: Option<&'a SizeLimit>,
+    /// Its bytes are those of the phase.
+    counts: bool,
 }
 
 impl Progress {
     /// Both the compressed and the unpacked side of a decoder have to be watched: either can be endless where the other
     /// has a few bytes.
     pub fn watch<R: Read>(&self, inner: R) -> Watched<'_, R> {
-        Watched { inner, progress: self, size: None }
+        Watched { inner, progress: self, size: None, counts: false }
+    }
+
+    /// The same for a blob as it is stored, by which people see how far the job is.
+    pub fn watch_blob<R: Read>(&self, inner: R) -> Watched<'_, R> {
+        Watched { inner, progress: self, size: None, counts: true }
     }
 
     /// The same for what an image unpacks to.
     pub fn watch_size<'a, R: Read>(&'a self, inner: R, size: &'a SizeLimit) -> Watched<'a, R> {
-        Watched { inner, progress: self, size: Some(size) }
+        Watched { inner, progress: self, size: Some(size), counts: false }
     }
 }
 
@@ -27,6 +34,9 @@ impl<R: Read> Read for Watched<'_, R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         self.progress.check().map_err(io::Error::other)?;
         let got = self.inner.read(buf)?;
+        if self.counts {
+            self.progress.advance(got as u64);
+        }
         if let Some(size) = self.size {
             size.take(got as u64).map_err(io::Error::other)?;
         }

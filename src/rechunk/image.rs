@@ -12,9 +12,9 @@ use crate::oci::{Config, Descriptor, Transport};
 use crate::order::cost::{Has, Pull, PullLayer, pulls};
 use crate::order::layers::{Clients, Given, Label, Labels, Prune, Unpurged, plan, unpurged};
 use crate::order::{Entry, Plan, Previous, broken_entry, tree};
-use crate::progress::Progress;
+use crate::progress::{Phase, Progress};
 use crate::sink::Sink;
-use crate::source::{Image, Source, SourceError};
+use crate::source::{Image, Source, SourceError, stored_bytes};
 use crate::spool::Spool;
 use crate::tar::{EntryKind, TarPath};
 use crate::threads::{self, ThreadError};
@@ -48,6 +48,7 @@ pub(super) struct Layout {
 
 impl Job<'_> {
     pub fn layout(&self, unpacked: &[UnpackedLayer], notes: &mut Notes) -> Result<Layout, Error> {
+        self.progress.begin(Phase::Planning, None);
         let entries: Vec<&[Entry]> = unpacked.iter().map(|layer| layer.inventory.entries.as_slice()).collect();
         if let Some((layer, source)) = broken_entry(&entries) {
             let (reference, layer) = (self.source.reference().to_string(), self.layer_name(layer));
@@ -133,6 +134,7 @@ impl Job<'_> {
                 Ok(()) => Some((number, Fault::Lies)),
             })
         };
+        self.progress.begin(Phase::Reading, stored_bytes(&self.image.layers));
         let threads = self.request.resources.threads;
         let check_all = || threads::each(threads, self.old.layers.len(), check);
         let (faults, unpacked) = threads::beside(check_all, || self.unpack())?;
@@ -141,7 +143,6 @@ impl Job<'_> {
 
     /// Reads the new image's layers.
     pub fn unpack(&self) -> Result<Vec<UnpackedLayer>, Error> {
-        self.progress.add_layers(self.image.layers.len() as u64);
         let all: Vec<usize> = (0..self.image.layers.len()).collect();
         let mut unpacked = self.unpack_layers(&all, true)?;
         // A large file that has the size of known content is hashed only; few turn out to be something else.
@@ -168,6 +169,7 @@ impl Job<'_> {
     pub fn unpack_again(&self, before: Vec<UnpackedLayer>) -> Result<Vec<UnpackedLayer>, Error> {
         before.iter().for_each(|layer| self.progress.give_back(layer.inventory.held));
         drop(before);
+        self.progress.begin(Phase::Reading, stored_bytes(&self.image.layers));
         self.unpack()
     }
 

@@ -14,6 +14,7 @@ use crate::oci::Descriptor;
 use crate::order::cost::PullLayer;
 use crate::order::{LayerPlan, Plan, State};
 use crate::pack::{self, PackError, PackedLayer, Placed, Stock};
+use crate::progress::Phase;
 use crate::sink::Sink;
 use crate::threads;
 use crate::toc;
@@ -60,11 +61,22 @@ impl Job<'_> {
         plan: &Plan,
         level: Level,
     ) -> Result<Vec<Written>, Error> {
+        let bytes = |layer: &LayerPlan| self.kept(layer).map_or(layer.live, |kept| kept.descriptor.size);
+        self.progress.begin(Phase::Writing, Some(plan.layers.iter().map(bytes).sum()));
         threads::each(self.request.resources.threads, plan.layers.len(), |index| {
-            let written = self.write_layer(sink, index, unpacked, &plan.layers[index], level)?;
-            self.progress.layer_written();
+            let plan = &plan.layers[index];
+            let written = self.write_layer(sink, index, unpacked, plan, level)?;
+            self.progress.advance(self.kept(plan).map_or(0, |kept| kept.descriptor.size));
             Ok(written)
         })
+    }
+
+    /// The old layer that stays as it is, if the plan has one there.
+    fn kept(&self, plan: &LayerPlan) -> Option<&OldLayer> {
+        match (plan.state, plan.segments.as_slice()) {
+            (State::Kept, [kept]) => Some(&self.old.layers[*kept]),
+            _ => None,
+        }
     }
 
     fn write_layer(
@@ -75,9 +87,9 @@ impl Job<'_> {
         plan: &LayerPlan,
         level: Level,
     ) -> Result<Written, Error> {
-        match (plan.state, plan.segments.as_slice()) {
-            (State::Kept, [kept]) => keep(sink, index, &self.old.layers[*kept]),
-            _ => self.pack(sink, index, unpacked, plan, level),
+        match self.kept(plan) {
+            Some(kept) => keep(sink, index, kept),
+            None => self.pack(sink, index, unpacked, plan, level),
         }
     }
 

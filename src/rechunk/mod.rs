@@ -33,7 +33,7 @@ use crate::job::JobOptions;
 use crate::oci::{Config, Platform, Reference, Transport};
 use crate::order;
 use crate::pack::IndexPlace;
-use crate::progress::Progress;
+use crate::progress::{Phase, Progress};
 use crate::sink::Sink;
 use crate::source::{Image, Source};
 use crate::spool::Spool;
@@ -126,6 +126,7 @@ pub fn rechunk(request: &Request, progress: &Progress) -> Result<Outcome, Error>
     let (images, descriptors): (Vec<_>, Vec<_>) = written.into_iter().unzip();
     progress.check()?;
     let index = inputs.images.first().and_then(|image| image.index.as_deref());
+    progress.begin(Phase::Saving, None);
     let digest = sink.commit(descriptors, index, progress)?;
     remember(request, &proofs);
     let (notes, degraded) = notes.into_lists();

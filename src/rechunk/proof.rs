@@ -38,6 +38,7 @@ impl OldLayer {
             }
         }
         for _ in 0..PROOFS {
+            progress.expect(self.descriptor.size);
             let Ok(stamp) = self.place.renew() else { return false };
             if !self.is_clean(size, progress) {
                 return false;

@@ -11,6 +11,7 @@ use crate::order::chunking::{self, Candidate, Cutting};
 use crate::order::layers::{Change, Label};
 use crate::order::{Place, Plan, Role, Written};
 use crate::pack::{PackError, Reframer, Slice, Stock};
+use crate::progress::Phase;
 use crate::threads;
 use crate::unpack::UnpackedLayer;
 
@@ -101,8 +102,11 @@ impl Job<'_> {
     fn compress(&self, files: &[File], unpacked: &mut [UnpackedLayer], level: Level) -> Result<(), Error> {
         let is_done = |file: &&File| file.cutting == Cutting::Whole && level == self.first_level();
         let files: Vec<&File> = files.iter().filter(|file| !is_done(file)).collect();
+        let bytes = |file: &&File| payload(unpacked, file.place).map_or(0, |payload| payload.size);
+        self.progress.begin(Phase::Compressing, Some(files.iter().map(bytes).sum()));
         let frames = self.each(&files, level, |reframer, file| {
             let payload = payload(unpacked, file.place).ok_or(PackError::Internal("a file lost its content"))?;
+            self.progress.advance(payload.size);
             match file.cutting {
                 Cutting::Whole => reframer.frames(payload, &[]),
                 Cutting::Chunks | Cutting::Partial => reframer.frames(payload, &file.slices),

@@ -179,6 +179,16 @@ impl Source {
     }
 }
 
+/// What layers have in the source; `None` where one is made while it is read.
+pub fn stored_bytes<'a>(layers: impl IntoIterator<Item = &'a Layer>) -> Option<u64> {
+    let bytes = |layer: &Layer| match &layer.place {
+        Place::Blob(blob) => Some(blob.size),
+        Place::Member(span) => Some(span.len()),
+        Place::Rootfs => None,
+    };
+    layers.into_iter().map(bytes).try_fold(0_u64, |sum, bytes| Some(sum.saturating_add(bytes?)))
+}
+
 fn layer_name(blob: &Descriptor) -> String {
     format!("layer {}", blob.digest)
 }

@@ -27,8 +27,8 @@ use crate::order::Entry;
 use crate::order::changes::Side;
 use crate::order::cost::{PullIndex, PullLayer};
 use crate::owner::Hint;
-use crate::progress::Progress;
-use crate::source::{Image, Layer, Source};
+use crate::progress::{Phase, Progress};
+use crate::source::{Image, Layer, Source, stored_bytes};
 use crate::toc::{TOC_DIGEST, Toc, TocEntry};
 
 pub use choose::{common, other_platform, other_platforms, pick};
@@ -200,8 +200,8 @@ impl<'a> Surveyor<'a> {
         keys: &[Key],
         owners: bool,
     ) -> Result<(), Error> {
-        self.progress.add_layers(tars.len() as u64);
         let layers: Vec<&Layer> = tars.iter().map(|&index| &image.layers[index]).collect();
+        self.progress.begin(Phase::Reading, stored_bytes(layers.iter().copied()));
         let size = self.progress.size_limit();
         let (inventories, spool) = tar_inventories(source, &layers, self.resources, &size, self.progress)?;
         let spool = Arc::new(spool);

@@ -33,7 +33,7 @@ pub(super) fn read(
     spool: &Spool,
     progress: &Progress,
 ) -> Result<UnpackedLayer, UnpackError> {
-    let blob = progress.watch((input.open)().map_err(UnpackError::read)?);
+    let blob = progress.watch_blob((input.open)().map_err(UnpackError::read)?);
     let (tar, compression) = decompress(blob).map_err(UnpackError::read)?;
     let tar: Box<dyn Read + Send + '_> = Box::new(progress.watch_size(tar, options.size));
     let plain = input.verified.filter(|_| compression == Compression::None);

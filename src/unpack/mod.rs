@@ -140,7 +140,6 @@ pub fn unpack(
             if result.is_err() {
                 pool.stop();
             }
-            progress.layer_read();
             Ok(result)
         });
         drop(pool);

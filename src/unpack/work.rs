@@ -100,9 +100,6 @@ impl<'scope> Pool<'scope> {
                 };
                 for job in receiver {
                     let result = worker.content(job.content, job.keep);
-                    if let Ok(hashed) = &result {
-                        progress.add_content(hashed.payload.size);
-                    }
                     // A reader that failed no longer listens.
                     let _ = job.done.send((job.index, result));
                 }

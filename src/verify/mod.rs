@@ -15,8 +15,8 @@ use crate::job::JobOptions;
 use crate::oci::{Platform, Reference, Transport};
 use crate::order::layers::Prune;
 use crate::order::tree::Shown;
-use crate::progress::Progress;
-use crate::source::{Image, Source};
+use crate::progress::{Phase, Progress};
+use crate::source::{Image, Source, stored_bytes};
 use crate::tar::TarPath;
 
 use side::{Merged, Side};
@@ -99,9 +99,10 @@ pub fn verify(
             }
         };
         progress.give_all_back();
-        progress.add_layers((image_a.layers.len() + image_b.layers.len()) as u64);
+        progress.begin(Phase::Reading, stored_bytes(image_a.layers.iter().chain(&image_b.layers)));
         let side_a = Side::load(&source_a, image_a, ignore, &options, progress)?;
         let side_b = Side::load(&source_b, image_b, ignore, &options, progress)?;
+        progress.begin(Phase::Comparing, None);
         let (mut side_a, mut side_b) = (side_a.merged(ignore), side_b.merged(ignore));
         forget_root(a, &mut side_a, &mut side_b);
         forget_root(b, &mut side_b, &mut side_a);
