@@ -146,7 +146,7 @@ fn an_ostree_commit_is_refused_with_what_helps() {
     let said = err(&output);
     let options = said.split_once("\nhint: ").unwrap().1.split_once(" makes it").unwrap().0;
     let options: Vec<&str> = options.split(' ').collect();
-    assert!(said.contains("an ostree commit") && options.len() == 6, "{said}");
+    assert!(said.contains("an image that ostree made") && options.len() == 6, "{said}");
     let output = restrata(&[&["rechunk", "-q", &root, &layout], &options[..]].concat());
     assert_eq!(code(&output), 0, "{}", err(&output));
 }
