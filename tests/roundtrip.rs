@@ -215,7 +215,9 @@ fn hard_link(path: &str, spelling: u8, target: &Index, state: &Unpacking, entrie
     };
     let targets: Vec<_> = state.paths.iter().filter(is_target).collect();
     let (target, inode) = targets.get(target.index(targets.len().max(1)))?;
-    let inode = entries.iter().filter(|entry| entry.header.kind != EntryKind::HardLink).nth(**inode)?;
+    // A client's own directories have no entry.
+    let before = state.inodes[..**inode].iter().filter(|seen| !seen.is_implied).count();
+    let inode = entries.iter().filter(|entry| entry.header.kind != EntryKind::HardLink).nth(before)?;
     let header = Header {
         name: spelled(path, spelling, EntryKind::HardLink).into(),
         kind: EntryKind::HardLink,
