@@ -35,8 +35,9 @@ use super::{exit, help, values};
 pub struct Arguments {
     /// Print no progress and no notes
     ///
-    /// rechunk then prints only the digest. verify and check print nothing: see their exit code. JSON is printed all
-    /// the same. Errors, and notes about a result that costs clients more than it should, always go to standard error.
+    /// rechunk then prints only the digest (with --dry-run, the plan). verify and check print nothing: see their exit
+    /// code. JSON is printed all the same. Errors, and notes about a result that costs clients more than it should,
+    /// always go to standard error.
     #[arg(short, long, global = true)]
     pub quiet: bool,
 

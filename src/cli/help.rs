@@ -56,7 +56,7 @@ pub const RECHUNK: &str = "\
 Write a new image against the one that clients have\n\n\
 Reads NEW and writes the same files to DEST. Prints what changed and what a pull will cost, for clients that reuse \
 whole layers (docker, containerd) and for podman with partial pulls. DEST appears whole or not at all. Other images \
-in the layout stay.\n\n\
+in an oci: layout stay; an oci-archive: is replaced, with all images in it.\n\n\
 Layers of the first --previous image stay byte for byte while the new image shows enough of them. All other files go \
 to new layers on top. --dry-run says which layers would stay, which would be written, and why.";
 

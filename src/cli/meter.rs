@@ -88,7 +88,7 @@ fn line(now: Now, elapsed: Duration, speed: &mut Speed) -> String {
         let left = total.map(|total| total.saturating_sub(done).div_ceil(rate.max(1)));
         parts.extend(left.map(|seconds| format!("{} left", clock(Duration::from_secs(seconds)))));
     }
-    parts.push(format!("{} in all", clock(elapsed)));
+    parts.push(format!("{} elapsed", clock(elapsed)));
     parts.join(", ")
 }
 
@@ -142,15 +142,15 @@ mod tests {
         let reading = Now { phase: Phase::Reading, done: 812_000_000, total: Some(2_012_000_000) };
         let mut speed = Speed::default();
         let first = line(reading, seconds(7), &mut speed);
-        assert_eq!(first, "reading layers, 812 MB of 2.01 GB (40 %), 0:07 in all");
+        assert_eq!(first, "reading layers, 812 MB of 2.01 GB (40 %), 0:07 elapsed");
         let later = line(Now { done: 1_012_000_000, ..reading }, seconds(9), &mut speed);
-        assert_eq!(later, "reading layers, 1.01 GB of 2.01 GB (50 %), 100 MB/s, 0:10 left, 0:09 in all");
+        assert_eq!(later, "reading layers, 1.01 GB of 2.01 GB (50 %), 100 MB/s, 0:10 left, 0:09 elapsed");
         let over = Now { phase: Phase::Writing, done: 103, total: Some(100) };
-        assert_eq!(line(over, seconds(10), &mut speed), "writing layers, 100 B of 100 B (100 %), 0:10 in all");
+        assert_eq!(line(over, seconds(10), &mut speed), "writing layers, 100 B of 100 B (100 %), 0:10 elapsed");
         let unknown = Now { phase: Phase::Reading, done: 5000, total: None };
-        assert_eq!(line(unknown, seconds(11), &mut speed), "reading layers, 5.00 kB, 0:11 in all");
+        assert_eq!(line(unknown, seconds(11), &mut speed), "reading layers, 5.00 kB, 0:11 elapsed");
         let planning = Now { phase: Phase::Planning, done: 0, total: None };
-        assert_eq!(line(planning, seconds(12), &mut speed), "planning, 0:12 in all");
+        assert_eq!(line(planning, seconds(12), &mut speed), "planning, 0:12 elapsed");
     }
 
     #[test]
