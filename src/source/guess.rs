@@ -20,6 +20,8 @@ pub enum Guess {
     SkopeoDir,
     /// A root file system in a tar, as `docker export` writes it.
     RootfsTar,
+    /// A directory with nothing but `blobs`: what skopeo leaves behind a copy that failed.
+    FailedCopy,
 }
 
 /// `None` when there is nothing, or nothing that an image is made of.
@@ -44,10 +46,16 @@ fn directory(path: &Path) -> Option<Guess> {
     match (has("oci-layout"), has("index.json"), has("manifest.json") && has("version")) {
         (true, true, _) => Some(Guess::Reads(Transport::Oci)),
         (false, false, true) => Some(Guess::SkopeoDir),
+        (false, false, false) if has_only_blobs(path) => Some(Guess::FailedCopy),
         (false, false, false) => Some(Guess::Reads(Transport::Dir)),
         // A layout that is damaged.
         _ => None,
     }
+}
+
+fn has_only_blobs(path: &Path) -> bool {
+    let names = std::fs::read_dir(path).into_iter().flatten().flatten().take(2).map(|entry| entry.file_name());
+    names.eq(["blobs"])
 }
 
 impl Guess {
@@ -58,6 +66,10 @@ impl Guess {
             Self::Reads(transport) => format!("perhaps {}:{shown} was meant", transport.name()),
             Self::SkopeoDir => {
                 format!("this is skopeo's dir: format; convert it: skopeo copy --all dir:{shown} oci:{shown}.oci")
+            }
+            Self::FailedCopy => {
+                "it holds no image: a copy into it seems to have failed; if nothing is published yet, leave out --previous"
+                    .to_owned()
             }
             Self::RootfsTar => format!(
                 "this is a root file system; unpack it and name the directory dir:{shown}.d: mkdir {shown}.d && tar -xpf \

@@ -346,6 +346,17 @@ fn names_the_right_transport() {
 }
 
 #[test]
+fn what_a_failed_copy_leaves_is_no_root_file_system() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir_all(dir.path().join("blobs/sha256")).unwrap();
+    let error = open_error(&format!("oci:{}", dir.path().display()));
+    assert!(
+        error.contains("it holds no image: a copy into it seems to have failed") && !error.contains("dir:"),
+        "{error}"
+    );
+}
+
+#[test]
 fn finds_a_cut_archive() {
     let layout = good();
     let docker = docker_archive(layout.dir.path(), &[]);
