@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::error::Error;
 use crate::order::cost::{Client, Has, PullLayer, RegistryProfile, pull};
 use crate::order::layers::{Given, Options, Share, plan};
 use crate::order::{Plan, Reason, forecast};
@@ -48,21 +47,21 @@ impl Costs {
     }
 }
 
-/// Says what more waste would have saved, if layers are cleaned for it.
-pub(super) fn more_waste(given: Given<'_>, chosen: &Plan) -> Result<Option<Hint>, Error> {
+/// Says what more waste would have saved, if layers are cleaned for it. A plan that fails is no reason to fail the run.
+pub(super) fn more_waste(given: Given<'_>, chosen: &Plan) -> Option<Hint> {
     let is_cleaned = chosen.layers.iter().any(|layer| layer.reason == Reason::Waste);
     if !is_cleaned || given.options.max_waste >= MORE_WASTE || given.clients.have.is_empty() {
-        return Ok(None);
+        return None;
     }
     let options = Options { max_waste: MORE_WASTE, ..given.options.clone() };
-    let other = plan(Given { options: &options, ..given })?;
+    let other = plan(Given { options: &options, ..given }).ok()?;
     let (now, then) = (Costs::of(chosen, given), Costs::of(&other, given));
     let saves = |now: u64, then: u64| {
         let saved = now.saturating_sub(then);
         saved >= SAVED_BYTES && saved * 100 >= now * SAVED_PERCENT
     };
     if !saves(now.plain, then.plain) && !saves(now.docker, then.docker) {
-        return Ok(None);
+        return None;
     }
-    Ok(Some(Hint { max_waste: MORE_WASTE, now, then }))
+    Some(Hint { max_waste: MORE_WASTE, now, then })
 }

@@ -234,7 +234,7 @@ impl Job<'_> {
             options: &self.request.layers,
         };
         let plan = plan(given)?;
-        let hint = more_waste(given, &plan)?;
+        let hint = more_waste(given, &plan);
         self.note_costly(&layers, &plan, notes);
         Ok(Layout { plan, labels, owners, hint })
     }
