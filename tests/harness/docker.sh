@@ -1,7 +1,7 @@
 #!/bin/bash
 # docker.sh STORE IMAGE...: pulls images in turn with a real dockerd in the trixie chroot, from the multi-range registry, into a
 # fresh STORE: overlay2 (the graph driver) or containerd (the image store). Prints a JSON line for each pull, as pull.sh does.
-# IMAGE is REPO:TAG. With AFTER=COMMAND, runs it in the chroot before the daemon stops; docker's socket is $DOCKER_HOST.
+# IMAGE is REPO:TAG.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -23,7 +23,7 @@ echo "{\"features\": $features, \"storage-driver\": \"overlay2\"}" >"$dir/daemon
 # The daemon lives in the namespace of one in_client, which ends it; the pulls are counted outside of it.
 mkfifo "$dir/ask" "$dir/answer"
 # shellcheck disable=SC2016 # expanded by the inner shell
-in_client trixie env DOCKER_HOST="unix:///bed${dir#"$bed"}/sock" AFTER="${AFTER:-}" bash -uc '
+in_client trixie env DOCKER_HOST="unix:///bed${dir#"$bed"}/sock" bash -uc '
   dir=$1
   mkdir -p /sys/fs/cgroup
   dockerd --config-file "$dir/daemon.json" --host "$DOCKER_HOST" --data-root "$dir/data" --exec-root "$dir/run" \
@@ -38,7 +38,6 @@ in_client trixie env DOCKER_HOST="unix:///bed${dir#"$bed"}/sock" AFTER="${AFTER:
     docker pull -q "$image" >"$dir/out" 2>&1 || status=$?
     echo "$status" >&3
   done
-  if [ -n "$AFTER" ]; then eval "$AFTER"; fi
 ' docker "/bed${dir#"$bed"}" &
 # In the order in which the other side opens them.
 exec 4<"$dir/answer" 3>"$dir/ask"
