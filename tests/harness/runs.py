@@ -50,7 +50,9 @@ class Judge:
         lines = "".join(f"{i} {ref}{' load' if load else ''}\n" for i, ref, load in dict.fromkeys(images))
         command = "exec python3 /harness/mounts.py"
         if not self.options.rootless:
-            command = "for d in /var/lib/containers /run /dev/shm; do mount -t tmpfs tmpfs $d; done; export TMPDIR=/run; " + command
+            # A new chroot has no /var/lib/containers until its podman runs for the first time.
+            tmpfs = "for d in /var/lib/containers /run /dev/shm; do mkdir -p $d; mount -t tmpfs tmpfs $d; done"
+            command = f"{tmpfs}; export TMPDIR=/run; {command}"
         run = "as_user" if self.options.rootless else "in_client"
         script = f'. {HARNESS}/lib.sh; {run} "$0" bash -euc "$1"'
         done = subprocess.run(["bash", "-c", script, self.options.client, command], input=lines, capture_output=True, text=True)
