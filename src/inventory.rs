@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use crate::digest::{ChunkDigest, FileDigest};
 use crate::limits;
 use crate::order::cost::{PullChunk, PullFile, PullIndex};
-use crate::order::{Content, Entry, ImpliedDirs, Traits};
+use crate::order::{Content, Entry, ImpliedDirs, Made, Traits};
 use crate::owner::Hint;
 use crate::span::Span;
 use crate::tar::{EntryKind, Header, PathError, TarPath};
@@ -349,8 +349,10 @@ pub fn toc_frames(payload: &toc::Payload, blob: u32) -> Frames {
 
 /// What deciding needs of a header; content is for the caller to add.
 fn entry(header: &Header) -> Result<Entry, PathError> {
+    let path = header.path()?;
     Ok(Entry {
-        path: header.path()?,
+        is_setgid: is_setgid(header, &path),
+        path,
         kind: header.kind,
         target: (header.kind == EntryKind::HardLink).then(|| header.link_path()).transpose()?,
         content: None,
@@ -362,20 +364,35 @@ fn entry(header: &Header) -> Result<Entry, PathError> {
 
 /// A directory without an entry as clients make it when they unpack what is below: docker with mode 0755 (moby go-archive
 /// `ImpliedDirectoryMode`), podman with 0777 less its umask (container-libs `archive.Unpack`). podman's root alone is 0555.
-pub fn implied_dir(path: &TarPath) -> Header {
+pub fn implied_dir(path: &TarPath, made: Made) -> Header {
     let name = if path.is_root() { b"./".to_vec() } else { [path.as_bytes(), b"/"].concat() };
-    Header { mode: 0o755, ..Header::new(name, EntryKind::Dir) }
+    Header { mode: made_mode(made), ..Header::new(name, EntryKind::Dir) }
 }
 
-fn looks_implied(header: &Header) -> bool {
-    let is_plain = header.kind == EntryKind::Dir && overlay::own_xattrs(header).next().is_none();
-    is_plain && (header.mode & 0o7777, header.uid, header.gid) == (0o755, 0, 0)
+fn made_mode(made: Made) -> i64 {
+    match made {
+        Made::Plain => 0o755,
+        Made::Setgid => 0o2755,
+    }
+}
+
+/// How clients make the directory that the header tells of, if they make it so without one.
+fn looks_made(header: &Header) -> Option<Made> {
+    let is_bare = header.kind == EntryKind::Dir && overlay::own_xattrs(header).next().is_none();
+    let looks = |made: &Made| (header.mode & 0o7777, header.uid, header.gid) == (made_mode(*made), 0, 0);
+    [Made::Plain, Made::Setgid].into_iter().find(|made| is_bare && looks(made))
+}
+
+/// Of the root, podman sets what an entry `/` says, and nothing that an entry `./` says.
+fn is_setgid(header: &Header, path: &TarPath) -> bool {
+    let is_set = !path.is_root() || header.name.starts_with(b"/");
+    header.kind == EntryKind::Dir && header.mode & 0o2000 != 0 && is_set
 }
 
 /// Everything that a client shows of an entry but its times and content.
 fn traits(header: &Header) -> Traits {
-    if looks_implied(header) {
-        return Traits::IMPLIED;
+    if let Some(made) = looks_made(header) {
+        return Traits::of_made(made);
     }
     let mut hash = Sha256::new();
     let mut number = |value: i64| hash.update(value.to_le_bytes());
