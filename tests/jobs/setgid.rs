@@ -4,6 +4,7 @@ use restrata::order::{Reason, State};
 use restrata::progress::Progress;
 use restrata::rechunk::{Outcome, Request, rechunk};
 use restrata::tar::EntryKind::Dir;
+use restrata::tar::Time;
 use restrata::verify::verify;
 use tempfile::TempDir;
 
@@ -13,9 +14,10 @@ const FRESH: (State, Reason) = (State::Fresh, Reason::NotShown);
 const BASE: (State, Reason) = (State::Kept, Reason::Base);
 const LIVE: (State, Reason) = (State::Kept, Reason::Live);
 
+/// With the time that restrata gives a directory of which no entry tells.
 fn dir_of(name: &str, mode: i64) -> Entry {
     let (mut header, content) = entry(name, Dir);
-    header.mode = mode;
+    (header.mode, header.mtime) = (mode, Time::default());
     (header, content)
 }
 
