@@ -35,6 +35,7 @@ fn entry(layer: u64, n: u64, version: u64) -> Entry {
         traits: Traits::from_digest([1; 32]),
         mtime: Time::default(),
         overlay: OverlayMark::None,
+        is_setgid: false,
     }
 }
 

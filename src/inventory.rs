@@ -1,5 +1,6 @@
 //! What is known of an entry between unpack and pack. Joins the format's and the decisions' views.
 
+mod entry;
 mod extracted;
 pub mod overlay;
 mod xattrs;
@@ -11,17 +12,18 @@ use foldhash::HashSet;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as Slot;
-use sha2::{Digest as _, Sha256};
 
 use crate::digest::{ChunkDigest, FileDigest};
 use crate::limits;
 use crate::order::cost::{PullChunk, PullFile, PullIndex};
-use crate::order::{Content, Entry, ImpliedDirs, Traits};
+use crate::order::{Content, Entry, ImpliedDirs};
 use crate::owner::Hint;
 use crate::span::Span;
 use crate::tar::{EntryKind, Header, PathError, TarPath};
 use crate::toc::{self, ChunkKind, ChunkedAnnotations, Toc, TocEntry};
 
+use entry::entry;
+pub use entry::implied_dir;
 use extracted::TocLayer;
 pub use extracted::{Restated, add_link, restated, settle};
 pub use xattrs::{XattrGlob, XattrGlobError, drop_xattrs};
@@ -345,58 +347,4 @@ pub fn toc_frames(payload: &toc::Payload, blob: u32) -> Frames {
         hole: chunk.kind == ChunkKind::Zeros,
     };
     Frames::Chunks(payload.chunks.iter().zip(ends).map(chunk).collect())
-}
-
-/// What deciding needs of a header; content is for the caller to add.
-fn entry(header: &Header) -> Result<Entry, PathError> {
-    Ok(Entry {
-        path: header.path()?,
-        kind: header.kind,
-        target: (header.kind == EntryKind::HardLink).then(|| header.link_path()).transpose()?,
-        content: None,
-        traits: traits(header),
-        mtime: header.mtime,
-        overlay: overlay::mark(header),
-    })
-}
-
-/// A directory without an entry as clients make it when they unpack what is below: docker with mode 0755 (moby go-archive
-/// `ImpliedDirectoryMode`), podman with 0777 less its umask (container-libs `archive.Unpack`). podman's root alone is 0555.
-pub fn implied_dir(path: &TarPath) -> Header {
-    let name = if path.is_root() { b"./".to_vec() } else { [path.as_bytes(), b"/"].concat() };
-    Header { mode: 0o755, ..Header::new(name, EntryKind::Dir) }
-}
-
-fn looks_implied(header: &Header) -> bool {
-    let is_plain = header.kind == EntryKind::Dir && overlay::own_xattrs(header).next().is_none();
-    is_plain && (header.mode & 0o7777, header.uid, header.gid) == (0o755, 0, 0)
-}
-
-/// Everything that a client shows of an entry but its times and content.
-fn traits(header: &Header) -> Traits {
-    if looks_implied(header) {
-        return Traits::IMPLIED;
-    }
-    let mut hash = Sha256::new();
-    let mut number = |value: i64| hash.update(value.to_le_bytes());
-    // Linux gives every symlink the mode 0777, whatever the tar says.
-    number(if header.kind == EntryKind::Symlink { 0 } else { header.mode & 0o7777 });
-    number(header.uid);
-    number(header.gid);
-    match header.kind {
-        EntryKind::Char | EntryKind::Block => [header.devmajor, header.devminor].into_iter().for_each(number),
-        _ => {}
-    }
-    let mut text = |bytes: &[u8]| {
-        hash.update((bytes.len() as u64).to_le_bytes());
-        hash.update(bytes);
-    };
-    if header.kind == EntryKind::Symlink {
-        text(&header.link);
-    }
-    overlay::own_xattrs(header).for_each(|xattr| {
-        text(&xattr.name);
-        text(&xattr.value);
-    });
-    Traits::from_digest(hash.finalize().into())
 }

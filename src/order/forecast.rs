@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::cost::{PullFile, PullIndex, PullLayer, ThinVec};
-use super::{Entry, LayerPlan, OverlayMark, Place, Plan, Role, State, Traits, Written};
+use super::{Entry, LayerPlan, Made, OverlayMark, Place, Plan, Role, State, Traits, Written};
 use crate::digest::{BlobDigest, FileDigest};
 use crate::span::Span;
 use crate::tar::{EntryKind, TarPath, Time};
@@ -42,14 +42,16 @@ fn entry(written: &Written, layers: &[&[Entry]]) -> Entry {
             };
             Entry { mtime: mtime.unwrap_or(entry.mtime), overlay: OverlayMark::None, ..entry }
         }
-        Written::Implied { path, mtime } => Entry { mtime: *mtime, ..bare(path, EntryKind::Dir) },
+        Written::Implied { path, made, mtime } => {
+            Entry { mtime: *mtime, traits: Traits::of_made(*made), ..bare(path, EntryKind::Dir) }
+        }
         Written::Whiteout(path) => bare(path, EntryKind::Regular),
     }
 }
 
 fn bare(path: &TarPath, kind: EntryKind) -> Entry {
-    let (traits, mtime) = (Traits::IMPLIED, Time::default());
-    Entry { path: path.clone(), kind, target: None, content: None, traits, mtime, overlay: OverlayMark::None }
+    let (path, traits, overlay) = (path.clone(), Traits::of_made(Made::Plain), OverlayMark::None);
+    Entry { path, kind, target: None, content: None, traits, mtime: Time::default(), overlay, is_setgid: false }
 }
 
 /// An entry, as far as bytes go.

@@ -66,6 +66,8 @@ pub struct Entry {
     pub traits: Traits,
     pub mtime: Time,
     pub overlay: OverlayMark,
+    /// A directory whose setgid bit goes on to those that clients make in it.
+    pub is_setgid: bool,
 }
 
 /// A regular file's content.
@@ -85,8 +87,21 @@ pub struct Content {
 pub struct Traits([u8; 16]);
 
 impl Traits {
-    /// Of a directory without an entry, as clients make it, and of one with an entry that says the same.
-    pub const IMPLIED: Self = Self([0; 16]);
+    const PLAIN: Self = Self([0; 16]);
+    const SETGID: Self = Self([1; 16]);
+
+    /// Of a directory without an entry, and of one with an entry that says the same.
+    pub const fn of_made(made: Made) -> Self {
+        match made {
+            Made::Plain => Self::PLAIN,
+            Made::Setgid => Self::SETGID,
+        }
+    }
+
+    /// How clients make a directory without an entry that looks so.
+    pub fn made(self) -> Option<Made> {
+        [Made::Plain, Made::Setgid].into_iter().find(|made| Self::of_made(*made) == self)
+    }
 
     /// Half of a SHA-256 over everything that is to be compared: no two looks share it by chance.
     pub fn from_digest(digest: [u8; 32]) -> Self {
@@ -94,6 +109,15 @@ impl Traits {
         half.copy_from_slice(&digest[..16]);
         Self(half)
     }
+}
+
+/// How clients make a directory that has no entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Made {
+    /// With mode 0755 and root as owner.
+    Plain,
+    /// And with the setgid bit, which the kernel hands on from the directory above.
+    Setgid,
 }
 
 /// An entry as the order inside a layer sees it.

@@ -10,7 +10,7 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as Slot;
 
 use super::tree::{Whiteout, whiteout};
-use super::{Entry, OverlayMark, Traits};
+use super::{Entry, Made, OverlayMark};
 use crate::tar::{EntryKind, TarPath};
 
 /// A path by its place in a table, from 1.
@@ -37,8 +37,9 @@ pub(super) struct Step {
     /// A hard link's target; `None` for one that no layer of the table has.
     pub target: Option<PathId>,
     pub overlay: OverlayMark,
-    /// It says of a directory what clients make of one without an entry.
-    pub looks_implied: bool,
+    /// It says of a directory what clients make of one without an entry: how they make it.
+    pub looks_made: Option<Made>,
+    pub is_setgid: bool,
 }
 
 /// Every path that some layers have entries for, and the directories above, which need have none; each once.
@@ -150,7 +151,8 @@ impl Paths {
                 kind: entry.kind,
                 target,
                 overlay: entry.overlay,
-                looks_implied: entry.traits == Traits::IMPLIED,
+                looks_made: entry.traits.made(),
+                is_setgid: entry.is_setgid,
             }
         };
         entries.iter().zip(ids).map(step).collect()

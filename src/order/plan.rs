@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::Made;
 use crate::tar::{TarPath, Time};
 
 /// An entry of the new image: its layer, and its index in that layer.
@@ -128,7 +129,7 @@ pub enum Written {
         mtime: Option<Time>,
     },
     /// A directory of which the new image has no entry.
-    Implied { path: TarPath, mtime: Time },
+    Implied { path: TarPath, made: Made, mtime: Time },
     /// Hides this path of lower layers.
     Whiteout(TarPath),
 }

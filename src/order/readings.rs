@@ -5,7 +5,7 @@ use foldhash::{HashMap, HashSet};
 
 use super::paths::{PathId, Paths};
 use super::tree::{MergedTree, Node, Shown, Whiteout, whiteout};
-use super::{Entry, OverlayMark, Place};
+use super::{Entry, Made, OverlayMark, Place};
 use crate::tar::{EntryKind, TarPath};
 
 /// What clients read differently, by path.
@@ -14,6 +14,9 @@ pub struct Readings {
     /// Directories that an upper layer has no entry for, though it has something below them, and the entry of the lower
     /// layer whose mode, owner and xattrs containerd copies. podman and docker make the directory anew.
     pub implied: Vec<(TarPath, Place)>,
+    /// Directories that no entry names, made below one with the setgid bit. podman and docker leave them the bit, and
+    /// containerd takes it away.
+    pub setgid: Vec<TarPath>,
     /// Directories behind a whiteout for them in one layer. What lower layers have there stays for clients that mount
     /// layers with overlayfs, and goes for those that apply one layer to another.
     pub seen_through: Vec<TarPath>,
@@ -25,14 +28,18 @@ pub struct Readings {
 
 /// Of layers, bottom first. Almost no image needs to be merged for it.
 pub fn readings(layers: &[&[Entry]]) -> Readings {
-    if layers.iter().skip(1).all(|layer| is_plain(layer)) {
+    let is_bare = |layer: &&[Entry]| !layer.iter().any(|entry| entry.is_setgid);
+    let is_plain_base = layers.first().is_none_or(|layer| is_bare(layer) || is_plain(layer));
+    if is_plain_base && layers.iter().skip(1).all(|layer| is_plain(layer)) {
         return Readings::default();
     }
     let (paths, ids) = Paths::new(layers.iter().copied());
     let steps = layers.iter().zip(&ids).map(|(entries, ids)| paths.steps(entries, ids));
     let (merged, watch) = MergedTree::watched(&paths, steps, Some(Watch::default()));
     let Watch { copied, mut readings } = watch.unwrap_or_default();
-    let copied = copied.into_iter().filter(|(path, _)| merged.shown(*path) == Some(Shown::Implied));
+    let setgid = merged.all().filter(|(_, shown)| *shown == Shown::Implied(Made::Setgid));
+    readings.setgid = setgid.map(|(path, _)| paths.name(path).clone()).collect();
+    let copied = copied.into_iter().filter(|(path, _)| merged.shown(*path) == Some(Shown::Implied(Made::Plain)));
     readings.implied = copied.map(|(path, node)| (paths.name(path).clone(), node.inode)).collect();
     readings.implied.sort_unstable();
     for list in [&mut readings.seen_through, &mut readings.marked] {
@@ -81,7 +88,7 @@ impl Watch {
         match below {
             Some(Shown::Entry(node)) if node.is_dir => drop(self.copied.insert(path, node)),
             // containerd copies what it copied before.
-            Some(Shown::Implied) => {}
+            Some(Shown::Implied(_)) => {}
             Some(Shown::Entry(_)) | None => drop(self.copied.remove(&path)),
         }
     }

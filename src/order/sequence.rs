@@ -127,6 +127,7 @@ mod tests {
             traits: Traits::from_digest([0; 32]),
             mtime: Time::default(),
             overlay: crate::order::OverlayMark::None,
+            is_setgid: false,
         };
         files.iter().map(entry).collect()
     }

@@ -1,12 +1,13 @@
 //! Layers merged into the file system that a client mounts (OCI image spec, layer.md, "Applying Changesets").
 
+mod setgid;
 mod stack;
 #[cfg(test)]
 mod truths;
 
 use super::paths::{PathId, Paths, Step};
 use super::readings::Watch;
-use super::{Entry, Place};
+use super::{Entry, Made, Place};
 use crate::tar::TarPath;
 
 use stack::Stack;
@@ -50,8 +51,8 @@ pub struct Node {
     /// inode are one file.
     pub inode: Place,
     pub is_dir: bool,
-    /// A directory as clients make one that has no entry.
-    pub looks_implied: bool,
+    /// For a directory as clients make one that has no entry: how they make it.
+    pub looks_made: Option<Made>,
 }
 
 /// What stands at a path.
@@ -60,14 +61,14 @@ pub enum Shown {
     Entry(Node),
     /// A directory that the names below it alone tell of, or told of before a layer hid them: clients make it when they
     /// unpack those. The root is one at least.
-    Implied,
+    Implied(Made),
 }
 
 impl Shown {
     pub fn entry(self) -> Option<Node> {
         match self {
             Self::Entry(node) => Some(node),
-            Self::Implied => None,
+            Self::Implied(_) => None,
         }
     }
 
@@ -105,7 +106,7 @@ impl<'p> MergedTree<'p> {
         watch: Option<Watch>,
     ) -> (Self, Option<Watch>) {
         let mut nodes = vec![None; paths.len()];
-        nodes[Paths::ROOT.at()] = Some(Shown::Implied);
+        nodes[Paths::ROOT.at()] = Some(Shown::Implied(Made::Plain));
         let mut stack = Stack::on(Self { paths, nodes }, watch);
         layers.into_iter().for_each(|steps| stack.add(&steps));
         stack.finish()
@@ -189,6 +190,7 @@ pub(crate) mod tests {
             traits: Traits::from_digest([0; 32]),
             mtime: Time::default(),
             overlay: OverlayMark::None,
+            is_setgid: false,
         }
     }
 
@@ -207,7 +209,7 @@ pub(crate) mod tests {
         let entries = |layer: &&[Spec]| layer.iter().map(|(path, kind, target)| entry(path, *kind, target)).collect();
         let layers: Vec<Vec<Entry>> = layers.iter().map(entries).collect();
         let layers: Vec<&[Entry]> = layers.iter().map(Vec::as_slice).collect();
-        let implied = merge(&layers).into_iter().filter(|(_, shown)| *shown == Shown::Implied);
+        let implied = merge(&layers).into_iter().filter(|(_, shown)| shown.entry().is_none());
         implied.map(|(path, _)| path.to_string()).collect::<Vec<_>>().join(" ")
     }
 

@@ -20,8 +20,8 @@ pub(super) fn placed<'a>(
             let header = header.map(|header| spool.append(&encode(&header))).transpose()?;
             Ok(as_planned(*at, *role, header, unpacked))
         }
-        Written::Implied { path, mtime } => {
-            let header = spool.append(&encode(&Header { mtime: *mtime, ..implied_dir(path) }))?;
+        Written::Implied { path, made, mtime } => {
+            let header = spool.append(&encode(&Header { mtime: *mtime, ..implied_dir(path, *made) }))?;
             Ok(Placed { path, kind: EntryKind::Dir, header, payload: None })
         }
         Written::Whiteout(path) => {

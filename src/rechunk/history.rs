@@ -67,6 +67,7 @@ mod tests {
             traits: Traits::from_digest([0; 32]),
             mtime: Time::default(),
             overlay: OverlayMark::None,
+            is_setgid: false,
         }
     }
 

@@ -16,7 +16,7 @@ const NAMED: usize = 3;
 impl Job<'_> {
     pub fn note_readings(&self, unpacked: &[UnpackedLayer], notes: &mut Vec<String>) -> Result<(), Error> {
         let layers: Vec<&[Entry]> = unpacked.iter().map(|layer| layer.inventory.entries.as_slice()).collect();
-        let Readings { implied, seen_through, opaque_root, marked } = readings(&layers);
+        let Readings { implied, setgid, seen_through, opaque_root, marked } = readings(&layers);
         if !implied.is_empty() {
             let shown = implied.iter().take(NAMED).map(|(path, place)| self.below(path, *place, unpacked));
             notes.push(format!(
@@ -26,6 +26,13 @@ impl Job<'_> {
             ));
         }
         let names = |paths: &[TarPath]| paths.iter().take(NAMED).map(TarPath::to_string).collect();
+        if !setgid.is_empty() {
+            notes.push(format!(
+                "{}: no entry names it, and the directory above has the setgid bit. podman and docker then show it with mode \
+                 2755 and root as owner, and so does the result; containerd shows it without the bit",
+                list("directory", "directories", setgid.len(), names(&setgid))
+            ));
+        }
         if !seen_through.is_empty() {
             notes.push(format!(
                 "{}: a layer has a whiteout for the directory and then the directory itself. podman, docker and containerd \

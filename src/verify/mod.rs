@@ -119,7 +119,7 @@ pub fn verify(
 /// A tree on disk always has a root; many images say nothing of theirs, which is no difference.
 fn forget_root(reference: &Reference, side: &mut Merged<'_>, other: &mut Merged<'_>) {
     // The root comes first.
-    let is_implied = |(path, shown): &(TarPath, Shown)| path.is_root() && *shown == Shown::Implied;
+    let is_implied = |(path, shown): &(TarPath, Shown)| path.is_root() && shown.entry().is_none();
     if reference.transport() == Transport::Dir && other.tree.first().is_some_and(is_implied) {
         side.tree.remove(0);
         other.tree.remove(0);

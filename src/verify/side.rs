@@ -79,8 +79,11 @@ impl Side {
 impl<'a> Merged<'a> {
     /// A hard link shows its file's metadata; one that leads nowhere shows itself.
     pub fn seen(&self, path: &TarPath, shown: Shown) -> Result<Seen<'a>, Error> {
-        let Shown::Entry(node) = shown else {
-            return Ok(Seen { header: implied_dir(path), payload: None, is_implied: true });
+        let node = match shown {
+            Shown::Entry(node) => node,
+            Shown::Implied(made) => {
+                return Ok(Seen { header: implied_dir(path, made), payload: None, is_implied: true });
+            }
         };
         let (layer, entry) = (node.inode.0 as usize, node.inode.1 as usize);
         let body = self.side.layers.get(layer).and_then(|layer| layer.inventory.bodies.get(entry));

@@ -72,7 +72,7 @@ fn content() -> impl Strategy<Value = Content> {
 fn file() -> impl Strategy<Value = File> {
     use EntryKind::{Block, Char, Dir, Fifo, Regular, Symlink};
     let kind = select(vec![Regular, Regular, Regular, Regular, Regular, Regular, Dir, Dir, Symlink, Char, Block, Fifo]);
-    let meta = (select(vec![0o644, 0o755, 0o4755]), select(vec![0, 1000]), select(vec!["", "root"]), time());
+    let meta = (select(vec![0o644, 0o755, 0o4755, 0o2755]), select(vec![0, 1000]), select(vec!["", "root"]), time());
     (kind, content(), meta).prop_map(|(kind, content, (mode, uid, uname, mtime))| {
         let mut header = Header { mode, uid, uname: uname.into(), mtime, ..Header::new("", kind) };
         match kind {
@@ -94,7 +94,7 @@ pub fn edit() -> impl Strategy<Value = Edit> {
     prop_oneof![
         50 => put(),
         25 => (index(), content()).prop_map(|(at, content)| Edit::Content(at, content)),
-        8 => (index(), select(vec![0o600, 0o711])).prop_map(|(at, mode)| Edit::Mode(at, mode)),
+        8 => (index(), select(vec![0o600, 0o711, 0o2775])).prop_map(|(at, mode)| Edit::Mode(at, mode)),
         8 => (index(), time()).prop_map(|(at, time)| Edit::Mtime(at, time)),
         20 => index().prop_map(Edit::Remove),
         12 => (index(), path()).prop_map(|(at, path)| Edit::Rename(at, path)),

@@ -287,7 +287,7 @@ class Builder:
                        self.pick((2, 2, 2, 20, 1, 0) if odd else (2, 2, 2, 20)))
 
     def layer(self, size):
-        entries = [self.entry(b"", "dir", mode=self.pick((0o755, 0o700, 0o555, 0o1777)))] if self.chance(self.style.roots) else []
+        entries = [self.entry(b"", "dir", mode=self.pick((0o755, 0o700, 0o555, 0o1777, 0o2755)))] if self.chance(self.style.roots) else []
         compression = self.pick(self.style.compressions)
         if self.chance(0.02):
             compression = self.pick(("zstd", "xz", "bzip2"))
@@ -348,10 +348,7 @@ class Builder:
         e = entries[at]
         flip = lambda data: bytes([data[0] ^ 1]) + data[1:] if data else b"x"
         changes = [
-            # A setgid directory hands its bit on to directories without an entry: docs/layers.md, "Known limit".
-            lambda: replace(e, mode=e.mode ^ self.pick(
-                (0o1, 0o200) if not e.name else (0o1, 0o200, 0o4000, 0o1000, 0o1000) if e.kind == "dir"
-                else (0o1, 0o200, 0o4000, 0o2000, 0o1000))),
+            lambda: replace(e, mode=e.mode ^ self.pick((0o1, 0o200, 0o4000, 0o2000, 0o1000) if e.name else (0o1, 0o200, 0o2000))),
             lambda: replace(e, uid=e.uid + 1),
             lambda: replace(e, gid=e.gid + 1),
             # Clients show what is older than 1970 as of 1970.

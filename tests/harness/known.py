@@ -80,8 +80,25 @@ def directories():
     yield "directories that are only implied", [[base], [base, add], [add], [base]]
     yield "a directory whose metadata change", [[[d("a"), f("a/f")]], [[d("a"), f("a/f")], [d("a", 0o700, uid=3)]], [[d("a"), f("a/f")], [f("a/g")]]]
     yield "a directory that is implied, then has an entry", [[[f("a/f")], [d("a", 0o711)]], [[d("a", 0o711)], [f("a/f")]]]
-    # Not here yet: directories without an entry below a setgid one, to which mkdir hands the bit on (docs/layers.md, "Known limit").
     yield "whiteouts imply directories", [[[d("a", 0o700), f("a/f"), f("a/g")], [wh("a/f")]], [[d("a", 0o700), f("a/f")], [opq("a")]]]
+
+
+def setgid():
+    """Directories without an entry below one with the setgid bit, which the kernel hands on to what mkdir makes."""
+    base, s = [d("s"), d("s/d", 0o700, uid=7), f("s/d/f"), f("k")], d("s", 0o2775, gid=42)
+    yield "implied behind its setgid parent", [[[s, f("s/d/f"), f("s/a/b/c/f")]], [[s, f("s/d/f", v=2), f("s/a/b/g")]], [[d("s"), f("s/d/f", v=2)]]]
+    yield "implied before its setgid parent", [[[f("s/d/f"), s, f("s/d/g"), f("s/e/f")]], [[f("s/e/f"), s, f("s/d/g")]]]
+    yield "implied above a setgid directory", [[[f("a/s/x/f"), d("a/s", 0o2775), f("a/s/y/f")]], [[f("a/s/x/f"), f("a/s/y/f")]]]
+    yield "an entry behind an implied setgid directory", [[[s, f("s/d/f"), d("s/d", 0o750)]], [[s, f("s/d/f")]], [[s, f("s/d/f"), d("s/d")]]]
+    yield "an entry between a setgid directory and an implied one", [[[s, d("s/d"), f("s/d/e/f")]], [[s, f("s/d/e/f")]]]
+    yield "a setgid parent in another layer", [[[s], [f("s/d/f")]], [[s, f("s/d/f")]], [[f("s/d/f")], [s]], [[f("s/d/f")], [s, f("s/e/f")]]]
+    yield "implied setgid above an entry", [[base, [s, f("s/d/g")]], [base, [d("s"), f("s/d/g")]], [base, [d("s/d", 0o2755)], [s, f("s/d/g")]]]
+    yield "whiteouts imply setgid directories", [[base, [s, wh("s/d/f")]], [base, [s, opq("s/d")]], [base, [s, gone("s/d/f")]], [base]]
+    yield "links imply setgid directories", [[[s, f("z"), hard("s/d/h", "z"), f("s/e/h"), hard("y", "s/e/h"), sym("s/g/l", "x"), sym("l", "s"), f("l/i/f")]]]
+    yield "a file becomes an implied setgid directory", [[[d("s"), f("s/d")]], [[d("s"), f("s/d")], [s, f("s/d/f")]], [[s, f("s/d")]]]
+    for prefix in b"", b"./", b"/":
+        root = [d("", 0o2775), f("a/f"), d("b"), f("b/c/f")]
+        yield f"implied below a setgid root, {prefix.decode()!r}", [[root], [root, [f("e/f")]], [[f("a/f"), f("b/c/f")]]], Dialect(prefix=prefix)
 
 
 def links():
@@ -145,7 +162,7 @@ def corners():
 
 def chains():
     out = list(corners())
-    for kind in overlay_xattrs, whiteout_devices, directories, links, usrmerge, whiteouts, headers:
+    for kind in overlay_xattrs, whiteout_devices, directories, setgid, links, usrmerge, whiteouts, headers:
         for name, versions, *form in kind():
             dialect, compression = (form + [Dialect(), "none"][len(form):])
             number = {}

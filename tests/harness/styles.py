@@ -57,7 +57,6 @@ PLACES = (b"a", b"a/b", b"a/b/c", b"usr", b"usr/lib", b"usr/bin", b"etc", b"opt/
 NAMES = (b"f", b"g", b"h", b"lib", b"b", b"c", b"x.py", b".wh", b"name with space", "ünï".encode())
 CAPABILITY = struct.pack("<IIIII", 0x02000001, 1 << 13, 0, 0, 0)
 MODES = (0o644, 0o644, 0o755, 0o755, 0o600, 0o444, 0o4755, 0o2755, 0, 0o777)
-# No setgid: docs/layers.md, "Known limit" of directories without an entry.
-DIR_MODES = (0o755, 0o755, 0o755, 0o700, 0o1777, 0o775, 0o555, 0o750)
+DIR_MODES = (0o755, 0o755, 0o755, 0o700, 0o1777, 0o775, 0o2775, 0o555, 0o750)
 OWNERS = ((0, 0), (0, 0), (0, 0), (1000, 1000), (65534, 65534), (0, 42), (3_000_000, 200_000_000))
 NOW = 1_700_000_000

@@ -21,16 +21,19 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// As docker and podman make it.
-    fn implied(path: &[u8]) -> Self {
-        let entry =
-            Entry { header: Header { mode: 0o755, ..Header::new(path, EntryKind::Dir) }, content: Content::new(0, 0) };
-        Self { is_implied: true, ..Self::from(&entry) }
+    /// As docker and podman make it in a directory of that mode.
+    fn implied(path: &[u8], above: i64) -> Self {
+        let header = Header { mode: 0o755 | above & 0o2000, ..Header::new(path, EntryKind::Dir) };
+        Self { is_implied: true, ..Self::from(&Entry { header, content: Content::new(0, 0) }) }
     }
 
-    fn looks_implied(&self) -> bool {
-        let Meta { mode, uid, gid, xattrs, .. } = &self.meta;
-        self.kind == EntryKind::Dir && (mode & 0o7777, *uid, *gid) == (0o755, 0, 0) && xattrs.is_empty()
+    /// But for the time and names of owners.
+    fn looks_like(&self, implied: &Self) -> bool {
+        let look = |seen: &Self| {
+            let Meta { mode, uid, gid, xattrs, .. } = seen.meta.clone();
+            (seen.kind, mode & 0o7777, uid, gid, xattrs)
+        };
+        look(self) == look(implied)
     }
 
     /// overlayfs takes it for a whiteout.
@@ -96,8 +99,10 @@ impl Unpacking {
     pub fn add(&mut self, entry: Seen) {
         assert!(self.has_room_for(&entry.path), "{:?} stands below something that is no directory", entry.path);
         for dir in ancestors(&entry.path).filter(|dir| !self.paths.contains_key(*dir)).collect::<Vec<_>>() {
+            let above = ancestors(dir).last().and_then(|above| self.paths.get(above));
+            let implied = Seen::implied(dir, above.map_or(0, |above| self.inodes[*above].meta.mode));
             self.paths.insert(dir.to_vec(), self.inodes.len());
-            self.inodes.push(Seen::implied(dir));
+            self.inodes.push(implied);
         }
         let inode = match entry.kind {
             EntryKind::HardLink => *self.paths.get(&entry.link).unwrap_or_else(|| panic!("{entry:?} links to nothing")),
@@ -223,7 +228,7 @@ fn mount(tree: &mut Paths, layer: &Paths, inodes: &[Seen]) {
     for (path, inode) in layer.iter().filter(|(path, inode)| whiteout(path).is_none() && !is_device(**inode)) {
         let was_dir = tree.get(path).is_some_and(|at| inodes[*at].kind == EntryKind::Dir);
         // A directory without an entry is one that the client made, and hides how a lower layer has it.
-        if inodes[*inode].is_implied && tree.get(path).is_some_and(|at| inodes[*at].looks_implied()) {
+        if inodes[*inode].is_implied && tree.get(path).is_some_and(|at| inodes[*at].looks_like(&inodes[*inode])) {
             continue;
         }
         if inodes[*inode].kind != EntryKind::Dir || !was_dir {

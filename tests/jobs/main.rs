@@ -16,6 +16,7 @@ mod overlay;
 mod owners;
 mod previous;
 mod rechunk;
+mod setgid;
 mod sources;
 mod verify;
 mod xattrs;

@@ -29,6 +29,7 @@ fn entry(&(name, content, stored, mode, secs): &Spec<'_>) -> Entry {
         traits: Traits::from_digest([mode; 32]),
         mtime: Time { secs, nanos: 0 },
         overlay: OverlayMark::None,
+        is_setgid: false,
     }
 }
 

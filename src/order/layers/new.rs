@@ -9,7 +9,7 @@ use super::log::Log;
 use crate::limits::PATH_BYTES;
 use crate::order::paths::{PathId, Paths};
 use crate::order::tree::{self, MergedTree, Node, Shown, Whiteout};
-use crate::order::{Content, Entry, OverlayMark, Place, Traits};
+use crate::order::{Content, Entry, Made, OverlayMark, Place, Traits};
 use crate::tar::{EntryKind, TarPath, Time};
 
 pub(super) struct NewTree<'a> {
@@ -20,8 +20,9 @@ pub(super) struct NewTree<'a> {
     firsts: HashMap<PathId, PathId>,
     /// And the others, for each first one.
     links: HashMap<PathId, Vec<PathId>>,
-    /// Stands for the entry of every directory that is implied.
-    implied: Entry,
+    /// Stand for the entries of directories that are implied.
+    plain: Entry,
+    setgid: Entry,
     /// Those of them that are written all the same.
     spelled_out: BTreeSet<PathId>,
 }
@@ -35,7 +36,16 @@ impl<'a> NewTree<'a> {
             merged.prune(|path| pruned.iter().any(|prune| prune.takes(path)));
         }
         let (firsts, links) = links(layers, &merged);
-        Self { paths, layers, merged, firsts, links, implied: implied(), spelled_out: BTreeSet::new() }
+        Self {
+            paths,
+            layers,
+            merged,
+            firsts,
+            links,
+            plain: implied(Made::Plain),
+            setgid: implied(Made::Setgid),
+            spelled_out: BTreeSet::new(),
+        }
     }
 
     /// From now on a directory that is implied is one of the files that are to be shown by an entry.
@@ -43,18 +53,24 @@ impl<'a> NewTree<'a> {
         self.spelled_out.insert(id);
     }
 
-    /// Does so with those that old layers show by an entry: it may stay, or must be hidden, and each layer has the
-    /// directories above its entries as they are shown.
+    /// Does so with those that old layers show by an entry, which may stay or must be hidden, and with those that have to
+    /// do with the setgid bit.
     pub fn spell_out_all(&mut self, log: &Log<'_>) {
         let told = log.dirs();
-        let implied = self.merged.all().filter(|(id, shown)| *shown == Shown::Implied && told.has(*id));
-        let mut implied: BTreeSet<PathId> = implied.map(|(id, _)| id).collect();
+        let implied = self.merged.all().filter(|(_, shown)| shown.entry().is_none()).map(|(id, _)| id);
+        let mut implied: BTreeSet<PathId> = implied.filter(|&id| told.has(id) || self.is_at_setgid(id)).collect();
         if !implied.is_empty() {
             // An old layer above may imply it as well.
             let old = log.merged();
-            implied.retain(|id| old.shown(*id) != Some(Shown::Implied));
+            implied.retain(|id| old.shown(*id) != self.merged.shown(*id));
         }
         self.spelled_out = implied;
+    }
+
+    /// For a directory that is implied: has it the setgid bit, or stands it in one that would hand the bit on?
+    fn is_at_setgid(&self, id: PathId) -> bool {
+        let is_setgid = |id: PathId| self.carrier(id).is_setgid;
+        is_setgid(id) || self.parent(id).is_some_and(is_setgid)
     }
 
     /// All that the image shows, depth first and byte-sorted.
@@ -76,6 +92,20 @@ impl<'a> NewTree<'a> {
         self.merged.get(id)
     }
 
+    /// Has a layer that is written an entry for this directory above its entries? Clients would give one without the bit
+    /// that it finds above.
+    pub fn is_written(&self, id: PathId) -> bool {
+        self.has_entry(id) || self.is_at_setgid(id)
+    }
+
+    /// How clients make a directory that is implied.
+    pub fn made(&self, id: PathId) -> Option<Made> {
+        match self.merged.shown(id)? {
+            Shown::Implied(made) => Some(made),
+            Shown::Entry(_) => None,
+        }
+    }
+
     pub fn name(&self, id: PathId) -> &'a TarPath {
         self.paths.name(id)
     }
@@ -90,7 +120,8 @@ impl<'a> NewTree<'a> {
     pub fn carrier(&self, id: PathId) -> &Entry {
         match self.node(id) {
             Some(Node { inode: (layer, entry), .. }) => &self.layers[layer as usize][entry as usize],
-            None => &self.implied,
+            None if self.made(id) == Some(Made::Setgid) => &self.setgid,
+            None => &self.plain,
         }
     }
 
@@ -149,15 +180,16 @@ fn kind(layers: &[&[Entry]], (layer, entry): Place) -> EntryKind {
 }
 
 /// Clients give it the time when they unpack it, so any will do.
-fn implied() -> Entry {
+fn implied(made: Made) -> Entry {
     Entry {
         path: TarPath::root(),
         kind: EntryKind::Dir,
         target: None,
         content: None,
-        traits: Traits::IMPLIED,
+        traits: Traits::of_made(made),
         mtime: Time::default(),
         overlay: OverlayMark::None,
+        is_setgid: made == Made::Setgid,
     }
 }
 

@@ -21,7 +21,7 @@ fn path(name: &str) -> TarPath {
 
 fn entry(name: &str, kind: EntryKind, content: Option<Content>) -> Entry {
     let (traits, mtime) = (Traits::from_digest([0; 32]), Time::default());
-    Entry { path: path(name), kind, target: None, content, traits, mtime, overlay: OverlayMark::None }
+    Entry { path: path(name), kind, target: None, content, traits, mtime, overlay: OverlayMark::None, is_setgid: false }
 }
 
 /// A file with that content, of that many compressed bytes.
@@ -70,7 +70,7 @@ fn shape(new: &[Entry], plan: &Plan) -> Vec<String> {
     let name = |written: &Written| match written {
         Written::Entry { at, role: Role::LinkTo(_), .. } => format!("{}~", new[at.1 as usize].path),
         Written::Entry { at, .. } => new[at.1 as usize].path.to_string(),
-        Written::Implied { path, mtime } => format!("{path}({})", { mtime.secs }),
+        Written::Implied { path, mtime, .. } => format!("{path}({})", { mtime.secs }),
         Written::Whiteout(path) => path.to_string(),
     };
     let layer = |layer: &LayerPlan| {

@@ -52,7 +52,7 @@ pub(super) fn faults(
     let merged = MergedTree::of(log.paths, slots.iter().zip(drafts).map(steps));
     let expected = expected(new, claims, slots, log.paths.len());
     let is_right = |id: PathId, shown: Shown| match shown {
-        Shown::Implied => !new.has_entry(id),
+        Shown::Implied(made) => !new.has_entry(id) && new.made(id) == Some(made),
         Shown::Entry(Node { at: (layer, _), .. }) => {
             let is_dir = || new.carrier(id).kind == EntryKind::Dir;
             expected[id.at()] == Some(layer) || (drafts[layer as usize].is_some() && is_dir())

@@ -8,7 +8,7 @@ use super::new::{NewTree, hide};
 use crate::digest::FileDigest;
 use crate::order::paths::{PathId, Step};
 use crate::order::tree::Node;
-use crate::order::{Below, OverlayMark, Previous, Role, Traits, View, Written, sequence};
+use crate::order::{Below, Made, OverlayMark, Previous, Role, View, Written, sequence};
 use crate::tar::{EntryKind, TarPath};
 
 /// A layer's entries before they are put in order.
@@ -47,7 +47,8 @@ impl<'a> Draft<'a> {
             let dir = std::iter::successors(hidden.parent(), TarPath::parent).find_map(|dir| new.find(&dir));
             add_parents(new, dir, &mut dirs);
         }
-        rows.extend(dirs.into_iter().map(|id| (id, id)));
+        // Directories first, as they are written: clients make those that are missing in the order of the entries.
+        let rows = dirs.into_iter().map(|id| (id, id)).chain(rows).collect();
         Self { new, claims, files: rows, whiteouts }
     }
 
@@ -64,12 +65,14 @@ impl<'a> Draft<'a> {
     pub fn steps(&self) -> Vec<Step> {
         let step = |row: &(PathId, PathId)| {
             let (id, holder) = *row;
+            let carrier = self.new.carrier(id);
             Step {
                 path: id,
                 kind: self.view(row).kind,
                 target: (id != holder).then_some(holder),
                 overlay: OverlayMark::None,
-                looks_implied: self.new.carrier(id).traits == Traits::IMPLIED,
+                looks_made: carrier.traits.made(),
+                is_setgid: carrier.is_setgid,
             }
         };
         self.files.iter().map(step).collect()
@@ -112,7 +115,10 @@ impl<'a> Draft<'a> {
                 };
                 Written::Entry { at, role, mtime }
             }
-            _ => Written::Implied { path: self.new.name(id).clone(), mtime: mtime.unwrap_or_default() },
+            _ => {
+                let made = self.new.made(id).unwrap_or(Made::Plain);
+                Written::Implied { path: self.new.name(id).clone(), made, mtime: mtime.unwrap_or_default() }
+            }
         }
     }
 }
@@ -126,7 +132,7 @@ pub(super) struct Ordered {
 }
 
 fn add_parents(new: &NewTree<'_>, mut dir: Option<PathId>, dirs: &mut BTreeSet<PathId>) {
-    while let Some(id) = dir.filter(|&id| !new.has_entry(id) || dirs.insert(id)) {
+    while let Some(id) = dir.filter(|&id| !new.is_written(id) || dirs.insert(id)) {
         dir = new.parent(id);
     }
 }

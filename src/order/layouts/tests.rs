@@ -26,6 +26,7 @@ fn entry(&(name, content, stored): &Spec<'_>) -> Entry {
         traits: Traits::from_digest([1; 32]),
         mtime: Time::default(),
         overlay: OverlayMark::None,
+        is_setgid: false,
     }
 }
 

@@ -2,12 +2,13 @@
 
 use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 
+use super::setgid::handed_on;
 use super::{MergedTree, Node, Shown, Whiteout, whiteout};
-use crate::order::OverlayMark;
 use crate::order::normalise::{Live, Role, Scratch, normalise};
 use crate::order::paths::{PathId, Paths, Step};
 use crate::order::readings::Watch;
 use crate::order::sequence::order_links;
+use crate::order::{Made, OverlayMark};
 use crate::tar::{EntryKind, TarPath};
 
 /// A file system that layers are put on.
@@ -30,6 +31,7 @@ impl<'p> Stack<'p> {
     /// Puts a layer on top.
     pub fn add(&mut self, steps: &[Step]) {
         let paths = self.merged.paths;
+        let setgid = handed_on(paths, steps);
         let mut live = normalise(paths, steps, &mut self.scratch);
         let (mut whiteouts, mut hides, mut reserved) = (Vec::new(), Vec::new(), Vec::new());
         let mut devices: HashSet<PathId> = HashSet::new();
@@ -61,7 +63,7 @@ impl<'p> Stack<'p> {
         self.hide_all(&hides, steps, &live);
         let written: Vec<Step> = live.iter().map(|live| live.as_written(steps)).collect();
         let shown = written.iter().map(|step| step.path).filter(|path| !paths.is_reserved(*path));
-        self.make_way(shown.chain(whiteouts));
+        self.make_way(shown.chain(whiteouts), &setgid);
         let layer = self.layers;
         self.layers += 1;
         let mut links = Vec::new();
@@ -76,7 +78,8 @@ impl<'p> Stack<'p> {
                 Role::Itself | Role::LinkTo(_) => at,
             };
             let is_dir = step.kind == EntryKind::Dir;
-            let node = Node { at, inode, is_dir, looks_implied: is_dir && step.looks_implied };
+            let looks_made = step.looks_made.filter(|_| is_dir);
+            let node = Node { at, inode, is_dir, looks_made };
             self.merged.insert(step.path, node);
         }
         for (path, target, at) in order_links(links) {
@@ -88,7 +91,7 @@ impl<'p> Stack<'p> {
             }
             // A link to nothing is an entry of its own, so that two images with one can still be compared.
             let inode = target.and_then(|target| self.merged.get(target)).map_or(at, |target| target.inode);
-            self.merged.insert(path, Node { at, inode, is_dir: false, looks_implied: false });
+            self.merged.insert(path, Node { at, inode, is_dir: false, looks_made: None });
         }
         // Links of their layer found them: AUFS keeps the files there that have several names.
         reserved.into_iter().for_each(|path| self.merged.nodes[path.at()] = None);
@@ -128,8 +131,9 @@ impl<'p> Stack<'p> {
     /// mode, owner and xattrs. A whiteout is such a something. Of the root no client takes mode and owner from a layer's
     /// tar, so an entry of a lower layer stays.
     ///
-    /// `written` are those that are left when the layer was unpacked.
-    fn make_way(&mut self, written: impl Iterator<Item = PathId>) {
+    /// `written` are those that are left when the layer was unpacked, and `setgid` the directories that were made with
+    /// the bit of the one above, ascending.
+    fn make_way(&mut self, written: impl Iterator<Item = PathId>, setgid: &[PathId]) {
         for path in written {
             let mut dir = self.merged.paths.parent(path);
             while let Some(path) = dir.filter(|path| self.scratch.marks.mark(*path)) {
@@ -137,12 +141,13 @@ impl<'p> Stack<'p> {
                 if path == Paths::ROOT {
                     continue;
                 }
+                let made = if setgid.binary_search(&path).is_ok() { Made::Setgid } else { Made::Plain };
                 let below = self.merged.shown(path);
                 // Only the time is another one, and it is none that the image says: the entry's does as well.
-                if below.and_then(Shown::entry).is_some_and(|node| node.looks_implied) {
+                if below.and_then(Shown::entry).is_some_and(|node| node.looks_made == Some(made)) {
                     continue;
                 }
-                self.merged.nodes[path.at()] = Some(Shown::Implied);
+                self.merged.nodes[path.at()] = Some(Shown::Implied(made));
                 if let Some(watch) = &mut self.watch {
                     watch.implies(path, below);
                 }

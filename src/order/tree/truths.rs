@@ -4,17 +4,17 @@
 use super::tests::entry;
 use super::{Shown, merge};
 use crate::order::readings::{Readings, readings};
-use crate::order::{Entry, OverlayMark, Traits};
+use crate::order::{Entry, Made, OverlayMark, Traits};
 use crate::tar::EntryKind::{Char, Dir, HardLink, Regular, Symlink};
 
 /// Of one letter and a path: `d` a directory with mode 0755 and root as owner, `p` one with another mode, `o` one that is
-/// opaque by an attribute, `f` a file, `l` a symbolic link, `0` a device 0:0, `w` an empty file whose attribute says that
+/// opaque by an attribute, `g` one with the setgid bit, `G` one with mode 2755 and root as owner, `f` a file, `l` a symbolic link, `0` a device 0:0, `w` an empty file whose attribute says that
 /// it is a whiteout, and `h` a hard link to the path behind `=`.
 fn made(text: &str) -> Entry {
     let (letter, path) = text.split_at(1);
     let (path, target) = path.trim_start().split_once('=').unwrap_or((path.trim_start(), ""));
     let (kind, overlay) = match letter {
-        "d" | "p" => (Dir, OverlayMark::None),
+        "d" | "p" | "g" | "G" => (Dir, OverlayMark::None),
         "o" => (Dir, OverlayMark::Opaque),
         "l" => (Symlink, OverlayMark::None),
         "0" => (Char, OverlayMark::Whiteout),
@@ -22,20 +22,29 @@ fn made(text: &str) -> Entry {
         "h" => (HardLink, OverlayMark::None),
         _ => (Regular, OverlayMark::None),
     };
-    let traits = if letter == "p" { Traits::from_digest([7; 32]) } else { Traits::IMPLIED };
-    Entry { overlay, traits, ..entry(path, kind, target) }
+    let traits = match letter {
+        "p" | "g" => Traits::from_digest([7; 32]),
+        "G" => Traits::of_made(Made::Setgid),
+        _ => Traits::of_made(Made::Plain),
+    };
+    Entry { overlay, traits, is_setgid: matches!(letter, "g" | "G"), ..entry(path, kind, target) }
 }
 
 fn layers(texts: &[&[&str]]) -> Vec<Vec<Entry>> {
     texts.iter().map(|layer| layer.iter().map(|text| made(text)).collect()).collect()
 }
 
-/// Paths with the layer of their entry; `-` where there is none that counts.
+/// Paths with the layer of their entry; `-` where there is none that counts, and `s` where such a directory has the setgid
+/// bit.
 fn shown(texts: &[&[&str]]) -> String {
     let layers = layers(texts);
     let layers: Vec<&[Entry]> = layers.iter().map(Vec::as_slice).collect();
     let path = |(path, shown): &(crate::tar::TarPath, Shown)| {
-        let layer = shown.entry().map_or("-".to_owned(), |node| node.inode.0.to_string());
+        let layer = match shown {
+            Shown::Entry(node) => node.inode.0.to_string(),
+            Shown::Implied(Made::Plain) => "-".to_owned(),
+            Shown::Implied(Made::Setgid) => "s".to_owned(),
+        };
         format!("{path}@{layer}")
     };
     merge(&layers).iter().skip(1).map(path).collect::<Vec<_>>().join(" ")
@@ -84,6 +93,40 @@ fn a_directory_without_an_entry_is_made_anew() {
     assert_eq!(shown(&[&["p d", "f d/a", "l l"], &["f l/b"]]), "/d@0 /d/a@0 /l@- /l/b@1");
 }
 
+/// The same without root, and with docker's graph driver.
+#[test]
+fn a_directory_without_an_entry_takes_the_setgid_bit() {
+    assert_eq!(shown(&[&["g s", "f s/d/f"]]), "/s@0 /s/d@s /s/d/f@0");
+    assert_eq!(shown(&[&["g s", "f s/a/b/f", "d s/c/e"]]), "/s@0 /s/a@s /s/a/b@s /s/a/b/f@0 /s/c@s /s/c/e@0");
+    // What was made before its directory had the bit does not get it.
+    assert_eq!(shown(&[&["f s/d/f", "g s", "f s/d/g", "f s/e/f"]]), "/s@0 /s/d@- /s/d/f@0 /s/d/g@0 /s/e@s /s/e/f@0");
+    assert_eq!(shown(&[&["f a/s/x/f", "g a/s", "f a/s/y/f"]]), "/a@- /a/s@0 /a/s/x@- /a/s/x/f@0 /a/s/y@s /a/s/y/f@0");
+    // An entry has the last word, and what is below goes by that.
+    assert_eq!(shown(&[&["g s", "d s/d", "f s/d/e/f"]]), "/s@0 /s/d@0 /s/d/e@- /s/d/e/f@0");
+    assert_eq!(shown(&[&["g s", "f s/d/f", "p s/d"]]), "/s@0 /s/d@0 /s/d/f@0");
+    // Other kinds of entries, and whiteouts.
+    assert_eq!(shown(&[&["g s", "f z", "h s/d/h=z"]]), "/s@0 /s/d@s /s/d/h@0 /z@0");
+    let base: &[&str] = &["d s", "p s/d", "f s/d/f"];
+    for hides in ["f s/d/.wh.f", "f s/d/.wh..wh..opq", "0 s/d/f"] {
+        assert_eq!(shown(&[base, &["g s", hides]]), "/s@1 /s/d@s", "{hides}");
+    }
+    assert_eq!(shown(&[&["g .", "f d/f"]]), "/d@s /d/f@0");
+}
+
+#[test]
+fn the_bit_is_that_of_a_directory_in_the_same_layer() {
+    assert_eq!(shown(&[&["g s"], &["f s/d/f"]]), "/s@- /s/d@- /s/d/f@1");
+    assert_eq!(shown(&[&["g s", "f s/d/f"], &["d s", "f s/d/g"]]), "/s@1 /s/d@- /s/d/f@0 /s/d/g@1");
+    assert_eq!(shown(&[&["g s", "f s/d/f"], &["f s/d/e/f"]]), "/s@- /s/d@- /s/d/e@- /s/d/e/f@1 /s/d/f@0");
+    assert_eq!(shown(&[&["f s/d/f"], &["g s", "f s/d/g"]]), "/s@1 /s/d@s /s/d/f@0 /s/d/g@1");
+    assert_eq!(shown(&[&["f s/d"], &["g s", "f s/d/f"]]), "/s@1 /s/d@s /s/d/f@1");
+    // Where a lower layer has an entry that says the same, its time counts.
+    assert_eq!(shown(&[&["d s", "d s/d"], &["g s", "f s/d/f"]]), "/s@1 /s/d@s /s/d/f@1");
+    assert_eq!(shown(&[&["d s", "G s/d"], &["g s", "f s/d/f"]]), "/s@1 /s/d@0 /s/d/f@1");
+    assert_eq!(shown(&[&["d s", "G s/d"], &["d s", "f s/d/f"]]), "/s@1 /s/d@- /s/d/f@1");
+    assert_eq!(shown(&[&["g ."], &["f d/f"]]), "/d@- /d/f@1");
+}
+
 #[test]
 fn a_directory_behind_its_whiteout_is_seen_through() {
     let base: &[&str] = &["p d", "f d/low"];
@@ -118,6 +161,12 @@ fn other_readings_are_told() {
     assert_eq!(read(&[base, &["f .wh.tmp"], &["f tmp/x"]]), Readings::default());
     assert_eq!(read(&[base, &["f tmp/x"], &["f .wh.tmp"], &["f tmp/x"]]), Readings::default());
     assert_eq!(read(&[base, &["f tmp/x"], &["p tmp"]]), Readings::default());
+
+    // containerd takes the bit away.
+    let setgid = |layers| paths(&read(layers).setgid);
+    assert_eq!(setgid(&[&["g s", "f s/d/f", "f k/f"]]), "/s/d");
+    assert_eq!(setgid(&[&["d s", "p s/d"], &["g s", "f s/d/f"]]), "/s/d");
+    assert_eq!(read(&[&["g s", "d s/d", "f s/d/f"], &["g s", "f s/f"]]), Readings::default());
 
     let through = read(&[base, &["f .wh.home", "d home"], &["f .wh.none", "d none"]]);
     assert_eq!((paths(&through.seen_through), through.opaque_root), ("/home".to_owned(), false));

@@ -7,10 +7,15 @@
 //! `storage/pkg/archive/archive.go`, `Unpack`). So links are followed inside the layer, `..` stops at its root, and what a
 //! lower layer has is not there. Held against podman 5.4 and 5.8 in `tests/harness/odd-tars.sh`.
 
-use foldhash::{HashMap, HashMapExt as _, HashSet};
+mod names;
+mod plain;
+
+use names::{Kind, Node, Tree};
 
 use super::Entry;
-use crate::tar::{EntryKind, TarPath, Time};
+use crate::tar::{EntryKind, TarPath};
+
+pub use plain::is_plain;
 
 /// Links that Linux follows for one name (`MAXSYMLINKS`).
 const LINKS_OF_A_NAME: usize = 40;
@@ -34,55 +39,6 @@ pub struct Moved {
     pub path: TarPath,
     /// Where clients find the hard link's target.
     pub target: Option<TarPath>,
-}
-
-/// True when each entry stands where its name says and each hard link says what its file says.
-pub fn is_plain(entries: &[Entry]) -> bool {
-    !has_ways_through_links(entries) && !has_links_that_disagree(entries)
-}
-
-fn has_ways_through_links(entries: &[Entry]) -> bool {
-    let is_symlink = |entry: &&Entry| entry.kind == EntryKind::Symlink;
-    let links: HashSet<&[u8]> = entries.iter().filter(is_symlink).map(|entry| entry.path.as_bytes()).collect();
-    let mut known: &[u8] = &[];
-    if links.is_empty() {
-        return false;
-    }
-    let leads_through = |path: &TarPath| parents(path.as_bytes()).any(|dir| links.contains(dir));
-    entries.iter().any(|entry| {
-        // Most entries come behind one of the same directory.
-        let dir = parents(entry.path.as_bytes()).next().unwrap_or_default();
-        let is_known = std::mem::replace(&mut known, dir) == dir;
-        let target = entry.target.as_ref();
-        !is_known && leads_through(&entry.path) || target.is_some_and(leads_through)
-    })
-}
-
-/// All that a hard link can say of its file.
-type Look = (super::Traits, Time);
-
-fn look(entry: &Entry) -> Look {
-    (entry.traits, entry.mtime)
-}
-
-/// Also true where only the headers can tell: a symbolic link or a device has traits that a hard link to it has not.
-fn has_links_that_disagree(entries: &[Entry]) -> bool {
-    let links = || entries.iter().filter_map(|entry| Some((entry, entry.target.as_ref()?)));
-    let mut looks: HashMap<&TarPath, Option<Look>> = links().map(|(_, target)| (target, None)).collect();
-    if looks.is_empty() {
-        return false;
-    }
-    let mut are_alike = true;
-    for entry in entries {
-        if let Some(known) = looks.get_mut(&entry.path) {
-            are_alike &= known.replace(look(entry)).is_none_or(|known| known == look(entry));
-        }
-    }
-    let says_the_same = |(link, target): (&Entry, &TarPath)| {
-        let file = looks.get(target).copied().flatten();
-        file.is_none_or(|file| file == look(link))
-    };
-    !are_alike || !links().all(says_the_same)
 }
 
 /// Unpacks the layer in mind. `text` tells a symbolic link's text, by its entry.
@@ -267,75 +223,6 @@ where
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Dir,
-    /// With its entry, which may be another one for a hard link.
-    Symlink(u32),
-    File(u32),
-}
-
-#[derive(Clone, Copy)]
-struct Node<'a> {
-    kind: Kind,
-    parent: u32,
-    name: &'a [u8],
-}
-
-/// Each node knows its name alone, so that deep paths take no more room than the tar. What is replaced stays in `nodes`,
-/// where no name leads to it, nor to what is below.
-struct Tree<'a> {
-    nodes: Vec<Node<'a>>,
-    names: HashMap<(u32, &'a [u8]), u32>,
-}
-
-impl<'a> Tree<'a> {
-    const ROOT: u32 = 0;
-
-    fn new() -> Self {
-        Self { nodes: vec![Node { kind: Kind::Dir, parent: Self::ROOT, name: &[] }], names: HashMap::new() }
-    }
-
-    fn child(&self, dir: u32, name: &[u8]) -> Option<u32> {
-        // Names in the table live longer than the one that is looked for.
-        let names: &HashMap<(u32, &[u8]), u32> = &self.names;
-        names.get(&(dir, name)).copied()
-    }
-
-    fn put(&mut self, dir: u32, name: &'a [u8], kind: Kind) -> u32 {
-        let number = self.nodes.len() as u32;
-        self.nodes.push(Node { kind, parent: dir, name });
-        self.names.insert((dir, name), number);
-        number
-    }
-
-    /// A directory stays where another one comes. True when a way may have been cut.
-    fn replace(&mut self, dir: u32, name: &'a [u8], kind: Kind) -> bool {
-        let old = self.child(dir, name).map(|node| self.nodes[node as usize].kind);
-        if (old, kind) != (Some(Kind::Dir), Kind::Dir) {
-            self.put(dir, name, kind);
-        }
-        matches!(old, Some(Kind::Dir | Kind::Symlink(_)))
-    }
-
-    /// The entry whose file a node is; `None` for a directory.
-    fn file(&self, node: u32) -> Option<u32> {
-        match self.nodes[node as usize].kind {
-            Kind::Dir => None,
-            Kind::Symlink(entry) | Kind::File(entry) => Some(entry),
-        }
-    }
-
-    /// `None` for one that is too long to be a path.
-    fn path(&self, dir: u32, name: &[u8]) -> Option<TarPath> {
-        let above = std::iter::successors(Some(dir), |&dir| Some(self.nodes[dir as usize].parent));
-        let above = above.take_while(|&dir| dir != Self::ROOT).map(|dir| self.nodes[dir as usize].name);
-        let mut parts: Vec<&[u8]> = std::iter::once(name).chain(above).collect();
-        parts.reverse();
-        TarPath::new(&parts.join(&b'/')).ok()
-    }
-}
-
 /// Parent and name; `None` for the root.
 fn split(path: &TarPath) -> Option<(&[u8], &[u8])> {
     let dir = parents(path.as_bytes()).next()?;
@@ -353,6 +240,7 @@ fn parents(path: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 #[cfg(test)]
 mod tests {
+    use super::plain::has_ways_through_links;
     use super::*;
     use crate::order::tree::tests::entry;
 
@@ -445,18 +333,6 @@ mod tests {
         assert_eq!(files(&[("a", Link, "b"), ("b", Link, "f"), ("f", File, ""), ("c", Link, "b")]), [2, 2, 2, 2]);
         assert_eq!(files(&[("a", Link, "b"), ("b", Link, "a"), ("c", Link, "x"), ("d", Link, "d")]), [0, 0, 2, 3]);
         assert_eq!(files(&[("f", File, ""), ("f", Link, "f"), ("d", Dir, ""), ("e", Link, "d")]), [0, 1, 2, 3]);
-    }
-
-    #[test]
-    fn most_layers_are_plain() {
-        let plain =
-            |specs: &[Spec]| is_plain(&specs.iter().map(|(path, kind, to)| entry(path, *kind, to)).collect::<Vec<_>>());
-        assert!(plain(&[("usr/lib", Dir, ""), ("lib", Symlink, ""), ("usr/x", File, ""), ("y", Link, "usr/x")]));
-        assert!(!plain(&[("lib", Symlink, ""), ("lib/a/x", File, "")]));
-        assert!(!plain(&[("lib", Symlink, ""), ("usr/x", File, ""), ("y", Link, "lib/x")]));
-        let mut entries = [entry("f", File, ""), entry("a", Link, "f"), entry("b", Link, "a")];
-        entries[2].mtime.secs = 1;
-        assert!(!is_plain(&entries));
     }
 
     /// Each name walks through forty links: with a bound this ends, at a loss for those at the end.
