@@ -209,7 +209,7 @@ mod tests {
             assert_eq!(fitted(&full, columns), line);
         }
         let unknown = parts(Now { phase: Phase::Reading, done: 5000, total: None }, seconds(11), &mut speed);
-        assert_eq!(fitted(&unknown, 37), "reading layers, 5.00 kB");
+        assert_eq!(fitted(&unknown, 36), "reading layers, 5.00 kB");
     }
 
     #[test]
