@@ -1,8 +1,8 @@
-//! What a job tells its user beside the result: notes, and which of them mean that clients pay more than they should.
+//! What a job tells its user beside the result: notes, and which of them mean that the image is not as it should be.
 
 use std::ops::{Deref, DerefMut};
 
-/// Why an image costs clients more than it should. `--strict` refuses such an image.
+/// Why an image costs clients more than it should, or is not what an option asks for. `--strict` refuses such an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Code {
@@ -28,10 +28,12 @@ pub enum Code {
     OwnersNotFound,
     /// A new layer has no index, so that every client pulls it whole.
     LayerWithoutIndex,
+    /// An option names a path that is not there.
+    PathUnmatched,
 }
 
 impl Code {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::PreviousDamaged,
         Self::NoPrevious,
         Self::LayerDamaged,
@@ -43,6 +45,7 @@ impl Code {
         Self::OwnersUnread,
         Self::OwnersNotFound,
         Self::LayerWithoutIndex,
+        Self::PathUnmatched,
     ];
 
     /// As reports have it. Scripts compare it, so it never changes.
@@ -59,11 +62,12 @@ impl Code {
             Self::OwnersUnread => "owners-unread",
             Self::OwnersNotFound => "owners-not-found",
             Self::LayerWithoutIndex => "layer-without-index",
+            Self::PathUnmatched => "path-unmatched",
         }
     }
 }
 
-/// One way in which the image costs clients more than it should.
+/// One way in which the image is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Degraded {
     pub code: Code,
@@ -92,7 +96,7 @@ pub struct Notes {
 }
 
 impl Notes {
-    /// Notes that clients pay more than they should.
+    /// Notes that the image is not as it should be.
     pub fn degraded(&mut self, code: Code, message: String) {
         self.all.push(message.clone());
         self.degraded.push(Degraded { code, message });

@@ -61,7 +61,7 @@ pub enum Error {
     #[error("{dest} can't be written from {input}: {reason}")]
     Place { dest: String, input: String, reason: &'static str },
     /// `--strict` was asked for.
-    #[error("nothing is written, since the image would cost clients more than it should: {}", summary(.degraded))]
+    #[error("nothing is written, since --strict allows no degraded image: {}", summary(.degraded))]
     Strict { degraded: Vec<Degraded> },
     #[error("{0}")]
     Unsteady(#[from] Unsteady),
@@ -108,10 +108,11 @@ impl Error {
         }
     }
 
-    /// A thread that panicked or can't be started has nothing to do with the layer.
+    /// A full disk, and a thread that panicked or can't be started, have nothing to do with the layer.
     pub(crate) fn unpack(reference: String, layer: String, source: UnpackError) -> Self {
         match source {
             UnpackError::Threads(error) => Self::Threads(error),
+            UnpackError::Spool(error) => Self::Spool(error),
             source => Self::Unpack { reference, layer, source },
         }
     }
@@ -119,6 +120,11 @@ impl Error {
     pub(crate) fn pack(layer: usize, source: PackError) -> Self {
         match source {
             PackError::Threads(error) => Self::Threads(error),
+            PackError::Spool(error) => Self::Spool(error),
+            PackError::Write(error) => match error.downcast() {
+                Ok(error) => Self::Sink(error),
+                Err(error) => Self::Pack { layer, source: PackError::Write(error) },
+            },
             source => Self::Pack { layer, source },
         }
     }
@@ -126,11 +132,13 @@ impl Error {
     pub(crate) fn reframe(source: PackError) -> Self {
         match source {
             PackError::Threads(error) => Self::Threads(error),
+            PackError::Spool(error) => Self::Spool(error),
             source => Self::Reframe { source },
         }
     }
 
-    /// 2: the image is not there (skopeo's meaning); 3: `--strict` says no; 130: interrupted; else 1.
+    /// 2: the image is not there (skopeo's meaning); 3: `--strict` says no; 64: a tag has to be typed; 130: interrupted;
+    /// else 1.
     pub fn exit_code(&self) -> u8 {
         let interrupted = match self {
             Self::Interrupted(_) | Self::Source(SourceError::Interrupted(_)) => true,
@@ -143,9 +151,16 @@ impl Error {
             Self::Source(source) if is_not_found(source) => 2,
             Self::Old { source, .. } if is_not_found(source) => 2,
             Self::Strict { .. } => 3,
+            Self::Source(source) if is_ambiguous(source) => 64,
+            Self::Old { source, .. } if is_ambiguous(source) => 64,
+            Self::Sink(SinkError::TagNeeded { .. }) => 64,
             _ => 1,
         }
     }
+}
+
+fn is_ambiguous(error: &SourceError) -> bool {
+    matches!(error, SourceError::SeveralImages { .. })
 }
 
 fn is_not_found(error: &SourceError) -> bool {

@@ -11,11 +11,35 @@ use crate::span::Span;
 
 /// The spool could not be made, written or read; most often the disk is full.
 #[derive(Debug, thiserror::Error)]
-#[error("spool file in {}: {action}: {source}", dir.display())]
+#[error("temporary files in {}: {}", dir.display(), self.reason())]
 pub struct SpoolError {
     dir: PathBuf,
     action: &'static str,
-    source: io::Error,
+    /// Quoted, as far as it says anything.
+    cause: io::Error,
+    /// Bytes that the spool would have had.
+    needed: u64,
+}
+
+impl SpoolError {
+    fn reason(&self) -> String {
+        let Self { action, cause, needed, .. } = self;
+        match (*action, cause.kind()) {
+            (CREATE, io::ErrorKind::NotFound) => "there is no such directory".to_owned(),
+            (CREATE, io::ErrorKind::NotADirectory) => "expected a directory, found something else".to_owned(),
+            // The cause names a file that nobody has heard of.
+            (CREATE, kind) => format!("no file can be made there: {kind}"),
+            _ if is_full(cause) => format!("no room is left ({cause}): expected room for {needed} bytes at least"),
+            _ => format!("{action}: {cause}"),
+        }
+    }
+}
+
+const CREATE: &str = "create";
+
+/// The disk or the user's share of it.
+pub fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 #[derive(Debug)]
@@ -34,7 +58,7 @@ impl Spool {
     pub fn new(dir: &Path) -> Result<Self, SpoolError> {
         match tempfile::tempfile_in(dir) {
             Ok(file) => Ok(Self { file, dir: dir.to_owned(), end: AtomicU64::new(0) }),
-            Err(source) => Err(SpoolError { dir: dir.to_owned(), action: "create", source }),
+            Err(cause) => Err(SpoolError { dir: dir.to_owned(), action: CREATE, cause, needed: 0 }),
         }
     }
 
@@ -79,7 +103,7 @@ impl Spool {
         Ok(out)
     }
 
-    fn error(&self, action: &'static str, source: io::Error) -> SpoolError {
-        SpoolError { dir: self.dir.clone(), action, source }
+    fn error(&self, action: &'static str, cause: io::Error) -> SpoolError {
+        SpoolError { dir: self.dir.clone(), action, cause, needed: self.end.load(Ordering::Relaxed) }
     }
 }

@@ -23,6 +23,11 @@ impl Findings {
         }
     }
 
+    /// A problem that explains those that were found so far, and stands before them.
+    pub fn cause(&mut self, sentence: impl Into<String>) {
+        self.problems.insert(0, shortened(sentence.into()));
+    }
+
     /// What no client stumbles over. Callers count, so these are few.
     pub fn remark(&mut self, sentence: impl Into<String>) {
         self.remarks.push(shortened(sentence.into()));
@@ -31,6 +36,11 @@ impl Findings {
     /// True without a problem.
     pub fn is_clean(&self) -> bool {
         self.problems.is_empty()
+    }
+
+    /// The first problem, if there is one.
+    pub fn into_fault(self) -> Option<String> {
+        self.problems.into_iter().next()
     }
 
     /// Problems and remarks.
@@ -59,8 +69,9 @@ mod tests {
         let mut findings = Findings::default();
         findings.problem("é".repeat(1 << 20));
         findings.remark("short");
+        findings.cause("why");
         let (problems, remarks) = findings.into_lists();
-        assert_eq!(problems, ["é".repeat(LENGTH) + "..."]);
+        assert_eq!(problems, ["why".to_owned(), "é".repeat(LENGTH) + "..."]);
         assert_eq!(remarks, ["short"]);
     }
 }

@@ -169,7 +169,7 @@ pub(super) fn walk_bytes(
     rest.map_err(|error| Stop::of(&error).map_or(Unwalked::Io(error), Unwalked::Stop))?;
     let found = input.into_inner().finish().map(BlobDigest::from_bytes);
     if let Some(found) = found.filter(|found| *found != digest) {
-        findings.problem(format!("the blob is corrupt: the manifest says {digest}, its bytes have {found}"));
+        findings.cause(format!("the blob is corrupt: the manifest says {digest}, its bytes have {found}"));
     }
     let found = tar.filter(|_| whole).map(|tar| DiffId::from_bytes(tar.finish()));
     if let (Some(expected), Some(found)) = (diff_id, found)

@@ -46,7 +46,7 @@ use frames::{Cause, Frames, Observer, Watch};
 
 pub use blob::Blob;
 pub use findings::Findings;
-pub use pass::is_sound;
+pub use pass::fault;
 
 /// Part of what is remembered of a proof. Raise it when an audit asks more than before: old proofs then count no longer.
 pub const RULES: u32 = 1;

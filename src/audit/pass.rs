@@ -18,16 +18,16 @@ use crate::error::Error;
 use crate::progress::{Progress, SizeLimit};
 use crate::toc::{ChunkKind, ChunkedAnnotations, Crc64, Payload, TarSplitItem, TocEntry};
 
-/// Whether [`audit`] has nothing against the layer. What it unpacks to counts once, also when it is read twice.
-pub fn is_sound(said: Said<'_>, blob: &Blob, size: &SizeLimit, progress: &Progress) -> Result<bool, Error> {
+/// What [`audit`] has against the layer first, if anything. What it unpacks to counts once, also when it is read twice.
+pub fn fault(said: Said<'_>, blob: &Blob, size: &SizeLimit, progress: &Progress) -> Result<Option<String>, Error> {
     let once = size.fork();
     if is_plainly_sound(said, blob, &once, progress)? {
         size.join(&once).map_err(|source| too_large(said, blob, source))?;
-        return Ok(true);
+        return Ok(None);
     }
     let mut findings = Findings::default();
     audit(said, blob, &mut findings, size, progress)?;
-    Ok(findings.is_clean())
+    Ok(findings.into_fault())
 }
 
 /// False when in doubt.

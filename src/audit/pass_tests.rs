@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use super::pass::is_plainly_sound;
-use super::{Blob, Findings, Said, audit, is_sound};
+use super::{Blob, Findings, Said, audit, fault};
 use crate::codec::Sha256Stream;
 use crate::compression::Compression;
 use crate::digest::{BlobDigest, DiffId};
@@ -134,15 +134,15 @@ fn each_byte_counts_once_and_a_stop_is_seen() {
     let mut made = made(dir.path(), IndexPlace::First);
     let bytes = zstd::decode_all(made.blob.as_slice()).unwrap().len() as u64;
     let progress = Progress::new();
-    let asked = |made: &Made, limit: u64| is_sound(made.said(), &made.blob(), &SizeLimit::new(limit), &progress);
-    assert!(asked(&made, bytes).unwrap());
+    let asked = |made: &Made, limit: u64| fault(made.said(), &made.blob(), &SizeLimit::new(limit), &progress);
+    assert!(asked(&made, bytes).unwrap().is_none());
     assert!(matches!(asked(&made, bytes - 1), Err(Error::TooLarge { .. })));
     let twice = SizeLimit::new(2 * bytes - 1);
-    assert!(is_sound(made.said(), &made.blob(), &twice, &progress).unwrap());
-    assert!(matches!(is_sound(made.said(), &made.blob(), &twice, &progress), Err(Error::TooLarge { .. })));
+    assert!(fault(made.said(), &made.blob(), &twice, &progress).unwrap().is_none());
+    assert!(matches!(fault(made.said(), &made.blob(), &twice, &progress), Err(Error::TooLarge { .. })));
     // In doubt to its last byte: the blob is read a second time.
     made.diff_id = DiffId::from_bytes([7; 32]);
-    assert!(!asked(&made, bytes).unwrap());
+    assert!(asked(&made, bytes).unwrap().is_some());
     assert!(matches!(asked(&made, bytes - 1), Err(Error::TooLarge { .. })));
     progress.cancel();
     assert!(matches!(asked(&made, bytes), Err(Error::Interrupted(_))));

@@ -18,6 +18,7 @@ use restrata::verify::Ignore;
 use super::diff::Diff;
 use super::history::History;
 use super::layers::{Edits, Layers};
+use super::run::say;
 use super::{exit, help, values};
 
 #[derive(Debug, Parser)]
@@ -36,8 +37,8 @@ pub struct Arguments {
     /// Print no progress and no notes
     ///
     /// rechunk then prints only the digest (with --dry-run, the plan). verify and check print nothing: see their exit
-    /// code. JSON is printed all the same. Errors, and notes about a result that costs clients more than it should,
-    /// always go to standard error.
+    /// code. JSON is printed all the same. Errors, what is degraded, and the images that an archive loses always go to
+    /// standard error.
     #[arg(short, long, global = true)]
     pub quiet: bool,
 
@@ -129,10 +130,11 @@ pub struct Rechunk {
     #[arg(long)]
     pub dry_run: bool,
 
-    /// Fail with exit code 3, and write nothing, when the image would cost clients more than it should
+    /// Fail with exit code 3, and write nothing, when the image would be degraded
     ///
-    /// Such as: a layer of the previous image is damaged and has to be written anew, most files are new because of their
-    /// times alone, or no package database is found. The JSON report lists the causes under "degraded".
+    /// It would cost clients more than it should: a layer of the previous image is missing or damaged and has to be
+    /// written anew, most files are new because of their times alone, or no package database is found. Or --purge,
+    /// --prune or --own-layer names a path that is not there. The JSON report lists the causes under "degraded".
     #[arg(long)]
     pub strict: bool,
 
@@ -315,31 +317,45 @@ pub fn command() -> clap::Command {
 
 /// The arguments; else what was to be said has been said, and this is the exit code.
 pub fn parse() -> Result<Arguments, u8> {
-    Arguments::try_parse().and_then(complete).map_err(|error| {
-        let text = error.render().ansi().to_string();
-        match error.kind() {
-            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-                super::run::print(&text).map_or_else(|error| super::report_failure(&error), |()| exit::DONE)
-            }
-            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-                anstream::eprint!("{text}");
-                exit::USAGE
-            }
-            _ => {
-                anstream::eprint!("restrata: {text}");
-                exit::USAGE
-            }
-        }
-    })
-}
-
-fn complete(mut arguments: Arguments) -> Result<Arguments, clap::Error> {
+    let refused = |message: String| {
+        say(format_args!("restrata: \u{1b}[1m\u{1b}[31merror:\u{1b}[0m {message}"));
+        exit::USAGE
+    };
+    let mut arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        // No other argument asks for a number of values. clap would count, and not say what for.
+        Err(error) if error.kind() == ErrorKind::TooFewValues => return Err(refused(super::history::ONE.to_owned())),
+        Err(error) => return Err(told(&error)),
+    };
     if let Command::Rechunk(rechunk) = &mut arguments.command {
-        rechunk.layers.complete().map_err(|message| command().error(ErrorKind::InvalidValue, message))?;
-        if rechunk.edits.config.is_some() && rechunk.new.transport() != Transport::Dir {
-            let message = format!("--config is for dir:ROOTFS, but {} has a config of its own", rechunk.new);
-            return Err(command().error(ErrorKind::ArgumentConflict, message));
-        }
+        // The environment is no argument: clap's usage would explain nothing.
+        rechunk.layers.complete().map_err(refused)?;
+        expect_config(rechunk).map_err(|error| told(&error))?;
     }
     Ok(arguments)
+}
+
+fn told(error: &clap::Error) -> u8 {
+    let text = error.render().ansi().to_string();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            super::run::print(&text).map_or_else(|error| super::report_failure(&error), |()| exit::DONE)
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            anstream::eprint!("{text}");
+            exit::USAGE
+        }
+        _ => {
+            anstream::eprint!("restrata: {text}");
+            exit::USAGE
+        }
+    }
+}
+
+fn expect_config(rechunk: &Rechunk) -> Result<(), clap::Error> {
+    if rechunk.edits.config.is_some() && rechunk.new.transport() != Transport::Dir {
+        let message = format!("--config is for dir:ROOTFS, but {} has a config of its own", rechunk.new);
+        return Err(command().error(ErrorKind::ArgumentConflict, message));
+    }
+    Ok(())
 }

@@ -1,10 +1,12 @@
 //! Errors as text, with a hint where one helps, and their exit codes.
 
+use std::io::ErrorKind;
+
 use restrata::error::Error;
-use restrata::pack::PackError;
 use restrata::report::printable;
 use restrata::sink::SinkError;
-use restrata::source::SourceError;
+use restrata::source::{BlobError, SourceError};
+use restrata::spool::is_full;
 use restrata::unpack::UnpackError;
 
 use super::exit;
@@ -42,18 +44,43 @@ fn hint(error: &Error) -> Option<String> {
         Error::Ostree { .. } => Some(
             "--prune /sysroot/ --label ostree.commit- --label ostree.final-diffid- makes it a plain image".to_owned(),
         ),
-        Error::Spool(_)
-        | Error::Unpack { source: UnpackError::Spool(_), .. }
-        | Error::Pack { source: PackError::Spool(_), .. } => Some(TEMPORARY_FILES.to_owned()),
+        Error::Unpack { source: UnpackError::Read(error), .. } if BlobError::of(error).is_some() => {
+            Some(COPY_AGAIN.to_owned())
+        }
+        Error::Sink(error) => sink_hint(error).map(str::to_owned),
+        Error::Spool(_) => Some(TEMPORARY_FILES.to_owned()),
         _ => None,
     }
 }
 
-const TEMPORARY_FILES: &str = "temporary files go to --tmpdir DIR, else to $TMPDIR, else to /var/tmp";
+/// Whatever the image is needed for: `check` reads all of it.
+const COPY_AGAIN: &str =
+    "copy the image again (skopeo copy --all --preserve-digests); restrata check lists all that is damaged or missing";
+
+const TEMPORARY_FILES: &str =
+    "temporary files go to --tmpdir DIR, else to $TMPDIR, else to /var/tmp; they need about twice the compressed image";
+
+fn sink_hint(error: &SinkError) -> Option<&'static str> {
+    match error {
+        SinkError::Unwritable { cause: source, .. } | SinkError::Io { source, .. } => match source.kind() {
+            ErrorKind::PermissionDenied => Some("name a DEST in a directory where this user may make files"),
+            ErrorKind::ReadOnlyFilesystem => Some("name a DEST on a file system that is not read-only"),
+            _ if is_full(source) => Some(NO_ROOM),
+            _ => None,
+        },
+        SinkError::Full { .. } => Some(NO_ROOM),
+        _ => None,
+    }
+}
+
+/// Blobs wait beside DEST, since a rename can't lead to another file system.
+const NO_ROOM: &str = "make room there, or name a DEST on another file system; --tmpdir is for temporary files alone";
 
 fn source_hint(error: &SourceError) -> Option<String> {
     match error {
         SourceError::SeveralImages { example, .. } => Some(format!("such as {example}")),
+        SourceError::NoTag { hint, .. } => hint.clone(),
+        SourceError::Blob { .. } => Some(COPY_AGAIN.to_owned()),
         SourceError::Spool { .. } => Some(TEMPORARY_FILES.to_owned()),
         _ => None,
     }

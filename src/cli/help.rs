@@ -48,7 +48,7 @@ Exit codes:
   1    failed
   2    image not found
   3    verify, check, diff --fail-above or rechunk --strict says no
-  64   wrong usage
+  64   wrong usage, or a tag is missing where several images are
   130  interrupted; temporary files are removed and nothing is written"
 );
 
@@ -56,7 +56,7 @@ pub const RECHUNK: &str = "\
 Write a new image against the one that clients have\n\n\
 Reads NEW and writes the same files to DEST. Prints what changed and what a pull will cost, for clients that reuse \
 whole layers (docker, containerd) and for podman with partial pulls. DEST appears whole or not at all. Other images \
-in an oci: layout stay; an oci-archive: is replaced, with all images in it.\n\n\
+in an oci: layout stay. An oci-archive: is replaced, and a note names the other images that were in it.\n\n\
 Layers of the first --previous image stay byte for byte while the new image shows enough of them. All other files go \
 to new layers on top. --dry-run says which layers would stay, which would be written, and why.";
 

@@ -7,6 +7,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use restrata::inventory::XattrGlob;
 use restrata::oci::Reference;
 use restrata::order::layers::{Mtime, Options, Prune, Share};
+use restrata::report::printable;
 use restrata::tar::{TarPath, Time};
 
 use super::values;
@@ -67,7 +68,7 @@ pub struct Layers {
     ///
     /// A kept layer still holds a removed or replaced file, and whoever has the layer can read it. --purge rewrites
     /// each layer that holds former content of PATH or of anything below it. It removes content only: names and symbolic
-    /// links' targets may stay.
+    /// links' targets may stay. If no layer has anything there, the run is degraded (see --strict).
     #[arg(long, value_name = "PATH", value_parser = OsStringValueParser::new().try_map(values::path))]
     pub purge: Vec<TarPath>,
 
@@ -95,14 +96,18 @@ pub struct Layers {
 /// The variable of reproducible-builds.org.
 const EPOCH: &str = "SOURCE_DATE_EPOCH";
 
+/// Characters of a wrong value that are shown.
+const SHOWN: usize = 80;
+
 impl Layers {
     /// Without a policy for times, the environment's word counts. An empty variable is none, as for BuildKit: CI systems
     /// can blank a variable, but not unset it.
     pub fn complete(&mut self) -> Result<(), String> {
         if let Some(text) = std::env::var_os(EPOCH).filter(|text| !text.is_empty()) {
-            let seconds = text.to_str().and_then(values::seconds);
-            let secs =
-                seconds.ok_or_else(|| format!("{EPOCH} is {text:?}: expected {}, or nothing", values::SECONDS))?;
+            let secs = text.to_str().and_then(values::seconds).ok_or_else(|| {
+                let found: String = printable(&text.to_string_lossy()).chars().take(SHOWN).collect();
+                format!("{EPOCH} is \"{found}\": expected {}, or nothing", values::SECONDS)
+            })?;
             let epoch = Time { secs, nanos: 0 };
             self.mtime = self.mtime.or(Some(Mtime::Clamp(epoch)));
             self.epoch = Some(epoch);

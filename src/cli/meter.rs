@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use restrata::progress::{Now, Phase, Progress};
 use restrata::report::size;
 
-use super::run::say;
+use super::run::{say, terminal_columns};
 
 const REDRAW: Duration = Duration::from_millis(100);
 /// Logs of CI systems: seldom enough not to fill them, often enough to show that the job lives.
@@ -60,7 +60,8 @@ fn draw(progress: &Progress, stopped: &Receiver<()>) {
     }
     let (start, mut speed) = (Instant::now(), Speed::default());
     while runs_on(stopped, REDRAW) {
-        bar.set_message(line(progress.now(), start.elapsed(), &mut speed));
+        let columns = terminal_columns().unwrap_or(usize::MAX).saturating_sub(BESIDE);
+        bar.set_message(fitted(&parts(progress.now(), start.elapsed(), &mut speed), columns));
         bar.tick();
     }
     bar.finish_and_clear();
@@ -69,27 +70,63 @@ fn draw(progress: &Progress, stopped: &Receiver<()>) {
 fn log(progress: &Progress, stopped: &Receiver<()>) {
     let (start, mut speed) = (Instant::now(), Speed::default());
     while runs_on(stopped, LOG) {
-        say(format_args!("restrata: {}", line(progress.now(), start.elapsed(), &mut speed)));
+        say(format_args!("restrata: {}", fitted(&parts(progress.now(), start.elapsed(), &mut speed), usize::MAX)));
     }
 }
 
-/// One line: the phase, how much of it is done, how fast, and the time left in it.
-fn line(now: Now, elapsed: Duration, speed: &mut Speed) -> String {
+/// The spinner, a space, and the column where the cursor stands.
+const BESIDE: usize = 3;
+
+/// What the line can say, as far as it is known.
+struct Parts {
+    phase: &'static str,
+    share: Option<String>,
+    /// The same in fewer columns.
+    percent: Option<String>,
+    speed: Option<String>,
+    left: Option<String>,
+    elapsed: String,
+}
+
+/// The phase, how much of it is done, how fast, and the time left in it.
+fn parts(now: Now, elapsed: Duration, speed: &mut Speed) -> Parts {
     let Now { phase, done, total } = now;
-    let mut parts = vec![phase.name().to_owned()];
-    match total {
+    let share = match total {
         // Headers and indexes of new layers are not known before.
-        Some(total) => parts.push(format!("{} of {} ({} %)", size(done.min(total)), size(total), percent(done, total))),
-        None if done > 0 => parts.push(size(done)),
-        None => {}
+        Some(total) => Some(format!("{} of {} ({} %)", size(done.min(total)), size(total), percent(done, total))),
+        None => (done > 0).then(|| size(done)),
+    };
+    let rate = speed.rate(phase, elapsed, done);
+    let left = rate.zip(total).map(|(rate, total)| {
+        let seconds = total.saturating_sub(done).div_ceil(rate.max(1));
+        format!("{} left", clock(Duration::from_secs(seconds)))
+    });
+    Parts {
+        phase: phase.name(),
+        percent: total.map(|total| format!("{} %", percent(done, total))).or_else(|| share.clone()),
+        share,
+        speed: rate.map(|rate| format!("{}/s", size(rate))),
+        left,
+        elapsed: format!("{} elapsed", clock(elapsed)),
     }
-    if let Some(rate) = speed.rate(phase, elapsed, done) {
-        parts.push(format!("{}/s", size(rate)));
-        let left = total.map(|total| total.saturating_sub(done).div_ceil(rate.max(1)));
-        parts.extend(left.map(|seconds| format!("{} left", clock(Duration::from_secs(seconds)))));
-    }
-    parts.push(format!("{} elapsed", clock(elapsed)));
-    parts.join(", ")
+}
+
+/// The fullest line that has no more than so many columns: one that is wrapped can't be drawn over.
+fn fitted(parts: &Parts, columns: usize) -> String {
+    let Parts { phase, share, percent, speed, left, elapsed } = parts;
+    let (phase, elapsed) = (Some(*phase), Some(elapsed.as_str()));
+    let [share, percent, speed, left] = [share, percent, speed, left].map(|part| part.as_deref());
+    let lines = [
+        [phase, share, speed, left, elapsed],
+        [phase, share, left, elapsed, None],
+        [phase, share, left, None, None],
+        [phase, percent, left, None, None],
+        [phase, percent, None, None, None],
+        [percent, None, None, None, None],
+    ];
+    let mut lines = lines.map(|line| line.into_iter().flatten().collect::<Vec<_>>().join(", ")).into_iter();
+    // All of it is ASCII.
+    lines.find(|line| line.len() <= columns).unwrap_or_default()
 }
 
 fn percent(done: u64, total: u64) -> u64 {
@@ -141,6 +178,7 @@ mod tests {
     fn the_line_says_what_goes_on_and_how_long_it_takes() {
         let reading = Now { phase: Phase::Reading, done: 812_000_000, total: Some(2_012_000_000) };
         let mut speed = Speed::default();
+        let line = |now, elapsed, speed: &mut Speed| fitted(&parts(now, elapsed, speed), usize::MAX);
         let first = line(reading, seconds(7), &mut speed);
         assert_eq!(first, "reading layers, 812 MB of 2.01 GB (40 %), 0:07 elapsed");
         let later = line(Now { done: 1_012_000_000, ..reading }, seconds(9), &mut speed);
@@ -151,6 +189,27 @@ mod tests {
         assert_eq!(line(unknown, seconds(11), &mut speed), "reading layers, 5.00 kB, 0:11 elapsed");
         let planning = Now { phase: Phase::Planning, done: 0, total: None };
         assert_eq!(line(planning, seconds(12), &mut speed), "planning, 0:12 elapsed");
+    }
+
+    #[test]
+    fn the_line_fits() {
+        let now = Now { phase: Phase::Compressing, done: 812_000_000, total: Some(2_012_000_000) };
+        let mut speed = Speed::default();
+        parts(Now { done: 0, ..now }, seconds(1), &mut speed);
+        let full = parts(now, seconds(9), &mut speed);
+        for (columns, line) in [
+            (90, "compressing new content, 812 MB of 2.01 GB (40 %), 102 MB/s, 0:12 left, 0:09 elapsed"),
+            (80, "compressing new content, 812 MB of 2.01 GB (40 %), 0:12 left, 0:09 elapsed"),
+            (60, "compressing new content, 812 MB of 2.01 GB (40 %), 0:12 left"),
+            (40, "compressing new content, 40 %, 0:12 left"),
+            (38, "compressing new content, 40 %"),
+            (20, "40 %"),
+            (3, ""),
+        ] {
+            assert_eq!(fitted(&full, columns), line);
+        }
+        let unknown = parts(Now { phase: Phase::Reading, done: 5000, total: None }, seconds(11), &mut speed);
+        assert_eq!(fitted(&unknown, 36), "reading layers, 5.00 kB");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use restrata::error::Error;
 use restrata::history::history;
 use restrata::inspect::inspect;
 use restrata::limits;
-use restrata::oci::Config;
+use restrata::oci::{Config, Reference};
 use restrata::progress::{Interrupted, Progress};
 use restrata::prune::prune;
 use restrata::rechunk::{Request, plan, rechunk};
@@ -72,6 +72,7 @@ fn run_rechunk(arguments: Rechunk, quiet: bool) -> anyhow::Result<u8> {
         Ok(outcome) => outcome,
     };
     note_degraded(quiet, &outcome.notes, &outcome.degraded);
+    note_replaced(&request.dest, &outcome.replaced, "are gone");
     let report = match format {
         Format::Json => json::rechunk(&outcome),
         Format::Text if quiet => format!("{}\n", outcome.digest),
@@ -123,6 +124,7 @@ fn request(arguments: Rechunk) -> Request {
 fn run_plan(request: &Request, progress: Progress, quiet: bool, format: Format) -> anyhow::Result<u8> {
     let planned = beside(progress, quiet, |progress| plan(request, progress))?;
     note_degraded(quiet, &planned.notes, &planned.degraded);
+    note_replaced(&request.dest, &planned.replaced, "would be gone");
     answer(format, false, || text::plan(&planned), || json::plan(&planned))?;
     Ok(if request.strict && !planned.degraded.is_empty() { exit::NO } else { exit::DONE })
 }
@@ -149,6 +151,20 @@ fn note_degraded(quiet: bool, notes: &[String], degraded: &[Degraded]) {
     }
 }
 
+/// Also when quiet: whoever expects that an archive gains an image loses the others.
+fn note_replaced(dest: &Reference, replaced: &[String], are_gone: &str) {
+    if !replaced.is_empty() {
+        const SHOWN: usize = 16;
+        let mut names = replaced.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+        if replaced.len() > SHOWN {
+            names.push_str(&format!(" and {} more", replaced.len() - SHOWN));
+        }
+        let line =
+            format!("{dest}: the archive is written anew, and the other images that were in it {are_gone}: {names}");
+        note(false, &[line]);
+    }
+}
+
 fn note(quiet: bool, notes: &[String]) {
     if !quiet {
         notes.iter().for_each(|note| say_wrapped(&format!("restrata: note: {}", printable(note))));
@@ -157,11 +173,16 @@ fn note(quiet: bool, notes: &[String]) {
 
 /// On a terminal in lines that fit, elsewhere in one line, which programs can search.
 fn say_wrapped(line: &str) {
-    let columns = rustix::termios::tcgetwinsize(io::stderr()).ok().map(|size| usize::from(size.ws_col));
-    match columns.filter(|&columns| columns > 0 && io::stderr().is_terminal()) {
+    match terminal_columns() {
         Some(columns) => say(format_args!("{}", text::wrapped(line, columns).trim_end())),
         None => say(format_args!("{line}")),
     }
+}
+
+/// Of the terminal that standard error goes to, if it is one.
+pub fn terminal_columns() -> Option<usize> {
+    let columns = rustix::termios::tcgetwinsize(io::stderr()).ok().map(|size| usize::from(size.ws_col));
+    columns.filter(|&columns| columns > 0 && io::stderr().is_terminal())
 }
 
 /// The digest is known at the end of a job that can take long, and its file must not be there before.

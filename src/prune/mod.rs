@@ -27,15 +27,15 @@ pub struct Pruned {
     /// Blobs that something leads to, and their bytes.
     pub needed: (u64, u64),
     /// The others with their sizes, sorted.
-    pub removed: Vec<(BlobDigest, u64)>,
+    pub unneeded: Vec<(BlobDigest, u64)>,
     /// Stages of runs that were killed, and the bytes of their files.
     pub leftovers: (u64, u64),
     pub notes: Vec<String>,
 }
 
 impl Pruned {
-    pub fn removed_bytes(&self) -> u64 {
-        self.removed.iter().map(|(_, size)| size).sum()
+    pub fn unneeded_bytes(&self) -> u64 {
+        self.unneeded.iter().map(|(_, size)| size).sum()
     }
 }
 
@@ -58,10 +58,10 @@ pub fn prune(reference: &Reference, remove: bool, progress: &Progress) -> Result
     }
     let blobs = blobs(path, &mut notes)?;
     let needed = needed(path, &blobs, progress)?;
-    let (kept, removed): (Vec<_>, Vec<_>) = blobs.into_iter().partition(|(digest, _)| needed.contains(digest));
+    let (kept, unneeded): (Vec<_>, Vec<_>) = blobs.into_iter().partition(|(digest, _)| needed.contains(digest));
     let leftovers = layout.leftovers();
     if remove {
-        for (digest, _) in &removed {
+        for (digest, _) in &unneeded {
             progress.check()?;
             layout.remove_blob(*digest)?;
         }
@@ -71,7 +71,7 @@ pub fn prune(reference: &Reference, remove: bool, progress: &Progress) -> Result
         reference: reference.to_string(),
         is_done: remove,
         needed: (kept.len() as u64, kept.iter().map(|(_, size)| size).sum()),
-        removed,
+        unneeded,
         leftovers: (leftovers.len() as u64, leftovers.iter().map(|leftover| leftover.bytes).sum()),
         notes,
     })

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 
 use crate::degraded::{Code, Notes};
 use crate::error::Error;
+use crate::oci::Descriptor;
 use crate::order::{BrokenEntry, Entry, broken_above, broken_alone};
 
-use super::old::Old;
+use super::old::{Old, OldLayer};
 
 pub(super) enum Fault {
-    /// Its content is not what its digests promise.
-    Lies,
+    /// It is not what its digest, its DiffID, its TOC or its tar-split says, and why.
+    Lies(String),
     /// Clients can't extract it.
     Broken(BrokenEntry),
 }
@@ -43,33 +44,49 @@ impl Old {
 
     /// Leaves out the layers whose content is not what their digests promise. True when there are such.
     pub fn refuse(&mut self, faults: &Faults, notes: &mut Notes) -> Result<bool, Error> {
-        let lies = |number: usize| matches!(faults.get(&number), Some(Fault::Lies));
-        let liars: Vec<usize> = (0..self.layers.len()).filter(|&number| lies(number)).collect();
+        let lie = |number: usize| match faults.get(&number) {
+            Some(Fault::Lies(fault)) => Some(fault),
+            _ => None,
+        };
+        let liars: Vec<usize> = (0..self.layers.len()).filter(|&number| lie(number).is_some()).collect();
         for &number in &liars {
-            self.tell(
-                number,
-                Code::LayerDamaged,
-                "its content is not what its digest, its DiffID, its TOC or its tar-split says",
-                notes,
-            )?;
+            self.tell(number, Code::LayerDamaged, lie(number).map_or("", String::as_str), notes)?;
         }
         // Their frames may lie as well.
         self.known.forget(&liars.iter().filter_map(|&number| self.layers[number].blob).collect());
         let mut at = 0..;
-        self.segments.retain(|_| at.next().is_none_or(|number| !lies(number)));
+        self.segments.retain(|_| at.next().is_none_or(|number| lie(number).is_none()));
         let mut at = 0..;
-        self.layers.retain(|_| at.next().is_none_or(|number| !lies(number)));
+        self.layers.retain(|_| at.next().is_none_or(|number| lie(number).is_none()));
         Ok(!liars.is_empty())
     }
 
     fn tell(&self, number: usize, code: Code, reason: &str, notes: &mut Notes) -> Result<(), Error> {
-        let (reference, index) = (&self.layers[number].reference, self.layers[number].index);
+        let OldLayer { reference, index, descriptor, .. } = &self.layers[number];
         if self.segments[number].is_base {
             let reason = format!("layer {index}: {reason}");
             return Err(Error::Base { reference: reference.clone(), reason });
         }
-        let what = if code == Code::LayerBroken { "does not stay as it is" } else { "is not used" };
-        notes.degraded(code, format!("{reference}: layer {index} {what}: {reason}"));
+        let note = match code {
+            Code::LayerBroken => {
+                let layer = descriptor.digest.short();
+                format!("{reference}: layer {index} ({layer}) does not stay as it is: {reason}")
+            }
+            _ => unused(reference, *index, descriptor, reason, true),
+        };
+        notes.degraded(code, note);
         Ok(())
     }
+}
+
+/// What is told of a previous layer that is damaged. Those of the newest image alone could have stayed.
+pub(super) fn unused(reference: &str, index: usize, layer: &Descriptor, fault: &str, is_newest: bool) -> String {
+    let cost = match is_newest {
+        true => format!("; it is written anew, so clients pull its {} bytes again", layer.size),
+        false => String::new(),
+    };
+    let digest = layer.digest.short();
+    format!(
+        "{reference}: layer {index} ({digest}) is not used: {fault}{cost}; copy the image again (--preserve-digests)"
+    )
 }

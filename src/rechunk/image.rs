@@ -10,13 +10,12 @@ use crate::error::Error;
 use crate::inventory::Frames;
 use crate::oci::{Config, Descriptor, Transport};
 use crate::order::cost::{Has, Pull, PullLayer, pulls};
-use crate::order::layers::{Clients, Given, Label, Labels, Prune, Unpurged, plan, unpurged};
+use crate::order::layers::{Clients, Given, Label, Labels, Unpurged, plan, unpurged};
 use crate::order::{Entry, Plan, Previous, broken_entry, tree};
 use crate::progress::{Phase, Progress};
 use crate::sink::Sink;
 use crate::source::{Image, Source, SourceError, stored_bytes};
 use crate::spool::Spool;
-use crate::tar::{EntryKind, TarPath};
 use crate::threads::{self, ThreadError};
 use crate::toc::TOC_DIGEST;
 use crate::unpack::{self, LayerInput, UnpackError, UnpackedLayer, settle_across, unpack};
@@ -61,45 +60,12 @@ impl Job<'_> {
         self.note_readings(unpacked, notes)?;
         self.old.note_marked_base(notes);
         self.note_whiteouts(unpacked, notes);
-        self.note_unmatched(&entries, notes);
+        notes.extend(unpurged(&entries, &self.old.segments, &self.request.layers).iter().map(shown_elsewhere));
         self.note_undropped(unpacked, notes);
         self.plan(unpacked, notes)
     }
 
-    /// A path that was mistyped would else stay unnoticed in the image.
-    fn note_unmatched(&self, entries: &[&[Entry]], notes: &mut Vec<String>) {
-        let options = &self.request.layers;
-        let is_pruned = |prune: &&Prune| entries.iter().any(|layer| layer.iter().any(|entry| prune.takes(&entry.path)));
-        let is_file = |path: &TarPath| {
-            let mut all = entries.iter().flat_map(|layer| layer.iter());
-            all.any(|entry| entry.path == *path && entry.kind != EntryKind::Dir)
-        };
-        for Prune { path, keep_dir } in options.prune.iter().filter(|prune| !is_pruned(prune)) {
-            notes.push(match *keep_dir && is_file(path) {
-                true => format!(
-                    "{path}/: to be pruned, but it is no directory, and stays: without the slash it is left out"
-                ),
-                false => format!("{path}: to be pruned, but the image has nothing there"),
-            });
-        }
-        let is_in = |own: &&TarPath| {
-            let mut all = entries.iter().flat_map(|layer| layer.iter());
-            all.any(|entry| entry.path == **own || entry.path.is_below(own))
-        };
-        let nowhere = options.own_layers.iter().filter(|own| !is_in(own));
-        notes.extend(nowhere.map(|own| format!("{own}: to have a layer of its own, but the image has nothing there")));
-        let is_there = |out: &&TarPath| {
-            let mut old = self.old.segments.iter().flat_map(|segment| &segment.entries);
-            old.any(|entry| entry.path == **out || entry.path.is_below(out))
-        };
-        let unmatched = options.purge.iter().filter(|out| !is_there(out));
-        notes.extend(
-            unmatched.map(|out| format!("{out}: to be purged, but no layer that could stay has anything there")),
-        );
-        notes.extend(unpurged(entries, &self.old.segments, options).iter().map(shown_elsewhere));
-    }
-
-    /// Nor a name that no xattr has.
+    /// A name that was mistyped would else stay unnoticed. In a pipeline for all images, one may have no such xattr.
     fn note_undropped(&self, unpacked: &[UnpackedLayer], notes: &mut Vec<String>) {
         let is_used = |number: &usize| unpacked.iter().any(|layer| layer.inventory.dropped.contains(number));
         let unused = (0..).zip(&self.request.drop_xattrs).filter(|(number, _)| !is_used(number));
@@ -125,13 +91,13 @@ impl Job<'_> {
     pub fn read(&self) -> Result<(Vec<UnpackedLayer>, Faults), Error> {
         let check = |number: usize| -> Result<Option<(usize, Fault)>, ThreadError> {
             let layer = &self.old.layers[number];
-            Ok(match self.progress.check() {
+            if self.progress.check().is_err() {
                 // The reader beside this one says so.
-                Err(_) => None,
-                Ok(()) if layer.is_sound(&self.request.cache, &self.old.size, self.progress) => {
-                    self.old.broken(number).map(|broken| (number, Fault::Broken(broken)))
-                }
-                Ok(()) => Some((number, Fault::Lies)),
+                return Ok(None);
+            }
+            Ok(match layer.lies(&self.request.cache, &self.old.size, self.progress) {
+                Some(fault) => Some((number, Fault::Lies(fault))),
+                None => self.old.broken(number).map(|broken| (number, Fault::Broken(broken))),
             })
         };
         self.progress.begin(Phase::Reading, stored_bytes(&self.image.layers));

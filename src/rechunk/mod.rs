@@ -21,6 +21,7 @@ mod readings;
 mod references;
 mod reframe;
 mod sizes;
+mod unmatched;
 
 use std::path::{Path, PathBuf};
 
@@ -47,7 +48,8 @@ pub use outcome::{ImageOutcome, LayerOutcome, OldBlob, Outcome, Planned, Planned
 
 use image::{Job, Layout};
 use layers::Written;
-use references::OldImages;
+use references::{OldImages, replaced};
+use unmatched::Unmatched;
 
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -77,7 +79,7 @@ pub struct Request {
     pub annotations: Vec<(String, String)>,
     /// No time in the config is later than this.
     pub epoch: Option<Time>,
-    /// Fail before anything is visible at the destination when the image would cost clients more than it should.
+    /// Fail before anything is visible at the destination when the image would be degraded.
     pub strict: bool,
     pub resources: JobOptions,
 }
@@ -113,6 +115,7 @@ pub fn rechunk(request: &Request, progress: &Progress) -> Result<Outcome, Error>
     let mut notes = Notes::default();
     let inputs = Inputs::open(request, progress, &mut notes)?;
     let sink = Sink::create(&request.dest, progress)?;
+    let replaced = replaced(&request.dest, progress);
     let mut proofs = Vec::new();
     let written = inputs.each(progress, &mut notes, |job, unpacked, layout, notes| {
         expect_strict(request, notes)?;
@@ -130,7 +133,7 @@ pub fn rechunk(request: &Request, progress: &Progress) -> Result<Outcome, Error>
     let digest = sink.commit(descriptors, index, progress)?;
     remember(request, &proofs);
     let (notes, degraded) = notes.into_lists();
-    Ok(Outcome { digest, images, notes, degraded })
+    Ok(Outcome { digest, images, replaced, notes, degraded })
 }
 
 /// Says what [`rechunk`] would do. It reads and compresses as much, since the plan goes by compressed sizes, and writes
@@ -139,9 +142,10 @@ pub fn plan(request: &Request, progress: &Progress) -> Result<Planned, Error> {
     let mut notes = Notes::default();
     let inputs = Inputs::open(request, progress, &mut notes)?;
     Sink::check(&request.dest)?;
+    let replaced = replaced(&request.dest, progress);
     let images = inputs.each(progress, &mut notes, |job, unpacked, layout, _| Ok(job.planned(layout, unpacked)))?;
     let (notes, degraded) = notes.into_lists();
-    Ok(Planned { images, notes, degraded })
+    Ok(Planned { images, replaced, notes, degraded })
 }
 
 fn expect_strict(request: &Request, notes: &Notes) -> Result<(), Error> {
@@ -176,8 +180,8 @@ impl<'a> Inputs<'a> {
     ) -> Result<Vec<T>, Error> {
         let Self { request, source, .. } = self;
         notes.extend(source.take_notes());
-        let mut finished = Vec::new();
-        for image in &self.images {
+        let (mut finished, mut unmatched) = (Vec::new(), Unmatched::default());
+        for (number, image) in self.images.iter().enumerate() {
             progress.give_all_back();
             ostree::check_config(request, image)?;
             let spool = Spool::new(&request.resources.spool_dir)?;
@@ -198,6 +202,10 @@ impl<'a> Inputs<'a> {
             job.old.known = Known::default();
             let mut layout = job.layout(&unpacked, notes)?;
             job.check_planned_sizes(&layout.plan)?;
+            unmatched.add(job.unmatched(&unpacked));
+            if number + 1 == self.images.len() {
+                std::mem::take(&mut unmatched).note(notes);
+            }
             // A package database can have hundreds of megabytes.
             unpacked.iter_mut().for_each(|layer| layer.inventory.evidence = Vec::new());
             finished.push(finish(&job, &mut unpacked, &mut layout, notes)?);

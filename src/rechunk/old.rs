@@ -18,7 +18,7 @@ use crate::oci::Descriptor;
 use crate::order::cost::PullLayer;
 use crate::order::layers::Segment;
 use crate::progress::{Progress, SizeLimit};
-use crate::source::{BlobError, Image, IndexError, Layer, Source, SourceError, blob_reader};
+use crate::source::{Image, IndexError, Layer, Source, SourceError, blob_reader};
 use crate::span::Span;
 use crate::spool::Spool;
 use crate::survey::{Index, pull_layer, share_out, tar_inventory};
@@ -27,6 +27,7 @@ use crate::unpack::LayerInput;
 use crate::watch::{Used, Watched};
 
 use super::Request;
+use super::faults::unused;
 use super::handed::handed_on;
 use super::history::History;
 use super::planned::is_marked;
@@ -137,8 +138,10 @@ impl<'a> Loader<'a> {
             let toc = match usable(source, layer, self.progress)? {
                 Ok(toc) => toc,
                 Err(fault) => {
-                    self.note_damaged(format!("{reference}: layer {index} is not used: {fault}"), is_newest);
-                    has.extend(layer.descriptor.as_ref().map(|descriptor| Arc::new(pull_layer(descriptor, None))));
+                    if let Some(descriptor) = &layer.descriptor {
+                        self.note_damaged(unused(&reference, index, descriptor, &fault, is_newest), is_newest);
+                        has.push(Arc::new(pull_layer(descriptor, None)));
+                    }
                     continue;
                 }
             };
@@ -238,7 +241,8 @@ impl<'a> Loader<'a> {
             }
             None => match self.read(source, layer, descriptor, &place) {
                 Err(Error::Unpack { source: fault, .. }) if !is_base && fault.is_damage() => {
-                    let note = format!("{}: layer {index} is not used: {fault}", source.reference());
+                    let reference = source.reference().to_string();
+                    let note = unused(&reference, index, descriptor, &fault.to_string(), true);
                     self.notes.degraded(Code::LayerDamaged, note);
                     return Ok(false);
                 }
@@ -323,10 +327,10 @@ fn usable(source: &Source, layer: &Layer, progress: &Progress) -> Result<Result<
     }
 }
 
-/// Why a previous layer's blob is of no use. A missing one is an error: then it is not the image that was meant.
+/// Why a previous layer's blob is of no use.
 fn fault(source: &Source, layer: &Layer) -> Result<Option<String>, Error> {
     match source.layer_file(layer) {
-        Err(SourceError::Blob { source, .. }) if source != BlobError::Missing => Ok(Some(source.to_string())),
+        Err(SourceError::Blob { source, .. }) => Ok(Some(source.to_string())),
         Err(error) if error.is_spoilt() => Ok(Some(error.to_string())),
         opened => Ok(opened.map(|_| None)?),
     }

@@ -13,6 +13,8 @@ pub struct Outcome {
     /// What the destination's tag points at: a manifest, or an index of several.
     pub digest: BlobDigest,
     pub images: Vec<ImageOutcome>,
+    /// Other images that were in the archive before and are gone.
+    pub replaced: Vec<String>,
     /// For the user to know; nothing of it makes the image wrong.
     pub notes: Vec<String>,
     /// Those of the notes that tell why clients pay more than they should.
@@ -48,6 +50,7 @@ pub struct LayerOutcome {
 #[derive(Debug)]
 pub struct Planned {
     pub images: Vec<PlannedImage>,
+    pub replaced: Vec<String>,
     pub notes: Vec<String>,
     pub degraded: Vec<Degraded>,
 }

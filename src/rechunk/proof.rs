@@ -1,7 +1,7 @@
 //! Whether an old layer is what it says. A previous image is an input like any other: its config, its TOC and its
 //! annotations may lie, under digests that are right.
 
-use crate::audit::{Blob, RULES, Said, is_sound};
+use crate::audit::{Blob, RULES, Said, fault};
 use crate::cache::{Cache, Claim, Proof};
 use crate::digest::DiffId;
 use crate::oci::Descriptor;
@@ -19,36 +19,37 @@ impl OldLayer {
     /// are? What this cache knows as proven is not unpacked again, and a file that was not written to since is not read
     /// again. Nothing that stands in the image itself spares a layer the questions.
     ///
-    /// False when the job is to stop, too: the next to look at the flag says so.
-    pub fn is_sound(&self, cache: &Cache, size: &SizeLimit, progress: &Progress) -> bool {
+    /// The answer is what is wrong with it, also when the job is to stop: the next to look at the flag says so.
+    pub fn lies(&self, cache: &Cache, size: &SizeLimit, progress: &Progress) -> Option<String> {
         // A layer without a TOC was read whole to know its entries.
-        if self.pull.index.is_none() {
-            return true;
-        }
+        self.pull.index.as_ref()?;
         let digest = self.descriptor.digest;
         let claim = claim(&self.descriptor, self.diff_id);
         let known = cache.proof(digest).filter(|known| known.claim == claim);
         if let Some(known) = known {
             if self.is_whole_file() && self.place.stamp() == Some(known.stamp) {
-                return true;
+                return None;
             }
             if self.place.prove(digest, progress).is_ok_and(|is_proven| is_proven) {
                 self.remember(cache, claim, self.place.stamp());
-                return true;
+                return None;
             }
         }
         for _ in 0..PROOFS {
             progress.expect(self.descriptor.size);
-            let Ok(stamp) = self.place.renew() else { return false };
-            if !self.is_clean(size, progress) {
-                return false;
+            let stamp = match self.place.renew() {
+                Ok(stamp) => stamp,
+                Err(error) => return Some(error.to_string()),
+            };
+            if let Some(fault) = self.fault(size, progress) {
+                return Some(fault);
             }
             if self.place.is(stamp) {
                 self.remember(cache, claim, stamp);
-                return true;
+                return None;
             }
         }
-        false
+        Some("something writes to its blob all the time".to_owned())
     }
 
     fn remember(&self, cache: &Cache, claim: Claim, stamp: Option<Stamp>) {
@@ -62,11 +63,14 @@ impl OldLayer {
         self.place.file().metadata().is_ok_and(|meta| meta.len() == self.place.span().len())
     }
 
-    fn is_clean(&self, size: &SizeLimit, progress: &Progress) -> bool {
-        let Ok(file) = self.place.file().try_clone() else { return false };
+    fn fault(&self, size: &SizeLimit, progress: &Progress) -> Option<String> {
+        let file = match self.place.file().try_clone() {
+            Ok(file) => file,
+            Err(error) => return Some(error.to_string()),
+        };
         let blob = Blob::new(file, self.place.span(), self.reference.as_ref());
         let said = Said { descriptor: &self.descriptor, compression: self.compression, diff_id: Some(self.diff_id) };
-        is_sound(said, &blob, size, progress).is_ok_and(|is_sound| is_sound)
+        fault(said, &blob, size, progress).unwrap_or_else(|error| Some(error.to_string()))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The references of previous images and of the base: which image of each is meant.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::degraded::{Code, Notes};
 use crate::digest::BlobDigest;
@@ -126,6 +126,16 @@ impl Identity {
         let place = || Self::Place(reference.transport(), absolute(reference.path()), which());
         image.manifest_digest.map_or_else(place, Self::Manifest)
     }
+}
+
+/// The other images of an archive that is written anew; nothing, if nobody can tell.
+pub(super) fn replaced(dest: &Reference, progress: &Progress) -> Vec<String> {
+    if dest.transport() != Transport::OciArchive {
+        return Vec::new();
+    }
+    // It is no compressed one: that is refused.
+    let there = Source::open_in(dest, Path::new(""), progress);
+    there.and_then(|archive| archive.other_images(dest.tag())).unwrap_or_default()
 }
 
 fn no_platform(reference: &Reference, platform: Option<&Platform>) -> Error {

@@ -25,6 +25,7 @@ const FRESH: (State, Reason) = (State::Fresh, Reason::NotShown);
 /// An update of three layers, one of them kept, for one platform.
 pub fn update() -> Outcome {
     Outcome {
+        replaced: Vec::new(),
         digest: digest(1),
         images: vec![ImageOutcome {
             platform: Some("linux/amd64".parse().unwrap()),
@@ -76,6 +77,7 @@ pub fn planned(outcome: Outcome) -> Planned {
         hint: image.hint,
     };
     Planned {
+        replaced: Vec::new(),
         images: outcome.images.into_iter().map(image).collect(),
         notes: outcome.notes,
         degraded: outcome.degraded,

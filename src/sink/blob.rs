@@ -67,7 +67,8 @@ impl RawBlobWriter {
     pub fn append_from(&mut self, file: &File, span: Span) -> Result<(), SinkError> {
         self.empty_buffer()?;
         let copied = self.stage.disk().copy_span(file, span, self.file.as_file(), self.flushed);
-        let copied = copied.map_err(SinkError::io(self.file.path(), "copying into a blob"))?;
+        let failed = |error| self.stage.error(self.file.path(), "copying into a blob", span.len(), error);
+        let copied = copied.map_err(failed)?;
         if copied != span.len() {
             return Err(SinkError::ShortCopy { expected: span.len(), found: copied });
         }
@@ -105,13 +106,14 @@ impl RawBlobWriter {
 
     fn put(&mut self, bytes: &[u8]) -> Result<(), SinkError> {
         let wrote = self.stage.disk().write_at(self.file.as_file(), bytes, self.flushed);
-        wrote.map_err(SinkError::io(self.file.path(), "writing a blob"))?;
+        wrote.map_err(|error| self.stage.error(self.file.path(), "writing a blob", bytes.len() as u64, error))?;
         self.advance(bytes.len() as u64);
         Ok(())
     }
 
     fn advance(&mut self, bytes: u64) {
         self.flushed += bytes;
+        self.stage.advance(bytes);
         if self.synced.is_some_and(|synced| self.flushed - synced >= SYNC_EVERY) {
             self.stage.begin_sync(self.file.as_file());
             self.synced = Some(self.flushed);

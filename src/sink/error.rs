@@ -23,6 +23,12 @@ pub enum SinkError {
     NoParent { path: PathBuf, parent: PathBuf },
     #[error("{path} can't be made: {parent} is no directory", path = path.display(), parent = parent.display())]
     BelowFile { path: PathBuf, parent: PathBuf },
+    /// Where DEST is to stand. The kind tells: the file that could not be made has a name that nobody has heard of.
+    #[error("{dir}: expected a directory that can be written to: {reason}", dir = dir.display(), reason = cause.kind())]
+    Unwritable { dir: PathBuf, cause: io::Error },
+    /// `needed` are the bytes of the run so far.
+    #[error("{dir}: no room is left ({source}): expected room for {needed} bytes at least", dir = dir.display())]
+    Full { dir: PathBuf, needed: u64, source: io::Error },
     #[error("{path}: {doing}: {source}", path = path.display())]
     Io { path: PathBuf, doing: &'static str, source: io::Error },
     #[error("{path}: {source}", path = path.display())]

@@ -3,9 +3,10 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tempfile::NamedTempFile;
@@ -15,6 +16,7 @@ use super::disk::Disk;
 use super::syncer::Syncer;
 use super::unfinished::{GONE, Unfinished};
 use crate::digest::BlobDigest;
+use crate::spool::is_full;
 use crate::threads::lock;
 
 /// Shared by the sink and its open blobs.
@@ -30,6 +32,8 @@ struct Inner {
     _lock: Option<File>,
     /// Finished blobs.
     blobs: Mutex<Vec<BlobDigest>>,
+    /// Bytes that were written.
+    written: AtomicU64,
     syncer: Syncer,
     durable: Durable,
     /// The stage has become the layout.
@@ -59,9 +63,8 @@ impl Stage {
 
     fn create(parent: &Path, prefix: &str, durable: Durable) -> Result<Self, SinkError> {
         let disk = Disk::new();
-        let io = |error| SinkError::io(parent, "making a directory for blobs")(error);
         for _ in 0..TRIES {
-            let path = disk.temp_dir(parent, prefix, RANDOM).map_err(io)?;
+            let path = disk.temp_dir(parent, prefix, RANDOM).map_err(|source| unmade(parent, source))?;
             let unfinished = Unfinished::new(&path);
             // Another process that looks for abandoned stages may have found this one before it was locked.
             let lock = match take(&path) {
@@ -69,16 +72,39 @@ impl Stage {
                 Lock::None if path.is_dir() => None,
                 Lock::Held(_) | Lock::None | Lock::Taken => continue,
             };
-            let (blobs, is_placed) = (Mutex::default(), AtomicBool::new(false));
-            let syncer = Syncer::new(disk.clone());
-            let inner = Inner { disk, path, _lock: lock, blobs, syncer, durable, is_placed, _unfinished: unfinished };
-            let stage = Self(Arc::new(inner));
+            let stage = Self(Arc::new(Inner {
+                syncer: Syncer::new(disk.clone()),
+                disk,
+                path,
+                _lock: lock,
+                blobs: Mutex::default(),
+                written: AtomicU64::new(0),
+                durable,
+                is_placed: AtomicBool::new(false),
+                _unfinished: unfinished,
+            }));
             for dir in ["blobs", "blobs/sha256"] {
-                stage.disk().make_dir(&stage.path().join(dir)).map_err(io)?;
+                let made = stage.disk().make_dir(&stage.path().join(dir));
+                made.map_err(|source| unmade(parent, source))?;
             }
             return Ok(stage);
         }
-        Err(io(std::io::Error::other("other processes remove it at once")))
+        let gone = io::Error::other("other processes remove it at once");
+        Err(SinkError::io(parent, "making a directory for blobs")(gone))
+    }
+
+    /// Counts bytes that were written.
+    pub(super) fn advance(&self, bytes: u64) {
+        self.0.written.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Why `more` bytes can't be written to a file of the stage.
+    pub(super) fn error(&self, path: &Path, doing: &'static str, more: u64, source: io::Error) -> SinkError {
+        let needed = self.0.written.load(Ordering::Relaxed) + more;
+        match is_full(&source) {
+            true => SinkError::Full { dir: parent(self.path()).to_owned(), needed, source },
+            false => SinkError::io(path, doing)(source),
+        }
     }
 
     pub(super) fn disk(&self) -> &Disk {
@@ -94,7 +120,8 @@ impl Stage {
     }
 
     pub(super) fn temp_file(&self) -> Result<NamedTempFile, SinkError> {
-        self.disk().temp_file(self.path(), TEMP).map_err(SinkError::io(self.path(), "making a file"))
+        let made = self.disk().temp_file(self.path(), TEMP);
+        made.map_err(|error| self.error(self.path(), "making a file", 0, error))
     }
 
     pub(super) fn durable(&self) -> Durable {
@@ -147,7 +174,7 @@ impl Stage {
             self.disk().sync(file.as_file())?;
             self.disk().persist(file, &path).map(drop)
         };
-        write().map_err(SinkError::io(&path, "writing"))?;
+        write().map_err(|error| self.error(&path, "writing", bytes.len() as u64, error))?;
         Ok(path)
     }
 
@@ -163,6 +190,15 @@ impl Drop for Inner {
             // What can't be removed now goes with the next run. There is nobody left to tell.
             let _ = self.disk.remove_tree(&self.path);
         }
+    }
+}
+
+/// Why no stage can be made in a directory.
+fn unmade(parent: &Path, source: io::Error) -> SinkError {
+    let dir = parent.to_owned();
+    match is_full(&source) {
+        true => SinkError::Full { dir, needed: 0, source },
+        false => SinkError::Unwritable { dir, cause: source },
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::SourceError;
-use super::plain_file::{self, Scratch};
+use super::plain_file::{self, PlainFile, Scratch};
 use crate::limits;
 use crate::progress::{Interrupted, Progress};
 use crate::span::Span;
@@ -17,9 +17,26 @@ use crate::tar::{BLOCK, EntryKind, RawEntry, ScanError, Scanner, Step, TarPath};
 #[derive(Debug)]
 pub(super) struct Archive {
     path: PathBuf,
-    file: Arc<File>,
-    size: u64,
-    members: HashMap<TarPath, Member>,
+    tar: PlainFile,
+    listing: Listing,
+}
+
+/// What stands where in an archive.
+#[derive(Debug)]
+pub(super) struct Listing {
+    pub members: HashMap<TarPath, Member>,
+    end: End,
+}
+
+/// How an archive ends.
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    /// With two blocks of zeros.
+    Marked,
+    /// Between two members: some writers leave the mark out, and an archive that was cut short may end there, too.
+    Unmarked,
+    /// In the middle of a member.
+    Inside { member: String, end: u64 },
 }
 
 #[derive(Debug)]
@@ -33,9 +50,9 @@ const MAX_LINKS: usize = 8;
 
 impl Archive {
     pub(super) fn open(path: &Path, scratch: Scratch<'_>) -> Result<Self, SourceError> {
-        let (file, size) = plain_file::open(path, scratch)?;
-        let members = index(&file, scratch.progress).map_err(|error| error.told(path))?;
-        Ok(Self { path: path.to_owned(), size, file: Arc::new(file), members })
+        let tar = plain_file::open(path, scratch)?;
+        let listing = index(&tar.file, scratch.progress).map_err(|error| error.told(path, &tar))?;
+        Ok(Self { path: path.to_owned(), tar, listing })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -43,29 +60,59 @@ impl Archive {
     }
 
     pub(super) fn file(&self) -> Arc<File> {
-        self.file.clone()
+        self.tar.file.clone()
     }
 
-    /// Where a member's content lies, through links inside the archive; `None` when there is no such file.
+    /// Where a member's content lies, through links inside the archive; `None` when there is no such file. What is missing
+    /// in an archive that was cut short was lost.
     pub(super) fn find(&self, name: &str) -> Result<Option<Span>, SourceError> {
+        match (self.look(name)?, &self.listing.end) {
+            (None, End::Unmarked) => {
+                let at = self.tar.end();
+                Err(cut(
+                    &self.path,
+                    format!("{at}, where it has neither the member {:?} nor an end mark", excerpt(name)),
+                ))
+            }
+            (found, _) => Ok(found),
+        }
+    }
+
+    /// False for a member that was never there.
+    pub(super) fn has(&self, name: &str) -> Result<bool, SourceError> {
+        Ok(self.look(name)?.is_some())
+    }
+
+    fn look(&self, name: &str) -> Result<Option<Span>, SourceError> {
         let Ok(mut path) = TarPath::new(name.as_bytes()) else { return Ok(None) };
         for _ in 0..MAX_LINKS {
-            match self.members.get(&path) {
-                None => return Ok(None),
+            match self.listing.members.get(&path) {
+                None => break,
                 Some(Member::Link(target)) => path = target.clone(),
-                Some(Member::File(span)) if span.fits_in(self.size) => return Ok(Some(*span)),
-                Some(Member::File(span)) => {
-                    return Err(SourceError::Truncated {
-                        archive: self.path.clone(),
-                        member: name.to_owned(),
-                        end: span.end(),
-                        size: self.size,
-                    });
-                }
+                Some(Member::File(span)) if span.fits_in(self.tar.size) => return Ok(Some(*span)),
+                Some(Member::File(span)) => return Err(self.cut_inside(name, span.end())),
             }
         }
-        Ok(None)
+        match &self.listing.end {
+            End::Inside { member, end } => Err(self.cut_inside(member, *end)),
+            End::Marked | End::Unmarked => Ok(None),
+        }
     }
+
+    fn cut_inside(&self, member: &str, end: u64) -> SourceError {
+        let at = self.tar.end();
+        cut(&self.path, format!("{at}, inside the member {:?}, which should end at byte {end}", excerpt(member)))
+    }
+}
+
+/// `place` says where it ends.
+fn cut(path: &Path, place: String) -> SourceError {
+    SourceError::CutShort { archive: path.to_owned(), place }
+}
+
+/// Enough of a name from outside to recognise it.
+pub(super) fn excerpt(name: &str) -> String {
+    name.chars().take(200).collect()
 }
 
 const BLOCK_BYTES: u64 = BLOCK as u64;
@@ -81,13 +128,14 @@ pub(super) enum Walk {
 
 impl Walk {
     /// Never in words that show what the file contains: it may be anything.
-    fn told(self, path: &Path) -> SourceError {
+    fn told(self, path: &Path, tar: &PlainFile) -> SourceError {
         let archive = path.to_owned();
         match self {
             Self::Io(source) => SourceError::Io { path: archive, doing: "reading the archive", source },
             Self::Tar(ScanError::Checksum { offset: 0 } | ScanError::Truncated { offset: ..BLOCK_BYTES }) => {
                 plain_file::no_tar(path, "a file that is none")
             }
+            Self::Tar(ScanError::Truncated { .. }) => cut(path, format!("{}, inside a member's header", tar.end())),
             Self::Tar(source) => SourceError::Tar { archive, source },
             Self::TooMany => SourceError::TooManyMembers { archive, limit: limits::ARCHIVE_MEMBERS },
             Self::NamesTooLong => SourceError::LongNames { archive, limit: limits::ARCHIVE_NAME_BYTES },
@@ -97,20 +145,21 @@ impl Walk {
 }
 
 /// Later members replace earlier ones of the same name, as unpacking would.
-pub(super) fn index(file: &File, progress: &Progress) -> Result<HashMap<TarPath, Member>, Walk> {
-    let mut members = HashMap::new();
+pub(super) fn index(file: &File, progress: &Progress) -> Result<Listing, Walk> {
+    let size = file.metadata().map_err(Walk::Io)?.len();
+    let (mut members, mut end) = (HashMap::new(), End::Unmarked);
     let (mut scanner, mut at, mut name_bytes) = (Scanner::new(), 0_u64, 0);
     let mut block = [0; BLOCK];
     loop {
         progress.check().map_err(Walk::Interrupted)?;
         match read_block(file, at, &mut block).map_err(Walk::Io)? {
-            0 => return scanner.finish().map(|()| members).map_err(Walk::Tar),
+            0 => return scanner.finish().map(|()| Listing { members, end }).map_err(Walk::Tar),
             BLOCK => at += BLOCK_BYTES,
             got => return Err(Walk::Tar(ScanError::Truncated { offset: at + got as u64 })),
         }
         let entry = match scanner.push(&block).map_err(Walk::Tar)? {
             Step::More => continue,
-            Step::End => return Ok(members),
+            Step::End => return Ok(Listing { members, end: End::Marked }),
             Step::Entry(entry) => entry,
         };
         // Names that leave the archive are never asked for.
@@ -126,8 +175,12 @@ pub(super) fn index(file: &File, progress: &Progress) -> Result<HashMap<TarPath,
             }
             members.insert(name, member);
         }
-        // Behind the end of the file there is nothing more to read, which is told when the member is asked for.
-        at = entry.stored.checked_next_multiple_of(BLOCK_BYTES).and_then(|len| at.checked_add(len)).unwrap_or(u64::MAX);
+        let stored = at.saturating_add(entry.stored);
+        if stored > size {
+            end = End::Inside { member: excerpt(&String::from_utf8_lossy(&entry.header.name)), end: stored };
+        }
+        // Behind the end of the file there is nothing more to read, which is told when a member is asked for.
+        at = stored.checked_next_multiple_of(BLOCK_BYTES).unwrap_or(u64::MAX);
     }
 }
 

@@ -43,7 +43,9 @@ pub(super) fn entries<'a>(index: &'a Index, reference: &Reference) -> Result<Vec
         }
     };
     if let (true, Some(which)) = (found.is_empty(), reference.which()) {
-        return Err(none(reference, which, labels(&images().collect::<Vec<_>>())));
+        let images: Vec<_> = images().collect();
+        let tags = images.iter().filter_map(|image| image.entry.tag()).filter(|tag| is_unique(tag, &images));
+        return Err(none(reference, which, labels(&images), &tags.collect::<Vec<_>>()));
     }
     let mut entries: Vec<Numbered<'_>> = Vec::new();
     for image in found {
@@ -54,12 +56,37 @@ pub(super) fn entries<'a>(index: &'a Index, reference: &Reference) -> Result<Vec
     Ok(entries)
 }
 
-/// What is told when nothing is what the reference asks for.
-pub(super) fn none(reference: &Reference, which: &Which, available: Vec<String>) -> SourceError {
+/// The images that have another tag than this one.
+pub(super) fn others(index: &Index, tag: Option<&str>) -> Vec<String> {
+    let all = index.manifests().enumerate().map(|(at, entry)| Numbered { at, entry });
+    labels(&all.filter(|image| image.entry.tag() != tag).collect::<Vec<_>>())
+}
+
+/// What is told when nothing is what the reference asks for. `tags` are all that lead to one image.
+pub(super) fn none(reference: &Reference, which: &Which, available: Vec<String>, tags: &[&str]) -> SourceError {
+    let hint = match which {
+        Which::Tag(wanted) => nearest(reference, wanted, tags),
+        _ => None,
+    };
     let reference = reference.to_string();
     match which {
-        Which::Tag(tag) => SourceError::NoTag { reference, tag: tag.clone(), available },
+        Which::Tag(tag) => SourceError::NoTag { reference, tag: tag.clone(), available, hint },
         which => SourceError::NoSuchImage { reference, wanted: which.to_string(), available },
+    }
+}
+
+/// A reference with a tag that is there: one that the wanted tag is a part of or the other way round, or the only one.
+fn nearest(reference: &Reference, wanted: &str, tags: &[&str]) -> Option<String> {
+    let has_end = |name: &str, end: &str| name.strip_suffix(end).is_some_and(|rest| rest.ends_with(['/', ':']));
+    let has_start = |name: &str, start: &str| name.strip_prefix(start).is_some_and(|rest| rest.starts_with(':'));
+    let is_part = |name: &str, part: &str| has_end(name, part) || has_start(name, part);
+    let near = tags.iter().find(|tag| is_part(tag, wanted) || is_part(wanted, tag));
+    let only = || tags.first().filter(|_| tags.len() == 1);
+    let tagged = |tag: &&str| reference.choosing(Which::Tag((*tag).to_owned()));
+    match (near.or_else(only), tags.first()) {
+        (Some(meant), _) => Some(format!("perhaps {}", tagged(meant))),
+        (None, Some(first)) => Some(format!("such as {}", tagged(first))),
+        (None, None) => None,
     }
 }
 

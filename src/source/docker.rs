@@ -5,7 +5,7 @@ use std::io::Read;
 use oci_spec::image::MediaType;
 use serde::Deserialize;
 
-use super::archive::Archive;
+use super::archive::{Archive, excerpt};
 use super::read::SpanReader;
 use super::store::too_large;
 use super::{BlobError, Image, Layer, Place, SourceError, choice, guess, select};
@@ -66,7 +66,8 @@ pub(super) fn images(
     }
     if let (true, Some(which)) = (chosen.is_empty(), reference.which()) {
         let all: Vec<_> = entries.iter().enumerate().collect();
-        return Err(choice::none(reference, which, labels(&all)));
+        let tags = entries.iter().flat_map(Entry::tags).filter(|tag| is_unique(tag, &all));
+        return Err(choice::none(reference, which, labels(&all), &tags.collect::<Vec<_>>()));
     }
     let images = chosen.iter().map(|(_, entry)| reader.image(entry)).collect::<Result<Vec<_>, _>>()?;
     if images.len() > 1 && !select::are_variants(&images) {
@@ -223,11 +224,6 @@ fn document(archive: &Archive, name: &str) -> Result<Vec<u8>, SourceError> {
     let mut bytes = Vec::new();
     SpanReader::new(archive.file(), span).read_to_end(&mut bytes).map_err(|source| io(archive, source))?;
     Ok(bytes)
-}
-
-/// Enough of a name from outside to recognise it.
-fn excerpt(name: &str) -> String {
-    name.chars().take(200).collect()
 }
 
 /// docker names a config after its digest: `HEX.json`, or `blobs/sha256/HEX`.

@@ -13,7 +13,13 @@ use crate::tar::ScanError;
 pub enum SourceError {
     /// The image is not there: exit code 2, as in skopeo.
     #[error("{reference}: expected the tag {tag:?}, found {}", listed(available))]
-    NoTag { reference: String, tag: String, available: Vec<String> },
+    NoTag {
+        reference: String,
+        tag: String,
+        available: Vec<String>,
+        /// A reference that leads to one of them.
+        hint: Option<String>,
+    },
     #[error("{reference}: expected the image {wanted}, found {}", listed(available))]
     NoSuchImage { reference: String, wanted: String, available: Vec<String> },
     /// `example` is a reference that leads to one of them.
@@ -32,11 +38,9 @@ pub enum SourceError {
     Io { path: PathBuf, doing: &'static str, source: io::Error },
     #[error("{archive}: the member {member:?} is missing", archive = archive.display())]
     MissingMember { archive: PathBuf, member: String },
-    #[error(
-        "{archive}: the archive is cut short: the member {member:?} ends at byte {end}, the file at {size}",
-        archive = archive.display()
-    )]
-    Truncated { archive: PathBuf, member: String, end: u64, size: u64 },
+    /// `place` says at which byte, and in what.
+    #[error("{archive}: the archive ends early, at byte {place}; copy or save it again", archive = archive.display())]
+    CutShort { archive: PathBuf, place: String },
     #[error("{what}: expected at most {limit} bytes, found {found}")]
     TooLarge { what: String, limit: u64, found: u64 },
     #[error("{archive}: expected at most {limit} members", archive = archive.display())]
@@ -89,7 +93,7 @@ impl SourceError {
         match self {
             Self::Oci { source, .. } => source.is_damage(),
             Self::MissingMember { .. }
-            | Self::Truncated { .. }
+            | Self::CutShort { .. }
             | Self::TooLarge { .. }
             | Self::TooDeep { .. }
             | Self::TooMany { .. }

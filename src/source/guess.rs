@@ -103,8 +103,8 @@ impl Names {
 /// `None` for what is no plain tar.
 fn listed(file: &File) -> Option<Names> {
     let mut names = Names::default();
-    let members = archive::index(file, &Progress::new()).ok()?;
-    members.keys().for_each(|name| names.see(name));
+    let listing = archive::index(file, &Progress::new()).ok()?;
+    listing.members.keys().for_each(|name| names.see(name));
     Some(names)
 }
 

@@ -157,6 +157,14 @@ impl Source {
         Ok(Some((self.own(&file)?, span)))
     }
 
+    /// The names of the images in a layout that have another tag than this one.
+    pub fn other_images(&self, tag: Option<&str>) -> Result<Vec<String>, SourceError> {
+        match &self.kind {
+            Kind::Layout(store) => Ok(choice::others(&store.index()?, tag)),
+            Kind::Docker(_) | Kind::Rootfs(_) => Ok(Vec::new()),
+        }
+    }
+
     /// What was skipped since the last call, for the user to know.
     pub fn take_notes(&self) -> Vec<String> {
         self.notes.take()

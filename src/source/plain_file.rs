@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::{FileExt as _, FileTypeExt as _};
 use std::path::Path;
+use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
@@ -13,7 +14,7 @@ use super::{Notes, SourceError};
 use crate::codec::decompress;
 use crate::compression::Compression;
 use crate::limits;
-use crate::progress::{Interrupted, Progress};
+use crate::progress::{Interrupted, Phase, Progress};
 use crate::spool::Spool;
 
 /// Where an archive is unpacked that can't be read in place, and who may stop that.
@@ -24,8 +25,25 @@ pub(super) struct Scratch<'a> {
     pub notes: &'a Notes,
 }
 
-/// The tar at `path`, and its size.
-pub(super) fn open(path: &Path, scratch: Scratch<'_>) -> Result<(File, u64), SourceError> {
+/// A tar that can be read anywhere.
+#[derive(Debug)]
+pub(super) struct PlainFile {
+    pub file: Arc<File>,
+    pub size: u64,
+    /// It was compressed or came through a pipe.
+    is_unpacked: bool,
+}
+
+impl PlainFile {
+    /// Where it ends, for messages.
+    pub(super) fn end(&self) -> String {
+        let of = if self.is_unpacked { " of what it unpacks to" } else { "" };
+        format!("{}{of}", self.size)
+    }
+}
+
+/// The tar at `path`.
+pub(super) fn open(path: &Path, scratch: Scratch<'_>) -> Result<PlainFile, SourceError> {
     let io = |source| io_error(path, "opening the archive", source);
     let meta = std::fs::metadata(path).map_err(io)?;
     let file = match meta.file_type() {
@@ -37,11 +55,11 @@ pub(super) fn open(path: &Path, scratch: Scratch<'_>) -> Result<(File, u64), Sou
     let meta = file.metadata().map_err(io)?;
     if !meta.is_file() {
         let pipe = Pipe { file, progress: scratch.progress };
-        return unpack(path, "a pipe", pipe, scratch);
+        return unpack(path, "a pipe", pipe, None, scratch);
     }
     match packing(&file, path, &meta)? {
-        Compression::None => Ok((file, meta.len())),
-        packed => unpack(path, packed.name(), file, scratch),
+        Compression::None => Ok(PlainFile { file: Arc::new(file), size: meta.len(), is_unpacked: false }),
+        packed => unpack(path, packed.name(), file, Some(meta.len()), scratch),
     }
 }
 
@@ -66,20 +84,27 @@ fn packing(file: &File, path: &Path, meta: &Metadata) -> Result<Compression, Sou
     Ok(Compression::detect(&magic[..got]))
 }
 
-/// `what` says why the archive can't be read in place.
+/// `what` says why the archive can't be read in place. `bytes` are what `from` has, where that is known before.
 fn unpack(
     path: &Path,
     what: &'static str,
     from: impl Read + Send,
+    bytes: Option<u64>,
     scratch: Scratch<'_>,
-) -> Result<(File, u64), SourceError> {
+) -> Result<PlainFile, SourceError> {
     let spooled = |source| SourceError::Spool { archive: path.to_owned(), source };
     let packed = |source: io::Error| match scratch.progress.check() {
         Err(Interrupted) => SourceError::Interrupted(Interrupted),
+        Ok(()) if source.kind() == io::ErrorKind::UnexpectedEof => {
+            let of = if bytes.is_some() { "its compressed data" } else { "what came through the pipe" };
+            let place = format!("{} of {of}", scratch.progress.now().done);
+            SourceError::CutShort { archive: path.to_owned(), place }
+        }
         Ok(()) => SourceError::Packed { archive: path.to_owned(), what, source },
     };
+    scratch.progress.begin(Phase::Opening, bytes);
     let spool = Spool::new(scratch.dir).map_err(spooled)?;
-    let (mut tar, _) = decompress(from).map_err(packed)?;
+    let (mut tar, _) = decompress(scratch.progress.watch_blob(from)).map_err(packed)?;
     let (mut piece, mut size) = (vec![0; PIECE], 0);
     loop {
         scratch.progress.check()?;
@@ -95,6 +120,7 @@ fn unpack(
         }
         spool.append(&piece[..got]).map_err(spooled)?;
     }
+    scratch.progress.begin(Phase::Opening, None);
     if size == 0 {
         return Err(no_tar(path, "nothing in it"));
     }
@@ -103,7 +129,7 @@ fn unpack(
         path.display(),
         scratch.dir.display()
     ));
-    Ok((spool.into_file(), size))
+    Ok(PlainFile { file: Arc::new(spool.into_file()), size, is_unpacked: true })
 }
 
 const PIECE: usize = 1 << 20;

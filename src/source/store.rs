@@ -87,7 +87,11 @@ impl Store {
 
     /// False for a blob that is named only.
     pub(super) fn has(&self, digest: BlobDigest) -> Result<bool, SourceError> {
-        Ok(self.find(&format!("blobs/sha256/{}", digest.hex()))?.is_some())
+        let name = format!("blobs/sha256/{}", digest.hex());
+        match self {
+            Self::Archive(archive) => archive.has(&name),
+            Self::Dir(_) => Ok(self.find(&name)?.is_some()),
+        }
     }
 
     /// True for an archive that docker load reads, too.

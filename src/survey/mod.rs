@@ -6,10 +6,12 @@
 //! | `choose` | which image of a reference is meant |
 //! | `read` | a layer's entries, from its TOC or from its tar |
 //! | `owners` | the package databases that an image shows, and whose each file is |
+//! | `nameless` | docker's archives, whose layers are not as a registry has them |
 //! | `labels` | whose an entry is and how often it will change, as the planner takes it |
 
 mod choose;
 mod labels;
+mod nameless;
 mod owners;
 mod read;
 
@@ -22,7 +24,7 @@ use crate::error::Error;
 use crate::inventory::{held_bytes, toc_entries};
 use crate::job::JobOptions;
 use crate::limits;
-use crate::oci::Platform;
+use crate::oci::{Platform, Reference};
 use crate::order::Entry;
 use crate::order::changes::Side;
 use crate::order::cost::{PullIndex, PullLayer};
@@ -36,6 +38,7 @@ pub use labels::label;
 pub use owners::{Roll, contents, shown};
 pub use read::{Index, pull_layer, share_out, tar_inventories, tar_inventory};
 
+use nameless::Nameless;
 use owners::Evidence;
 use read::toc;
 
@@ -92,19 +95,23 @@ pub struct Surveyor<'a> {
     progress: &'a Progress,
     seen: HashMap<Key, Arc<SurveyedLayer>>,
     pub notes: Vec<String>,
+    nameless: Nameless,
+    /// Which of the notes tells of them.
+    nameless_note: Option<usize>,
 }
 
 impl<'a> Surveyor<'a> {
     pub fn new(resources: &'a JobOptions, progress: &'a Progress) -> Self {
         progress.give_all_back();
-        Self { resources, progress, seen: HashMap::new(), notes: Vec::new() }
+        let (seen, notes, nameless) = (HashMap::new(), Vec::new(), Nameless::default());
+        Self { resources, progress, seen, notes, nameless, nameless_note: None }
     }
 
     /// The layers and entries of an image. Package databases of layers without a TOC are kept only when the image's
     /// `owners` will be asked for: they can have hundreds of megabytes.
     pub fn image(&mut self, source: &Source, image: &Image, owners: bool) -> Result<SurveyedImage, Error> {
         let reference = source.reference().to_string();
-        self.note_nameless(&reference, image);
+        self.note_nameless(source.reference(), image);
         let keys = image.layers.iter().map(|layer| key(source, layer)).collect::<Result<Vec<_>, _>>()?;
         let mut tars = Vec::new();
         let mut taken = HashSet::new();
@@ -134,20 +141,13 @@ impl<'a> Surveyor<'a> {
         })
     }
 
-    /// A registry would serve such layers in another form, or at least under another digest.
-    fn note_nameless(&mut self, reference: &str, image: &Image) {
-        let mut nameless = image.layers.iter().filter(|layer| layer.descriptor.is_none() && layer.diff_id.is_some());
-        let is_plain = |layer: &Layer| layer.compression == Compression::None;
-        match (nameless.clone().next(), nameless.all(is_plain)) {
-            (None, _) => {}
-            (Some(_), true) => self.note(format!(
-                "{reference}: its layers are plain tars and go by their DiffIDs; a registry would serve compressed ones, \
-                 so that all bytes told of them are too many"
-            )),
-            (Some(_), false) => self.note(format!(
-                "{reference}: its layers have no digests of their own and go by their DiffIDs; a registry would know them \
-                 by the digests of their blobs"
-            )),
+    /// One note for all images, which grows.
+    fn note_nameless(&mut self, reference: &Reference, image: &Image) {
+        let Some(note) = self.nameless.see(reference, image) else { return };
+        let at = *self.nameless_note.get_or_insert(self.notes.len());
+        match self.notes.get_mut(at) {
+            Some(before) => *before = note,
+            None => self.notes.push(note),
         }
     }
 
@@ -162,13 +162,6 @@ impl<'a> Surveyor<'a> {
             }
             stays
         });
-    }
-
-    /// Old and new image may be one.
-    fn note(&mut self, note: String) {
-        if !self.notes.contains(&note) {
-            self.notes.push(note);
-        }
     }
 
     fn see(&mut self, key: Key, layer: SurveyedLayer) {

@@ -52,7 +52,11 @@ fn strict_is_3_and_writes_nothing() {
     let strict = ["rechunk", "-q", &root, &dest, "--previous", &old, "--strict"];
     let output = restrata(&[&strict[..], &["--digestfile", digest.to_str().unwrap()]].concat());
     assert_eq!((code(&output), out(&output)), (3, String::new()));
-    assert!(err(&output).starts_with("restrata: error: nothing is written, since the image would"), "{}", err(&output));
+    assert!(
+        err(&output).starts_with("restrata: error: nothing is written, since --strict allows no degraded image: "),
+        "{}",
+        err(&output)
+    );
     assert!(err(&output).contains(": layer-damaged: oci:") && err(&output).lines().count() == 1, "{}", err(&output));
     let mut left: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     left.sort();
@@ -68,5 +72,37 @@ fn strict_is_3_and_writes_nothing() {
         let output = json(options);
         assert_eq!(code(&output), exit, "{options:?}: {}", err(&output));
         assert_eq!(codes(&output), ["layer-damaged", "no-layer-kept"], "{options:?}");
+    }
+}
+
+/// A path of an option that matches nothing may be mistyped.
+#[test]
+fn a_path_that_is_not_there() {
+    let dir = TempDir::new().unwrap();
+    let (root, layout) = images(dir.path());
+    assert_eq!(code(&restrata(&["rechunk", "-q", &root, &layout])), 0);
+    let update = layout.replace(":v1", ":v2");
+    for (option, says) in [
+        ("--purge", "/no/where: to be purged, but no layer that could stay has anything there; check the path"),
+        ("--prune", "/no/where: to be pruned, but the image has nothing there; check the path"),
+        ("--own-layer", "/no/where: to have a layer of its own, but the image has nothing there; check the path"),
+    ] {
+        let run = ["rechunk", "-q", &root, &update, "--previous", &layout, option, "/no/where"];
+        let output = restrata(&run);
+        assert_eq!((code(&output), err(&output)), (0, format!("restrata: degraded: path-unmatched: {says}\n")));
+        let strict = restrata(&[&run[..], &["--strict"]].concat());
+        assert_eq!(code(&strict), 3);
+        assert!(err(&strict).ends_with(&format!(": path-unmatched: {says}\n")), "{}", err(&strict));
+        let json = restrata(&[&run[..], &["--format", "json"]].concat());
+        let report: Value = serde_json::from_slice(&json.stdout).unwrap();
+        assert_eq!(report["degraded"][0]["code"], "path-unmatched");
+        // What is there is no matter.
+        let there = [&run[..7], &["/etc/hostname", "--strict"]].concat();
+        assert_eq!(code(&restrata(&there)), 0, "{}", err(&restrata(&there)));
+    }
+    // Nothing can be left of what no layer could keep, and an image need not have every xattr of a pipeline's list.
+    for option in [&["--purge", "/no/where"][..], &["--drop-xattr", "user.*"]] {
+        let output = restrata(&[&["rechunk", &root, &update, "--strict"], option].concat());
+        assert!(code(&output) == 0 && err(&output).starts_with("restrata: note: "), "{}", err(&output));
     }
 }

@@ -276,17 +276,27 @@ fn prune_removes_what_no_tag_needs() {
     assert_eq!(before.len(), 6);
     let dry = restrata(&["prune", whole]);
     assert!(out(&dry).contains("3 blobs (") && out(&dry).contains("--force removes them"), "{}", out(&dry));
-    let report: Value = serde_json::from_slice(&restrata(&["prune", whole, "--format", "json"]).stdout).unwrap();
-    assert_eq!(
-        (&report["removed"], &report["unneeded_blobs"], &report["needed_blobs"]),
-        (&json!(false), &json!(3), &json!(3))
-    );
+    let json = |arguments: &[&str]| -> Value {
+        let output = restrata(&[&["prune", whole, "--format", "json"], arguments].concat());
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let counts = |report: &Value| ["removed_blobs", "unneeded_blobs", "needed_blobs"].map(|name| report[name].as_u64());
+    let report = json(&[]);
+    assert_eq!((counts(&report), &report["removed_bytes"]), ([Some(0), Some(3), Some(3)], &json!(0)));
     assert_eq!((&report["leftovers"], &report["leftover_bytes"]), (&json!(1), &json!(14)));
     assert_eq!(blobs(&dir), before);
 
     let done = restrata(&["prune", whole, "--force"]);
     assert_eq!(code(&done), 0, "{}", err(&done));
     assert!(out(&done).contains("removed 3 blobs ("), "{}", out(&done));
+    fs::write(dir.join("blobs/sha256").join("1".repeat(64)), "1234567").unwrap();
+    for (removed, bytes) in [(1, 7), (0, 0)] {
+        let report = json(&["--force"]);
+        assert_eq!(
+            (counts(&report), &report["removed_bytes"]),
+            ([Some(removed), Some(removed), Some(3)], &json!(bytes))
+        );
+    }
     assert_eq!((blobs(&dir).len(), names(&dir).len()), (3, 3));
     assert_eq!(code(&restrata(&["check", "-q", &layout])), 0);
     assert_eq!(code(&restrata(&["verify", "-q", &root, &layout])), 0);

@@ -9,14 +9,14 @@ use tempfile::TempDir;
 
 use super::{code, err, images, restrata};
 
-struct Place {
-    dir: TempDir,
-    root: String,
-    layout: String,
+pub struct Place {
+    pub dir: TempDir,
+    pub root: String,
+    pub layout: String,
 }
 
 /// A layout, archives of both kinds, and a root file system.
-fn place() -> Place {
+pub fn place() -> Place {
     let dir = TempDir::new().unwrap();
     let (root, layout) = images(dir.path());
     let place = Place { dir, root, layout };
@@ -33,11 +33,11 @@ fn place() -> Place {
 }
 
 impl Place {
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    fn text(&self, name: &str) -> String {
+    pub fn text(&self, name: &str) -> String {
         self.path(name).display().to_string()
     }
 
@@ -170,6 +170,58 @@ fn one_of_several_images_is_named() {
             place.follows(arguments, &asked, "hint: such as ");
         }
     }
+}
+
+#[test]
+fn a_tag_that_is_there_is_named() {
+    let place = place();
+    place.docker("one.tar", &["localhost/app:v2"]);
+    place.docker("some.tar", &["localhost/app:v2", "localhost/other:v3", ""]);
+    for (name, wanted) in [
+        ("one.tar", "v2"),
+        ("one.tar", "app:v2"),
+        ("one.tar", "quay.io/app:v9"),
+        ("some.tar", "v3"),
+        ("some.tar", "other:v3"),
+        ("some.tar", "registry.example/localhost/app:v2"),
+    ] {
+        let reference = format!("docker-archive:{}:{wanted}", place.text(name));
+        place.follows(&["inspect", &reference], &reference, "\nhint: perhaps ");
+        let said = err(&restrata(&["inspect", &reference]));
+        assert_eq!(said.contains("localhost/other:v3\n"), wanted.ends_with("v3"), "{said}");
+    }
+    let reference = format!("docker-archive:{}:v9", place.text("some.tar"));
+    place.follows(&["inspect", &reference], &reference, "\nhint: such as ");
+    let reference = format!("oci:{}:app:v1", place.text("out"));
+    place.follows(&["check", &reference], &reference, "\nhint: perhaps ");
+}
+
+/// One exit code, whichever image is meant.
+#[test]
+fn several_images_and_no_tag_is_wrong_usage() {
+    let place = place();
+    let two = format!("docker-archive:{}", place.text("two.tar"));
+    let second = place.layout.replace(":v1", ":v2");
+    place.done(&["rechunk", "-q", &place.root, &second, "--label", "a=b"]);
+    let layout = format!("oci:{}", place.text("out"));
+    let other = format!("oci:{}", place.text("other"));
+    for several in [&two, &layout] {
+        for arguments in [
+            &["inspect", several][..],
+            &["check", several],
+            &["verify", &place.root, several],
+            &["diff", several, &place.layout],
+            &["history", several, &place.layout],
+            &["rechunk", several, &other],
+            &["rechunk", &place.root, &other, "--previous", several],
+            &["rechunk", &place.root, &other, "--base", several],
+        ] {
+            let output = restrata(arguments);
+            assert_eq!(code(&output), 64, "{arguments:?}: {}", err(&output));
+            assert!(err(&output).contains("\nhint: such as "), "{arguments:?}: {}", err(&output));
+        }
+    }
+    assert_eq!(code(&restrata(&["rechunk", &place.root, &layout])), 64);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::diff::versions;
+use super::hints::place;
 use super::{code, err, out, restrata};
 
 #[test]
@@ -42,4 +43,31 @@ fn clients_and_registries_are_chosen() {
     let composefs =
         ["--client", "composefs", "--registry", "ranges-16", "--registry", "whole-200", "--registry", "ranges-16"];
     assert_eq!(shown(&composefs), ["composefs ranges-16", "composefs whole-200"]);
+}
+
+#[test]
+fn one_version_is_too_few() {
+    let output = restrata(&["history", "oci:images:v1"]);
+    assert_eq!(code(&output), 64);
+    let said = err(&output);
+    assert!(
+        said.starts_with("restrata: error: history compares versions of one image: expected at least two"),
+        "{said}"
+    );
+    assert!(said.ends_with("\nhint: such as restrata history oci:images:v1 oci:images:v2\n"), "{said}");
+}
+
+#[test]
+fn archives_of_docker_are_told_of_once() {
+    let place = place();
+    let two = format!("docker-archive:{}", place.text("two.tar"));
+    let (first, second) = (format!("{two}:app:1"), format!("{two}:app:2"));
+    let third = format!("docker-archive:{}", place.text("docker.tar"));
+    let output = restrata(&["history", &first, &second, &third]);
+    assert_eq!(code(&output), 0, "{}", err(&output));
+    let said = err(&output);
+    let note =
+        format!("restrata: note: {two}, {third}: layers in docker's archives are not compressed, but in a registry");
+    assert_eq!(said.lines().filter(|line| line.contains("docker's archives")).count(), 1, "{said}");
+    assert!(said.lines().any(|line| line.starts_with(&note)), "{said}");
 }

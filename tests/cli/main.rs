@@ -4,6 +4,7 @@
 mod degraded;
 mod diff;
 mod durable;
+mod failures;
 mod hints;
 mod history;
 mod options;

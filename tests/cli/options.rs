@@ -112,10 +112,20 @@ fn source_date_epoch_clamps() {
     assert!(out(&clamped).contains(" != 1970-01-02T00:00:00Z"), "{}", out(&clamped));
     assert!(out(&clamped).contains("Only times differ"), "{}", out(&clamped));
     assert_eq!(code(&restrata(&["verify", &root, &layout, "--ignore", "mtime"])), 0);
-    for bad in ["now", "-1", "1.5", " 1", "1600000000000", "9999999999999999999999"] {
+    let expected = "expected whole seconds since 1970, not milliseconds, up to the year 9999, or nothing\n";
+    let long = "9".repeat(500);
+    for (bad, shown) in [
+        ("now", "now"),
+        ("-1", "-1"),
+        ("1.5", "1.5"),
+        (" 1", " 1"),
+        ("1600000000000", "1600000000000"),
+        (long.as_str(), &long[..80]),
+        ("a\u{1b}[2J\n", r"a\u{1b}[2J\n"),
+    ] {
         let output = run(bad, &[]);
         assert_eq!(code(&output), 64, "{bad}");
-        assert!(err(&output).starts_with("restrata: error: SOURCE_DATE_EPOCH is \""), "{}", err(&output));
+        assert_eq!(err(&output), format!("restrata: error: SOURCE_DATE_EPOCH is \"{shown}\": {expected}"));
     }
     // For files it is no more than the default.
     assert_eq!(code(&run("86400", &["--mtime", "keep"])), 0);

@@ -205,3 +205,18 @@ fn a_layer_that_no_index_can_hold() {
     let new = plain(dir.path(), "new", &[vec![odd]]);
     assert_eq!(codes(dir.path(), request(dir.path(), &new, "v1")), [Code::LayerWithoutIndex]);
 }
+
+/// Platforms differ in what they have.
+#[test]
+fn a_path_that_one_platform_has_is_not_mistyped() {
+    let dir = TempDir::new().unwrap();
+    let names = ["linux/amd64", "linux/arm64"].map(|name| name.parse::<Platform>().unwrap());
+    let one = [small()];
+    let other = [small().into_iter().chain([file("lib64", b"x")]).collect::<Vec<_>>()];
+    let new = platforms(dir.path(), "new", &[(names[0].clone(), &other), (names[1].clone(), &one)]);
+    let mut asked = request(dir.path(), &new, "v1");
+    asked.layers.own_layers = vec![TarPath::new(b"lib64").unwrap()];
+    assert_eq!(codes(dir.path(), asked.clone()), []);
+    asked.layers.own_layers.push(TarPath::new(b"lib65").unwrap());
+    assert_eq!(codes(dir.path(), asked), [Code::PathUnmatched]);
+}

@@ -87,7 +87,9 @@ fn a_layer_whose_descriptor_lies_is_not_used() {
         let old: Reference = parts.write(&bench.dir.path().join("changed")).parse().unwrap();
         for keep_foreign in [false, true] {
             let (is_kept, notes) = bench.update(&old, keep_foreign);
-            let is_told = |note: &String| note.contains(": layer 0 is not used: ") && note.contains(sentence);
+            let is_told = |note: &String| {
+                note.contains(": layer 0 (") && note.contains(") is not used: ") && note.contains(sentence)
+            };
             assert!(!is_kept && notes.iter().any(is_told), "{sentence}: {notes:?}");
         }
         let error = bench.run(|request| request.base = Some(old.clone())).unwrap_err().to_string();
@@ -124,7 +126,10 @@ fn of_every_layer_all_is_asked() {
     ];
     for (lie, is_marked) in lies.iter().flat_map(|lie| [(lie, false), (lie, true)]) {
         let (is_kept, notes) = bench.update(&changed(is_marked, lie), false);
-        assert!(!is_kept && notes.iter().any(|note| note.contains(": layer 0 is not used: ")), "{notes:?}");
+        assert!(
+            !is_kept && notes.iter().any(|note| note.contains(": layer 0 (") && note.contains(") is not used: ")),
+            "{notes:?}"
+        );
     }
 }
 

@@ -254,7 +254,7 @@ fn archives_of_docker_go_by_their_tars_and_root_file_systems_not_at_all() {
     let outcome = run(&[&archive], &layout);
     // The same plain tar is the same blob.
     assert!(only(&outcome).changes.layers.iter().all(Option::is_none));
-    assert!(outcome.notes[0].contains("a registry would serve compressed ones"), "{:?}", outcome.notes);
+    assert!(outcome.notes[0].contains("layers in docker's archives are not compressed"), "{:?}", outcome.notes);
     assert_eq!(outcome.layers[0].size, run(&[&layout], &archive).layers[0].size);
     let root = format!("dir:{}", dir.path().display());
     for (old, new) in [(&root, &layout), (&layout, &root)] {

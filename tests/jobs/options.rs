@@ -214,7 +214,7 @@ fn pruned_paths_are_left_out() {
     let (names, notes) = run("vra", false);
     assert_eq!(
         (names.len(), notes.as_slice()),
-        (6, ["/vra: to be pruned, but the image has nothing there".to_owned()].as_slice())
+        (6, ["/vra: to be pruned, but the image has nothing there; check the path".to_owned()].as_slice())
     );
     let (names, notes) = run("data", true);
     assert!(names.contains(&"data".to_owned()));

@@ -135,7 +135,9 @@ fn a_layer_with_them_does_not_stay() {
         };
         let (result, outcome) = run(&dir, &image, &format!("out{number}"), keep);
         assert_eq!(states(&outcome), [(State::Kept, Reason::Live), (State::Cleaned, Reason::Broken)], "case {number}");
-        let is_told = |note: &String| note.contains("layer 1 does not stay as it is") && note.contains("overlayfs");
+        let is_told = |note: &String| {
+            note.contains(": layer 1 (") && note.contains(") does not stay as it is: ") && note.contains("overlayfs")
+        };
         assert!(outcome.notes.iter().any(is_told), "{:?}", outcome.notes);
         assert_eq!(differences(&image, &result), [""; 0]);
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use restrata::cache::Cache;
 use restrata::check::check;
 use restrata::codec::{Level, Sha256Stream};
+use restrata::degraded::{Code, Degraded};
 use restrata::digest::BlobDigest;
 use restrata::error::Error;
 use restrata::oci::Reference;
@@ -133,7 +134,11 @@ fn frames_of_a_sound_layer_are_copied_beside_a_lying_one() {
     let old = bench.layout("old").0;
     lie(&old, 0);
     let outcome = bench.update();
-    assert!(outcome.notes.iter().any(|note| note.contains("layer 0 is not used")), "{:?}", outcome.notes);
+    assert!(
+        outcome.notes.iter().any(|note| note.contains(": layer 0 (") && note.contains(") is not used: ")),
+        "{:?}",
+        outcome.notes
+    );
     assert!(bench.is_copied(&layer(&old, 1), &outcome));
 }
 
@@ -145,7 +150,11 @@ fn no_frame_of_a_lying_layer_is_copied() {
     assert!(bench.is_copied(&truth, &bench.update()));
     lie(&old, 1);
     let outcome = bench.update();
-    assert!(outcome.notes.iter().any(|note| note.contains("layer 1 is not used")), "{:?}", outcome.notes);
+    assert!(
+        outcome.notes.iter().any(|note| note.contains(": layer 1 (") && note.contains(") is not used: ")),
+        "{:?}",
+        outcome.notes
+    );
     assert!(!bench.is_copied(&truth, &outcome) && !bench.is_copied(&layer(&old, 1), &outcome));
 }
 
@@ -166,9 +175,14 @@ fn a_layer_that_is_cut_short_is_noted() {
             request.keep_foreign = keep_foreign;
         });
         let notes = outcome.unwrap().notes;
-        let short =
-            notes.iter().filter(|note| note.contains(": layer 0 is not used: the blob is too short: expected "));
-        assert_eq!(short.count(), 1, "{notes:?}");
+        let bytes = fs::metadata(layer(&old, 0)).unwrap().len();
+        let told = told(
+            &bench.layout("old").1,
+            &layer(&old, 0),
+            bytes + 100,
+            &format!("the blob is too short: expected {} bytes, found {bytes}", bytes + 100),
+        );
+        assert_eq!(notes.iter().filter(|note| **note == told).count(), 1, "{told}: {notes:?}");
     }
     assert!(bench.is_copied(&layer(&old, 1), &bench.update()));
     let base = bench.run(&bench.new, "out", "v3", |request| request.base = Some(bench.layout("old").1)).unwrap_err();
@@ -176,11 +190,40 @@ fn a_layer_that_is_cut_short_is_noted() {
 }
 
 #[test]
-fn a_blob_that_is_gone_is_an_error() {
+fn a_layer_that_is_gone_is_noted() {
     let bench = Bench::new();
-    fs::remove_file(layer(&bench.layout("old").0, 0)).unwrap();
-    let error = bench.run(&bench.new, "out", "v2", |request| request.previous.push(bench.layout("old").1)).unwrap_err();
-    assert!(error.exit_code() == 1 && error.to_string().contains("the blob is missing"), "{error}");
+    let (old, reference) = bench.layout("old");
+    let gone = layer(&old, 0);
+    let bytes = fs::metadata(&gone).unwrap().len();
+    fs::remove_file(&gone).unwrap();
+    let outcome = bench.update();
+    let told = told(&reference, &gone, bytes, "the blob is missing");
+    assert_eq!(outcome.degraded[0], Degraded { code: Code::LayerDamaged, message: told });
+    assert!(bench.is_copied(&layer(&old, 1), &outcome));
+    let base = bench.run(&bench.new, "out", "v3", |request| request.base = Some(reference)).unwrap_err();
+    assert!(base.exit_code() == 1 && base.to_string().contains("the blob is missing"), "{base}");
+}
+
+/// What is said of layer 0.
+fn told(reference: &Reference, blob: &Path, bytes: u64, fault: &str) -> String {
+    let digest = &blob.file_name().unwrap().to_str().unwrap()[..12];
+    format!(
+        "{reference}: layer 0 ({digest}) is not used: {fault}; it is written anew, so clients pull its {bytes} bytes \
+         again; copy the image again (--preserve-digests)"
+    )
+}
+
+#[test]
+fn a_manifest_or_config_that_is_gone_is_an_error() {
+    for is_config in [false, true] {
+        let bench = Bench::new();
+        let (old, reference) = bench.layout("old");
+        let digest = read(&old.join("index.json"))["manifests"][0]["digest"].as_str().unwrap().to_owned();
+        let config = manifest(&old)["config"]["digest"].as_str().unwrap().to_owned();
+        fs::remove_file(blob(&old, if is_config { &config } else { &digest })).unwrap();
+        let error = bench.run(&bench.new, "out", "v2", |request| request.previous.push(reference)).unwrap_err();
+        assert!(error.exit_code() == 1 && error.to_string().contains("the blob is missing"), "{error}");
+    }
 }
 
 #[test]
@@ -287,7 +330,10 @@ fn a_foreign_layer_that_is_damaged_is_noted() {
         request.keep_foreign = true;
     });
     let notes = outcome.unwrap().notes;
-    assert!(notes.iter().any(|note| note.contains("layer 0 is not used: the blob is corrupt")), "{notes:?}");
+    assert!(
+        notes.iter().any(|note| note.contains(": layer 0 (") && note.contains(") is not used: the blob is corrupt")),
+        "{notes:?}"
+    );
 }
 
 /// Layers of other tools, under digests that are right.
@@ -314,8 +360,9 @@ fn a_layer_that_clients_cannot_extract_does_not_stay() {
         let outcome = run(&|request| request.previous.push(old.parse().unwrap())).unwrap();
         let states: Vec<_> = outcome.images[0].layers.iter().map(|layer| layer.planned.reason).collect();
         assert_eq!(states[..2], [Reason::Live, Reason::Broken], "{says}");
-        let note = format!("{old}: layer 1 does not stay as it is: {says}");
-        assert!(outcome.notes.iter().any(|found| found.starts_with(&note)), "{:?}", outcome.notes);
+        let (layer, note) = (format!("{old}: layer 1 ("), format!(") does not stay as it is: {says}"));
+        let is_told = |found: &String| found.starts_with(&layer) && found.contains(&note);
+        assert!(outcome.notes.iter().any(is_told), "{:?}", outcome.notes);
         let out = bench.layout("out").0;
         let out = format!("oci:{}:v2", out.display()).parse().unwrap();
         assert!(verify(&new.parse().unwrap(), &out, None, &[], options(), &Progress::new()).unwrap().is_same());

@@ -105,7 +105,11 @@ fn a_previous_layer_whose_toc_lies_is_not_used() {
         });
         let liar = parts.write(&dir.path().join("liar"));
         let outcome = run(dir.path(), &v2, &[&liar]).unwrap();
-        assert!(outcome.notes.iter().any(|note| note.contains("layer 0 is not used")), "{truth}: {:?}", outcome.notes);
+        assert!(
+            outcome.notes.iter().any(|note| note.contains(": layer 0 (") && note.contains(") is not used: ")),
+            "{truth}: {:?}",
+            outcome.notes
+        );
         let out: Reference = format!("oci:{}", dir.path().join("out").display()).parse().unwrap();
         let verdict = verify(&v2.parse().unwrap(), &out, None, &[], options(), &Progress::new()).unwrap();
         assert!(verdict.is_same(), "{truth}: {:?}", verdict.differences);

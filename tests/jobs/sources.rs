@@ -9,7 +9,7 @@ use restrata::diff::diff;
 use restrata::error::Error;
 use restrata::inspect::inspect;
 use restrata::oci::{Platform, Reference};
-use restrata::progress::Progress;
+use restrata::progress::{Now, Phase, Progress};
 use restrata::rechunk::{Outcome, Request, rechunk};
 use restrata::source::{Source, SourceError};
 use restrata::verify::verify;
@@ -348,10 +348,71 @@ fn a_compressed_archive_is_unpacked_once() {
         assert!(notes.iter().any(|note| note.starts_with(&said) && note.contains(name)), "{notes:?}");
         let verdict = verify(&reference(&docker), &reference(&new), None, &[], options(), &Progress::new()).unwrap();
         assert!(verdict.is_same());
-        // Cut anywhere, it is an error and no panic.
-        fs::write(&path, &packed[..packed.len() - 9]).unwrap();
-        let error = error(&new).to_string();
-        assert!(error.starts_with(&format!("{}: reading {name}: ", path.display())), "{error}");
+        for bytes in [packed.len() - 9, packed.len() / 2] {
+            fs::write(&path, &packed[..bytes]).unwrap();
+            let progress = Progress::new();
+            let error = Source::open_in(&reference(&new), dir.path(), &progress).unwrap_err();
+            let place = format!("at byte {bytes} of its compressed data; copy or save it again");
+            assert_eq!(error.to_string(), format!("{}: the archive ends early, {place}", path.display()));
+            // How far it came is told by what is compressed.
+            let bytes = bytes as u64;
+            assert_eq!(progress.now(), Now { phase: Phase::Opening, done: bytes, total: Some(bytes) });
+        }
+    }
+}
+
+#[test]
+fn an_archive_that_is_cut_short_says_where() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("cut.tar");
+    let gzip = |bytes: &[u8]| {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(bytes).unwrap();
+        gzip.finish().unwrap()
+    };
+    let entries = |last: &str| tar(&[file("first", &[b'a'; 1000]), file(last, &[b'b'; 700])]);
+    for (transport, last) in [("docker-archive", "manifest.json"), ("oci-archive", "oci-layout")] {
+        let whole = entries(last);
+        assert_eq!(whole.len(), 512 + 1024 + 512 + 1024 + 1024);
+        for (bytes, place) in [
+            (1000, "1000IN, inside the member \"first\", which should end at byte 1512".to_owned()),
+            // The padding is no content.
+            (1512, format!("1512IN, where it has neither the member {last:?} nor an end mark")),
+            (1536, format!("1536IN, where it has neither the member {last:?} nor an end mark")),
+            (1900, "1900IN, inside a member's header".to_owned()),
+            (2100, format!("2100IN, inside the member {last:?}, which should end at byte 2748")),
+        ] {
+            for (content, inside) in [(whole[..bytes].to_vec(), ""), (gzip(&whole[..bytes]), " of what it unpacks to")]
+            {
+                fs::write(&path, &content).unwrap();
+                let new = format!("{transport}:{}", path.display());
+                let says = format!(
+                    "{}: the archive ends early, at byte {}; copy or save it again",
+                    path.display(),
+                    place.replace("IN", inside)
+                );
+                let error = error(&new);
+                assert_eq!(error.to_string(), says);
+                let report = check(&reference(&new), None, options(), &Progress::new()).unwrap();
+                assert_eq!(report.problems, [says]);
+            }
+        }
+    }
+    // With an end mark the archive is another one.
+    fs::write(&path, entries("else")).unwrap();
+    let none = error(&format!("docker-archive:{}", path.display())).to_string();
+    assert!(none.contains("expected what docker save writes, found no member manifest.json"), "{none}");
+    // Whatever an image needs is missed where the archive ends.
+    let docker = docker_archive(dir.path(), &[(json!(["x:1"]), &[tar(&hello())])]);
+    let cut = dir.path().join("docker.tar");
+    let bytes = fs::read(&cut).unwrap();
+    for end in (512..bytes.len()).step_by(512).filter(|end| end + 1024 < bytes.len()) {
+        fs::write(&cut, &bytes[..end]).unwrap();
+        let source = Source::open(&reference(&docker));
+        let told = source.and_then(|source| source.images(None).map(drop)).err();
+        // A cut behind the last member takes nothing away.
+        let is_whole = bytes[end..].iter().all(|byte| *byte == 0);
+        assert!(told.as_ref().map_or(is_whole, |told| told.to_string().contains("the archive ends early")), "{told:?}");
     }
 }
 

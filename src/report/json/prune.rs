@@ -7,7 +7,9 @@ use super::print;
 #[derive(Serialize)]
 struct Prune<'a> {
     reference: &'a str,
-    removed: bool,
+    /// Without --force nothing is.
+    removed_blobs: u64,
+    removed_bytes: u64,
     unneeded_blobs: u64,
     unneeded_bytes: u64,
     needed_blobs: u64,
@@ -26,16 +28,19 @@ struct Blob {
 
 pub fn prune(pruned: &Pruned) -> String {
     let blob = |(digest, size): &(crate::digest::BlobDigest, u64)| Blob { digest: digest.to_string(), size: *size };
+    let unneeded = (pruned.unneeded.len() as u64, pruned.unneeded_bytes());
+    let (removed_blobs, removed_bytes) = if pruned.is_done { unneeded } else { (0, 0) };
     print(&Prune {
         reference: &pruned.reference,
-        removed: pruned.is_done,
-        unneeded_blobs: pruned.removed.len() as u64,
-        unneeded_bytes: pruned.removed_bytes(),
+        removed_blobs,
+        removed_bytes,
+        unneeded_blobs: unneeded.0,
+        unneeded_bytes: unneeded.1,
         needed_blobs: pruned.needed.0,
         needed_bytes: pruned.needed.1,
         leftovers: pruned.leftovers.0,
         leftover_bytes: pruned.leftovers.1,
-        blobs: pruned.removed.iter().map(blob).collect(),
+        blobs: pruned.unneeded.iter().map(blob).collect(),
         notes: &pruned.notes,
     })
 }

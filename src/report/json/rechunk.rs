@@ -17,6 +17,8 @@ struct Rechunk<'a> {
     /// For several platforms: every image, the first one too.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     images: Vec<Image<'a>>,
+    /// Other images that were in the archive before.
+    replaced: &'a [String],
     notes: &'a [String],
     degraded: Vec<DegradedFields<'a>>,
 }
@@ -57,6 +59,7 @@ struct Plan<'a> {
     first: Option<PlanFields<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     images: Vec<PlanFields<'a>>,
+    replaced: &'a [String],
     notes: &'a [String],
     degraded: Vec<DegradedFields<'a>>,
 }
@@ -142,6 +145,7 @@ pub fn rechunk(outcome: &Outcome) -> String {
         digest: outcome.digest.to_string(),
         first: outcome.images.first().map(image_fields),
         images,
+        replaced: &outcome.replaced,
         notes: &outcome.notes,
         degraded: degraded(&outcome.degraded),
     })
@@ -156,6 +160,7 @@ pub fn plan(planned: &Planned) -> String {
         dry_run: true,
         first: planned.images.first().map(plan_fields),
         images,
+        replaced: &planned.replaced,
         notes: &planned.notes,
         degraded: degraded(&planned.degraded),
     })
