@@ -1,7 +1,6 @@
 //! What an update costs, as text, Markdown and the page have it: one row for all clients and registries that cost the same, and
 //! what a plain client's bytes are.
 
-use std::cmp::Reverse;
 use std::fmt;
 
 use crate::diff::{Choice, Diff};
@@ -19,8 +18,7 @@ const STORES: [Client; 3] = [Client::Podman, Client::PodmanReflink, Client::Comp
 /// All of [`STORES`].
 pub(super) const ANY_STORE: &str = "podman, any store";
 
-pub(super) const ANY_STORE_MEANS: &str =
-    "podman, any store: with partial pulls. podman, podman-reflink and composefs cost the same.";
+pub(super) const ANY_STORE_MEANS: &str = "podman, any store: podman, podman-reflink and composefs, with partial pulls.";
 
 pub(super) struct Row<'a> {
     pub pull: &'a Pull,
@@ -34,16 +32,11 @@ pub(super) struct Row<'a> {
 
 impl Row<'_> {
     pub fn client(&self) -> String {
-        let others = |client: &&Client| !STORES.contains(client);
-        let names = self.clients.iter().filter(others).map(|client| client.name());
-        match self.is_for_any_store() {
-            true => names.chain([ANY_STORE]).collect::<Vec<_>>().join(", "),
-            false => self.clients.iter().map(|client| client.name()).collect::<Vec<_>>().join(", "),
-        }
+        names(&self.clients)
     }
 
     pub fn is_for_any_store(&self) -> bool {
-        STORES.iter().all(|store| self.clients.contains(store))
+        are_any_store(&self.clients)
     }
 
     /// As the table shows it.
@@ -79,6 +72,17 @@ impl Row<'_> {
     }
 }
 
+fn are_any_store(clients: &[Client]) -> bool {
+    STORES.iter().all(|store| clients.contains(store))
+}
+
+fn names(clients: &[Client]) -> String {
+    let any_store = are_any_store(clients);
+    let named = clients.iter().filter(|client| !any_store || !STORES.contains(client));
+    let names: Vec<&str> = named.map(|client| client.name()).chain(any_store.then_some(ANY_STORE)).collect();
+    names.join(", ")
+}
+
 /// The pulls that were asked for. Rows of the same clients stand together.
 pub(super) fn rows<'a>(diff: &'a Diff, choice: &Choice) -> Vec<Row<'a>> {
     let mut joined: Vec<Row<'a>> = Vec::new();
@@ -91,11 +95,9 @@ pub(super) fn rows<'a>(diff: &'a Diff, choice: &Choice) -> Vec<Row<'a>> {
             None => joined.push(row),
         }
     }
-    let place = |client: &Client| Client::ALL.iter().position(|other| other == client);
-    joined.sort_by_key(|row| {
-        let places: Vec<_> = row.clients.iter().map(place).collect();
-        (places.first().copied(), Reverse(places.len()), places)
-    });
+    // In the order in which the clients of a row first come.
+    let groups: Vec<Vec<Client>> = joined.iter().map(|row| row.clients.clone()).collect();
+    joined.sort_by_key(|row| groups.iter().position(|group| *group == row.clients));
     joined
 }
 
@@ -118,16 +120,22 @@ fn of_clients<'a>(diff: &'a Diff, choice: &Choice) -> Vec<Row<'a>> {
 
 /// Pulls that fail for one reason.
 pub(super) struct Failure {
-    pub clients: Vec<&'static str>,
+    pub clients: Vec<Client>,
     pub registry: RegistryProfile,
     /// Counted from 0, the lowest.
     pub layer: usize,
     pub why: Why,
 }
 
+impl Failure {
+    pub fn client(&self) -> String {
+        names(&self.clients)
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} on {}, layer {}: {}", self.clients.join(", "), self.registry.name(), self.layer, self.why)
+        write!(f, "{} on {}, layer {}: {}", self.client(), self.registry.name(), self.layer, self.why)
     }
 }
 
@@ -139,8 +147,8 @@ pub(super) fn failures(rows: &[Row<'_>]) -> Vec<Failure> {
         let is_same =
             |failure: &&mut Failure| (failure.registry, failure.layer, failure.why) == (pull.registry, layer, why);
         match failures.iter_mut().find(is_same) {
-            Some(failure) => failure.clients.push(pull.client.name()),
-            None => failures.push(Failure { clients: vec![pull.client.name()], registry: pull.registry, layer, why }),
+            Some(failure) => failure.clients.push(pull.client),
+            None => failures.push(Failure { clients: vec![pull.client], registry: pull.registry, layer, why }),
         }
     }
     failures

@@ -59,7 +59,7 @@ fn why(row: &Row<'_>, failure: &Failure) -> String {
     let Failure { clients, registry, layer, why } = failure;
     let whose = match clients.len() == row.clients.len() {
         true => String::new(),
-        false => format!("{} on ", clients.join(", ")),
+        false => format!("{} on ", failure.client()),
     };
     let why = format!("{whose}{}, layer {layer}: {why}", registry.name());
     format!("<tr><td colspan=\"5\"><small>{}</small></td></tr>\n", Text(&why))

@@ -12,6 +12,9 @@ use crate::report::units::{count, percent, plural, size};
 
 use super::{MOST, WIDTH, bold, fill, heading, more, name};
 
+/// Columns for the clients of a row.
+const CLIENTS: usize = 18;
+
 pub fn diff(outcome: &Outcome) -> String {
     let diffs: Vec<String> = outcome.diffs.iter().map(|diff| diff_text(outcome, diff)).collect();
     diffs.join("\n")
@@ -103,7 +106,16 @@ fn pulls(outcome: &Outcome, diff: &Diff) -> String {
     let failures: String = failures(&rows).iter().map(|failure| fill(&failure.to_string())).collect();
     let any_store = rows.iter().any(|row| row.is_for_any_store()).then(|| fill(ANY_STORE_MEANS));
     for row in rows {
-        table.row([row.client(), row.pulled(), row.requests(), row.ranges(), row.registries]);
+        let client = row.client();
+        // Names that would take the registries' room go below each other.
+        let (first, others) = match client.len() > CLIENTS {
+            true => client.split_once(' ').unwrap_or((&client, "")),
+            false => (client.as_str(), ""),
+        };
+        table.row([first.to_owned(), row.pulled(), row.requests(), row.ranges(), row.registries]);
+        for name in others.split(' ').filter(|name| !name.is_empty()) {
+            table.row([name.to_owned(), String::new(), String::new(), String::new(), String::new()]);
+        }
     }
     table.render() + &any_store.unwrap_or_default() + &failures
 }

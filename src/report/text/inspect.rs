@@ -18,11 +18,19 @@ fn image_text(image: &InspectedImage) -> String {
     let mut out = format!("{}\n", bold(&name(&image.reference, WIDTH)));
     out.push_str(&heading(image.platform.as_ref(), image.digest.as_ref()));
     let _ = write!(out, "\n{}", layers(&image.layers));
+    if image.layers.iter().any(|layer| layer.entries.is_some()) {
+        out.push_str(COLUMNS);
+    }
     if !image.biggest.is_empty() {
         let _ = write!(out, "\n{}", biggest(&image.biggest));
     }
     out
 }
+
+const COLUMNS: &str = "\
+index: its compressed size, and where it stands in the layer
+content: uncompressed bytes of the files
+";
 
 fn layers(layers: &[InspectedLayer]) -> String {
     let mut table = Table::new([

@@ -102,11 +102,11 @@ pub(super) fn legend<'a>(layers: impl IntoIterator<Item = &'a PlannedLayer>) -> 
     ];
     let is_there = |state: State| layers.iter().any(|layer| layer.state == state);
     let told = meanings.into_iter().filter(|(state, _)| is_there(*state));
-    let mut told: Vec<String> = told.map(|(state, meaning)| format!("{}: {meaning}", state.name())).collect();
+    let mut out: String = told.map(|(state, meaning)| format!("{}: {meaning}\n", state.name())).collect();
     if is_there(State::Cleaned) || layers.iter().any(|layer| layer.dead_bytes > 0) {
-        told.push("dead entry: one that the new image does not have, or that a layer above hides".to_owned());
+        out.push_str("dead entry: one that the new image does not have, or that a layer above hides\n");
     }
-    fill(&format!("{}.", told.join("; ")))
+    out
 }
 
 /// A table whose rows of one layer are followed by a line with the layer's owners.

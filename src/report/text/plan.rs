@@ -9,7 +9,7 @@ use crate::report::table::{Align, Table};
 use crate::report::units::{plural, size};
 
 use super::pulls::pulls;
-use super::{Listing, bold, fill, heading, layers};
+use super::{Listing, bold, heading, layers};
 
 pub fn plan(planned: &Planned, listing: Listing) -> String {
     let mut out = String::new();
@@ -37,15 +37,17 @@ fn image_text(image: &PlannedImage, listing: Listing) -> String {
     let all: Vec<&PlannedLayer> = image.layers.iter().collect();
     table.row(cells("total".to_owned(), "", &plural(all.len() as u64, "layer", "layers"), &all));
     let mut out = layers::with_owners(&table.render(), &rows, |layer| layer);
-    out.push_str(&fill(COLUMNS));
+    out.push_str(COLUMNS);
     out.push_str(&layers::legend(&image.layers));
     let _ = write!(out, "\n{}{}", summary(image), pulls("predicted pull cost", &image.pulls));
     out.extend(image.hint.as_ref().map(layers::hint));
     out
 }
 
-const COLUMNS: &str = "live: what the new image shows of a layer; dead: its dead entries; new content: what clients lack of it, \
-                       each content once. All are compressed bytes, without indexes.";
+const COLUMNS: &str = "\
+live, dead: compressed content that the image shows, and that of dead entries
+new content: what clients lack of it, compressed, each content once
+";
 
 /// A layer that is yet to be written has no digest: one that is cleaned goes by its old one.
 fn name(layer: &PlannedLayer) -> String {

@@ -42,7 +42,7 @@ fn image_text(image: &ImageOutcome, listing: Listing) -> String {
         table.row(cells("total".to_owned(), plural(all.len() as u64, "layer", "layers"), &all));
     }
     let mut out = layers::with_owners(&table.render(), &rows, planned);
-    out.push_str(&fill(COLUMNS));
+    out.push_str(COLUMNS);
     out.push_str(&layers::legend(image.layers.iter().map(planned)));
     let _ = writeln!(out, "\n{}", changes(image));
     out.push_str(&pulls("pull cost", &image.pulls));
@@ -50,8 +50,10 @@ fn image_text(image: &ImageOutcome, listing: Listing) -> String {
     out
 }
 
-const COLUMNS: &str = "size: the compressed layer, with its index; new content: what clients lack of it, compressed, each \
-                       content once.";
+const COLUMNS: &str = "\
+size: the compressed layer, with its index
+new content: what clients lack of it, compressed, each content once
+";
 
 const fn planned(layer: &LayerOutcome) -> &PlannedLayer {
     &layer.planned
