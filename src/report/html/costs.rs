@@ -32,13 +32,10 @@ fn group(rows: &[Row<'_>], most: u64) -> String {
     let named = named.map(|client| (client.name(), about(*client)));
     let any_store =
         any_store.then_some((ANY_STORE, "with partial pulls: podman, podman-reflink and composefs cost the same"));
-    let names: Vec<String> =
-        named.chain(any_store).map(|(name, about)| format!("{name} <small>{about}</small>")).collect();
+    let line = |(name, about)| format!("<div>{name} <small>{about}</small></div>");
+    let names: String = named.chain(any_store).map(line).collect();
     let rows: String = rows.iter().map(|row| markup(row, most)).collect();
-    format!(
-        "<tbody>\n<tr class=\"group\"><th scope=\"rowgroup\" colspan=\"5\">{}</th></tr>\n{rows}</tbody>\n",
-        names.join("; "),
-    )
+    format!("<tbody>\n<tr class=\"group\"><th scope=\"rowgroup\" colspan=\"5\">{names}</th></tr>\n{rows}</tbody>\n",)
 }
 
 fn markup(row: &Row<'_>, most: u64) -> String {

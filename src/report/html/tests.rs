@@ -118,9 +118,9 @@ fn clients_that_cost_the_same_share_a_group() {
     let pulls = &mut outcome.diffs[0].pulls;
     let podman: Vec<Pull> = pulls.iter().filter(|pull| pull.client == Client::Podman).cloned().collect();
     pulls.extend(podman.iter().map(|pull| Pull { client: Client::PodmanReflink, ..pull.clone() }));
-    let group = |page: &str, names: &str| page.matches(&format!("colspan=\"5\">{names}</th>")).count();
+    let group = |page: &str, names: &str| page.matches(&format!("colspan=\"5\"><div>{names}</div></th>")).count();
     let page = well_formed(&outcome);
-    let both = "podman <small>with partial pulls</small>; podman-reflink <small>with partial pulls, on a store with reflinks</small>";
+    let both = "podman <small>with partial pulls</small></div><div>podman-reflink <small>with partial pulls, on a store with reflinks</small>";
     assert_eq!(group(&page, both), 1, "{page}");
     assert_eq!(page.matches("<small>refuse-501, layer 0: ").count(), 1, "{page}");
     let pulls = &mut outcome.diffs[0].pulls;
