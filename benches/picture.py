@@ -8,7 +8,7 @@ from html import escape
 
 WIDTH, HEIGHT, TOP, GAP = 790, 440, 64, 2
 LEFT, RIGHT, BOX = 40, 330, 150
-STATES = {"kept": "kept: clients have them", "cleaned": "rewritten without dead files", "merged": "merged from several layers",
+STATES = {"kept": "kept: clients have them", "cleaned": "rewritten without dead entries", "merged": "merged from several layers",
           "rewritten": "rewritten", "fresh": "new"}
 
 

@@ -2,7 +2,7 @@
 """pulls.py empty LAYOUT TAG | table WORK: the parts of pulls.sh that are no shell.
 
 empty: adds an image without layers to a layout, which stands for a client that has nothing.
-table: compares what was foretold with what was pulled. Outcome, requests and ranges must be the same; blob bytes, without the foretold
+table: compares what was predicted with what was pulled. Outcome, requests and ranges must be the same; blob bytes, without the predicted
 headers between ranges, within a thousandth, or less by no more than what layers of one pull share; what an S3-like registry sent after the client had hung up is told apart.
 """
 import hashlib
@@ -95,10 +95,10 @@ def table(work):
             cell = cells[registry]
             said = "/".join(sorted(cell["outcomes"]))
             said += f" {span(cell['off'], lambda off: f'{off:+.3%}')}" if cell["off"] else ""
-            texts.append(said + (f" **{cell['wrong']} not as foretold**" if cell["wrong"] else ""))
+            texts.append(said + (f" **{cell['wrong']} not as predicted**" if cell["wrong"] else ""))
         print(f"| {what[0]} | {what[1]} | {span(row['bytes'], lambda b: f'{b / 1e6:.2f}')} | {span(row['ranges'], str)} |", " | ".join(texts), "|")
     print()
-    print(*(faults or ["Every pull was as foretold."]), sep="\n")
+    print(*(faults or ["Every pull was as predicted."]), sep="\n")
     sys.exit(bool(faults))
 
 

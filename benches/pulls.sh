@@ -1,7 +1,7 @@
 #!/bin/bash
-# pulls.sh [SCENE..]: what `restrata diff` foretells, held against real podman. A scene is two images that are pulled one after the other into a
+# pulls.sh [SCENE..]: what `restrata diff` predicts, held against real podman. A scene is two images that are pulled one after the other into a
 # fresh store: a first pull and an update. Every scene on six registries with podman 5.4 and 5.8, the store on ext4 (or what the bed is on)
-# and on XFS with reflinks. Prints a Markdown table (docs/benchmarks.md has it) and every pull that was not as foretold; exit code 1 then. Root; about an hour.
+# and on XFS with reflinks. Prints a Markdown table (docs/benchmarks.md has it) and every pull that was not as predicted; exit code 1 then. Root; about an hour.
 #
 #   RESTRATA=PATH   the binary (default: what `cargo build --release` makes)
 #

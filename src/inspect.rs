@@ -10,10 +10,12 @@ use crate::inventory::{held_bytes, toc_entries};
 use crate::oci::{Platform, Reference};
 use crate::order::Entry;
 use crate::order::tree::{Shown, merge};
+use crate::owner::Owners;
 use crate::progress::Progress;
 use crate::source::{Image, IndexError, Layer, Source};
+use crate::survey::changes_always;
 use crate::tar::TarPath;
-use crate::toc::{ChunkedAnnotations, FOOTER_FRAME, Toc, TocEntry};
+use crate::toc::{ChunkedAnnotations, ESTARGZ_TOC_DIGEST, FOOTER_FRAME, Toc, TocEntry};
 
 /// What `rechunk` sets.
 const OWNERS: &str = "io.github.restrata.owners";
@@ -46,6 +48,8 @@ pub struct InspectedLayer {
     /// For a layer that came without one, what it would have.
     pub media_type: String,
     pub compression: Compression,
+    /// It claims to have a TOC of eStargz, which restrata does not read.
+    pub is_estargz: bool,
     /// Where the TOC stands: "first", "end", or "none".
     pub index: String,
     /// What follows is known from a TOC only.
@@ -58,6 +62,20 @@ pub struct InspectedLayer {
     pub chunks: Option<u64>,
     /// Whose files the layer says that it shows, in restrata's annotation: a claim.
     pub owners: Option<String>,
+    /// Most of its content is of files that change with every version, by their paths.
+    pub changes_always: bool,
+}
+
+impl InspectedLayer {
+    /// The form in which the blob is stored, in a word.
+    pub fn form(&self) -> &'static str {
+        match self.compression {
+            Compression::Zstd if self.entries.is_some() => "zstd:chunked",
+            Compression::Gzip if self.is_estargz => "eStargz",
+            Compression::None => "tar",
+            packed => packed.name(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,10 +110,11 @@ fn inspect_image(source: &Source, image: &Image) -> Result<InspectedImage, Error
                 reason: fault.to_string(),
             },
         })?;
-        layers.push(inspect_layer(source, layer, toc.as_ref())?);
+        let inspected = inspect_layer(source, layer, toc.as_ref())?;
         // Of a TOC's rows the entries alone stay, which are much smaller.
         let of_layer = toc.map(|(_, toc)| toc_entries(&toc)).unwrap_or_default();
         progress.hold(held_bytes(&of_layer))?;
+        layers.push(InspectedLayer { changes_always: changes_always(&Owners::default(), &of_layer), ..inspected });
         entries.push(of_layer);
     }
     Ok(InspectedImage {
@@ -123,12 +142,14 @@ fn inspect_layer(
         size,
         media_type: descriptor.map_or(compression.media_type(), |descriptor| &descriptor.media_type).to_owned(),
         compression,
+        is_estargz: descriptor.is_some_and(|descriptor| descriptor.annotation(ESTARGZ_TOC_DIGEST).is_some()),
         index: "none".to_owned(),
         entries: None,
         index_bytes: 0,
         content_bytes: None,
         chunks: None,
         owners: descriptor.and_then(|descriptor| descriptor.annotation(OWNERS)).map(str::to_owned),
+        changes_always: false,
     };
     if let Some((ChunkedAnnotations { positions, .. }, toc)) = toc {
         let payloads = || toc.entries.iter().filter_map(|entry| entry.payload.as_ref());

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 
 use super::blob::Blob;
-use super::findings::Findings;
+use super::findings::{Findings, Remark};
 use super::frames::Frames;
 use crate::codec::{FrameDecoder, Sha256Stream};
 use crate::compression::Compression;
@@ -72,10 +72,11 @@ pub(super) fn place(
     let is_first = frames.starts.last().is_some_and(|&last| last > positions.tar_split.start());
     let gap = Span::between(positions.toc.end(), positions.tar_split.start()).len();
     if is_first && gap < PADDING {
-        findings.remark(format!(
-            "{gap} bytes between TOC and tar-split: with fewer than {PADDING} a server may join the client's two ranges, on \
-             which podman fails"
-        ));
+        let what = format!(
+            "fewer than {PADDING} bytes between TOC and tar-split: a server may join the client's two ranges, on which podman \
+             fails"
+        );
+        findings.remark(Remark { detail: Some(format!("{gap} bytes")), ..what.into() });
     }
     Ok(Some((annotations, is_first)))
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::findings::Findings;
+use super::findings::{Findings, Remark};
 use crate::tar::{EntryKind, TarPath};
 use crate::toc::Toc;
 
@@ -25,10 +25,10 @@ fn gaps(toc: &Toc, findings: &mut Findings) -> u64 {
         end = Some(payload.end_offset);
     }
     if wide > 0 {
-        findings.remark(format!(
-            "{wide} gaps between neighbouring files' contents are over {BRIDGED} bytes (largest {largest}): each costs \
-             podman one more range"
-        ));
+        let what = format!(
+            "gaps between neighbouring files' contents are over {BRIDGED} bytes: each costs podman one more range"
+        );
+        findings.remark(Remark::counted(wide, &what, Some(format!("largest {largest}"))));
     }
     largest
 }
@@ -56,13 +56,12 @@ fn paths(toc: &Toc, findings: &mut Findings) {
             None => elsewhere.push(name),
         }
     }
-    if let Some(first) = orphans.first() {
-        let count = orphans.len();
-        findings
-            .remark(format!("{count} entries have no entry for their directory before them, the first is {first:?}"));
-    }
-    if let Some(first) = elsewhere.first() {
-        let count = elsewhere.len();
-        findings.remark(format!("{count} hard links have their target in another layer, the first is {first:?}"));
+    for (names, what) in [
+        (orphans, "entries have no entry for their directory before them"),
+        (elsewhere, "hard links have their target in another layer"),
+    ] {
+        if let Some(first) = names.first() {
+            findings.remark(Remark::counted(names.len() as u64, what, Some(format!("the first is {first:?}"))));
+        }
     }
 }

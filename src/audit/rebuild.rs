@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::blob::Blob;
 use super::compare::{differences, refused};
-use super::findings::Findings;
+use super::findings::{Findings, Remark};
 use super::frames::Frames;
 use super::index::Index;
 use super::payloads::Payloads;
@@ -256,9 +256,8 @@ impl Rebuild<'_> {
             }
         }
         if pairing.out_of_order > 0 {
-            pairing
-                .findings
-                .remark(format!("{} entries stand in another order in the TOC than in the tar", pairing.out_of_order));
+            let what = "entries stand in another order in the TOC than in the tar";
+            pairing.findings.remark(Remark::counted(pairing.out_of_order, what, None));
         }
         if pairing.is_lost {
             self.tar = None;

@@ -9,6 +9,7 @@
 
 mod plain;
 
+pub use crate::audit::Remark;
 use crate::audit::{Audited, Blob, Findings, Said, audit};
 use crate::digest::BlobDigest;
 use crate::error::Error;
@@ -57,7 +58,7 @@ pub struct CheckedLayer {
     /// Most bytes between two neighbouring files' contents.
     pub largest_gap: u64,
     pub problems: Vec<String>,
-    pub remarks: Vec<String>,
+    pub remarks: Vec<Remark>,
 }
 
 /// Checks every layer of the image; fails only when it can't be asked, and not when something in it is damaged.
@@ -173,11 +174,11 @@ fn extracted(checked: &mut [CheckedLayer], entries: &[Option<Vec<Entry>>]) {
     for (checked, entries) in checked.iter_mut().zip(entries) {
         let marked = entries.iter().flatten().find(|entry| entry.overlay != OverlayMark::None);
         checked.remarks.extend(marked.map(|entry| {
-            format!(
+            Remark::from(format!(
                 "{} has something that overlayfs takes for its own (trusted.overlay.*, user.overlay.*, a device 0:0): \
                  clients differ in what they show there",
                 entry.path
-            )
+            ))
         }));
     }
     let readable: Vec<&[Entry]> = entries.iter().map_while(Option::as_deref).collect();

@@ -130,6 +130,10 @@ pub struct Rechunk {
     #[arg(long)]
     pub dry_run: bool,
 
+    /// List every layer [default: those that change; of more than 15 in a first layout, the 12 largest]
+    #[arg(long)]
+    pub all: bool,
+
     /// Fail with exit code 3, and write nothing, when the image would be degraded
     ///
     /// It would cost clients more than it should: a layer of the previous image is missing or damaged and has to be
@@ -194,6 +198,10 @@ pub struct Check {
     /// Check this image
     #[arg(value_name = "REF", value_parser = values::reference)]
     pub reference: Reference,
+
+    /// List every layer, problem and remark [default: 20 of each, and each kind of remark once]
+    #[arg(long)]
+    pub all: bool,
 
     #[command(flatten)]
     pub choice: Choice,

@@ -15,11 +15,12 @@ use super::values;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Layers")]
 pub struct Layers {
-    /// At most this share of the image is waste: old content that higher layers hide
+    /// At most this share of the image is waste: dead entries
     ///
-    /// A kept layer still holds the old content of files that changed. First pulls carry it along. Above this share,
-    /// restrata rewrites the layers with most waste, and clients pull those again. A higher value means smaller updates
-    /// and larger first pulls. 0 means no waste at all. Examples: 10, 10%, 2.5%.
+    /// A kept layer still holds dead entries: paths that the new image does not have, or that a layer above hides. First
+    /// pulls carry them along. Above this share, restrata rewrites the layers with most dead entries for their size, and
+    /// clients pull those again. A higher value means smaller updates and larger first pulls. 0 means no waste at all.
+    /// Examples: 10, 10%, 2.5%.
     #[arg(long, value_name = "PERCENT", default_value = "10%", value_parser = values::share)]
     #[arg(allow_hyphen_values = true)]
     pub max_waste: Share,

@@ -62,10 +62,11 @@ fn run_rechunk(arguments: Rechunk, quiet: bool) -> anyhow::Result<u8> {
     }
     let (digestfile, format) = (arguments.digestfile.clone(), arguments.output.format);
     let (dry_run, progress) = (arguments.dry_run, arguments.resources.progress());
+    let listing = listing(arguments.all);
     let config = arguments.edits.config.as_deref().map(config).transpose()?;
     let request = Request { config, ..request(arguments) };
     if dry_run {
-        return run_plan(&request, progress, quiet, format);
+        return run_plan(&request, progress, quiet, format, listing);
     }
     let outcome = match beside(progress, quiet, |progress| rechunk(&request, progress)) {
         Err(error) => return Err(refused(error, format)),
@@ -76,7 +77,7 @@ fn run_rechunk(arguments: Rechunk, quiet: bool) -> anyhow::Result<u8> {
     let report = match format {
         Format::Json => json::rechunk(&outcome),
         Format::Text if quiet => format!("{}\n", outcome.digest),
-        Format::Text => text::rechunk(&outcome),
+        Format::Text => text::rechunk(&outcome, listing),
     };
     print(&report)?;
     if let Some(path) = digestfile {
@@ -121,11 +122,17 @@ fn request(arguments: Rechunk) -> Request {
 }
 
 /// A plan is all that was asked for, so quiet leaves out the notes alone.
-fn run_plan(request: &Request, progress: Progress, quiet: bool, format: Format) -> anyhow::Result<u8> {
+fn run_plan(
+    request: &Request,
+    progress: Progress,
+    quiet: bool,
+    format: Format,
+    listing: text::Listing,
+) -> anyhow::Result<u8> {
     let planned = beside(progress, quiet, |progress| plan(request, progress))?;
     note_degraded(quiet, &planned.notes, &planned.degraded);
     note_replaced(&request.dest, &planned.replaced, "would be gone");
-    answer(format, false, || text::plan(&planned), || json::plan(&planned))?;
+    answer(format, false, || text::plan(&planned, listing), || json::plan(&planned))?;
     Ok(if request.strict && !planned.degraded.is_empty() { exit::NO } else { exit::DONE })
 }
 
@@ -209,8 +216,7 @@ fn run_verify(arguments: &Verify, quiet: bool) -> anyhow::Result<u8> {
         verify(&arguments.a, &arguments.b, platform, &ignore, options, progress)
     })?;
     note(quiet, &verdict.notes);
-    let listing = if arguments.all { text::Listing::All } else { text::Listing::Short };
-    let text = || text::verify(&verdict, listing);
+    let text = || text::verify(&verdict, listing(arguments.all));
     answer(arguments.output.format, quiet, text, || json::verify(&verdict))?;
     Ok(if verdict.is_same() { exit::DONE } else { exit::NO })
 }
@@ -260,7 +266,7 @@ fn run_check(arguments: &Check, quiet: bool) -> anyhow::Result<u8> {
     let progress = arguments.resources.progress();
     let report = beside(progress, quiet, |progress| check(&arguments.reference, platform, options, progress))?;
     note(quiet, &report.notes);
-    answer(arguments.output.format, quiet, || text::check(&report), || json::check(&report))?;
+    answer(arguments.output.format, quiet, || text::check(&report, listing(arguments.all)), || json::check(&report))?;
     Ok(if report.is_clean() { exit::DONE } else { exit::NO })
 }
 
@@ -305,6 +311,10 @@ fn answer(
         Format::Text if quiet => Ok(()),
         Format::Text => print(&text()),
     }
+}
+
+const fn listing(all: bool) -> text::Listing {
+    if all { text::Listing::All } else { text::Listing::Short }
 }
 
 /// Prints to standard output. A reader that has seen enough, such as `head`, is no failure.

@@ -16,7 +16,9 @@ use crate::owner::Owners;
 use crate::progress::Progress;
 use crate::source::{Source, SourceError};
 use crate::span::Span;
-use crate::survey::{Roll, SurveyedImage, SurveyedLayer, Surveyor, common, other_platform, other_platforms};
+use crate::survey::{
+    Roll, SurveyedImage, SurveyedLayer, Surveyor, changes_always, common, other_platform, other_platforms,
+};
 
 pub use gate::Choice;
 
@@ -57,6 +59,8 @@ pub struct NewLayer {
     pub size: u64,
     pub media_type: String,
     pub entries: u64,
+    /// Most of its content is of files that change with every version.
+    pub changes_always: bool,
     /// Where TOC and tar-split stand in the blob.
     pub index: Option<[Span; 2]>,
 }
@@ -131,7 +135,7 @@ pub fn diff(request: &Request, progress: &Progress) -> Result<Outcome, Error> {
         new_digest: surveyed.digest,
         platform: surveyed.platform,
         config_bytes: surveyed.config_size,
-        layers: surveyed.layers.iter().map(|layer| new_layer(layer)).collect(),
+        layers: surveyed.layers.iter().map(|layer| new_layer(layer, &owners)).collect(),
         diffs,
         choice: request.choice.clone(),
         notes,
@@ -179,12 +183,13 @@ fn compared(old: SurveyedImage, new: &SurveyedImage, owners: &Owners) -> Diff {
     Diff { old: old.reference, old_digest: old.digest, pulls, changes, owner_names }
 }
 
-fn new_layer(layer: &SurveyedLayer) -> NewLayer {
+fn new_layer(layer: &SurveyedLayer, owners: &Owners) -> NewLayer {
     NewLayer {
         digest: layer.pull.digest,
         size: layer.pull.size,
         media_type: layer.media_type.clone(),
         entries: layer.entries.len() as u64,
+        changes_always: changes_always(owners, &layer.entries),
         index: layer.pull.index.as_ref().map(|index| [index.toc, index.tar_split]),
     }
 }

@@ -38,6 +38,8 @@ pub struct LayerPlan {
     pub segments: Vec<usize>,
     /// Whose files it shows, by their numbers, most bytes first.
     pub owners: Vec<u32>,
+    /// Most of what it shows changes with every version.
+    pub changes_always: bool,
     pub reason: Reason,
     /// Empty for a kept layer.
     pub entries: Vec<Written>,

@@ -8,7 +8,7 @@ use crate::order::{Reason, State};
 
 use super::Hint;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Outcome {
     /// What the destination's tag points at: a manifest, or an index of several.
     pub digest: BlobDigest,
@@ -21,7 +21,7 @@ pub struct Outcome {
     pub degraded: Vec<Degraded>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ImageOutcome {
     pub platform: Option<Platform>,
     pub digest: BlobDigest,
@@ -73,6 +73,8 @@ pub struct PlannedLayer {
     pub old: Vec<OldBlob>,
     /// Whose files it shows, most bytes first.
     pub owners: Vec<String>,
+    /// Most of what it shows changes with every version.
+    pub changes_always: bool,
     pub entries: u64,
     /// Compressed content bytes that the merged file system shows, and those that a layer above hides.
     pub live_bytes: u64,

@@ -1,19 +1,29 @@
-//! What an update costs, as text, Markdown and the page have it: one row for all registries that cost a client the same, and what a
-//! plain client's bytes are.
+//! What an update costs, as text, Markdown and the page have it: one row for all clients and registries that cost the same, and
+//! what a plain client's bytes are.
 
 use std::fmt;
 
 use crate::diff::{Choice, Diff};
-use crate::order::changes::Parts;
-use crate::order::cost::{Pull, PullOutcome, RegistryProfile, Why};
+use crate::order::changes::{FileState, Parts};
+use crate::order::cost::{Client, Pull, PullOutcome, RegistryProfile, Why};
 
 use super::units::size;
 
 /// Registries that a row names one by one.
 const NAMED: usize = 3;
 
+/// The clients of a row that differ in their stores alone.
+const STORES: [Client; 3] = [Client::Podman, Client::PodmanReflink, Client::Composefs];
+
+/// All of [`STORES`].
+pub(super) const ANY_STORE: &str = "podman, any store";
+
+pub(super) const ANY_STORE_MEANS: &str = "podman, any store: podman, podman-reflink and composefs, with partial pulls.";
+
 pub(super) struct Row<'a> {
     pub pull: &'a Pull,
+    /// In the order of [`Client::ALL`].
+    pub clients: Vec<Client>,
     /// All that cost the same, that one first.
     pub alike: Vec<&'a Pull>,
     /// Which registries it holds for, in words.
@@ -21,6 +31,20 @@ pub(super) struct Row<'a> {
 }
 
 impl Row<'_> {
+    pub fn client(&self) -> String {
+        names(&self.clients)
+    }
+
+    pub fn is_for_any_store(&self) -> bool {
+        are_any_store(&self.clients)
+    }
+
+    /// As the table shows it.
+    fn is_like(&self, other: &Self) -> bool {
+        let shown = |row: &Self| (row.pulled(), row.requests(), row.ranges());
+        self.registries == other.registries && shown(self) == shown(other)
+    }
+
     /// Bytes, or that there is no pull.
     pub fn pulled(&self) -> String {
         match self.pull.outcome {
@@ -48,8 +72,37 @@ impl Row<'_> {
     }
 }
 
-/// The pulls that were asked for, client by client.
+fn are_any_store(clients: &[Client]) -> bool {
+    STORES.iter().all(|store| clients.contains(store))
+}
+
+fn names(clients: &[Client]) -> String {
+    let any_store = are_any_store(clients);
+    let named = clients.iter().filter(|client| !any_store || !STORES.contains(client));
+    let names: Vec<&str> = named.map(|client| client.name()).chain(any_store.then_some(ANY_STORE)).collect();
+    names.join(", ")
+}
+
+/// The pulls that were asked for. Rows of the same clients stand together.
 pub(super) fn rows<'a>(diff: &'a Diff, choice: &Choice) -> Vec<Row<'a>> {
+    let mut joined: Vec<Row<'a>> = Vec::new();
+    for row in of_clients(diff, choice) {
+        match joined.iter_mut().find(|other| other.is_like(&row)) {
+            Some(other) => {
+                other.clients.extend(row.clients);
+                other.alike.extend(row.alike);
+            }
+            None => joined.push(row),
+        }
+    }
+    // In the order in which the clients of a row first come.
+    let groups: Vec<Vec<Client>> = joined.iter().map(|row| row.clients.clone()).collect();
+    joined.sort_by_key(|row| groups.iter().position(|group| *group == row.clients));
+    joined
+}
+
+/// A row for each client, and for the registries that cost it the same.
+fn of_clients<'a>(diff: &'a Diff, choice: &Choice) -> Vec<Row<'a>> {
     let shown: Vec<&Pull> = diff.pulls.iter().filter(|pull| choice.shows(pull)).collect();
     let mut rows = Vec::new();
     for of_client in shown.chunk_by(|a, b| a.client == b.client) {
@@ -58,7 +111,7 @@ pub(super) fn rows<'a>(diff: &'a Diff, choice: &Choice) -> Vec<Row<'a>> {
             let (alike, others): (Vec<&Pull>, Vec<&Pull>) = left.iter().partition(|pull| is_alike(first, pull));
             let outside: Vec<&Pull> = of_client.iter().filter(|pull| !is_alike(first, pull)).copied().collect();
             let registries = registries(&alike, &outside, choice);
-            rows.push(Row { pull: first, alike, registries });
+            rows.push(Row { pull: first, clients: vec![first.client], alike, registries });
             left = others;
         }
     }
@@ -67,16 +120,22 @@ pub(super) fn rows<'a>(diff: &'a Diff, choice: &Choice) -> Vec<Row<'a>> {
 
 /// Pulls that fail for one reason.
 pub(super) struct Failure {
-    pub clients: Vec<&'static str>,
+    pub clients: Vec<Client>,
     pub registry: RegistryProfile,
     /// Counted from 0, the lowest.
     pub layer: usize,
     pub why: Why,
 }
 
+impl Failure {
+    pub fn client(&self) -> String {
+        names(&self.clients)
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} on {}, layer {}: {}", self.clients.join(", "), self.registry.name(), self.layer, self.why)
+        write!(f, "{} on {}, layer {}: {}", self.client(), self.registry.name(), self.layer, self.why)
     }
 }
 
@@ -88,8 +147,8 @@ pub(super) fn failures(rows: &[Row<'_>]) -> Vec<Failure> {
         let is_same =
             |failure: &&mut Failure| (failure.registry, failure.layer, failure.why) == (pull.registry, layer, why);
         match failures.iter_mut().find(is_same) {
-            Some(failure) => failure.clients.push(pull.client.name()),
-            None => failures.push(Failure { clients: vec![pull.client.name()], registry: pull.registry, layer, why }),
+            Some(failure) => failure.clients.push(pull.client),
+            None => failures.push(Failure { clients: vec![pull.client], registry: pull.registry, layer, why }),
         }
     }
     failures
@@ -123,6 +182,14 @@ pub(super) fn without_layers(diff: &Diff) -> Option<String> {
     (diff.changes.parts.bytes() == 0).then(|| format!("This update costs {costs}: clients have every layer"))
 }
 
+/// What became of a new file, in the words of docs/layers.md.
+pub(super) const fn state(state: FileState) -> &'static str {
+    match state {
+        FileState::Added | FileState::Changed => state.name(),
+        FileState::Hidden => "dead",
+    }
+}
+
 /// A part of a plain client's bytes.
 pub(super) struct Part {
     pub bytes: u64,
@@ -146,7 +213,7 @@ pub(super) fn parts(parts: &Parts) -> impl Iterator<Item = Part> {
         (parts.same.times, Kind::Avoidable, "avoidable: files of which only the time changed"),
         (parts.same.other, Kind::Avoidable, "avoidable: content that clients have elsewhere"),
         (parts.repeated, Kind::Avoidable, "avoidable: new content that comes more than once"),
-        (parts.hidden, Kind::Avoidable, "avoidable: new content that a layer above hides again"),
+        (parts.hidden, Kind::Avoidable, "avoidable: new content of dead entries, which a layer above hides"),
         (parts.recompressed, Kind::Avoidable, "avoidable: layers that were only compressed again"),
         (parts.index, Kind::Index, "indexes (TOC and tar-split)"),
         (parts.rest, Kind::Rest, "headers and padding"),

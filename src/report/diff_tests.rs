@@ -2,7 +2,7 @@
 
 use crate::diff::Outcome;
 use crate::order::changes::Counts;
-use crate::order::cost::{Client, Pull, PullOutcome, RegistryProfile, Why};
+use crate::order::cost::{Client, Cost, Pull, PullOutcome, RegistryProfile, Why};
 use crate::tar::TarPath;
 
 use super::names::columns;
@@ -26,6 +26,7 @@ fn text_fits_in_80_columns_and_says_what_counts() {
     assert!(text.contains("27.0 MB    80.0 MB          2  dpkg:python3.13\n"));
     assert!(text.contains("added    /usr/share/a|b`c\\u{1b}[2J\n"));
     assert!(!text.contains("compressed again"), "a kind of which there is nothing");
+    assert!(text.contains("  dead     /var/log/apt.log\n"), "{text}");
 }
 
 #[test]
@@ -99,6 +100,67 @@ fn each_pull_that_fails_says_why() {
         &format!("composefs on whole-200, layer 0: {}", Why::IndexOrder),
     ] {
         assert!(words.contains(why) && markdown.contains(&format!("\n- {why}\n")), "{why}");
+    }
+}
+
+#[test]
+fn clients_that_cost_the_same_share_a_row() {
+    let mut outcome = samples::diff();
+    let pulls = &mut outcome.diffs[0].pulls;
+    // As much as docker's three times: one client that is no podman shares a row, too.
+    pulls[1].cost = pulls[0].cost;
+    let podman: Vec<Pull> = pulls.iter().filter(|pull| pull.client == Client::Podman).cloned().collect();
+    for client in [Client::PodmanReflink, Client::Composefs] {
+        pulls.extend(podman.iter().map(|pull| Pull { client, ..pull.clone() }));
+    }
+    let text = plain(&text::diff(&outcome));
+    println!("{text}");
+    assert!(text.contains("\nplain, docker       119 MB         3       -  any\n"), "{text}");
+    assert!(
+        text.contains("\npodman, any store  28.0 MB         3       1  all but refuse-400, refuse-501\n"),
+        "{text}"
+    );
+    let legend = "podman, any store: podman, podman-reflink and composefs, with partial pulls.\n";
+    assert!(text.contains(&format!("refuse-501\n{legend}podman, any store on refuse-501, layer 0: ")));
+    assert_eq!(text.matches("28.0 MB").count(), 1, "{text}");
+    assert!(text.lines().all(|line| columns(line) <= 80), "{text}");
+    assert_eq!(object(&json::diff(&outcome))["pulls"].as_array().unwrap().len(), 2 + 3 * podman.len());
+    let markdown = markdown::diff(&outcome);
+    assert!(
+        markdown.contains("\n| podman, any store | all but refuse-400, refuse-501 | 28.0 MB | 3 | 1 |\n"),
+        "{markdown}"
+    );
+    assert!(markdown.contains("\npodman, any store: podman, podman-reflink and composefs, with partial pulls.\n"));
+    // One of them costs more on one registry.
+    let pulls = &mut outcome.diffs[0].pulls;
+    let is_it = |pull: &&mut Pull| (pull.client, pull.registry) == (Client::Composefs, RegistryProfile::Whole200);
+    pulls.iter_mut().find(is_it).unwrap().cost.requests = 7;
+    let text = plain(&text::diff(&outcome));
+    let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+    let split = |row: &str| -> Vec<String> { row.split_whitespace().map(str::to_owned).collect() };
+    let at = |row: &str| rows.iter().position(|other| *other == split(row)).unwrap_or_else(|| panic!("{row}: {text}"));
+    assert!(at("podman, 28.0 MB 3 1 all but refuse-400, refuse-501") < at("podman, any store 119 MB 3 1 refuse-400"));
+    assert_eq!(at("podman-reflink"), at("podman, 28.0 MB 3 1 all but refuse-400, refuse-501") + 1);
+    at("composefs 28.0 MB 7 1 whole-200");
+}
+
+#[test]
+fn the_headline_says_equal_numbers_once() {
+    for (changed, plain, podman, headline) in [
+        (27, 119, 28, "changes 27.0 MB and costs 119 MB, podman with partial pulls 28.0 MB"),
+        (27, 28, 28, "changes 27.0 MB and costs 28.0 MB, with or without partial pulls"),
+        (27, 27, 27, "changes 27.0 MB and costs as much, with or without partial pulls"),
+        (27, 27, 26, "changes 27.0 MB and costs as much, podman with partial pulls 26.0 MB"),
+    ] {
+        let mut outcome = samples::diff();
+        let diff = &mut outcome.diffs[0];
+        diff.changes.changed_bytes = changed * 1_000_000;
+        for pull in &mut diff.pulls {
+            let bytes = if pull.client == Client::Podman { podman } else { plain };
+            pull.cost = Cost { data_bytes: bytes * 1_000_000, ..Cost::default() };
+        }
+        let text = markdown::diff(&outcome);
+        assert!(text.starts_with(&format!("### This update {headline}\n")), "{text}");
     }
 }
 

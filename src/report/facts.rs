@@ -3,9 +3,12 @@
 use crate::order::Reason;
 use crate::rechunk::{LayerOutcome, PlannedLayer};
 
+/// How a layer is called whose owners do not tell it from others: most of it is package databases, caches and the like.
+pub(super) const CHANGES_ALWAYS: &str = "changes with every version";
+
 // Names in JSON and text are fixed: programs read them.
 
-/// Compressed bytes that layers above hide, as shares of the image.
+/// Compressed bytes of dead entries, as shares of the image.
 #[derive(Clone, Copy)]
 pub(super) struct Waste {
     pub all: f64,
@@ -40,7 +43,7 @@ pub(super) const fn why(reason: Reason) -> &'static str {
         Reason::StoodOn => "others stand on it",
         Reason::Base => "base image",
         Reason::NotShown => "in no kept layer",
-        Reason::Waste => "too much is hidden",
+        Reason::Waste => "too much waste",
         Reason::Purge => "holds purged content",
         Reason::CannotHide => "can't hide what is gone",
         Reason::Broken => "can't be extracted",

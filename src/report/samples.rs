@@ -1,6 +1,6 @@
 //! One outcome of each job, for the renderers' tests.
 
-use crate::check::{CheckReport, CheckedImage, CheckedLayer};
+use crate::check::{CheckReport, CheckedImage, CheckedLayer, Remark};
 use crate::compression::Compression;
 use crate::diff::{self, Choice, Diff, NewLayer};
 use crate::digest::{BlobDigest, DiffId};
@@ -67,6 +67,17 @@ pub fn large_update() -> Outcome {
     outcome
 }
 
+/// A first layout of so many layers, the largest on top.
+pub fn first_layout(layers: usize) -> Outcome {
+    let mut outcome = update();
+    let image = &mut outcome.images[0];
+    let fresh = |fill: u8| layer(fill, FRESH, 2_000_000 + u64::from(fill), (10, 1_900_000));
+    image.layers = (0..).take(layers).map(fresh).collect();
+    image.dropped.clear();
+    image.pulls.retain(|pull| pull.from.is_none());
+    outcome
+}
+
 /// What was planned before an outcome.
 pub fn planned(outcome: Outcome) -> Planned {
     let image = |image: ImageOutcome| PlannedImage {
@@ -99,6 +110,7 @@ fn layer(fill: u8, (state, reason): (State, Reason), size: u64, (files, bytes): 
                 State::Fresh | State::Merged => Vec::new(),
             },
             owners: vec!["dpkg:perl".to_owned()],
+            changes_always: false,
             entries: 2_979,
             live_bytes: size - 1_000_000,
             dead_bytes: 1_000_000,
@@ -133,6 +145,7 @@ pub fn diff() -> diff::Outcome {
         size,
         media_type: "application/vnd.oci.image.layer.v1.tar+zstd".to_owned(),
         entries: 2_979,
+        changes_always: false,
         index: Some([Span::between(8, 400_008), Span::between(400_144, 610_144)]),
     };
     let file = |path: &str, owner, state, changed_bytes| FileShare {
@@ -273,7 +286,7 @@ pub fn checked(problems: &[&str]) -> CheckReport {
         frames: 9_001,
         largest_gap: 512,
         problems: problems.iter().map(|&problem| problem.to_owned()).collect(),
-        remarks: vec!["header-only entries stand together".to_owned()],
+        remarks: vec![Remark::counted(12, "entries stand apart", Some("the first is \"x\"".to_owned()))],
     };
     let platform = Some("linux/amd64".parse().unwrap());
     let image = CheckedImage { platform, layers: vec![layer(10, &[]), layer(11, problems)] };
@@ -286,12 +299,14 @@ pub fn inspection() -> Inspection {
         size: Some(27_100_000),
         media_type: "application/vnd.oci.image.layer.v1.tar+zstd".to_owned(),
         compression: Compression::Zstd,
+        is_estargz: false,
         index: index.to_owned(),
         entries: known,
         index_bytes: known.map_or(0, |_| 610_000),
         content_bytes: known.map(|n| n * 10_000),
         chunks: known.map(|n| n + 100),
         owners: known.map(|_| "dpkg:perl, dpkg:libc6".to_owned()),
+        changes_always: false,
     };
     let file = |path: &str, size| BigFile { path: path.to_owned(), layer: 0, size, compressed: size / 3 };
     Inspection {

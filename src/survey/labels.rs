@@ -1,6 +1,7 @@
 //! Whose an entry is, and how often it will change.
 
 use super::Roll;
+use crate::order::Entry;
 use crate::order::layers::{Change, Label};
 use crate::owner::{Heat, Owners};
 use crate::tar::TarPath;
@@ -21,4 +22,17 @@ pub fn label<'a>(owners: &'a Owners, roll: &mut Roll<'a>, path: &'a TarPath, oft
         Heat::ByteCode | Heat::Data => Change::Seldom,
     };
     Label { owner, change, odd: false }
+}
+
+/// Is most of a layer's content of files that change with every version? Judged by paths alone: of a layer that is there, nobody
+/// knows what the planner knew of its files besides.
+pub fn changes_always(owners: &Owners, entries: &[Entry]) -> bool {
+    let (mut always, mut all) = (0_u64, 0_u64);
+    for (entry, content) in entries.iter().filter_map(|entry| Some((entry, entry.content?))) {
+        all = all.saturating_add(content.stored);
+        if matches!(owners.heat(&entry.path), Heat::Database | Heat::Cache) {
+            always = always.saturating_add(content.stored);
+        }
+    }
+    always > all / 2
 }

@@ -34,7 +34,7 @@ use crate::source::{Image, Layer, Source, stored_bytes};
 use crate::toc::{TOC_DIGEST, Toc, TocEntry};
 
 pub use choose::{common, other_platform, other_platforms, pick};
-pub use labels::label;
+pub use labels::{changes_always, label};
 pub use owners::{Roll, contents, shown};
 pub use read::{Index, pull_layer, share_out, tar_inventories, tar_inventory};
 

@@ -160,3 +160,30 @@ fn an_ostree_commit_is_refused_with_what_helps() {
     let output = restrata(&[&["rechunk", "-q", &root, &layout], &options[..]].concat());
     assert_eq!(code(&output), 0, "{}", err(&output));
 }
+
+#[test]
+fn long_lists_are_cut_unless_all_is_asked_for() {
+    let dir = TempDir::new().unwrap();
+    let (root, layout) = images(dir.path());
+    let mut options = Vec::new();
+    for n in 0..24 {
+        fs::write(dir.path().join(format!("root/file{n}")), format!("{n}")).unwrap();
+        options.extend(["--own-layer".to_owned(), format!("/file{n}")]);
+    }
+    let run = |more: &[&str]| {
+        let options: Vec<&str> = options.iter().map(String::as_str).chain(more.iter().copied()).collect();
+        let output = restrata(&[&["rechunk", &root, &layout], &options[..]].concat());
+        assert_eq!(code(&output), 0, "{}", err(&output));
+        out(&output)
+    };
+    for more in [&[][..], &["--dry-run"]] {
+        let (short, all) = (run(more), run(&[more, &["--all"]].concat()));
+        assert!(short.contains("13 more layers") && short.contains("\n  --all lists them\n"), "{short}");
+        assert!(!all.contains("more layers") && all.lines().count() >= short.lines().count() + 11, "{all}");
+    }
+    let checked = |more: &[&str]| out(&restrata(&[&["check", &layout], more].concat()));
+    let (short, all) = (checked(&[]), checked(&["--all"]));
+    assert_eq!((short.matches("  ok ").count(), all.matches("  ok ").count()), (20, 25), "{short}");
+    assert!(short.contains("\nand 5 more layers, 0 of them bad (--all lists them)\n"), "{short}");
+    assert!(short.ends_with("no problems: 25 layers\n") && all.ends_with("no problems: 25 layers\n"), "{all}");
+}

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """judge.py WHAT FIRST UPDATE [--oracle CLIENT REPORT REPORT] [MULTI_FIRST MULTI_UPDATE]: PASS and FAIL lines for a first pull and the
 update pull after it, each given as a file with pull.sh's JSON line. For an S3-like registry the same two pulls on a multi-range
-registry are the measure. With the reports of both versions, what they foretell for CLIENT is held against the pulls: outcome, requests
+registry are the measure. With the reports of both versions, what they predict for CLIENT is held against the pulls: outcome, requests
 and ranges exactly, blob bytes within a thousandth, beside the over-read of an S3-like registry, and less by no more than what
 the layers of one pull share.
 
@@ -58,14 +58,14 @@ def oracle(what, pull, report, client, is_update):
     registry = pull["registry"] if pull["partial"] else "multi-range"
     told, = [p for p in report["pulls"] if p["client"] == client and p["registry"] == registry and bool(p["from"]) == is_update]
     if told["outcome"] == "failed" or not pull["ok"]:
-        verdict(told["outcome"] == "failed" and not pull["ok"], f"{what}: foretold {told['outcome']}, {'pulled' if pull['ok'] else 'failed'}")
+        verdict(told["outcome"] == "failed" and not pull["ok"], f"{what}: predicted {told['outcome']}, {'pulled' if pull['ok'] else 'failed'}")
         return
     read = pull["blob_bytes"] - pull["over_read"]
     most, shared = told["blob_bytes"], told["shared_bytes"]
     verdict((most - shared) * 0.999 <= read <= most * 1.001,
-            f"{what}: foretold {most} blob bytes for {client}, {shared} less at best, read {read}")
+            f"{what}: predicted {most} blob bytes for {client}, {shared} less at best, read {read}")
     seen = pull["requests"], pull["data_ranges"]
-    verdict(seen == (told["requests"], told["ranges"]), f"{what}: foretold {told['requests']} requests and {told['ranges']} data ranges, seen {seen}")
+    verdict(seen == (told["requests"], told["ranges"]), f"{what}: predicted {told['requests']} requests and {told['ranges']} data ranges, seen {seen}")
 
 
 def main(what, first, update, *rest):

@@ -143,7 +143,7 @@ pulls() {
   rm -rf "$store" "$store".*
 }
 
-# docker_pulls SEQUENCE: both versions with a real docker, into both of its stores. Bytes and requests are the foretold ones:
+# docker_pulls SEQUENCE: both versions with a real docker, into both of its stores. Bytes and requests are the predicted ones:
 # with the graph driver those of `docker`, with the image store those of `plain`.
 docker_pulls() {
   local seq=$1 store client v lines
@@ -152,8 +152,8 @@ docker_pulls() {
     [ "$store" != overlay2 ] || client=docker
     mapfile -t lines < <("$harness/docker.sh" "$store" "$tool-$seq":v{1,2})
     for v in 1 2; do
-      check "$seq docker $store v$v: pulled, with the foretold bytes and requests" \
-        python3 "$harness/foretold.py" "$client" "$work/$seq-v$v.json" "${lines[v - 1]:-}"
+      check "$seq docker $store v$v: pulled, with the predicted bytes and requests" \
+        python3 "$harness/predicted.py" "$client" "$work/$seq-v$v.json" "${lines[v - 1]:-}"
     done
   done
 }

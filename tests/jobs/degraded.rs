@@ -76,9 +76,9 @@ fn codes(dir: &Path, request: Request) -> Vec<Code> {
         }
         other => assert!(other.is_ok() && outcome.degraded.is_empty(), "{other:?}"),
     }
-    let mut foreseen = found(&outcome.degraded);
-    foreseen.retain(|code| *code != Code::LayerWithoutIndex);
-    assert_eq!(found(&planned.degraded), foreseen);
+    let mut predicted = found(&outcome.degraded);
+    predicted.retain(|code| *code != Code::LayerWithoutIndex);
+    assert_eq!(found(&planned.degraded), predicted);
     assert!(outcome.degraded.iter().all(|it| outcome.notes.contains(&it.message)), "{:?}", outcome.notes);
     found(&outcome.degraded)
 }

@@ -1,5 +1,5 @@
 use restrata::compression::Compression;
-use restrata::inspect::inspect;
+use restrata::inspect::{InspectedLayer, inspect};
 use restrata::oci::Reference;
 use restrata::pack::IndexPlace;
 use tempfile::TempDir;
@@ -43,4 +43,16 @@ fn other_layers_are_unknown() {
     assert_eq!((layer.index.as_str(), layer.entries, layer.content_bytes, layer.chunks), ("none", None, None, None));
     assert!(layer.size > Some(100_000) && image.biggest.is_empty());
     assert_eq!((layer.media_type.as_str(), layer.compression), (Compression::None.media_type(), Compression::None));
+}
+
+#[test]
+fn the_layer_of_what_changes_with_every_version_is_known_by_its_paths() {
+    let dir = TempDir::new().unwrap();
+    let files = vec![file("usr/bin/x", &noise(50_000)), file("var/lib/dpkg/status", &noise(60_000))];
+    let plain = plain(dir.path(), "a", &[files]);
+    let layers = |reference: &str| inspect(&reference.parse().unwrap(), None).unwrap().images.remove(0).layers;
+    let told = |layers: Vec<InspectedLayer>| layers.iter().map(|it| (it.form(), it.changes_always)).collect::<Vec<_>>();
+    assert_eq!(told(layers(&plain)), [("tar", false)], "nothing is known without an index");
+    let chunked = chunked(dir.path(), &plain, IndexPlace::First);
+    assert_eq!(told(layers(&chunked)), [("zstd:chunked", false), ("zstd:chunked", true)]);
 }

@@ -35,7 +35,7 @@ fn checked(reference: &str) -> (Vec<String>, Vec<String>) {
     let report = check(&reference.parse().unwrap(), None, options(), &Progress::new()).unwrap();
     let layers = || report.images.iter().flat_map(|image| &image.layers);
     let problems = layers().flat_map(|layer| layer.problems.clone()).chain(report.problems.clone());
-    (problems.collect(), layers().flat_map(|layer| layer.remarks.clone()).collect())
+    (problems.collect(), layers().flat_map(|layer| layer.remarks.iter().map(ToString::to_string)).collect())
 }
 
 fn with(mut entry: Entry, mode: i64, uid: i64, time: i64, xattrs: &[(&str, &str)]) -> Entry {

@@ -109,7 +109,10 @@ fn verify_sees_what_a_device_hides() {
     assert_eq!(differences(&there, &gone), ["/a/f only in A"]);
     let report = check(&gone.parse().unwrap(), None, options(), &Progress::new()).unwrap();
     let remarks = &report.images[0].layers[1].remarks;
-    assert!(report.is_clean() && remarks.iter().any(|remark| remark.starts_with("/a/f has something")), "{remarks:?}");
+    assert!(
+        report.is_clean() && remarks.iter().any(|remark| remark.what.starts_with("/a/f has something")),
+        "{remarks:?}"
+    );
     let (result, outcome) = run(&dir, &gone, "gone", |_| {});
     assert_eq!(differences(&gone, &result), [""; 0]);
     assert_eq!(differences(&there, &result), ["/a/f only in A"]);

@@ -323,6 +323,7 @@ impl Planner<'_> {
             reason,
             segments: slot.segments.clone(),
             owners: self.owners(files),
+            changes_always: slot.hot && !files.is_empty(),
             entries,
             fresh_run,
             fresh_entries,

@@ -14,7 +14,7 @@ pub(super) struct Slot {
     /// The one segment stays as it is.
     pub kept: bool,
     is_base: bool,
-    hot: bool,
+    pub hot: bool,
     /// Something in it keeps all of it from having an index.
     odd: bool,
     /// It was asked for, and holds nothing else.

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use crate::diff::{Diff, NewLayer, Outcome};
 use crate::order::cost::{Client, LayerPull, PullOutcome, RegistryProfile};
+use crate::report::facts::CHANGES_ALWAYS;
 use crate::report::units::{count, plural, size};
 use crate::span::Span;
 
@@ -106,7 +107,10 @@ fn list(rows: impl Iterator<Item = String>) -> String {
 
 fn row(shown: &Shown<'_>, scale: u64, owner: Option<&str>) -> String {
     let layer = shown.layer;
-    let owner = owner.map(|owner| format!(" <small>mostly <bdi>{}</bdi></small>", Text(owner))).unwrap_or_default();
+    let owner = match layer.changes_always {
+        true => format!(" <small>{CHANGES_ALWAYS}</small>"),
+        false => owner.map(|owner| format!(" <small>mostly <bdi>{}</bdi></small>", Text(owner))).unwrap_or_default(),
+    };
     format!(
         "<li><span class=\"name\"><code title=\"{}\">{}</code>{owner}</span><span class=\"about\">{}</span>{}</li>\n",
         layer.digest,

@@ -1,12 +1,12 @@
 //! What each client pulls from each registry.
 
 use crate::diff::{Diff, Outcome};
-use crate::order::cost::{Client, Pull, PullOutcome};
-use crate::report::cost::{Row, rows};
+use crate::order::cost::{Client, PullOutcome};
+use crate::report::cost::{ANY_STORE, Failure, Row, failures, rows};
 
 use super::{Text, percent, section};
 
-const LEAD: &str = "Registries that cost a client the same share a row.";
+const LEAD: &str = "Clients and registries that cost the same share a row.";
 
 pub(super) fn costs(outcome: &Outcome, diff: &Diff, level: u8) -> String {
     let rows = rows(diff, &outcome.choice);
@@ -15,7 +15,7 @@ pub(super) fn costs(outcome: &Outcome, diff: &Diff, level: u8) -> String {
         0 => 0,
         _ => rows.iter().map(bytes).max().unwrap_or_default(),
     };
-    let clients: String = rows.chunk_by(|a, b| a.pull.client == b.pull.client).map(|rows| client(rows, most)).collect();
+    let clients: String = rows.chunk_by(|a, b| a.clients == b.clients).map(|rows| group(rows, most)).collect();
     let table = format!(
         "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Pull costs\"><table class=\"costs\">
 <thead><tr><th scope=\"col\">registries</th><th class=\"bar\" aria-hidden=\"true\"></th><th scope=\"col\" class=\"num\">pulled</th>\
@@ -25,15 +25,17 @@ pub(super) fn costs(outcome: &Outcome, diff: &Diff, level: u8) -> String {
     section(level, "What each client pulls", LEAD, &table)
 }
 
-fn client(rows: &[Row<'_>], most: u64) -> String {
+fn group(rows: &[Row<'_>], most: u64) -> String {
     let Some(first) = rows.first() else { return String::new() };
-    let client = first.pull.client;
+    let any_store = first.is_for_any_store();
+    let named = first.clients.iter().filter(|client| !any_store || !client.asks_for_ranges());
+    let named = named.map(|client| (client.name(), about(*client)));
+    let any_store =
+        any_store.then_some((ANY_STORE, "with partial pulls: podman, podman-reflink and composefs cost the same"));
+    let line = |(name, about)| format!("<div>{name} <small>{about}</small></div>");
+    let names: String = named.chain(any_store).map(line).collect();
     let rows: String = rows.iter().map(|row| markup(row, most)).collect();
-    format!(
-        "<tbody>\n<tr class=\"group\"><th scope=\"rowgroup\" colspan=\"5\">{} <small>{}</small></th></tr>\n{rows}</tbody>\n",
-        client.name(),
-        about(client)
-    )
+    format!("<tbody>\n<tr class=\"group\"><th scope=\"rowgroup\" colspan=\"5\">{names}</th></tr>\n{rows}</tbody>\n",)
 }
 
 fn markup(row: &Row<'_>, most: u64) -> String {
@@ -45,15 +47,19 @@ fn markup(row: &Row<'_>, most: u64) -> String {
         row.pulled(),
         row.requests(),
         row.ranges(),
-        row.alike.iter().filter_map(|pull| why(pull)).collect::<String>(),
+        failures(std::slice::from_ref(row)).iter().map(|failure| why(row, failure)).collect::<String>(),
     )
 }
 
-/// Why a pull fails. Registries that share a row can have reasons of their own.
-fn why(pull: &Pull) -> Option<String> {
-    let (layer, why) = pull.failure()?;
-    let (registry, why) = (pull.registry.name(), why.to_string());
-    Some(format!("<tr><td colspan=\"5\"><small>{registry}, layer {layer}: {}</small></td></tr>\n", Text(&why)))
+/// Why a pull fails. Clients and registries that share a row can have reasons of their own.
+fn why(row: &Row<'_>, failure: &Failure) -> String {
+    let Failure { clients, registry, layer, why } = failure;
+    let whose = match clients.len() == row.clients.len() {
+        true => String::new(),
+        false => format!("{} on ", failure.client()),
+    };
+    let why = format!("{whose}{}, layer {layer}: {why}", registry.name());
+    format!("<tr><td colspan=\"5\"><small>{}</small></td></tr>\n", Text(&why))
 }
 
 fn bytes(row: &Row<'_>) -> u64 {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use crate::diff::Diff;
 use crate::order::changes::{FileShare, OwnerShare};
+use crate::report::cost::state;
 use crate::report::units::{plural, size};
 
 use super::treemap::{Owned, treemap};
@@ -104,7 +105,7 @@ fn list(files: &[&FileShare]) -> String {
             "<li><span class=\"num\">{}</span><code><bdi>{}</bdi></code><small>{}</small></li>\n",
             size(file.changed_bytes),
             Text(&file.path.to_string()),
-            file.state.name()
+            state(file.state)
         )
     };
     let items: String = files.iter().take(FILES).map(item).collect();

@@ -29,7 +29,7 @@ pub(super) fn page(title: &str, content: &str) -> String {
 {content}</main>
 <footer>
 <p>Bytes are compressed ones, as they travel; 1 MB is 1,000,000 of them. What each number means: docs/cost.md of restrata. \
-Foretold by restrata {} from the images alone: nothing was pulled.</p>
+Predicted by restrata {} from the images alone: nothing was pulled.</p>
 </footer>
 </body>
 </html>

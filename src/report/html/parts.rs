@@ -6,7 +6,7 @@ use crate::report::units::{percent, size};
 
 use super::section;
 
-const LEAD: &str = "Plain clients reuse and pull whole layers. This is what those are made of that they lack.";
+const LEAD: &str = "Plain clients reuse whole layers. This is what the layers that they lack are made of.";
 
 pub(super) fn parts(changes: &Changes, level: u8) -> String {
     let all = changes.parts.bytes();

@@ -113,6 +113,45 @@ fn each_registry_says_why_it_fails() {
 }
 
 #[test]
+fn clients_that_cost_the_same_share_a_group() {
+    let mut outcome = sample();
+    let pulls = &mut outcome.diffs[0].pulls;
+    let podman: Vec<Pull> = pulls.iter().filter(|pull| pull.client == Client::Podman).cloned().collect();
+    pulls.extend(podman.iter().map(|pull| Pull { client: Client::PodmanReflink, ..pull.clone() }));
+    let group = |page: &str, names: &str| page.matches(&format!("colspan=\"5\"><div>{names}</div></th>")).count();
+    let page = well_formed(&outcome);
+    let both = "podman <small>with partial pulls</small></div><div>podman-reflink <small>with partial pulls, on a store with reflinks</small>";
+    assert_eq!(group(&page, both), 1, "{page}");
+    assert_eq!(page.matches("<small>refuse-501, layer 0: ").count(), 1, "{page}");
+    let pulls = &mut outcome.diffs[0].pulls;
+    pulls.extend(podman.iter().map(|pull| Pull { client: Client::Composefs, ..pull.clone() }));
+    let page = well_formed(&outcome);
+    let all = "podman, any store <small>with partial pulls: podman, podman-reflink and composefs cost the same</small>";
+    assert_eq!(group(&page, all), 1, "{page}");
+    // A reason that one of them has alone names it.
+    let of_one = |pull: &&mut Pull| (pull.client, pull.registry) == (Client::Composefs, RegistryProfile::Refuse501);
+    outcome.diffs[0].pulls.iter_mut().find(of_one).unwrap().layers[0].why = Some(Why::IndexOrder);
+    let page = well_formed(&outcome);
+    assert!(page.contains("<small>composefs on refuse-501, layer 0: "), "{page}");
+    assert!(page.contains("<small>podman, podman-reflink on refuse-501, layer 0: "), "{page}");
+}
+
+#[test]
+fn what_changes_with_every_version_is_no_packages_layer() {
+    let mut outcome = sample();
+    assert!(well_formed(&outcome).contains("<small>mostly <bdi>dpkg:python3.13</bdi></small>"));
+    outcome.layers[1].changes_always = true;
+    let page = well_formed(&outcome);
+    assert!(page.contains("<small>changes with every version</small>") && !page.contains("mostly"), "{page}");
+}
+
+#[test]
+fn the_page_says_that_it_is_a_prediction() {
+    let page = well_formed(&sample());
+    assert!(page.contains(concat!("Predicted by restrata ", env!("CARGO_PKG_VERSION"))), "{page}");
+}
+
+#[test]
 fn names_are_no_markup() {
     let mut outcome = sample();
     outcome.new = HOSTILE.to_owned();

@@ -70,6 +70,7 @@ struct LayerFields<'a> {
     digest: String,
     size: u64,
     media_type: &'a str,
+    changes_always: bool,
     index_bytes: u64,
     /// `None` for a layer that clients have.
     plain: Option<PartFields>,
@@ -172,6 +173,7 @@ fn layer_fields<'a>(layer: &'a NewLayer, fetched: Option<&Parts>) -> LayerFields
         digest: layer.digest.to_string(),
         size: layer.size,
         media_type: &layer.media_type,
+        changes_always: layer.changes_always,
         index_bytes: layer.index_bytes(),
         plain: fetched.map(parts),
     }

@@ -97,7 +97,7 @@ struct CheckLayer<'a> {
     frames: u64,
     largest_gap: u64,
     problems: &'a [String],
-    remarks: &'a [String],
+    remarks: Vec<String>,
 }
 
 pub fn check(report: &CheckReport) -> String {
@@ -118,7 +118,7 @@ fn check_layer(layer: &CheckedLayer) -> CheckLayer<'_> {
         frames: layer.frames,
         largest_gap: layer.largest_gap,
         problems: &layer.problems,
-        remarks: &layer.remarks,
+        remarks: layer.remarks.iter().map(ToString::to_string).collect(),
     }
 }
 
@@ -141,6 +141,8 @@ struct InspectLayer<'a> {
     digest: Option<String>,
     size: Option<u64>,
     media_type: &'a str,
+    #[serde(rename = "type")]
+    form: &'static str,
     compression: &'static str,
     index: &'a str,
     entries: Option<u64>,
@@ -148,6 +150,7 @@ struct InspectLayer<'a> {
     content_bytes: Option<u64>,
     chunks: Option<u64>,
     owners: Option<&'a str>,
+    changes_always: bool,
 }
 
 #[derive(Serialize)]
@@ -167,6 +170,7 @@ fn inspect_image(image: &InspectedImage) -> InspectImage<'_> {
         digest: layer.digest.map(|digest| digest.to_string()),
         size: layer.size,
         media_type: &layer.media_type,
+        form: layer.form(),
         compression: layer.compression.name(),
         index: &layer.index,
         entries: layer.entries,
@@ -174,6 +178,7 @@ fn inspect_image(image: &InspectedImage) -> InspectImage<'_> {
         content_bytes: layer.content_bytes,
         chunks: layer.chunks,
         owners: layer.owners.as_deref(),
+        changes_always: layer.changes_always,
     });
     let biggest = image.biggest.iter().map(|file| BigFields {
         path: &file.path,

@@ -92,6 +92,7 @@ struct LayerFields<'a> {
     /// Old layers that it takes over.
     replaces: Vec<Old>,
     owners: &'a [String],
+    changes_always: bool,
     live_bytes: u64,
     dead_bytes: u64,
     entries: u64,
@@ -221,6 +222,7 @@ fn layer_fields(layer: &PlannedLayer) -> LayerFields<'_> {
         reason: layer.reason.name(),
         replaces: if layer.kept().is_some() { Vec::new() } else { layer.old.iter().map(old).collect() },
         owners: &layer.owners,
+        changes_always: layer.changes_always,
         live_bytes: layer.live_bytes,
         dead_bytes: layer.dead_bytes,
         entries: layer.entries,

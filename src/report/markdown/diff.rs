@@ -7,7 +7,7 @@ use crate::order::changes::FileShare;
 use crate::order::cost::{Client, RegistryProfile};
 
 use super::{MOST, cell, code, fitting, notes, packages};
-use crate::report::cost::{failures, parts, rows, without_layers};
+use crate::report::cost::{ANY_STORE_MEANS, failures, parts, rows, state, without_layers};
 use crate::report::units::{count, percent, plural, size};
 
 /// Owners that have a row.
@@ -69,25 +69,31 @@ fn headline(outcome: &Outcome, diff: &Diff) -> String {
     }
     let podman = diff.pull(Client::Podman, RegistryProfile::MultiRange);
     let podman = podman.filter(|pull| outcome.choice.shows(pull) && pull.failure().is_none());
-    let podman = podman.map(|pull| format!(", podman with partial pulls {}", size(pull.blob_bytes())));
     let plain = diff.pull(Client::Plain, RegistryProfile::MultiRange).map_or(parts.bytes(), |pull| pull.blob_bytes());
-    format!(
-        "This update changes {} and costs {}{}",
-        size(changes.changed_bytes),
-        size(plain),
-        podman.unwrap_or_default()
-    )
+    let (changed, plain) = (size(changes.changed_bytes), size(plain));
+    let costs = match changed == plain {
+        true => "as much".to_owned(),
+        false => plain.clone(),
+    };
+    let podman = match podman.map(|pull| size(pull.blob_bytes())) {
+        None => String::new(),
+        Some(podman) if podman == plain => ", with or without partial pulls".to_owned(),
+        Some(podman) => format!(", podman with partial pulls {podman}"),
+    };
+    format!("This update changes {changed} and costs {costs}{podman}")
 }
 
 fn pulls(outcome: &Outcome, diff: &Diff) -> String {
     let mut out = "| client | registry | pulled | requests | ranges |\n| --- | --- | ---: | ---: | ---: |\n".to_owned();
     let rows = rows(diff, &outcome.choice);
     for row in &rows {
-        let client = row.pull.client.name();
-        let (pulled, requests, ranges) = (row.pulled(), row.requests(), row.ranges());
+        let (client, pulled, requests, ranges) = (row.client(), row.pulled(), row.requests(), row.ranges());
         let _ = writeln!(out, "| {client} | {} | {pulled} | {requests} | {ranges} |", row.registries);
     }
     let failures = failures(&rows);
+    if rows.iter().any(|row| row.is_for_any_store()) {
+        let _ = writeln!(out, "\n{ANY_STORE_MEANS}");
+    }
     if !failures.is_empty() {
         out.push('\n');
     }
@@ -138,7 +144,7 @@ fn files(diff: &Diff) -> String {
     let row = |file: &FileShare| {
         let (path, new) = (cell(&file.path.to_string()), size(file.changed_bytes));
         let owner = diff.owner_name(file.owner).map_or(String::new(), cell);
-        format!("| {path} | {} | {new} | {owner} |\n", file.state.name())
+        format!("| {path} | {} | {new} | {owner} |\n", state(file.state))
     };
     let rows = fitting(all.iter().take(FILES).map(row));
     out.push_str(&rows.concat());

@@ -1,21 +1,24 @@
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use crate::check::{CheckReport, CheckedLayer};
+use crate::check::{CheckReport, CheckedImage, CheckedLayer, Remark};
 use crate::report::names::printable;
-use crate::report::units::{plural, size};
+use crate::report::units::{count, plural, size};
 
-use super::{green, heading, red};
+use super::{LISTED, Listing, fill, green, heading, red};
 
-/// A line for each layer with what is wrong with it below, then the answer.
-pub fn check(report: &CheckReport) -> String {
+/// A line for each layer with what is wrong with it below, then the answer. The short list has what is bad first, and
+/// remarks of several layers in one line.
+pub fn check(report: &CheckReport, listing: Listing) -> String {
     let mut out = String::new();
     for problem in &report.problems {
         let _ = writeln!(out, "{}: {}", red("problem"), printable(problem));
     }
     for image in &report.images {
         out.push_str(&heading(image.platform.as_ref(), None));
-        for layer in &image.layers {
-            out.push_str(&layer_text(layer));
+        match listing {
+            Listing::All => image.layers.iter().for_each(|layer| out.push_str(&in_full(layer))),
+            Listing::Short => out.push_str(&short(image)),
         }
     }
     let layers = || report.images.iter().flat_map(|image| &image.layers);
@@ -32,21 +35,83 @@ pub fn check(report: &CheckReport) -> String {
     out
 }
 
-fn layer_text(layer: &CheckedLayer) -> String {
-    let answer = if layer.problems.is_empty() { green("ok") } else { red("bad") };
-    let mut facts = vec![plural(layer.entries, "entry", "entries")];
+fn short(image: &CheckedImage) -> String {
+    let layers = &image.layers;
+    let mut listed: Vec<usize> = (0..layers.len()).collect();
+    listed.sort_by_key(|&at| layers[at].problems.is_empty());
+    let left_out = listed.split_off(listed.len().min(LISTED));
+    listed.sort_unstable();
+    let mut out = String::new();
+    let mut room = LISTED;
+    for layer in listed.iter().map(|&at| &layers[at]) {
+        let _ = writeln!(out, "{}", first_line(layer));
+        let told = layer.problems.len().min(room);
+        out.push_str(&problems(&layer.problems[..told]));
+        room -= told;
+    }
+    let bad = left_out.iter().filter(|&&at| !layers[at].problems.is_empty()).count() as u64;
+    let all: usize = layers.iter().map(|layer| layer.problems.len()).sum();
+    let problems = all - (LISTED - room);
+    for (number, what) in
+        [(left_out.len(), format!("more layers, {} of them bad", count(bad))), (problems, "more problems".to_owned())]
+    {
+        if number > 0 {
+            let _ = writeln!(out, "and {} {what} (--all lists them)", count(number as u64));
+        }
+    }
+    out + &remarks(layers)
+}
+
+fn in_full(layer: &CheckedLayer) -> String {
+    let mut out = first_line(layer) + "\n";
     if layer.frames > 0 {
-        facts.push(plural(layer.frames, "frame", "frames"));
-        facts.push(format!("gaps up to {}", size(layer.largest_gap)));
+        let frames = plural(layer.frames, "frame", "frames");
+        let _ = writeln!(out, "  {frames}, gaps up to {}", size(layer.largest_gap));
     }
-    let (digest, bytes) = (layer.digest.short(), size(layer.size));
-    let mut out = format!("{digest}  {bytes:>7}  {answer}  {}\n", layer.kind);
-    let _ = writeln!(out, "  {}", facts.join(", "));
-    for problem in &layer.problems {
-        let _ = writeln!(out, "  {}: {}", red("problem"), printable(problem));
-    }
+    out.push_str(&problems(&layer.problems));
     for remark in &layer.remarks {
-        let _ = writeln!(out, "  remark: {}", printable(remark));
+        let _ = writeln!(out, "  remark: {}", printable(&remark.to_string()));
     }
     out
+}
+
+fn first_line(layer: &CheckedLayer) -> String {
+    let answer = if layer.problems.is_empty() { green("ok ") } else { red("bad") };
+    let (digest, bytes, entries) = (layer.digest.short(), size(layer.size), plural(layer.entries, "entry", "entries"));
+    format!("{digest}  {bytes:>7}  {answer}  {}, {entries}", layer.kind)
+}
+
+fn problems(problems: &[String]) -> String {
+    problems.iter().map(|problem| format!("  {}: {}\n", red("problem"), printable(problem))).collect()
+}
+
+/// The same remark once, however many layers it is about.
+fn remarks(layers: &[CheckedLayer]) -> String {
+    let mut groups: Vec<Vec<(&CheckedLayer, &Remark)>> = Vec::new();
+    let mut numbers: HashMap<&str, usize> = HashMap::new();
+    for (layer, remark) in layers.iter().flat_map(|layer| layer.remarks.iter().map(move |remark| (layer, remark))) {
+        let number = *numbers.entry(&remark.what).or_insert(groups.len());
+        if number == groups.len() {
+            groups.push(Vec::new());
+        }
+        groups[number].push((layer, remark));
+    }
+    let line = |group: &Vec<(&CheckedLayer, &Remark)>| match group.as_slice() {
+        [(layer, remark)] => {
+            fill(&format!("remark: layer {}: {}", layer.digest.short(), printable(&remark.to_string())))
+        }
+        several => fill(&format!("remark: {}", printable(&joined(several)))),
+    };
+    let mut out: String = groups.iter().take(LISTED).map(line).collect();
+    if let left @ 1.. = groups.len().saturating_sub(LISTED) as u64 {
+        let _ = writeln!(out, "and {} more remarks (--all lists them)", count(left));
+    }
+    out
+}
+
+fn joined(several: &[(&CheckedLayer, &Remark)]) -> String {
+    let layers = count(several.len() as u64);
+    let counts: Option<u64> = several.iter().map(|(_, remark)| remark.count).sum();
+    let counted = counts.map(|all| format!("{} ", count(all))).unwrap_or_default();
+    format!("in {layers} layers: {counted}{}", several[0].1.what)
 }

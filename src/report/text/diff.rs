@@ -5,12 +5,15 @@ use std::fmt::Write as _;
 use crate::diff::{Diff, Outcome};
 use crate::order::changes::{Changes, Counts};
 use crate::order::cost::{Client, Pull};
-use crate::report::cost::{failures, parts, rows};
+use crate::report::cost::{ANY_STORE_MEANS, failures, parts, rows, state};
 use crate::report::names::printable;
 use crate::report::table::{Align, Table};
 use crate::report::units::{count, percent, plural, size};
 
 use super::{MOST, WIDTH, bold, fill, heading, more, name};
+
+/// Columns for the clients of a row.
+const CLIENTS: usize = 18;
 
 pub fn diff(outcome: &Outcome) -> String {
     let diffs: Vec<String> = outcome.diffs.iter().map(|diff| diff_text(outcome, diff)).collect();
@@ -101,11 +104,20 @@ fn pulls(outcome: &Outcome, diff: &Diff) -> String {
     ]);
     let rows = rows(diff, &outcome.choice);
     let failures: String = failures(&rows).iter().map(|failure| fill(&failure.to_string())).collect();
+    let any_store = rows.iter().any(|row| row.is_for_any_store()).then(|| fill(ANY_STORE_MEANS));
     for row in rows {
-        let (pulled, requests, ranges) = (row.pulled(), row.requests(), row.ranges());
-        table.row([row.pull.client.name().to_owned(), pulled, requests, ranges, row.registries]);
+        let client = row.client();
+        // Names that would take the registries' room go below each other.
+        let (first, others) = match client.len() > CLIENTS {
+            true => client.split_once(' ').unwrap_or((&client, "")),
+            false => (client.as_str(), ""),
+        };
+        table.row([first.to_owned(), row.pulled(), row.requests(), row.ranges(), row.registries]);
+        for name in others.split(' ').filter(|name| !name.is_empty()) {
+            table.row([name.to_owned(), String::new(), String::new(), String::new(), String::new()]);
+        }
     }
-    table.render() + &failures
+    table.render() + &any_store.unwrap_or_default() + &failures
 }
 
 /// What a plain client's bytes are.
@@ -140,7 +152,7 @@ fn files(changes: &Changes) -> String {
     ]);
     for file in changes.files.iter().take(MOST) {
         let path = printable(&file.path.to_string());
-        table.row([size(file.changed_bytes), size(file.size), file.state.name().to_owned(), path]);
+        table.row([size(file.changed_bytes), size(file.size), state(file.state).to_owned(), path]);
     }
     table.render() + &more(changes.files.len())
 }

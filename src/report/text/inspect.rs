@@ -1,14 +1,12 @@
 use std::fmt::Write as _;
 
 use crate::inspect::{BigFile, InspectedImage, InspectedLayer, Inspection};
+use crate::report::facts::CHANGES_ALWAYS;
 use crate::report::names::printable;
 use crate::report::table::{Align, Table};
 use crate::report::units::{count, size};
 
 use super::{WIDTH, bold, heading, name};
-
-/// Columns for a layer's type: any string can be one.
-const TYPE: usize = 8;
 
 /// The layers with their indexes, then the files that weigh most.
 pub fn inspect(inspection: &Inspection) -> String {
@@ -20,11 +18,19 @@ fn image_text(image: &InspectedImage) -> String {
     let mut out = format!("{}\n", bold(&name(&image.reference, WIDTH)));
     out.push_str(&heading(image.platform.as_ref(), image.digest.as_ref()));
     let _ = write!(out, "\n{}", layers(&image.layers));
+    if image.layers.iter().any(|layer| layer.entries.is_some()) {
+        out.push_str(COLUMNS);
+    }
     if !image.biggest.is_empty() {
         let _ = write!(out, "\n{}", biggest(&image.biggest));
     }
     out
 }
+
+const COLUMNS: &str = "\
+index: its compressed size, and where it stands in the layer
+content: uncompressed bytes of the files
+";
 
 fn layers(layers: &[InspectedLayer]) -> String {
     let mut table = Table::new([
@@ -32,8 +38,7 @@ fn layers(layers: &[InspectedLayer]) -> String {
         ("layer", Align::Left),
         ("size", Align::Right),
         ("type", Align::Left),
-        ("index", Align::Left),
-        ("index size", Align::Right),
+        ("index", Align::Right),
         ("entries", Align::Right),
         ("chunks", Align::Right),
         ("content", Align::Right),
@@ -43,27 +48,24 @@ fn layers(layers: &[InspectedLayer]) -> String {
             number.to_string(),
             layer.digest.map_or_else(unknown, |digest| digest.short()),
             layer.size.map_or_else(unknown, size),
-            name(short_type(&layer.media_type), TYPE),
-            printable(&layer.index),
-            layer.entries.map_or_else(unknown, |_| size(layer.index_bytes)),
+            layer.form().to_owned(),
+            layer.entries.map_or_else(unknown, |_| format!("{} {}", size(layer.index_bytes), printable(&layer.index))),
             layer.entries.map_or_else(unknown, count),
             layer.chunks.map_or_else(unknown, count),
             layer.content_bytes.map_or_else(unknown, size),
         ]);
     }
     let table = table.render();
-    let owners = layers.iter().map(|layer| layer.owners.as_deref());
+    let owners = layers.iter().map(|layer| match layer.changes_always {
+        true => Some(CHANGES_ALWAYS),
+        false => layer.owners.as_deref(),
+    });
     let lines = table.lines().zip([None].into_iter().chain(owners));
     let line = |(line, owners): (&str, Option<&str>)| match owners {
         Some(owners) => format!("{line}\n    {}\n", name(owners, WIDTH - 4)),
         None => format!("{line}\n"),
     };
     lines.map(line).collect()
-}
-
-/// What tells the types of layers apart: "tar+gzip", docker's "tar.gzip".
-fn short_type(media_type: &str) -> &str {
-    media_type.rfind(".tar").map_or(media_type, |dot| &media_type[dot + 1..])
 }
 
 fn unknown() -> String {

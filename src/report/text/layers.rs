@@ -1,34 +1,88 @@
 //! What the tables of the main job and of its plan share.
 
+use std::cmp::Reverse;
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use crate::order::{Reason, State};
 use crate::rechunk::{Hint, OldBlob, PlannedLayer};
-use crate::report::facts::{Waste, why};
+use crate::report::facts::{CHANGES_ALWAYS, Waste, why};
 use crate::report::names::columns;
 use crate::report::units::{count, percent, plural, size};
 
-use super::{fill, name};
+use super::{Listing, fill, name};
 
-/// Kept layers up to this many have a row each.
-const FEW: usize = 3;
+/// Layers of a first layout up to this many have a row each; of more, so many of the largest.
+const FEW: usize = 15;
+const LARGEST: usize = 12;
 
 /// Columns that a line of owners takes at most, and one of them.
 const OWNERS: usize = 76;
 const OWNER: usize = 60;
 
-/// Layers for one row each, bottom first. Those that are kept need nobody's attention: many of them share a row.
-pub(super) fn rows<T>(layers: &[T], planned: impl Fn(&T) -> &PlannedLayer) -> Vec<Vec<&T>> {
-    let mut rows: Vec<Vec<&T>> = Vec::new();
+/// A row of the table, which is about one layer or about several.
+pub(super) struct Row<'a, T> {
+    /// At least one.
+    pub layers: Vec<&'a T>,
+    /// The smaller ones of a first layout.
+    is_rest: bool,
+}
+
+impl<'a, T> Row<'a, T> {
+    fn one(layer: &'a T) -> Self {
+        Self { layers: vec![layer], is_rest: false }
+    }
+
+    /// `one` is the name of a layer.
+    pub fn name(&self, one: impl Fn(&T) -> String) -> String {
+        let number = self.layers.len() as u64;
+        match self.layers.as_slice() {
+            [layer] => one(layer),
+            _ if self.is_rest => plural(number, "more layer", "more layers"),
+            _ => plural(number, "layer", "layers"),
+        }
+    }
+
+    /// What all of them are, if that is the same.
+    pub fn common(&self, of: impl Fn(&T) -> &'static str) -> &'static str {
+        let mut all = self.layers.iter().map(|layer| of(layer));
+        let first = all.next().unwrap_or_default();
+        if all.all(|other| other == first) { first } else { "" }
+    }
+}
+
+/// Layers by rows. Those that are kept need nobody's attention: they share a row. In an update, each other one has its own; of
+/// a first layout the largest ones.
+pub(super) fn rows<'a, T>(
+    layers: &'a [T],
+    listing: Listing,
+    planned: impl Fn(&T) -> &PlannedLayer,
+    size: impl Fn(&T) -> u64,
+) -> Vec<Row<'a, T>> {
+    if listing == Listing::All {
+        return layers.iter().map(Row::one).collect();
+    }
+    let mut rows = Vec::new();
     for reason in [Reason::Base, Reason::Live, Reason::StoodOn] {
         let is_alike = |layer: &&T| planned(layer).state == State::Kept && planned(layer).reason == reason;
         let kept: Vec<&T> = layers.iter().filter(is_alike).collect();
-        match kept.len() > FEW {
-            true => rows.push(kept),
-            false => rows.extend(kept.into_iter().map(|layer| vec![layer])),
+        if !kept.is_empty() {
+            rows.push(Row { layers: kept, is_rest: false });
         }
     }
-    rows.extend(layers.iter().filter(|layer| planned(layer).state != State::Kept).map(|layer| vec![layer]));
+    let others: Vec<&T> = layers.iter().filter(|layer| planned(layer).state != State::Kept).collect();
+    let is_update = layers.iter().any(|layer| matches!(planned(layer).reason, Reason::Live | Reason::StoodOn));
+    let mut by_size: Vec<usize> = (0..others.len()).collect();
+    if !is_update && others.len() > FEW {
+        by_size.sort_by_key(|&at| Reverse(size(others[at])));
+        by_size.truncate(LARGEST);
+    }
+    let shown: HashSet<usize> = by_size.into_iter().collect();
+    let (largest, rest): (Vec<_>, Vec<_>) = others.into_iter().enumerate().partition(|(at, _)| shown.contains(at));
+    rows.extend(largest.into_iter().map(|(_, layer)| Row::one(layer)));
+    if !rest.is_empty() {
+        rows.push(Row { layers: rest.into_iter().map(|(_, layer)| layer).collect(), is_rest: true });
+    }
     rows
 }
 
@@ -42,24 +96,31 @@ pub(super) fn legend<'a>(layers: impl IntoIterator<Item = &'a PlannedLayer>) -> 
     let layers: Vec<&PlannedLayer> = layers.into_iter().collect();
     let meanings = [
         (State::Kept, "clients have this layer"),
-        (State::Cleaned, "a previous layer, rewritten without what is hidden in it"),
+        (State::Cleaned, "a previous layer, rewritten without its dead entries"),
         (State::Merged, "several layers joined"),
         (State::Fresh, "new files"),
     ];
     let is_there = |state: State| layers.iter().any(|layer| layer.state == state);
     let told = meanings.into_iter().filter(|(state, _)| is_there(*state));
-    let told: Vec<String> = told.map(|(state, meaning)| format!("{}: {meaning}", state.name())).collect();
-    fill(&format!("{}.", told.join("; ")))
+    let mut out: String = told.map(|(state, meaning)| format!("{}: {meaning}\n", state.name())).collect();
+    if is_there(State::Cleaned) || layers.iter().any(|layer| layer.dead_bytes > 0) {
+        out.push_str("dead entry: one that the new image does not have, or that a layer above hides\n");
+    }
+    out
 }
 
-/// A table whose rows of one layer are followed by a line with the layer's owners; its last line is the sum.
-pub(super) fn with_owners(table: &str, rows: &[Vec<&PlannedLayer>]) -> String {
+/// A table whose rows of one layer are followed by a line with the layer's owners.
+pub(super) fn with_owners<T>(table: &str, rows: &[Row<'_, T>], planned: impl Fn(&T) -> &PlannedLayer) -> String {
     let mut lines = table.lines();
     let mut out = lines.next().map(|head| format!("{head}\n")).unwrap_or_default();
-    let owners = rows.iter().map(|row| owners(&row[0].owners).filter(|_| row.len() == 1)).chain([None]);
-    for (line, owners) in lines.zip(owners) {
+    let about = |row: &Row<'_, T>| match row.layers.as_slice() {
+        [one] if planned(one).changes_always => Some(CHANGES_ALWAYS.to_owned()),
+        [one] => owners(&planned(one).owners),
+        _ => row.is_rest.then(|| "--all lists them".to_owned()),
+    };
+    for (line, about) in lines.zip(rows.iter().map(about).chain(std::iter::repeat_with(|| None))) {
         let _ = writeln!(out, "{line}");
-        out.extend(owners.map(|owners| format!("  {owners}\n")));
+        out.extend(about.map(|about| format!("  {about}\n")));
     }
     out
 }
@@ -83,20 +144,23 @@ pub(super) fn changes(layers: &[&PlannedLayer], dropped: &[OldBlob]) -> String {
     }
     if !dropped.is_empty() {
         let bytes = size(dropped.iter().map(|blob| blob.size).sum());
-        let _ =
-            writeln!(out, "Layers dropped: {}, {bytes} in all (dead, or laid out anew).", count(dropped.len() as u64));
+        let _ = writeln!(
+            out,
+            "Layers dropped: {}, {bytes} in all (all dead, or laid out anew).",
+            count(dropped.len() as u64)
+        );
     }
     out
 }
 
-/// What --max-waste is about, and the base's share beside it. Empty when nothing is hidden.
-pub(super) fn hidden(waste: Waste) -> String {
+/// What --max-waste is about, and the base's share beside it. Empty when there is none.
+pub(super) fn waste(waste: Waste) -> String {
     let base = match waste.base > 0.0 {
         true => format!(", and {} in layers of the base", percent(waste.base)),
         false => String::new(),
     };
     match waste.all > 0.0 {
-        true => format!("Hidden by layers above: {} of the image{base}.", percent(waste.all - waste.base)),
+        true => format!("Waste (dead entries): {} of the image{base}.", percent(waste.all - waste.base)),
         false => String::new(),
     }
 }

@@ -18,7 +18,7 @@ pub use inspect::inspect;
 pub use plan::plan;
 pub use prune::prune;
 pub use rechunk::rechunk;
-pub use verify::{Listing, verify};
+pub use verify::verify;
 
 use crate::digest::BlobDigest;
 use crate::oci::Platform;
@@ -30,6 +30,17 @@ pub(super) const WIDTH: usize = 80;
 
 /// Owners and files that a table lists.
 const MOST: usize = 10;
+
+/// Layers, problems and differences that a report lists of each unless all are asked for.
+const LISTED: usize = 20;
+
+/// How much is listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listing {
+    /// What people look for first.
+    Short,
+    All,
+}
 
 /// Styles are few: bold for heads, green and red for an answer.
 pub(super) fn bold(text: &str) -> String {

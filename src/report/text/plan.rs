@@ -9,19 +9,19 @@ use crate::report::table::{Align, Table};
 use crate::report::units::{plural, size};
 
 use super::pulls::pulls;
-use super::{bold, heading, layers};
+use super::{Listing, bold, heading, layers};
 
-pub fn plan(planned: &Planned) -> String {
+pub fn plan(planned: &Planned, listing: Listing) -> String {
     let mut out = String::new();
     for image in &planned.images {
-        let _ = write!(out, "{}\n{}\n", heading(image.platform.as_ref(), None), image_text(image));
+        let _ = write!(out, "{}\n{}\n", heading(image.platform.as_ref(), None), image_text(image, listing));
     }
     let _ = writeln!(out, "{}", bold("A dry run: nothing is written."));
     out
 }
 
-fn image_text(image: &PlannedImage) -> String {
-    let rows = layers::rows(&image.layers, |layer| layer);
+fn image_text(image: &PlannedImage, listing: Listing) -> String {
+    let rows = layers::rows(&image.layers, listing, |layer| layer, |layer| layer.live_bytes);
     let mut table = Table::new([
         ("layer", Align::Left),
         ("state", Align::Left),
@@ -31,25 +31,29 @@ fn image_text(image: &PlannedImage) -> String {
         ("new content", Align::Right),
     ]);
     for row in &rows {
-        table.row(cells(name(row), row[0].state.name(), why(row[0].reason), row));
+        let (state, why) = (row.common(|layer| layer.state.name()), row.common(|layer| why(layer.reason)));
+        table.row(cells(row.name(name), state, why, &row.layers));
     }
     let all: Vec<&PlannedLayer> = image.layers.iter().collect();
-    table.row(cells(plural(all.len() as u64, "layer", "layers"), "", "", &all));
-    let mut out = layers::with_owners(&table.render(), &rows);
+    table.row(cells("total".to_owned(), "", &plural(all.len() as u64, "layer", "layers"), &all));
+    let mut out = layers::with_owners(&table.render(), &rows, |layer| layer);
+    out.push_str(COLUMNS);
     out.push_str(&layers::legend(&image.layers));
-    let _ = write!(out, "\n{}{}", summary(image), pulls("expected pull cost", &image.pulls));
+    let _ = write!(out, "\n{}{}", summary(image), pulls("predicted pull cost", &image.pulls));
     out.extend(image.hint.as_ref().map(layers::hint));
     out
 }
 
+const COLUMNS: &str = "\
+live, dead: compressed content that the image shows, and that of dead entries
+new content: what clients lack of it, compressed, each content once
+";
+
 /// A layer that is yet to be written has no digest: one that is cleaned goes by its old one.
-fn name(row: &[&PlannedLayer]) -> String {
-    match row {
-        [one] => match (one.state, one.old.as_slice()) {
-            (State::Kept | State::Cleaned, [old]) => old.digest.short(),
-            _ => "new".to_owned(),
-        },
-        several => plural(several.len() as u64, "layer", "layers"),
+fn name(layer: &PlannedLayer) -> String {
+    match (layer.state, layer.old.as_slice()) {
+        (State::Kept | State::Cleaned, [old]) => old.digest.short(),
+        _ => "new".to_owned(),
     }
 }
 
@@ -73,9 +77,9 @@ fn summary(image: &PlannedImage) -> String {
     out.push_str(&layers::changes(&all, &image.dropped));
     let written = plural(written.len() as u64, "layer", "layers");
     let _ = writeln!(out, "To write: {written}, {bytes} of compressed content.");
-    let hidden = layers::hidden(planned_waste(&image.layers));
-    if !hidden.is_empty() {
-        let _ = writeln!(out, "{hidden}");
+    let waste = layers::waste(planned_waste(&image.layers));
+    if !waste.is_empty() {
+        let _ = writeln!(out, "{waste}");
     }
     out
 }

@@ -8,71 +8,74 @@ use crate::report::facts::waste;
 use crate::report::table::{Align, Table};
 use crate::report::units::{count, plural, size};
 
+use super::layers::{self, Row};
 use super::pulls::pulls;
-use super::{WIDTH, bold, fill, heading, layers, name};
+use super::{Listing, WIDTH, bold, fill, heading, name};
 
-pub fn rechunk(outcome: &Outcome) -> String {
+pub fn rechunk(outcome: &Outcome, listing: Listing) -> String {
     let mut out = String::new();
     let several = outcome.images.len() > 1;
     for image in &outcome.images {
         let _ = writeln!(out, "{}", heading(image.platform.as_ref(), several.then_some(&image.digest)));
-        out.push_str(&image_text(image));
+        out.push_str(&image_text(image, listing));
         out.push('\n');
     }
     let _ = writeln!(out, "{}  {}", bold("digest"), outcome.digest);
     out
 }
 
-fn image_text(image: &ImageOutcome) -> String {
+fn image_text(image: &ImageOutcome, listing: Listing) -> String {
     let mut table = Table::new([
         ("layer", Align::Left),
         ("state", Align::Left),
         ("size", Align::Right),
-        ("index", Align::Right),
         ("entries", Align::Right),
         ("new files", Align::Right),
         ("new content", Align::Right),
     ]);
-    let rows = layers::rows(&image.layers, |layer| &layer.planned);
+    let rows = layers::rows(&image.layers, listing, planned, |layer| layer.size);
     for row in &rows {
-        let name = match row.as_slice() {
-            [one] => one.digest.short(),
-            several => plural(several.len() as u64, "layer", "layers"),
-        };
-        table.row(cells(name, state_text(row), row));
+        table.row(cells(row.name(|layer| layer.digest.short()), state_text(row), &row.layers));
     }
     if image.layers.len() > 1 {
         let all: Vec<&LayerOutcome> = image.layers.iter().collect();
         table.row(cells("total".to_owned(), plural(all.len() as u64, "layer", "layers"), &all));
     }
-    let planned: Vec<Vec<&PlannedLayer>> =
-        rows.iter().map(|row| row.iter().map(|layer| &layer.planned).collect()).collect();
-    let mut out = layers::with_owners(&table.render(), &planned);
-    out.push_str(&layers::legend(image.layers.iter().map(|layer| &layer.planned)));
+    let mut out = layers::with_owners(&table.render(), &rows, planned);
+    out.push_str(COLUMNS);
+    out.push_str(&layers::legend(image.layers.iter().map(planned)));
     let _ = writeln!(out, "\n{}", changes(image));
     out.push_str(&pulls("pull cost", &image.pulls));
     out.extend(image.hint.as_ref().map(layers::hint));
     out
 }
 
-fn cells(name: String, state: String, layers: &[&LayerOutcome]) -> [String; 7] {
+const COLUMNS: &str = "\
+size: the compressed layer, with its index
+new content: what clients lack of it, compressed, each content once
+";
+
+const fn planned(layer: &LayerOutcome) -> &PlannedLayer {
+    &layer.planned
+}
+
+fn cells(name: String, state: String, layers: &[&LayerOutcome]) -> [String; 6] {
     let sum = |value: fn(&LayerOutcome) -> u64| layers.iter().map(|layer| value(layer)).sum::<u64>();
     [
         name,
         state,
         size(sum(|layer| layer.size)),
-        size(sum(|layer| layer.index_bytes)),
         count(sum(|layer| layer.planned.entries)),
         count(sum(|layer| layer.planned.new.files)),
         size(sum(|layer| layer.planned.new.bytes)),
     ]
 }
 
-fn state_text(row: &[&LayerOutcome]) -> String {
-    let state = row[0].planned.state.name();
-    match row.iter().filter(|layer| layer.toc.is_none()).count() {
+fn state_text(row: &Row<'_, LayerOutcome>) -> String {
+    let state = row.common(|layer| layer.planned.state.name());
+    match row.layers.iter().filter(|layer| layer.toc.is_none()).count() {
         0 => state.to_owned(),
-        all if all == row.len() => format!("{state}, no index"),
+        all if all == row.layers.len() => format!("{state}, no index"),
         some => format!("{state}, {} without index", count(some as u64)),
     }
 }
@@ -100,9 +103,9 @@ fn changes(image: &ImageOutcome) -> String {
             ),
         },
     };
-    let hidden = layers::hidden(waste(&image.layers));
-    if !hidden.is_empty() {
-        let _ = write!(out, "\n{hidden}");
+    let waste = layers::waste(waste(&image.layers));
+    if !waste.is_empty() {
+        let _ = write!(out, "\n{waste}");
     }
     out
 }

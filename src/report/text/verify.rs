@@ -1,23 +1,13 @@
 use std::fmt::Write as _;
 
+use crate::digest::FileDigest;
 use crate::report::names::printable;
 use crate::report::units::{count, plural};
 use crate::verify::{Difference, Verdict};
 
-use super::{green, red};
+use super::{LISTED, Listing, green, red};
 
-/// Differences that are listed unless all are asked for.
-const MOST: usize = 20;
-
-/// How many differences are listed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Listing {
-    /// Some, without times: rechunk changes those of most entries.
-    Short,
-    All,
-}
-
-/// A line for each difference, then the answer.
+/// A line for each difference, then the answer. The short list leaves out times: rechunk changes those of most entries.
 pub fn verify(verdict: &Verdict, listing: Listing) -> String {
     let entries = plural(verdict.entries, "entry", "entries");
     if verdict.is_same() {
@@ -26,7 +16,7 @@ pub fn verify(verdict: &Verdict, listing: Listing) -> String {
     let all = &verdict.differences;
     let listed: Vec<&Difference> = match listing {
         Listing::All => all.iter().collect(),
-        Listing::Short => all.iter().filter(|found| !found.is_time()).take(MOST).collect(),
+        Listing::Short => all.iter().filter(|found| !found.is_time()).take(LISTED).collect(),
     };
     let mut out = String::new();
     for found in &listed {
@@ -53,13 +43,25 @@ const ONLY_TIMES: &str = "Only times differ. rechunk gives unchanged entries the
 fn difference(found: &Difference) -> String {
     let (path, what) = (printable(&found.path), printable(&found.what));
     let platform = found.platform.as_ref().map(|platform| format!("{platform}: ")).unwrap_or_default();
-    let (a, b) = (printable(&found.a), printable(&found.b));
+    let (a, b) = match what.as_str() {
+        CONTENT => (short_content(&found.a), short_content(&found.b)),
+        _ => (printable(&found.a), printable(&found.b)),
+    };
     // One side has nothing to compare with: what the other has says it all.
     match what.contains("only in") {
         true if found.a == ABSENT => format!("{platform}{path}: {what}: {b}"),
         true => format!("{platform}{path}: {what}: {a}"),
         false => format!("{platform}{path}: {what} {a} != {b}"),
     }
+}
+
+/// The word of [`crate::verify`] for what ends with a digest, which JSON has whole.
+const CONTENT: &str = "content";
+
+/// `6 bytes, sha256:5891b5b522d5`
+fn short_content(content: &str) -> String {
+    let digest = content.rsplit_once(' ').and_then(|(size, digest)| Some((size, digest.parse::<FileDigest>().ok()?)));
+    digest.map_or_else(|| printable(content), |(size, digest)| format!("{} sha256:{}", printable(size), digest.short()))
 }
 
 /// The word of [`crate::verify`] for a side without the entry.

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""foretold.py CLIENT REPORT LINE: exits with 0 if a pull (a JSON line of pulled.py) moved the bytes, in the requests, that the
-report of `rechunk --format json` foretells for the client: for an update if it has one, else for a first pull."""
+"""predicted.py CLIENT REPORT LINE: exits with 0 if a pull (a JSON line of pulled.py) moved the bytes, in the requests, that the
+report of `rechunk --format json` predicts for the client: for an update if it has one, else for a first pull."""
 import json
 import sys
 
