@@ -32,13 +32,13 @@ use budget::{Budgets, ByteBudget};
 use work::Pool;
 
 /// Whole files on their way from readers to workers, in bytes over all layers.
-const WHOLE_IN_FLIGHT: u64 = 64 << 20;
+const WHOLE_IN_FLIGHT: u64 = 32 << 20;
 /// Pieces of streamed files on their way. A worker compresses a large file more slowly than its reader inflates it:
-/// with room to run ahead, the reader keeps the other workers busy meanwhile.
+/// with room to run ahead, the reader keeps the other workers busy meanwhile. Twice as much is no faster.
 ///
 /// The two are apart so that they can't starve each other: a streamed file that a worker waits for
 /// never waits for room that queued jobs hold.
-const STREAMED_IN_FLIGHT: u64 = 128 << 20;
+const STREAMED_IN_FLIGHT: u64 = 64 << 20;
 
 /// What is wrong with a layer. The caller adds which one.
 #[derive(Debug, thiserror::Error)]
