@@ -114,8 +114,8 @@ impl Paths {
         &self.sorted[id.at()]
     }
 
-    /// True for what AUFS keeps for itself: clients skip it, with all that is below (container-libs
-    /// `storage/pkg/archive/diff.go`, `WhiteoutMetaPrefix`).
+    /// True for what AUFS keeps for itself in the root: clients skip it, with all that is below (container-libs
+    /// `storage/pkg/archive/diff.go`: whole names with `WhiteoutMetaPrefix`).
     pub fn is_reserved(&self, id: PathId) -> bool {
         self.reserved.contains(&id)
     }

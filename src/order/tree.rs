@@ -14,7 +14,7 @@ use stack::Stack;
 
 pub(super) const WHITEOUT: &[u8] = b".wh.";
 const OPAQUE: &[u8] = b".wh..wh..opq";
-/// Other names that start so are AUFS's own bookkeeping; no client takes them for content.
+/// Other names in the root that start so are AUFS's own bookkeeping; no client takes them for content.
 const RESERVED: &[u8] = b".wh..wh.";
 
 /// What a layer's entry does to the layers below.
@@ -37,7 +37,7 @@ pub fn whiteout(path: &TarPath) -> Option<Whiteout> {
     if name == OPAQUE {
         return Some(Whiteout::Opaque(parent));
     }
-    if name.starts_with(RESERVED) {
+    if name.starts_with(RESERVED) && parent.is_root() {
         return Some(Whiteout::Reserved);
     }
     (!hidden.is_empty()).then(|| Whiteout::Path(parent.join(hidden)))
@@ -241,7 +241,10 @@ pub(crate) mod tests {
         ];
         assert_eq!(merged(&[&[("f", File, "")], layer]), [("/f".to_owned(), 1, (1, 1))]);
         assert_eq!(implied(&[layer]), "/");
-        assert_eq!(implied(&[&[("d/.wh..wh.orph/x/y", File, "")]]), "/");
+        assert_eq!(implied(&[layer, &[(".wh..wh.orph/x/y", File, "")]]), "/");
+        // Below the root it is a whiteout like any other.
+        assert_eq!(paths(&[&[("d/.wh..wh.aufs", File, "")]]), "");
+        assert_eq!(implied(&[&[("d/.wh..wh.aufs", File, "")]]), "/ /d");
     }
 
     #[test]

@@ -156,6 +156,7 @@ fn names_that_no_layer_can_hide() {
         found(".wh.c/b").ends_with("expected a directory that a layer can have, found /.wh.c, the name of a whiteout")
     );
     assert!(found("a/.wh.b/c/.wh.d").contains("found /a/.wh.b,"));
+    assert!(found("a/.wh..wh.b/c").contains("found /a/.wh..wh.b,"));
     for fine in [".wh.c", "d/.wh..wh..opq", ".wh..wh.plnk/.wh.c/d", "a.wh.b/c", ".wh..wh.aufs", "d/.wh..a"] {
         assert_eq!(found(fine), "", "{fine}");
     }
