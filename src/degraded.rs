@@ -30,10 +30,12 @@ pub enum Code {
     LayerWithoutIndex,
     /// An option names a path that is not there.
     PathUnmatched,
+    /// The new image's index names a platform whose blobs are not there. The result lacks it.
+    PlatformAbsent,
 }
 
 impl Code {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::PreviousDamaged,
         Self::NoPrevious,
         Self::LayerDamaged,
@@ -46,6 +48,7 @@ impl Code {
         Self::OwnersNotFound,
         Self::LayerWithoutIndex,
         Self::PathUnmatched,
+        Self::PlatformAbsent,
     ];
 
     /// As reports have it. Scripts compare it, so it never changes.
@@ -63,6 +66,7 @@ impl Code {
             Self::OwnersNotFound => "owners-not-found",
             Self::LayerWithoutIndex => "layer-without-index",
             Self::PathUnmatched => "path-unmatched",
+            Self::PlatformAbsent => "platform-absent",
         }
     }
 }

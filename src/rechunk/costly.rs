@@ -31,7 +31,8 @@ impl Job<'_> {
 
     /// Why clients that reuse whole layers pull the image like a new one, if they do.
     fn note_none_stays(&self, layers: &[&[Entry]], plan: &Plan, notes: &mut Notes) {
-        if self.old.clients.is_empty() {
+        // An image without layers has nothing that could stay.
+        if self.old.clients.is_empty() || self.old.newest_layers == 0 {
             return;
         }
         let have_changed = self.only_times_changed(layers, plan);

@@ -26,7 +26,7 @@ mod unmatched;
 use std::path::{Path, PathBuf};
 
 use crate::cache::{Cache, Claim, Proof};
-use crate::degraded::Notes;
+use crate::degraded::{Code, Notes};
 use crate::digest::BlobDigest;
 use crate::error::Error;
 use crate::inventory::{Known, XattrGlob};
@@ -179,6 +179,8 @@ impl<'a> Inputs<'a> {
         mut finish: impl FnMut(&Job<'_>, &mut [UnpackedLayer], &mut Layout, &mut Notes) -> Result<T, Error>,
     ) -> Result<Vec<T>, Error> {
         let Self { request, source, .. } = self;
+        let absent = |note| format!("{note} (--platform takes the one that is meant)");
+        source.take_absent().into_iter().for_each(|note| notes.degraded(Code::PlatformAbsent, absent(note)));
         notes.extend(source.take_notes());
         let (mut finished, mut unmatched) = (Vec::new(), Unmatched::default());
         for (number, image) in self.images.iter().enumerate() {

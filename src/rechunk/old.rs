@@ -64,6 +64,8 @@ pub(super) struct Old {
     pub history: History,
     /// The layers of the newest previous image, all of them.
     pub newest: Vec<Descriptor>,
+    /// How many layers the newest previous image has, blobs or not.
+    pub newest_layers: usize,
     /// The layers of each previous image; newest first.
     pub clients: Vec<(String, Vec<Arc<PullLayer>>)>,
     /// What they may unpack to, all together.
@@ -123,6 +125,7 @@ impl<'a> Loader<'a> {
         let reference = source.reference().to_string();
         let is_newest = self.old.clients.is_empty();
         if is_newest {
+            self.old.newest_layers = image.layers.len();
             self.old.newest = image.layers.iter().filter_map(|layer| layer.descriptor.clone()).collect();
         }
         self.old.history.begin();

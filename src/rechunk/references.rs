@@ -64,6 +64,9 @@ fn no_previous(platform: Option<&Platform>) -> String {
 
 fn load_base(loader: &mut Loader<'_>, base: &Source, platform: Option<&Platform>) -> Result<(), Error> {
     let image = pick(base.images(None)?, platform).ok_or_else(|| no_platform(base.reference(), platform))?;
+    if let Some(reason) = other_platform(&image, platform) {
+        return Err(Error::Base { reference: base.reference().to_string(), reason });
+    }
     loader.base(base, &image)
 }
 
@@ -103,12 +106,16 @@ fn choose(
         notes.push(format!("{reference}: nothing there for {platform}, so it is not compared with"));
         return Ok(None);
     };
+    // Clients of this platform have nothing of it.
+    if let Some(other) = other_platform(&image, platform) {
+        notes.push(format!("{reference}: {other}, so it is not compared with"));
+        return Ok(None);
+    }
     let identity = Identity::of(source.reference(), &image);
     if let Some((_, same)) = taken.iter().find(|(taken, _)| *taken == identity) {
         notes.push(format!("{reference}: the same image as {same}, so it counts once"));
         return Ok(None);
     }
-    notes.extend(other_platform(&image, platform).map(|other| format!("{reference}: {other}")));
     taken.push((identity, reference));
     Ok(Some(image))
 }

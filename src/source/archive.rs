@@ -78,11 +78,6 @@ impl Archive {
         }
     }
 
-    /// False for a member that was never there.
-    pub(super) fn has(&self, name: &str) -> Result<bool, SourceError> {
-        Ok(self.look(name)?.is_some())
-    }
-
     fn look(&self, name: &str) -> Result<Option<Span>, SourceError> {
         let Ok(mut path) = TarPath::new(name.as_bytes()) else { return Ok(None) };
         for _ in 0..MAX_LINKS {

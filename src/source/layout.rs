@@ -35,7 +35,7 @@ pub(super) fn images(
     }
     if wanted.is_none() && !absent.is_empty() {
         let absent = absent.join(", ");
-        notes.add(format!("{reference}: left out {absent}: the index names it, but its blobs are not there"));
+        notes.add_absent(format!("{reference}: left out {absent}: the index names it, but its blobs are not there"));
     }
     select::by_platform(images, others, absent, wanted, reference)
 }

@@ -167,7 +167,13 @@ impl Source {
 
     /// What was skipped since the last call, for the user to know.
     pub fn take_notes(&self) -> Vec<String> {
-        self.notes.take()
+        let Gathered { notes, absent } = std::mem::take(&mut *lock(&self.notes.0));
+        notes.into_iter().chain(absent).collect()
+    }
+
+    /// Those of them that say which platforms an index names in vain.
+    pub fn take_absent(&self) -> Vec<String> {
+        std::mem::take(&mut lock(&self.notes.0).absent)
     }
 
     fn span(&self, layer: &Layer) -> Result<Option<(Arc<File>, Span)>, SourceError> {
@@ -203,18 +209,25 @@ fn layer_name(blob: &Descriptor) -> String {
 
 /// Remarks that are no errors, gathered from wherever they arise.
 #[derive(Debug, Clone, Default)]
-struct Notes(Arc<Mutex<Vec<String>>>);
+struct Notes(Arc<Mutex<Gathered>>);
+
+#[derive(Debug, Default)]
+struct Gathered {
+    notes: Vec<String>,
+    /// An image that needs these platforms is not whole.
+    absent: Vec<String>,
+}
 
 impl Notes {
     fn add(&self, note: String) {
-        lock(&self.0).push(note);
+        lock(&self.0).notes.push(note);
+    }
+
+    fn add_absent(&self, note: String) {
+        lock(&self.0).absent.push(note);
     }
 
     fn all(&self) -> Vec<String> {
-        lock(&self.0).clone()
-    }
-
-    fn take(&self) -> Vec<String> {
-        std::mem::take(&mut *lock(&self.0))
+        lock(&self.0).notes.clone()
     }
 }

@@ -89,7 +89,7 @@ impl Store {
     pub(super) fn has(&self, digest: BlobDigest) -> Result<bool, SourceError> {
         let name = format!("blobs/sha256/{}", digest.hex());
         match self {
-            Self::Archive(archive) => archive.has(&name),
+            Self::Archive(archive) => Ok(archive.find(&name)?.is_some()),
             Self::Dir(_) => Ok(self.find(&name)?.is_some()),
         }
     }

@@ -127,6 +127,7 @@ def usrmerge():
 def whiteouts():
     base = [d("d"), f("d/old"), d("d/e"), f("d/e/old"), f("x")]
     yield "a whiteout, then what it hides", [[base, [wh("d"), d("d", 0o700), f("d/new")]], [base, [wh("x"), f("x", v=2)]]]
+    yield "layers without entries", [[[]], [[], [f("a")]], [[]]]
     yield "what a whiteout hides, then the whiteout", [[base, [f("x", v=2), wh("x")]]]
     yield "names of AUFS in the root and below it", [[base, [f(".wh..wh.aufs"), f("d/.wh..wh.aufs"), f("n/.wh..wh.orph")]], [base, [d("n", 0o700), f("n/.wh..wh.orph")]]]
     yield "an opaque root", [[base, [opq(), f("y")]], [base, [f("y"), opq()]]]

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use restrata::codec::Sha256Stream;
+use restrata::degraded::Code;
 use restrata::digest::FileDigest;
 use restrata::error::Error;
 use restrata::oci::Reference;
@@ -46,16 +47,39 @@ fn what_clients_cannot_extract_is_refused() {
 }
 
 #[test]
-fn a_previous_image_of_another_platform_is_told() {
+fn a_previous_image_of_another_platform_is_no_previous_one() {
     let layers = [vec![file("f", b"x")]];
     let dir = TempDir::new().unwrap();
     let new = platforms(dir.path(), "new", &[("linux/amd64".parse().unwrap(), &layers)]);
     for (platform, is_told) in [("linux/arm64", true), ("linux/amd64", false)] {
         let old = platforms(dir.path(), "old", &[(platform.parse().unwrap(), &layers)]);
         let old = chunked(dir.path(), &old, IndexPlace::End);
-        let notes = run(dir.path(), &new, &[&old]).unwrap().notes;
-        let note = format!("{old}: expected an image for linux/amd64, found one for {platform}");
-        assert_eq!(notes, if is_told { vec![note] } else { Vec::new() });
+        let Outcome { notes, degraded, .. } = run(dir.path(), &new, &[&old]).unwrap();
+        let note =
+            format!("{old}: expected an image for linux/amd64, found one for {platform}, so it is not compared with");
+        assert_eq!(notes.first(), is_told.then_some(&note));
+        assert_eq!(
+            degraded.iter().map(|it| it.code).collect::<Vec<_>>(),
+            if is_told { vec![Code::NoPrevious] } else { Vec::new() }
+        );
+    }
+}
+
+/// podman can't mount an image without layers, so one with an empty layer keeps one. An image that really has none has
+/// nothing that could be reused, and nothing is wrong with that.
+#[test]
+fn images_without_files() {
+    let dir = TempDir::new().unwrap();
+    for (layers, expected) in [(vec![], 0), (vec![vec![]], 1), (vec![vec![entry("d", Dir)]], 1)] {
+        let new = plain(dir.path(), "new", &layers);
+        for previous in [vec![], vec![vec![]]] {
+            let old = plain(dir.path(), "old", &previous);
+            let Outcome { images, degraded, .. } = run(dir.path(), &new, &[&old]).unwrap();
+            assert_eq!(images[0].layers.len(), expected);
+            assert!(degraded.is_empty() || !previous.is_empty(), "{degraded:?}");
+            let made = run(dir.path(), &new, &[&format!("oci:{}", dir.path().join("out").display())]).unwrap();
+            assert!(made.degraded.is_empty(), "{:?}", made.degraded);
+        }
     }
 }
 

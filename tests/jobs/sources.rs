@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use restrata::check::check;
+use restrata::degraded::Code;
 use restrata::diff::diff;
 use restrata::error::Error;
 use restrata::inspect::inspect;
@@ -179,6 +180,7 @@ fn absent_platforms_are_left_out_with_a_note() {
         let made = made.unwrap();
         noted(&made.notes);
         assert_eq!(made.images.len(), 1);
+        assert!(made.degraded.iter().any(|it| it.code == Code::PlatformAbsent), "{:?}", made.degraded);
         let new = reference(&new);
         noted(&verify(&new, &reference(&dest), None, &[], options(), &progress).unwrap().notes);
         noted(&check(&new, None, options(), &progress).unwrap().notes);
@@ -192,6 +194,13 @@ fn absent_platforms_are_left_out_with_a_note() {
         let wanted = Source::open(new).unwrap();
         assert_eq!((wanted.images(Some(&amd64)).unwrap().len(), wanted.take_notes().len()), (1, 0));
     }
+    // Without its end mark, an archive may have lost what is missing.
+    let save = dir.path().join("save.tar");
+    let bytes = fs::read(&save).unwrap();
+    let end = bytes.iter().rposition(|&byte| byte != 0).unwrap() + 1;
+    fs::write(&save, &bytes[..end.next_multiple_of(512)]).unwrap();
+    let cut = error(&format!("oci-archive:{}", save.display())).to_string();
+    assert!(cut.contains("nor an end mark"), "{cut}");
     let none = error(&with(&entries[1..])).to_string();
     let says = "found none; the index names linux/arm64, linux/unknown, linux/s390x, but the blobs are not there";
     assert!(none.ends_with(says), "{none}");

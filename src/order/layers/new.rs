@@ -65,6 +65,10 @@ impl<'a> NewTree<'a> {
             implied.retain(|id| old.shown(*id) != self.merged.shown(*id));
         }
         self.spelled_out = implied;
+        // podman pulls an image without layers, and then can't mount it.
+        if !self.layers.is_empty() && !self.ids().any(|id| self.is_written(id)) {
+            self.spelled_out.insert(Paths::ROOT);
+        }
     }
 
     /// For a directory that is implied: has it the setgid bit, or stands it in one that would hand the bit on?

@@ -23,7 +23,7 @@ fn headers(root: &Path) -> (Vec<Header>, Vec<String>) {
     while let Some(entry) = walk.next().unwrap() {
         headers.push(entry.header);
     }
-    (headers, notes.take())
+    (headers, notes.all())
 }
 
 fn tree() -> TempDir {
