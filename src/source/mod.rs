@@ -7,6 +7,7 @@ mod error;
 mod guess;
 mod index;
 mod layout;
+mod near;
 mod plain_file;
 mod read;
 mod rootfs;
