@@ -43,6 +43,9 @@ impl Job<'_> {
             }
             return;
         }
+        if self.old.is_lost {
+            return;
+        }
         let (code, cause) = self.none_stays(layers, plan, have_changed);
         let note = format!(
             "no layer of the previous image stays, so that clients that reuse whole layers pull this one like a new \
