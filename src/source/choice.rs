@@ -63,6 +63,13 @@ pub(super) fn others(index: &Index, tag: Option<&str>) -> Vec<String> {
     labels(&all.filter(|image| image.entry.tag() != tag).collect::<Vec<_>>())
 }
 
+/// The tags that lead to one image, without this one.
+pub(super) fn other_tags(index: &Index, tag: Option<&str>) -> Vec<String> {
+    let images: Vec<_> = index.manifests().enumerate().map(|(at, entry)| Numbered { at, entry }).collect();
+    let tags = images.iter().filter_map(|image| image.entry.tag());
+    tags.filter(|other| tag != Some(other) && is_unique(other, &images)).map(str::to_owned).collect()
+}
+
 /// What is told when nothing is what the reference asks for. `tags` are all that lead to one image.
 pub(super) fn none(reference: &Reference, which: &Which, available: Vec<String>, tags: &[&str]) -> SourceError {
     let hint = match which {

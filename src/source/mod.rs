@@ -166,6 +166,14 @@ impl Source {
         }
     }
 
+    /// The other tags in a layout, those that lead to one image.
+    pub fn other_tags(&self, tag: Option<&str>) -> Result<Vec<String>, SourceError> {
+        match &self.kind {
+            Kind::Layout(store) => Ok(choice::other_tags(&store.index()?, tag)),
+            Kind::Docker(_) | Kind::Rootfs(_) => Ok(Vec::new()),
+        }
+    }
+
     /// What was skipped since the last call, for the user to know.
     pub fn take_notes(&self) -> Vec<String> {
         self.notes.take()
