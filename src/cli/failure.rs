@@ -60,9 +60,16 @@ const COPY_AGAIN: &str =
 const TEMPORARY_FILES: &str =
     "temporary files go to --tmpdir DIR, else to $TMPDIR, else to /var/tmp; they need about twice the compressed image";
 
+/// A compressed archive, or one that comes through a pipe.
+const UNPACKED: &str = "temporary files go to --tmpdir DIR, else to $TMPDIR, else to /var/tmp; the archive is unpacked there \
+                        first, which needs room for all of it unpacked: several times its size";
+
 fn sink_hint(error: &SinkError) -> Option<&'static str> {
     match error {
         SinkError::Unwritable { cause: source, .. } | SinkError::Io { source, .. } => match source.kind() {
+            ErrorKind::NotFound if matches!(error, SinkError::Unwritable { .. }) => {
+                Some("name a DEST on a file system for files of one's own")
+            }
             ErrorKind::PermissionDenied => Some("name a DEST in a directory where this user may make files"),
             ErrorKind::ReadOnlyFilesystem => Some("name a DEST on a file system that is not read-only"),
             _ if is_full(source) => Some(NO_ROOM),
@@ -85,7 +92,7 @@ fn source_hint(error: &SourceError) -> Option<String> {
             hint.as_ref().filter(|hint| !is_typed(hint)).map(|hint| format!("perhaps {hint}"))
         }
         SourceError::Blob { .. } => Some(COPY_AGAIN.to_owned()),
-        SourceError::Spool { .. } => Some(TEMPORARY_FILES.to_owned()),
+        SourceError::Spool { .. } => Some(UNPACKED.to_owned()),
         _ => None,
     }
 }

@@ -300,6 +300,8 @@ fn other_transports_are_skopeos() {
     assert_eq!(place.command(&["inspect", "quay.io/team/app:v1"])[3], "docker://quay.io/team/app:v1");
     let command = place.command(&["rechunk", &place.root, &docker_archive]);
     assert_eq!((command.len(), &command[2]), (3, &docker_archive));
+    let said = err(&restrata(&["rechunk", &place.root, &docker_archive]));
+    assert!(said.contains("a docker-archive holds restrata's layers uncompressed and without an index"), "{said}");
 }
 
 /// skopeo's own directories look like none of restrata's.
