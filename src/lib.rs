@@ -53,6 +53,7 @@ pub mod survey;
 pub mod tar;
 pub mod threads;
 pub mod toc;
+mod units;
 pub mod unpack;
 pub mod verify;
 pub mod watch;

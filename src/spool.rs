@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::span::Span;
+use crate::units::size;
 
 /// The spool could not be made, written or read; most often the disk is full.
 #[derive(Debug, thiserror::Error)]
@@ -25,11 +26,13 @@ impl SpoolError {
     fn reason(&self) -> String {
         let Self { action, cause, needed, .. } = self;
         match (*action, cause.kind()) {
+            // As in /proc.
+            (CREATE, io::ErrorKind::NotFound) if self.dir.is_dir() => "no file can be made there".to_owned(),
             (CREATE, io::ErrorKind::NotFound) => "there is no such directory".to_owned(),
             (CREATE, io::ErrorKind::NotADirectory) => "expected a directory, found something else".to_owned(),
             // The cause names a file that nobody has heard of.
             (CREATE, kind) => format!("no file can be made there: {kind}"),
-            _ if is_full(cause) => format!("no room is left ({cause}): expected room for {needed} bytes at least"),
+            _ if is_full(cause) => format!("no room is left ({cause}): expected room for {} at least", size(*needed)),
             _ => format!("{action}: {cause}"),
         }
     }

@@ -83,6 +83,10 @@ struct Job {
     limit: String,
     /// What the registry says instead of giving the image.
     refusal: &'static str,
+    /// The registry's image arrives damaged.
+    is_damaged: bool,
+    /// Another value than the file's.
+    strict: Option<&'static str>,
 }
 
 impl Job {
@@ -98,7 +102,7 @@ impl Job {
         file("root/stays", &[1; 50_000]);
         file("root/new", &noise);
         file("comments.json", b"[]");
-        Self { example, dir, limit: example.value("LIMIT"), refusal: "" }
+        Self { example, dir, limit: example.value("LIMIT"), refusal: "", is_damaged: false, strict: None }
     }
 
     fn read(&self, name: &str) -> Option<String> {
@@ -115,6 +119,8 @@ impl Job {
             .current_dir(self.dir.path())
             .env("PATH", path)
             .env("REFUSAL", self.refusal)
+            .env("DAMAGE", if self.is_damaged { "1" } else { "" })
+            .envs(self.strict().map(|strict| ("STRICT", strict)))
             .envs([("NEW", "dir:root"), ("IMAGE", IMAGE), ("LIMIT", &self.limit)])
             .envs(["PUBLISHED", "OUTPUT"].map(|name| (name, self.example.value(name))))
             .envs([("GITHUB_REPOSITORY", "o/app"), ("GITHUB_ACTOR", "me"), ("GITHUB_STEP_SUMMARY", "summary.md")])
@@ -124,6 +130,12 @@ impl Job {
             .env_remove("SOURCE_DATE_EPOCH")
             .output()
             .unwrap()
+    }
+
+    /// The gates have none.
+    fn strict(&self) -> Option<String> {
+        let is_release = RELEASES.iter().any(|release| release.file == self.example.file);
+        is_release.then(|| self.strict.map_or_else(|| self.example.value("STRICT"), str::to_owned))
     }
 
     /// Exit code and output of what comes before the comment.
@@ -187,6 +199,23 @@ fn the_first_release_has_no_previous_image_and_a_failure_releases_nothing() {
         let (code, log) = job.tell();
         assert!(code == 1 && log.contains("denied"), "{}: {code} {log}", example.file);
         assert!(!job.read("skopeo.args").unwrap().contains("oci:images:new"));
+    }
+}
+
+/// Its layers would be written again, and every client would pull them.
+#[test]
+fn a_damaged_copy_is_not_released() {
+    for example in &RELEASES {
+        let pushes = |job: &Job| job.read("skopeo.args").unwrap().contains("oci:images:new docker://");
+        let job = Job { is_damaged: true, ..Job::new(example) };
+        let (code, log) = job.tell();
+        assert!(code == 3 && log.contains("layer-damaged") && !pushes(&job), "{}: {code} {log}", example.file);
+
+        let job = Job { is_damaged: true, strict: Some(""), ..Job::new(example) };
+        let (code, log) = job.tell();
+        // rechunk goes on, and diff can't read the copy.
+        let goes_on = log.contains("restrata: degraded: layer-damaged") && log.contains("the same: 3 entries");
+        assert!(code == 1 && goes_on && !pushes(&job), "{}: {code} {log}", example.file);
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// Lowest first. A room imports from rows above its own only.
 const RANKS: &[(&str, &[&str])] = &[
-    ("0", &["digest", "span", "limits", "compression", "degraded"]),
+    ("0", &["digest", "span", "limits", "compression", "degraded", "units"]),
     ("1", &["tar", "json"]),
     ("2", &["toc", "order", "owner"]),
     ("3", &["codec", "oci", "inventory", "progress", "spool", "threads"]),

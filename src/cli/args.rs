@@ -36,9 +36,10 @@ use super::{exit, help, values};
 pub struct Arguments {
     /// Print no progress and no notes
     ///
-    /// rechunk then prints only the digest (with --dry-run, the plan). verify and check print nothing: see their exit
-    /// code. JSON is printed all the same. Errors, what is degraded, and the images that an archive loses always go to
-    /// standard error.
+    /// A report is printed all the same where it is all that the command is for: history, inspect, diff, prune without
+    /// --force, rechunk --dry-run. Where the exit code is the answer, no report is printed: verify, check, diff
+    /// --fail-above, prune --force. rechunk prints only the digest. A format that is asked for, such as JSON, is always
+    /// printed. Errors, what is degraded, and the images that an archive loses always go to standard error.
     #[arg(short, long, global = true)]
     pub quiet: bool,
 

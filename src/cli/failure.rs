@@ -60,9 +60,16 @@ const COPY_AGAIN: &str =
 const TEMPORARY_FILES: &str =
     "temporary files go to --tmpdir DIR, else to $TMPDIR, else to /var/tmp; they need about twice the compressed image";
 
+/// A compressed archive, or one that comes through a pipe.
+const UNPACKED: &str = "temporary files go to --tmpdir DIR, else to $TMPDIR, else to /var/tmp; the archive is unpacked there \
+                        first, which needs room for all of it unpacked: several times its size";
+
 fn sink_hint(error: &SinkError) -> Option<&'static str> {
     match error {
         SinkError::Unwritable { cause: source, .. } | SinkError::Io { source, .. } => match source.kind() {
+            ErrorKind::NotFound if matches!(error, SinkError::Unwritable { .. }) => {
+                Some("name a DEST on a file system for files of one's own")
+            }
             ErrorKind::PermissionDenied => Some("name a DEST in a directory where this user may make files"),
             ErrorKind::ReadOnlyFilesystem => Some("name a DEST on a file system that is not read-only"),
             _ if is_full(source) => Some(NO_ROOM),
@@ -78,12 +85,22 @@ const NO_ROOM: &str = "make room there, or name a DEST on another file system; -
 
 fn source_hint(error: &SourceError) -> Option<String> {
     match error {
-        SourceError::SeveralImages { example, .. } => Some(format!("such as {example}")),
-        SourceError::NoTag { hint, .. } => hint.clone(),
+        SourceError::SeveralImages { examples, .. } => {
+            examples.iter().find(|example| !is_typed(example)).map(|example| format!("such as {example}"))
+        }
+        SourceError::NoTag { hint, .. } => {
+            hint.as_ref().filter(|hint| !is_typed(hint)).map(|hint| format!("perhaps {hint}"))
+        }
         SourceError::Blob { .. } => Some(COPY_AGAIN.to_owned()),
-        SourceError::Spool { .. } => Some(TEMPORARY_FILES.to_owned()),
+        SourceError::Spool { .. } => Some(UNPACKED.to_owned()),
         _ => None,
     }
+}
+
+/// An image that the command names already can't be the one that is missing.
+fn is_typed(reference: &str) -> bool {
+    let is_it = |word: &str| word == reference || word.split_once('=').is_some_and(|(_, value)| value == reference);
+    std::env::args_os().skip(1).any(|word| word.to_str().is_some_and(is_it))
 }
 
 #[cfg(test)]
@@ -103,8 +120,8 @@ mod tests {
     #[test]
     fn a_layout_with_several_images_is_answered_with_a_reference() {
         let available = vec!["v1".to_owned(), "v2".to_owned()];
-        let (reference, example) = ("oci:img".to_owned(), "oci:img:v1".to_owned());
-        let source = SourceError::SeveralImages { reference, available, example };
+        let (reference, examples) = ("oci:img".to_owned(), vec!["oci:img:v1".to_owned(), "oci:img:v2".to_owned()]);
+        let source = SourceError::SeveralImages { reference, available, examples };
         let error = Error::Old { option: "--previous", source: Box::new(source) };
         assert_eq!(hint(&error).as_deref(), Some("such as oci:img:v1"));
     }

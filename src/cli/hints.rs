@@ -39,7 +39,9 @@ pub fn destination(text: &str) -> String {
     }
     if let Some(path) = text.strip_prefix("docker-archive:") {
         let layout = layout(path);
-        return format!("write to {layout}, and copy it from there:\n  skopeo copy {layout} {}", quoted(text));
+        let lost = "a docker-archive holds restrata's layers uncompressed and without an index, so an update from it costs \
+                    clients the whole image: publish from the layout";
+        return format!("write to {layout}, and copy it from there ({lost}):\n  skopeo copy {layout} {}", quoted(text));
     }
     let text = text.strip_prefix("dir:").unwrap_or(text);
     let (path, tag) = split(text);

@@ -221,7 +221,7 @@ fn run_verify(arguments: &Verify, quiet: bool) -> anyhow::Result<u8> {
     Ok(if verdict.is_same() { exit::DONE } else { exit::NO })
 }
 
-/// Quiet leaves out the notes, and the report unless it goes to a program; the exit code tells.
+/// With a limit the exit code tells, so quiet leaves out the text. Other formats were asked for.
 fn run_diff(arguments: Diff, quiet: bool) -> anyhow::Result<u8> {
     let (format, limit) = (arguments.format, arguments.fail_above);
     let progress = arguments.resources.progress();
@@ -232,7 +232,7 @@ fn run_diff(arguments: Diff, quiet: bool) -> anyhow::Result<u8> {
         DiffFormat::Json => print(&json::diff(&outcome))?,
         DiffFormat::Markdown => print(&markdown::diff(&outcome))?,
         DiffFormat::Html => print(&html::diff(&outcome))?,
-        DiffFormat::Text if quiet => {}
+        DiffFormat::Text if quiet && limit.is_some() => {}
         DiffFormat::Text => print(&text::diff(&outcome))?,
     }
     let Some(limit) = limit else { return Ok(exit::DONE) };
@@ -278,10 +278,11 @@ fn run_inspect(arguments: &Inspect, quiet: bool) -> anyhow::Result<u8> {
     Ok(exit::DONE)
 }
 
+/// Without --force the list is all that was asked for.
 fn run_prune(arguments: &Prune, quiet: bool) -> anyhow::Result<u8> {
     let pruned = beside(Progress::new(), quiet, |progress| prune(&arguments.layout, arguments.force, progress))?;
     note(quiet, &pruned.notes);
-    answer(arguments.output.format, quiet, || text::prune(&pruned), || json::prune(&pruned))?;
+    answer(arguments.output.format, quiet && arguments.force, || text::prune(&pruned), || json::prune(&pruned))?;
     Ok(exit::DONE)
 }
 

@@ -19,6 +19,7 @@ use crate::span::Span;
 use crate::survey::{
     Roll, SurveyedImage, SurveyedLayer, Surveyor, changes_always, common, other_platform, other_platforms,
 };
+use crate::tar::Time;
 
 pub use gate::Choice;
 
@@ -122,6 +123,9 @@ pub fn diff(request: &Request, progress: &Progress) -> Result<Outcome, Error> {
     for (source, old) in olds.iter().zip(&old_images) {
         let other = other_platform(old, image.platform.as_ref());
         surveyor.notes.extend(other.map(|other| format!("{}: {other}", source.reference())));
+        surveyor
+            .notes
+            .extend(swapped((source.reference(), old.config.created()), (new.reference(), image.config.created())));
         let old = surveyor.image(source, old, false)?;
         progress.check()?;
         let diff = compared(old, &surveyed, &owners);
@@ -140,6 +144,16 @@ pub fn diff(request: &Request, progress: &Progress) -> Result<Outcome, Error> {
         choice: request.choice.clone(),
         notes,
     })
+}
+
+/// Tools that build reproducibly write 1970 or 1980: that is no time when an image was made.
+const NO_TIME: i64 = 315_619_200;
+
+/// From the newer version to the older one is an update, too, but seldom the one that is meant.
+fn swapped(old: (&Reference, Option<Time>), new: (&Reference, Option<Time>)) -> Option<String> {
+    let is_time = |time: &Time| time.secs >= NO_TIME;
+    let (was, is) = (old.1.filter(is_time)?, new.1.filter(is_time)?);
+    (was > is).then(|| format!("{} is newer than {}: are the images swapped?", old.0, new.0))
 }
 
 /// Networks between client and registry may refuse what the registry would take.
@@ -197,6 +211,30 @@ fn new_layer(layer: &SurveyedLayer, owners: &Owners) -> NewLayer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn images_that_are_swapped_are_noted() {
+        let (old, new) = ("oci:i:v1".parse().unwrap(), "oci:i:v2".parse().unwrap());
+        let time = |secs| Some(Time { secs, nanos: 0 });
+        let noted = |was, is| swapped((&old, was), (&new, is));
+        let late = 1_700_000_000;
+        assert_eq!(
+            noted(time(late + 1), time(late)).unwrap(),
+            "oci:i:v1 is newer than oci:i:v2: are the images swapped?"
+        );
+        // Go's epoch, that of zip files and that of Nix are no times.
+        for (was, is) in [
+            (time(late), time(late)),
+            (time(late), time(late + 1)),
+            (time(late), None),
+            (None, time(late)),
+            (time(late), time(0)),
+            (time(late), time(1)),
+            (time(late), time(315_532_800)),
+        ] {
+            assert_eq!(noted(was, is), None, "{was:?} {is:?}");
+        }
+    }
 
     #[test]
     fn a_header_that_networks_may_refuse_is_noted() {

@@ -64,6 +64,11 @@ impl Config {
         self.value.get("history").and_then(Value::as_array).map_or(&[], Vec::as_slice)
     }
 
+    /// When it was made, as far as it says so in a way that can be read.
+    pub fn created(&self) -> Option<Time> {
+        self.value.get("created")?.as_str().and_then(from_rfc3339)
+    }
+
     pub fn platform(&self) -> Option<Platform> {
         Platform::from_fields(&self.value)
     }
@@ -187,6 +192,21 @@ mod tests {
         assert_eq!(rebuilt(numbers), numbers);
         // serde_json spells exponents its own way; the digits stay.
         assert_eq!(rebuilt("[1E05]"), "[1e+05]");
+    }
+
+    #[test]
+    fn says_when_it_was_made() {
+        let created = |value: &str| {
+            let text = format!(r#"{{"os":"linux","created":{value},"rootfs":{{"diff_ids":[]}}}}"#);
+            Config::parse(text.as_bytes(), "config c").unwrap().created().map(|time| time.secs)
+        };
+        assert_eq!(
+            (created(r#""1970-01-02T00:00:00Z""#), created(r#""1970-01-02T01:00:00+01:00""#)),
+            (Some(86_400), Some(86_400))
+        );
+        for none in ["null", "1", r#""""#, r#""yesterday""#, r#""0001-01-01T00:00:00Z""#] {
+            assert_eq!(created(none), None, "{none}");
+        }
     }
 
     #[test]

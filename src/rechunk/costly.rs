@@ -31,8 +31,7 @@ impl Job<'_> {
 
     /// Why clients that reuse whole layers pull the image like a new one, if they do.
     fn note_none_stays(&self, layers: &[&[Entry]], plan: &Plan, notes: &mut Notes) {
-        // An image without layers has nothing that could stay.
-        if self.old.clients.is_empty() || self.old.newest_layers == 0 {
+        if self.old.clients.is_empty() {
             return;
         }
         let have_changed = self.only_times_changed(layers, plan);
@@ -42,6 +41,9 @@ impl Job<'_> {
                     format!("most files are new to clients of the previous image, since their times changed{TIMES}");
                 notes.degraded(Code::TimesChanged, note);
             }
+            return;
+        }
+        if self.old.is_lost {
             return;
         }
         let (code, cause) = self.none_stays(layers, plan, have_changed);

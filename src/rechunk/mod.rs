@@ -48,7 +48,7 @@ pub use outcome::{ImageOutcome, LayerOutcome, OldBlob, Outcome, Planned, Planned
 
 use image::{Job, Layout};
 use layers::Written;
-use references::{OldImages, replaced};
+use references::{OldImages, forgotten, replaced};
 use unmatched::Unmatched;
 
 #[derive(Debug, Clone)]
@@ -126,6 +126,7 @@ pub fn rechunk(request: &Request, progress: &Progress) -> Result<Outcome, Error>
         proofs.extend(written.iter().filter_map(Written::proof));
         job.publish(&sink, layout, written)
     })?;
+    notes.extend(forgotten(request, progress));
     let (images, descriptors): (Vec<_>, Vec<_>) = written.into_iter().unzip();
     progress.check()?;
     let index = inputs.images.first().and_then(|image| image.index.as_deref());
@@ -144,6 +145,7 @@ pub fn plan(request: &Request, progress: &Progress) -> Result<Planned, Error> {
     Sink::check(&request.dest)?;
     let replaced = replaced(&request.dest, progress);
     let images = inputs.each(progress, &mut notes, |job, unpacked, layout, _| Ok(job.planned(layout, unpacked)))?;
+    notes.extend(forgotten(request, progress));
     let (notes, degraded) = notes.into_lists();
     Ok(Planned { images, replaced, notes, degraded })
 }

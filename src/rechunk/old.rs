@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::inventory::{Frames, Inventory, Known, Stored, held_bytes, toc_entries, toc_frames};
 use crate::job::JobOptions;
 use crate::limits;
-use crate::oci::Descriptor;
+use crate::oci::{Descriptor, Reference, Transport};
 use crate::order::cost::PullLayer;
 use crate::order::layers::Segment;
 use crate::progress::{Progress, SizeLimit};
@@ -64,8 +64,8 @@ pub(super) struct Old {
     pub history: History,
     /// The layers of the newest previous image, all of them.
     pub newest: Vec<Descriptor>,
-    /// How many layers the newest previous image has, blobs or not.
-    pub newest_layers: usize,
+    /// No layer of the newest previous image can stay: it has none, or a note says why.
+    pub is_lost: bool,
     /// The layers of each previous image; newest first.
     pub clients: Vec<(String, Vec<Arc<PullLayer>>)>,
     /// What they may unpack to, all together.
@@ -80,6 +80,8 @@ pub(super) struct Loader<'a> {
     pub old: Old,
     seen: HashMap<BlobDigest, Seen>,
 }
+
+const COPY: &str = "name the copy that skopeo copy --all --preserve-digests fetched from the registry";
 
 /// Which layers may stay as they are.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -125,7 +127,7 @@ impl<'a> Loader<'a> {
         let reference = source.reference().to_string();
         let is_newest = self.old.clients.is_empty();
         if is_newest {
-            self.old.newest_layers = image.layers.len();
+            self.old.is_lost = image.layers.is_empty();
             self.old.newest = image.layers.iter().filter_map(|layer| layer.descriptor.clone()).collect();
         }
         self.old.history.begin();
@@ -171,7 +173,7 @@ impl<'a> Loader<'a> {
                 self.add_frames(&toc.1, watched(place)?, name, old.digest);
             }
         }
-        self.note_foreign(&reference, without_toc, image, is_newest);
+        self.note_foreign(source.reference(), without_toc, image, is_newest);
         self.old.clients.push((reference, has));
         Ok(())
     }
@@ -184,23 +186,40 @@ impl<'a> Loader<'a> {
         }
     }
 
-    fn note_foreign(&mut self, reference: &str, without_toc: usize, image: &Image, is_newest: bool) {
-        if without_toc > 0 {
-            let count = image.layers.len();
-            let have_blobs = image.layers.iter().any(|layer| layer.descriptor.is_some());
-            let kept = match have_blobs {
-                true if self.request.keep_foreign => "they stay where the image still shows enough of them",
-                true => "they are written anew (--keep-foreign keeps them)",
-                false => "they are no blobs that could stay, so they are written anew",
-            };
-            let note = format!(
-                "{reference}: {without_toc} of {count} layers have no TOC, so clients can reuse no file of theirs; {kept}"
-            );
-            match is_newest && !(have_blobs && self.request.keep_foreign) {
-                true => self.notes.degraded(Code::LayerWithoutToc, note),
-                false => self.notes.push(note),
-            }
+    fn note_foreign(&mut self, reference: &Reference, without_toc: usize, image: &Image, is_newest: bool) {
+        if without_toc == 0 {
+            return;
         }
+        let count = image.layers.len();
+        let have_blobs = image.layers.iter().any(|layer| layer.descriptor.is_some());
+        let is_kept = have_blobs && self.request.keep_foreign;
+        let is_lost = without_toc == count && is_newest && !is_kept;
+        let (code, note) = match have_blobs {
+            true => {
+                let kept = match (is_kept, is_lost) {
+                    (true, _) => "they stay where the image still shows enough of them",
+                    (_, true) => {
+                        "they are written anew, and clients pull all of this image (--keep-foreign keeps them)"
+                    }
+                    _ => "they are written anew (--keep-foreign keeps them)",
+                };
+                let what = format!("{without_toc} of {count} layers have no TOC");
+                (Code::LayerWithoutToc, format!("{what}, so clients can reuse no file of theirs; {kept}"))
+            }
+            false => {
+                let what = match reference.transport() {
+                    Transport::Dir => "a root file system has no layers",
+                    _ => "a docker-archive does not hold the layers that clients pulled",
+                };
+                (Code::NoLayerKept, format!("{what}, so that none of them can stay; {COPY}"))
+            }
+        };
+        let note = format!("{reference}: {note}");
+        match is_newest && !is_kept {
+            true => self.notes.degraded(code, note),
+            false => self.notes.push(note),
+        }
+        self.old.is_lost |= is_lost;
     }
 
     /// Versions share most of their layers.

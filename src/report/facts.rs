@@ -4,7 +4,7 @@ use crate::order::Reason;
 use crate::rechunk::{LayerOutcome, PlannedLayer};
 
 /// How a layer is called whose owners do not tell it from others: most of it is package databases, caches and the like.
-pub(super) const CHANGES_ALWAYS: &str = "changes with every version";
+pub(super) const CHANGES_ALWAYS: &str = "expected to change with every version";
 
 // Names in JSON and text are fixed: programs read them.
 

@@ -144,14 +144,14 @@ fn in_an_update_every_layer_that_changes_is_listed() {
 fn what_changes_with_every_version_is_no_packages_layer() {
     let mut outcome = samples::update();
     outcome.images[0].layers[2].planned.changes_always = true;
-    let lines = ["  dpkg:perl", "  dpkg:perl", "  changes with every version"];
+    let lines = ["  dpkg:perl", "  dpkg:perl", "  expected to change with every version"];
     assert_eq!(names(&plain(&text::rechunk(&outcome, Short))).1, lines);
     assert_eq!(object(&json::rechunk(&outcome))["layers"][2]["changes_always"], true);
     assert_eq!(names(&plain(&text::plan(&samples::planned(outcome), Short))).1, lines);
     let mut inspection = samples::inspection();
     inspection.images[0].layers[0].changes_always = true;
     let text = plain(&text::inspect(&inspection));
-    assert!(text.contains("\n    changes with every version\n") && !text.contains("dpkg:perl"), "{text}");
+    assert!(text.contains("\n    expected to change with every version\n") && !text.contains("dpkg:perl"), "{text}");
     assert_eq!(object(&json::inspect(&inspection))["images"][0]["layers"][0]["changes_always"], true);
 }
 

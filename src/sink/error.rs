@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::digest::BlobDigest;
 use crate::oci::OciError;
 use crate::progress::Interrupted;
+use crate::units::size;
 use crate::watch::Unsteady;
 
 #[derive(Debug, thiserror::Error)]
@@ -24,10 +25,10 @@ pub enum SinkError {
     #[error("{path} can't be made: {parent} is no directory", path = path.display(), parent = parent.display())]
     BelowFile { path: PathBuf, parent: PathBuf },
     /// Where DEST is to stand. The kind tells: the file that could not be made has a name that nobody has heard of.
-    #[error("{dir}: expected a directory that can be written to: {reason}", dir = dir.display(), reason = cause.kind())]
+    #[error("{dir}: expected a directory that can be written to: {reason}", dir = dir.display(), reason = unwritable(cause))]
     Unwritable { dir: PathBuf, cause: io::Error },
     /// `needed` are the bytes of the run so far.
-    #[error("{dir}: no room is left ({source}): expected room for {needed} bytes at least", dir = dir.display())]
+    #[error("{dir}: no room is left ({source}): expected room for {} at least", size(*needed), dir = dir.display())]
     Full { dir: PathBuf, needed: u64, source: io::Error },
     #[error("{path}: {doing}: {source}", path = path.display())]
     Io { path: PathBuf, doing: &'static str, source: io::Error },
@@ -51,6 +52,14 @@ pub enum SinkError {
     NoManifest { digest: BlobDigest },
     #[error("{reference}: expected at least one image to commit, found none")]
     NoImages { reference: String },
+}
+
+/// The directory is there. In /proc, files can be made as little as in one that is not.
+fn unwritable(cause: &io::Error) -> String {
+    match cause.kind() {
+        io::ErrorKind::NotFound => "no file can be made there".to_owned(),
+        kind => kind.to_string(),
+    }
 }
 
 impl SinkError {

@@ -2,6 +2,7 @@
 
 use super::SourceError;
 use super::layout::is_attachment;
+use super::near::mistyped;
 use crate::oci::{Index, IndexEntry, Reference, Which};
 
 /// An entry of index.json, and where it stands there.
@@ -62,6 +63,13 @@ pub(super) fn others(index: &Index, tag: Option<&str>) -> Vec<String> {
     labels(&all.filter(|image| image.entry.tag() != tag).collect::<Vec<_>>())
 }
 
+/// The tags that lead to one image, without this one.
+pub(super) fn other_tags(index: &Index, tag: Option<&str>) -> Vec<String> {
+    let images: Vec<_> = index.manifests().enumerate().map(|(at, entry)| Numbered { at, entry }).collect();
+    let tags = images.iter().filter_map(|image| image.entry.tag());
+    tags.filter(|other| tag != Some(other) && is_unique(other, &images)).map(str::to_owned).collect()
+}
+
 /// What is told when nothing is what the reference asks for. `tags` are all that lead to one image.
 pub(super) fn none(reference: &Reference, which: &Which, available: Vec<String>, tags: &[&str]) -> SourceError {
     let hint = match which {
@@ -75,31 +83,33 @@ pub(super) fn none(reference: &Reference, which: &Which, available: Vec<String>,
     }
 }
 
-/// A reference with a tag that is there: one that the wanted tag is a part of or the other way round, or the only one.
+/// A reference with a tag that is there: one that the wanted tag is a part of or the other way round, or the one that was
+/// mistyped.
 fn nearest(reference: &Reference, wanted: &str, tags: &[&str]) -> Option<String> {
     let has_end = |name: &str, end: &str| name.strip_suffix(end).is_some_and(|rest| rest.ends_with(['/', ':']));
     let has_start = |name: &str, start: &str| name.strip_prefix(start).is_some_and(|rest| rest.starts_with(':'));
     let is_part = |name: &str, part: &str| has_end(name, part) || has_start(name, part);
-    let near = tags.iter().find(|tag| is_part(tag, wanted) || is_part(wanted, tag));
-    let only = || tags.first().filter(|_| tags.len() == 1);
-    let tagged = |tag: &&str| reference.choosing(Which::Tag((*tag).to_owned()));
-    match (near.or_else(only), tags.first()) {
-        (Some(meant), _) => Some(format!("perhaps {}", tagged(meant))),
-        (None, Some(first)) => Some(format!("such as {}", tagged(first))),
-        (None, None) => None,
-    }
+    let part = tags.iter().copied().find(|tag| is_part(tag, wanted) || is_part(wanted, tag));
+    let meant = part.or_else(|| mistyped(wanted, tags))?;
+    Some(reference.choosing(Which::Tag(meant.to_owned())).to_string())
 }
+
+/// One is shown, and a command line names few images that can't be it.
+pub(super) const EXAMPLES: usize = 16;
 
 /// What is told when more than one image is meant.
 pub(super) fn several(reference: &Reference, images: &[Numbered<'_>]) -> SourceError {
-    let example = images.first().map(|first| match first.entry.tag() {
-        Some(tag) if is_unique(tag, images) => Which::Tag(tag.to_owned()),
-        _ => Which::Position(first.at),
+    let examples = images.iter().take(EXAMPLES).map(|image| {
+        let which = match image.entry.tag() {
+            Some(tag) if is_unique(tag, images) => Which::Tag(tag.to_owned()),
+            _ => Which::Position(image.at),
+        };
+        reference.choosing(which).to_string()
     });
     SourceError::SeveralImages {
         reference: reference.to_string(),
         available: labels(images),
-        example: example.map_or_else(|| reference.clone(), |which| reference.choosing(which)).to_string(),
+        examples: examples.collect(),
     }
 }
 

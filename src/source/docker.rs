@@ -92,10 +92,12 @@ fn is_unique(tag: &str, images: &[(usize, &Entry)]) -> bool {
 
 fn several(reference: &Reference, images: &[(usize, &Entry)]) -> SourceError {
     let available = labels(images);
-    let tag = available.first().filter(|label| !label.starts_with('@')).cloned();
-    let which = tag.map(Which::Tag).or_else(|| images.first().map(|(at, _)| Which::Position(*at)));
-    let example = which.map_or_else(|| reference.clone(), |which| reference.choosing(which));
-    SourceError::SeveralImages { reference: reference.to_string(), available, example: example.to_string() }
+    let example = |(label, (at, _)): (&String, &(usize, &Entry))| {
+        let which = if label.starts_with('@') { Which::Position(*at) } else { Which::Tag(label.clone()) };
+        reference.choosing(which).to_string()
+    };
+    let examples = available.iter().zip(images).take(choice::EXAMPLES).map(example).collect();
+    SourceError::SeveralImages { reference: reference.to_string(), available, examples }
 }
 
 fn entries(archive: &Archive) -> Result<Vec<Entry>, SourceError> {

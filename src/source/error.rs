@@ -17,14 +17,14 @@ pub enum SourceError {
         reference: String,
         tag: String,
         available: Vec<String>,
-        /// A reference that leads to one of them.
+        /// A reference that leads to the one that may be meant.
         hint: Option<String>,
     },
     #[error("{reference}: expected the image {wanted}, found {}", listed(available))]
     NoSuchImage { reference: String, wanted: String, available: Vec<String> },
-    /// `example` is a reference that leads to one of them.
+    /// Each of `examples` is a reference that leads to one of them.
     #[error("{reference}: expected one image, found several; name one of {}", listed(available))]
-    SeveralImages { reference: String, available: Vec<String>, example: String },
+    SeveralImages { reference: String, available: Vec<String>, examples: Vec<String> },
     #[error("{reference}: expected an image, found none{}", skipped(notes))]
     NoImage { reference: String, notes: Vec<String> },
     /// `absent` are platforms that an index names, but whose blobs are not there.

@@ -7,6 +7,7 @@ mod error;
 mod guess;
 mod index;
 mod layout;
+mod near;
 mod plain_file;
 mod read;
 mod rootfs;
@@ -161,6 +162,14 @@ impl Source {
     pub fn other_images(&self, tag: Option<&str>) -> Result<Vec<String>, SourceError> {
         match &self.kind {
             Kind::Layout(store) => Ok(choice::others(&store.index()?, tag)),
+            Kind::Docker(_) | Kind::Rootfs(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// The other tags in a layout, those that lead to one image.
+    pub fn other_tags(&self, tag: Option<&str>) -> Result<Vec<String>, SourceError> {
+        match &self.kind {
+            Kind::Layout(store) => Ok(choice::other_tags(&store.index()?, tag)),
             Kind::Docker(_) | Kind::Rootfs(_) => Ok(Vec::new()),
         }
     }

@@ -23,6 +23,56 @@ fn damaged(dir: &Path) -> (String, String, String) {
     (root, layout, dest)
 }
 
+/// It does not follow from the message that the layers have no TOC what to do.
+#[test]
+fn an_archive_of_docker_is_no_previous_image() {
+    let place = super::hints::place();
+    let text = |name: &str| place.dir.path().join(name).display().to_string();
+    let dest = format!("oci:{}:v2", text("new"));
+    for (previous, what) in [
+        (
+            format!("docker-archive:{}", text("docker.tar")),
+            "a docker-archive does not hold the layers that clients pulled",
+        ),
+        (place.root.clone(), "a root file system has no layers"),
+    ] {
+        for options in [&["-q"][..], &["-q", "--keep-foreign"], &["-q", "--dry-run"]] {
+            let output = restrata(&[&["rechunk", &place.root, &dest, "--previous", &previous], options].concat());
+            let copy = "name the copy that skopeo copy --all --preserve-digests fetched from the registry";
+            let said = format!("{previous}: {what}, so that none of them can stay; {copy}");
+            assert_eq!(err(&output), format!("restrata: degraded: no-layer-kept: {said}\n"));
+            assert_eq!(code(&output), 0);
+        }
+    }
+}
+
+#[test]
+fn a_forgotten_previous_image_is_noted() {
+    let dir = TempDir::new().unwrap();
+    let (root, first) = images(dir.path());
+    let tag = |tag: &str| first.replace(":v1", &format!(":{tag}"));
+    let run = |new: &str, tagged: &str, options: &[&str]| {
+        let output = restrata(&[&["rechunk", new, &tag(tagged)], options].concat());
+        assert_eq!(code(&output), 0, "{}", err(&output));
+        err(&output)
+    };
+    assert_eq!(run(&root, "v1", &[]), "");
+    // The same tag again, the image that is read, and a base are not what is forgotten.
+    assert_eq!(run(&root, "v1", &[]) + &run(&tag("v1"), "v2", &["--dry-run"]), "");
+    assert_eq!(run(&root, "v2", &["--base", &first, "--dry-run"]), "");
+    let layout = first.strip_suffix(":v1").unwrap();
+    let note = |has: &str, them: &str| {
+        format!(
+            "restrata: note: no --previous is given, so that every client pulls the whole image; {layout} has {has}: if \
+             clients have {them}, add --previous {first}\n"
+        )
+    };
+    assert_eq!(run(&root, "v2", &["--dry-run"]), note("v1", "it"));
+    assert_eq!(run(&root, "v2", &["--strict"]), note("v1", "it"));
+    assert_eq!(run(&root, "v3", &[]), note("v1, v2", "one of them"));
+    assert_eq!(run(&root, "v4", &["-q"]) + &run(&root, "v4", &["--previous", &first]), "");
+}
+
 #[test]
 fn quiet_says_it_in_one_line() {
     let dir = TempDir::new().unwrap();

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
+use assert_cmd::cargo::CommandCargoExt as _;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -46,11 +47,25 @@ fn every_format_is_printed() {
     assert!(code(&markdown) == 0 && out(&markdown).starts_with("### This update changes "), "{}", out(&markdown));
     let page = restrata(&["diff", "-q", &v1, &v2, "--format", "html"]);
     assert!(code(&page) == 0 && out(&page).starts_with("<!doctype html>\n"), "{}", out(&page));
-    assert!(restrata(&["diff", "-q", &v1, &v2]).stdout.is_empty());
     let several = restrata(&["diff", &v2, &v1, &v2, "--format", "json"]);
     let report: Value = serde_json::from_slice(&several.stdout).unwrap();
     assert_eq!((&report["old"], &report["changed_bytes"]), (&v2.as_str().into(), &0.into()));
     assert_eq!(report["diffs"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn swapped_images_are_noted() {
+    let dir = TempDir::new().unwrap();
+    let (root, v1) = images(dir.path());
+    let v2 = v1.replace(":v1", ":v2");
+    for (tag, created) in [(&v1, "1700000000"), (&v2, "1700000001")] {
+        let mut command = Command::cargo_bin("restrata").unwrap();
+        let output = command.args(["rechunk", "-q", &root, tag]).env("SOURCE_DATE_EPOCH", created).output().unwrap();
+        assert_eq!(code(&output), 0, "{}", err(&output));
+    }
+    let said = |options: &[&str]| err(&restrata(&[&["diff"], options].concat()));
+    assert_eq!(said(&[&v2, &v1]), format!("restrata: note: {v2} is newer than {v1}: are the images swapped?\n"));
+    assert_eq!(said(&[&v1, &v2]) + &said(&[&v2, &v2]) + &said(&["-q", &v2, &v1]), "");
 }
 
 #[test]

@@ -180,7 +180,6 @@ fn a_tag_that_is_there_is_named() {
     for (name, wanted) in [
         ("one.tar", "v2"),
         ("one.tar", "app:v2"),
-        ("one.tar", "quay.io/app:v9"),
         ("some.tar", "v3"),
         ("some.tar", "other:v3"),
         ("some.tar", "registry.example/localhost/app:v2"),
@@ -190,10 +189,43 @@ fn a_tag_that_is_there_is_named() {
         let said = err(&restrata(&["inspect", &reference]));
         assert_eq!(said.contains("localhost/other:v3\n"), wanted.ends_with("v3"), "{said}");
     }
-    let reference = format!("docker-archive:{}:v9", place.text("some.tar"));
-    place.follows(&["inspect", &reference], &reference, "\nhint: such as ");
+    for (name, wanted) in [("one.tar", "localhost/ap:v2"), ("some.tar", "lcoalhost/other:v3")] {
+        let reference = format!("docker-archive:{}:{wanted}", place.text(name));
+        place.follows(&["inspect", &reference], &reference, "\nhint: perhaps ");
+    }
+    // None of those that are there is like it: they are listed.
+    for (name, wanted) in [("some.tar", "v9"), ("one.tar", "quay.io/app:v9")] {
+        let said = err(&restrata(&["inspect", &format!("docker-archive:{}:{wanted}", place.text(name))]));
+        assert!(said.contains(", found localhost/app:v2") && !said.contains("hint:"), "{said}");
+    }
     let reference = format!("oci:{}:app:v1", place.text("out"));
     place.follows(&["check", &reference], &reference, "\nhint: perhaps ");
+}
+
+#[test]
+fn no_image_is_named_that_the_command_names_already() {
+    let place = place();
+    let tag = |tag: &str| place.layout.replace(":v1", &format!(":{tag}"));
+    place.done(&["rechunk", "-q", &place.root, &tag("new")]);
+    place.done(&["rechunk", "-q", &place.root, &tag("published"), "--label", "a=b"]);
+    let (layout, new) = (format!("oci:{}", place.text("out")), tag("new"));
+    let named = |arguments: &[&str]| {
+        let said = err(&restrata(arguments));
+        said.split_once("\nhint: ").map(|(_, hint)| hint.trim_end().to_owned())
+    };
+    let previous = |wanted: &str| format!("--previous={wanted}");
+    let other = format!("oci:{}", place.text("other"));
+    assert_eq!(
+        named(&["rechunk", &place.root, &other, &previous(&tag("publishd"))]).unwrap(),
+        format!("perhaps {}", tag("published"))
+    );
+    assert_eq!(named(&["diff", &layout, &new]).unwrap(), format!("such as {}", tag("v1")));
+    assert_eq!(named(&["diff", &layout, &tag("v1")]).unwrap(), format!("such as {new}"));
+    assert_eq!(named(&["rechunk", &place.root, &tag("v1"), &previous(&layout)]).unwrap(), format!("such as {new}"));
+    assert_eq!(named(&["diff", &layout, &tag("v1"), &new]).unwrap(), format!("such as {}", tag("published")));
+    assert_eq!(named(&["history", &layout, &tag("v1"), &new, &tag("published")]), None);
+    assert_eq!(named(&["diff", &tag("nwe"), &new]), None);
+    place.follows(&["diff", &tag("nwe"), &tag("published")], &tag("nwe"), "\nhint: perhaps ");
 }
 
 /// One exit code, whichever image is meant.
@@ -268,6 +300,8 @@ fn other_transports_are_skopeos() {
     assert_eq!(place.command(&["inspect", "quay.io/team/app:v1"])[3], "docker://quay.io/team/app:v1");
     let command = place.command(&["rechunk", &place.root, &docker_archive]);
     assert_eq!((command.len(), &command[2]), (3, &docker_archive));
+    let said = err(&restrata(&["rechunk", &place.root, &docker_archive]));
+    assert!(said.contains("a docker-archive holds restrata's layers uncompressed and without an index"), "{said}");
 }
 
 /// skopeo's own directories look like none of restrata's.

@@ -293,6 +293,34 @@ fn verify_and_check_say_no_with_3() {
     assert_eq!(serde_json::from_slice::<Value>(&other.stdout).unwrap()["same"], false);
 }
 
+/// Quiet leaves out the report where the exit code is the answer, and nowhere else.
+#[test]
+fn quiet_prints_what_was_asked_for() {
+    let dir = TempDir::new().unwrap();
+    let (v1, v2) = diff::versions(&dir);
+    let (root, layout) = (format!("dir:{}", dir.path().join("root").display()), v1.strip_suffix(":v1").unwrap());
+    let limit = ["--fail-above", "1GB"];
+    for (arguments, is_printed) in [
+        (&["history", &v1, &v2][..], true),
+        (&["inspect", &v2], true),
+        (&["diff", &v1, &v2], true),
+        (&["diff", &v1, &v2, "--format", "markdown", limit[0], limit[1]], true),
+        (&["diff", &v1, &v2, limit[0], limit[1]], false),
+        (&["prune", layout], true),
+        (&["prune", layout, "--force", "--format", "json"], true),
+        (&["prune", layout, "--force"], false),
+        (&["rechunk", &root, &v2, "--previous", &v1, "--dry-run"], true),
+        (&["verify", &root, &v2, "--ignore", "mtime"], false),
+        (&["check", &v2], false),
+        (&["check", &v2, "--format", "json"], true),
+    ] {
+        let (loud, quiet) = (restrata(arguments), restrata(&[&["-q"], arguments].concat()));
+        assert_eq!((code(&loud), code(&quiet)), (0, 0), "{arguments:?}: {}", err(&loud));
+        assert_eq!(out(&quiet), if is_printed { out(&loud) } else { String::new() }, "{arguments:?}");
+        assert_eq!(err(&quiet), "", "{arguments:?}");
+    }
+}
+
 /// Each document above the layers, damaged and then gone.
 #[test]
 fn a_damaged_image_is_3_in_check() {

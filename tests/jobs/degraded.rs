@@ -133,7 +133,7 @@ fn previous_layers_without_a_toc() {
     let previous = vec![plain(dir.path(), "old", &[small()]).parse().unwrap()];
     let new = plain(dir.path(), "new", &[small()]);
     let request = Request { previous, ..request(dir.path(), &new, "v2") };
-    assert_eq!(codes(dir.path(), request.clone()), [Code::LayerWithoutToc, Code::NoLayerKept]);
+    assert_eq!(codes(dir.path(), request.clone()), [Code::LayerWithoutToc]);
     assert_eq!(codes(dir.path(), Request { keep_foreign: true, ..request }), []);
 }
 

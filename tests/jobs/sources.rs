@@ -246,9 +246,9 @@ fn a_number_or_a_digest_chooses() {
             assert_eq!(image.manifest_digest.unwrap().to_string(), *digest, "{choice}");
         }
         let several = error(&format!("{place}:latest"));
-        let SourceError::SeveralImages { available, example, .. } = &several else { panic!("{several}") };
+        let SourceError::SeveralImages { available, examples, .. } = &several else { panic!("{several}") };
         assert_eq!(available, &["@0 (docker.io/library/one:latest)", "@1 (docker.io/library/two:latest)"]);
-        assert_eq!(example, &format!("{place}:@0"));
+        assert_eq!(&examples[0], &format!("{place}:@0"));
         for missing in ["@2".to_owned(), format!("@sha256:{}", "0".repeat(64))] {
             let error = Error::from(error(&format!("{place}:{missing}")));
             assert_eq!(error.exit_code(), 2, "{error}");
@@ -260,13 +260,13 @@ fn a_number_or_a_digest_chooses() {
     }
     let nameless = layout.index(&[one, two]);
     let several = error(&nameless);
-    let SourceError::SeveralImages { available, example, .. } = &several else { panic!("{several}") };
-    assert_eq!((available[1].as_str(), example), (format!("@1 ({d2})").as_str(), &format!("{nameless}:@0")));
+    let SourceError::SeveralImages { available, examples, .. } = &several else { panic!("{several}") };
+    assert_eq!((available[1].as_str(), &examples[0]), (format!("@1 ({d2})").as_str(), &format!("{nameless}:@0")));
 
     let docker = docker_archive(dir.path(), &[(Value::Null, &tars[..1]), (json!([null, ""]), &tars[1..])]);
     let several = error(&docker);
-    let SourceError::SeveralImages { available, example, .. } = &several else { panic!("{several}") };
-    assert_eq!((available.join(" ").as_str(), example), ("@0 @1", &format!("{docker}:@0")));
+    let SourceError::SeveralImages { available, examples, .. } = &several else { panic!("{several}") };
+    assert_eq!((available.join(" ").as_str(), &examples[0]), ("@0 @1", &format!("{docker}:@0")));
     for (choice, tar) in [("@0", &tars[0]), ("@1", &tars[1])] {
         let image = Source::open(&reference(&format!("{docker}:{choice}"))).unwrap().images(None).unwrap().remove(0);
         assert_eq!(image.config.diff_ids()[0].to_string(), digest(tar));

@@ -142,7 +142,10 @@ fn what_changes_with_every_version_is_no_packages_layer() {
     assert!(well_formed(&outcome).contains("<small>mostly <bdi>dpkg:python3.13</bdi></small>"));
     outcome.layers[1].changes_always = true;
     let page = well_formed(&outcome);
-    assert!(page.contains("<small>changes with every version</small>") && !page.contains("mostly"), "{page}");
+    assert!(
+        page.contains("<small>expected to change with every version</small>") && !page.contains("mostly"),
+        "{page}"
+    );
 }
 
 #[test]

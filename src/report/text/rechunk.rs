@@ -90,14 +90,14 @@ fn changes(image: &ImageOutcome) -> String {
             let kept = layers.iter().filter(|layer| layer.state == State::Kept).count() as u64;
             let (kept, changes) = (layers::kept(kept, layers.len()), layers::changes(&layers, &image.dropped));
             let from = name(from, WIDTH / 2);
-            let new = fill(&format!("New to clients of {from}: {files}, {bytes} compressed."));
+            let new = fill(&format!("New to clients that have {from}: {files}, {bytes} compressed."));
             format!("{kept}\n{changes}{}", new.trim_end())
         }
         None => match layers.iter().filter(|layer| layer.reason == Reason::Base).count() as u64 {
             0 => format!("A first layout, without a previous image: {files}, {bytes} compressed."),
             base => format!(
                 "A first layout on a base image: {} of the {} layers are the base's.\n\
-                 New to clients of the base: {files}, {bytes} compressed.",
+                 New to clients that have the base: {files}, {bytes} compressed.",
                 count(base),
                 count(layers.len() as u64)
             ),
