@@ -3,6 +3,7 @@
 mod gate;
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::compression::Compression;
@@ -10,15 +11,18 @@ use crate::digest::BlobDigest;
 use crate::error::Error;
 use crate::job::JobOptions;
 use crate::oci::{Platform, Reference};
+use crate::order::Entry;
 use crate::order::changes::{Changes, FileShare, OwnerShare, changes};
 use crate::order::cost::{Client, HEADER_LIMIT, Has, Pull, RegistryProfile, pulls};
-use crate::owner::Owners;
+use crate::owner::{Owner, Owners};
 use crate::progress::Progress;
 use crate::source::{Source, SourceError};
 use crate::span::Span;
 use crate::survey::{
     Roll, SurveyedImage, SurveyedLayer, Surveyor, changes_always, common, other_platform, other_platforms,
 };
+
+use crate::tar::TarPath;
 
 pub use gate::Choice;
 
@@ -61,8 +65,17 @@ pub struct NewLayer {
     pub entries: u64,
     /// Most of its content is of files that change with every version.
     pub changes_always: bool,
+    /// Whose more than half of its content is.
+    pub mostly: Option<Mostly>,
     /// Where TOC and tar-split stand in the blob.
     pub index: Option<[Span; 2]>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mostly {
+    Package(String),
+    /// The deepest directory that those files are all below.
+    NoPackage(TarPath),
 }
 
 impl NewLayer {
@@ -190,7 +203,28 @@ fn new_layer(layer: &SurveyedLayer, owners: &Owners) -> NewLayer {
         media_type: layer.media_type.clone(),
         entries: layer.entries.len() as u64,
         changes_always: changes_always(owners, &layer.entries),
+        mostly: mostly(&layer.entries, owners),
         index: layer.pull.index.as_ref().map(|index| [index.toc, index.tar_split]),
+    }
+}
+
+/// By compressed bytes, with those of files that a layer above hides.
+fn mostly(entries: &[Entry], owners: &Owners) -> Option<Mostly> {
+    let mut bytes: HashMap<Option<Owner<'_>>, u64> = HashMap::new();
+    let (mut all, mut dir) = (0_u64, None);
+    for (path, stored) in entries.iter().filter_map(|entry| Some((&entry.path, entry.content?.stored))) {
+        let owner = owners.owner_of(path);
+        if owner.is_none() && stored > 0 {
+            dir = dir.or_else(|| path.parent()).map(|dir| dir.up_to_hold(path));
+        }
+        let sum = bytes.entry(owner).or_default();
+        *sum = sum.saturating_add(stored);
+        all = all.saturating_add(stored);
+    }
+    let (owner, _) = bytes.into_iter().find(|(_, bytes)| *bytes > all / 2)?;
+    match owner {
+        Some(owner) => Some(Mostly::Package(owner.to_string())),
+        None => dir.map(Mostly::NoPackage),
     }
 }
 

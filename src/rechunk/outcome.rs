@@ -4,7 +4,7 @@ use crate::degraded::Degraded;
 use crate::digest::{BlobDigest, DiffId};
 use crate::oci::Platform;
 use crate::order::cost::{NewContent, Pull};
-use crate::order::{Reason, State};
+use crate::order::{Reason, State, Unowned};
 
 use super::Hint;
 
@@ -73,6 +73,8 @@ pub struct PlannedLayer {
     pub old: Vec<OldBlob>,
     /// Whose files it shows, most bytes first.
     pub owners: Vec<String>,
+    /// What of that no package owns.
+    pub unowned: Option<Unowned>,
     /// Most of what it shows changes with every version.
     pub changes_always: bool,
     pub entries: u64,

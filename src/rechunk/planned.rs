@@ -60,6 +60,7 @@ impl Job<'_> {
             reason: plan.reason,
             old: plan.segments.iter().map(|&number| self.old_blob(number)).collect(),
             owners: plan.owners.iter().map(|&number| names[number as usize].clone()).collect(),
+            unowned: plan.unowned.clone(),
             changes_always: plan.changes_always,
             entries: entries as u64,
             live_bytes: plan.live,

@@ -209,7 +209,7 @@ fn markdown_holds_whatever_names_say() {
         "Of the 119 MB of layers that a plain client pulls, **90.5 MB (75.9 %) could be avoided**. What they are made of:\n\n\
          - 27.1 MB: content that clients lack\n- 70.0 MB: avoidable: "
     ));
-    assert!(text.contains("| `dpkg:python3.13` | 27.0 MB | 80.0 MB | 2 |\n| *nobody's* | 100 kB | 0 B | 1 |\n"));
+    assert!(text.contains("| `dpkg:python3.13` | 27.0 MB | 80.0 MB | 2 |\n| *no package* | 100 kB | 0 B | 1 |\n"));
     assert!(text.contains("| ``/usr/share/a\\|b`c\\u{1b}[2J`` | added | 1.00 MB | `dpkg:python3.13` |\n"));
     assert!(text.contains("<summary>3 new files</summary>\n\n| file |") && text.contains("\n\n</details>\n"));
     // A table has as many cells in each row as in its head.

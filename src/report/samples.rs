@@ -2,7 +2,7 @@
 
 use crate::check::{CheckReport, CheckedImage, CheckedLayer, Remark};
 use crate::compression::Compression;
-use crate::diff::{self, Choice, Diff, NewLayer};
+use crate::diff::{self, Choice, Diff, Mostly, NewLayer};
 use crate::digest::{BlobDigest, DiffId};
 use crate::history::{self, LayoutHistory, LayoutVersion, OwnerHistory};
 use crate::inspect::{BigFile, InspectedImage, InspectedLayer, Inspection};
@@ -110,6 +110,7 @@ fn layer(fill: u8, (state, reason): (State, Reason), size: u64, (files, bytes): 
                 State::Fresh | State::Merged => Vec::new(),
             },
             owners: vec!["dpkg:perl".to_owned()],
+            unowned: None,
             changes_always: false,
             entries: 2_979,
             live_bytes: size - 1_000_000,
@@ -146,6 +147,7 @@ pub fn diff() -> diff::Outcome {
         media_type: "application/vnd.oci.image.layer.v1.tar+zstd".to_owned(),
         entries: 2_979,
         changes_always: false,
+        mostly: Some(Mostly::Package("dpkg:python3.13".to_owned())),
         index: Some([Span::between(8, 400_008), Span::between(400_144, 610_144)]),
     };
     let file = |path: &str, owner, state, changed_bytes| FileShare {

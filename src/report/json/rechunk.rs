@@ -92,6 +92,8 @@ struct LayerFields<'a> {
     /// Old layers that it takes over.
     replaces: Vec<Old>,
     owners: &'a [String],
+    /// Of `live_bytes`, those of files that no package owns.
+    unowned_bytes: u64,
     changes_always: bool,
     live_bytes: u64,
     dead_bytes: u64,
@@ -222,6 +224,7 @@ fn layer_fields(layer: &PlannedLayer) -> LayerFields<'_> {
         reason: layer.reason.name(),
         replaces: if layer.kept().is_some() { Vec::new() } else { layer.old.iter().map(old).collect() },
         owners: &layer.owners,
+        unowned_bytes: layer.unowned.as_ref().map_or(0, |unowned| unowned.bytes),
         changes_always: layer.changes_always,
         live_bytes: layer.live_bytes,
         dead_bytes: layer.dead_bytes,

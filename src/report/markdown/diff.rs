@@ -8,6 +8,7 @@ use crate::order::cost::{Client, RegistryProfile};
 
 use super::{MOST, cell, code, fitting, notes, packages};
 use crate::report::cost::{ANY_STORE_MEANS, failures, parts, rows, state, without_layers};
+use crate::report::names::NO_PACKAGE;
 use crate::report::units::{count, percent, plural, size};
 
 /// Owners that have a row.
@@ -126,7 +127,7 @@ fn owners(diff: &Diff) -> String {
     let all = &diff.changes.owners;
     let mut out = "| package | new | avoidable | new files |\n| --- | ---: | ---: | ---: |\n".to_owned();
     for share in all.iter().take(OWNERS) {
-        let name = diff.owner_name(share.owner).map_or("*nobody's*".to_owned(), cell);
+        let name = diff.owner_name(share.owner).map_or_else(|| format!("*{NO_PACKAGE}*"), cell);
         let (new, avoidable) = (size(share.changed_bytes), size(share.avoidable_bytes));
         let _ = writeln!(out, "| {name} | {new} | {avoidable} | {} |", count(share.changed_files));
     }

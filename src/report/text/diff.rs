@@ -6,7 +6,7 @@ use crate::diff::{Diff, Outcome};
 use crate::order::changes::{Changes, Counts};
 use crate::order::cost::{Client, Pull};
 use crate::report::cost::{ANY_STORE_MEANS, failures, parts, rows, state};
-use crate::report::names::printable;
+use crate::report::names::{NO_PACKAGE, printable};
 use crate::report::table::{Align, Table};
 use crate::report::units::{count, percent, plural, size};
 
@@ -137,7 +137,7 @@ fn owners(diff: &Diff) -> String {
     ]);
     let all = &diff.changes.owners;
     for share in all.iter().take(MOST) {
-        let name = diff.owner_name(share.owner).map_or("(nobody)".to_owned(), printable);
+        let name = diff.owner_name(share.owner).map_or(NO_PACKAGE.to_owned(), printable);
         table.row([size(share.changed_bytes), size(share.avoidable_bytes), count(share.changed_files), name]);
     }
     table.render() + &more(all.len())
