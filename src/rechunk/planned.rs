@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::oci::Descriptor;
-use crate::order::cost::{Has, NewContent, PullLayer};
+use crate::order::cost::{Client, Has, NewContent, PullLayer};
 use crate::order::{Entry, LayerPlan, State, forecast};
 use crate::unpack::UnpackedLayer;
 
@@ -74,7 +74,11 @@ impl Job<'_> {
     pub fn tell_new(&self, planned: &mut [PlannedLayer], layers: &[Arc<PullLayer>]) {
         let base = self.old.pulls();
         let has = Has::of(self.old.clients.first().map_or(&base, |(_, has)| has).iter().map(Arc::as_ref));
-        for (planned, new) in planned.iter_mut().zip(has.new_content(layers)) {
+        let old = self.old.layers.iter().zip(&self.old.segments);
+        let read = old.filter(|(old, _)| old.pull.index.is_none() && has.has_layer(&old.pull, Client::Plain));
+        let read = read.flat_map(|(_, segment)| &segment.entries).filter_map(|entry| entry.content.as_ref());
+        let read = read.map(|content| &content.digest).collect();
+        for (planned, new) in planned.iter_mut().zip(has.new_content(layers, &read)) {
             planned.new = new.unwrap_or(planned.new);
         }
     }
