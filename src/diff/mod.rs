@@ -13,7 +13,7 @@ use crate::job::JobOptions;
 use crate::oci::{Platform, Reference};
 use crate::order::Entry;
 use crate::order::changes::{Changes, FileShare, OwnerShare, changes};
-use crate::order::cost::{Client, HEADER_LIMIT, Has, Pull, RegistryProfile, pulls};
+use crate::order::cost::{Client, HEADER_LIMIT, Has, Pull, PullLayer, RegistryProfile, pulls};
 use crate::owner::{Owner, Owners};
 use crate::progress::Progress;
 use crate::source::{Source, SourceError};
@@ -95,6 +95,9 @@ pub struct Diff {
     /// Its owners are numbers of `owner_names`; those that cost most stand first.
     pub changes: Changes,
     pub owner_names: Vec<String>,
+    /// The old image is another tool's, and the new one is not: no old layer has an index, and a new one has. What clients
+    /// pull again for that they pull once.
+    pub is_first: bool,
 }
 
 impl Diff {
@@ -193,7 +196,9 @@ fn compared(old: SurveyedImage, new: &SurveyedImage, owners: &Owners) -> Diff {
     let (had, wanted) = (old.pull_layers(), new.pull_layers());
     let has = Has::of(had.iter().map(Arc::as_ref));
     let pulls = pulls(&wanted, new.config_size, &has, Some(&old.reference));
-    Diff { old: old.reference, old_digest: old.digest, pulls, changes, owner_names }
+    let has_index = |layers: &[Arc<PullLayer>]| layers.iter().any(|layer| layer.index.is_some());
+    let is_first = !has_index(&had) && has_index(&wanted);
+    Diff { old: old.reference, old_digest: old.digest, pulls, changes, owner_names, is_first }
 }
 
 fn new_layer(layer: &SurveyedLayer, owners: &Owners) -> NewLayer {

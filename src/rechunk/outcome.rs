@@ -28,6 +28,8 @@ pub struct ImageOutcome {
     pub layers: Vec<LayerOutcome>,
     /// Old layers of which nothing is left.
     pub dropped: Vec<OldBlob>,
+    /// Layers of the newest previous image without an index, which were not read: what they hold counts as new.
+    pub unread: u64,
     /// A first pull, then an update from each previous image that has this platform.
     pub pulls: Vec<Pull>,
     pub hint: Option<Hint>,
@@ -60,6 +62,7 @@ pub struct PlannedImage {
     pub platform: Option<Platform>,
     pub layers: Vec<PlannedLayer>,
     pub dropped: Vec<OldBlob>,
+    pub unread: u64,
     /// As an outcome has them, but forecast: of layers that nobody compressed yet, and without chunks.
     pub pulls: Vec<Pull>,
     pub hint: Option<Hint>,

@@ -37,6 +37,7 @@ impl Job<'_> {
             platform: self.image.platform.clone(),
             layers,
             dropped: self.dropped(layout),
+            unread: self.old.unread as u64,
             hint: layout.hint.clone(),
             pulls: self.pulls(&forecast, self.image.config.to_bytes().len() as u64),
         }

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use crate::diff::{Choice, Diff};
-use crate::order::changes::{FileState, Parts};
+use crate::order::changes::FileState;
 use crate::order::cost::{Client, Pull, PullOutcome, RegistryProfile, Why};
 
 use super::units::size;
@@ -194,7 +194,7 @@ pub(super) const fn state(state: FileState) -> &'static str {
 pub(super) struct Part {
     pub bytes: u64,
     pub kind: Kind,
-    pub what: &'static str,
+    pub what: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -205,18 +205,28 @@ pub(super) enum Kind {
     Rest,
 }
 
+/// What is said of avoidable bytes where [`Diff::is_first`].
+pub(super) const ONCE: &str = "once: layers of another tool are rewritten";
+
 /// What a plain client's bytes are, in words. Parts of which there are none are left out.
-pub(super) fn parts(parts: &Parts) -> impl Iterator<Item = Part> {
+pub(super) fn parts(diff: &Diff) -> impl Iterator<Item = Part> {
+    let (parts, is_first) = (&diff.changes.parts, diff.is_first);
     let told = [
         (parts.new, Kind::New, "content that clients lack"),
-        (parts.same.unchanged, Kind::Avoidable, "avoidable: files that did not change, in layers that did"),
-        (parts.same.times, Kind::Avoidable, "avoidable: files of which only the time changed"),
-        (parts.same.other, Kind::Avoidable, "avoidable: content that clients have elsewhere"),
-        (parts.repeated, Kind::Avoidable, "avoidable: new content that comes more than once"),
-        (parts.hidden, Kind::Avoidable, "avoidable: new content of dead entries, which a layer above hides"),
-        (parts.recompressed, Kind::Avoidable, "avoidable: layers that were only compressed again"),
+        (parts.same.unchanged, Kind::Avoidable, "files that did not change, in layers that did"),
+        (parts.same.times, Kind::Avoidable, "files of which only the time changed"),
+        (parts.same.other, Kind::Avoidable, "content that clients have elsewhere"),
+        (parts.repeated, Kind::Avoidable, "new content that comes more than once"),
+        (parts.hidden, Kind::Avoidable, "new content of dead entries, which a layer above hides"),
+        (parts.recompressed, Kind::Avoidable, "layers that were only compressed again"),
         (parts.index, Kind::Index, "indexes (TOC and tar-split)"),
         (parts.rest, Kind::Rest, "headers and padding"),
     ];
-    told.into_iter().filter(|(bytes, ..)| *bytes > 0).map(|(bytes, kind, what)| Part { bytes, kind, what })
+    let prefix = move |kind| match kind {
+        Kind::Avoidable if is_first => "once: ",
+        Kind::Avoidable => "avoidable: ",
+        Kind::New | Kind::Index | Kind::Rest => "",
+    };
+    let part = move |(bytes, kind, what)| Part { bytes, kind, what: format!("{}{what}", prefix(kind)) };
+    told.into_iter().filter(|(bytes, ..)| *bytes > 0).map(part)
 }

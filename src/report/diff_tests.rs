@@ -8,7 +8,7 @@ use crate::tar::TarPath;
 use super::names::columns;
 use super::tests::{object, plain};
 use super::units::count;
-use super::{json, markdown, samples, text};
+use super::{html, json, markdown, samples, text};
 
 #[test]
 fn text_fits_in_80_columns_and_says_what_counts() {
@@ -289,4 +289,29 @@ fn what_is_over_a_limit_is_told_in_a_line() {
         failed.contains("for podman on refuse-501 that has oci:img:v1, found a pull that fails at layer 0: "),
         "{failed}"
     );
+}
+
+/// What restrata has just written is no failure.
+#[test]
+fn a_first_update_is_paid_once() {
+    let mut outcome = samples::diff();
+    outcome.diffs[0].is_first = true;
+    let (text, markdown) = (plain(&text::diff(&outcome)), markdown::diff(&outcome));
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let once = "(75.9 %), once: layers of another tool are rewritten. Paths: ";
+    let again = format!("Pulled again, 90.5 MB of the 119 MB of layers that a plain client pulls {once}");
+    assert!(words.contains(&again), "{text}");
+    assert!(text.lines().all(|line| columns(line) <= 80), "{text}");
+    assert!(text.contains("  once: files of which only the time changed\n"), "{text}");
+    assert!(
+        markdown.contains(
+            "pulls, clients pull 90.5 MB (75.9 %) again, once: layers of another tool are rewritten. What they are made of:"
+        ),
+        "{markdown}"
+    );
+    let page = html::diff(&outcome);
+    assert!(page.contains("once: layers of another tool are rewritten: 75.9 % of what a plain client pulls"), "{page}");
+    assert!([&text, &markdown].iter().all(|report| !report.contains("could be avoided")));
+    assert!([&text, &markdown, &page].iter().all(|report| !report.contains("avoidable: ")));
+    assert_eq!(object(&json::diff(&outcome))["is_first"], true);
 }

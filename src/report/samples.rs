@@ -36,6 +36,7 @@ pub fn update() -> Outcome {
                 LayerOutcome { toc: None, index_bytes: 0, ..layer(12, FRESH, 2_700_000, (12, 4_100)) },
             ],
             dropped: vec![OldBlob { digest: digest(9), size: 1_500_000 }],
+            unread: 0,
             pulls: vec![
                 pull(None, Client::Plain, PullOutcome::Whole, 172_007_432),
                 pull(None, Client::Podman, PullOutcome::Partial, 172_011_000),
@@ -84,6 +85,7 @@ pub fn planned(outcome: Outcome) -> Planned {
         platform: image.platform,
         layers: image.layers.into_iter().map(|layer| layer.planned).collect(),
         dropped: image.dropped,
+        unread: image.unread,
         pulls: image.pulls,
         hint: image.hint,
     };
@@ -207,7 +209,7 @@ pub fn diff() -> diff::Outcome {
         platform: Some("linux/amd64".parse().unwrap()),
         config_bytes: 0,
         layers: vec![layer(10, 30_400_000), layer(11, bytes)],
-        diffs: vec![Diff { old, old_digest: Some(digest(1)), pulls, changes, owner_names }],
+        diffs: vec![Diff { old, old_digest: Some(digest(1)), pulls, changes, owner_names, is_first: false }],
         choice: Choice::default(),
         notes: vec!["a note".to_owned()],
     }

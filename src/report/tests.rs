@@ -2,8 +2,6 @@ use serde_json::Value;
 
 use crate::compression::Compression;
 use crate::inspect::InspectedLayer;
-use crate::order::Unowned;
-use crate::tar::TarPath;
 
 use super::names::columns;
 use super::text::Listing::{All, Short};
@@ -213,30 +211,6 @@ fn owners_fill_a_line() {
     assert_eq!(planned(2).as_deref(), Some("  dpkg:a-package-0, dpkg:a-package-1"));
     let many = planned(100).unwrap();
     assert!(many.len() <= 80 && many.ends_with("dpkg:a-package-2 and 97 more"), "{many}");
-}
-
-#[test]
-fn files_of_no_package_stand_among_the_owners() {
-    let line = |owners: &[&str], unowned: Option<(&str, usize)>| {
-        let mut outcome = samples::update();
-        outcome.images[0].layers.truncate(1);
-        let layer = &mut outcome.images[0].layers[0].planned;
-        layer.owners = owners.iter().map(|&owner| owner.to_owned()).collect();
-        layer.unowned =
-            unowned.map(|(dir, rank)| Unowned { bytes: 7, dir: TarPath::new(dir.as_bytes()).unwrap(), rank });
-        assert_eq!(object(&json::rechunk(&outcome))["layers"][0]["unowned_bytes"], unowned.map_or(0, |_| 7));
-        let texts = [text::rechunk(&outcome, Short), text::plan(&samples::planned(outcome), Short)];
-        let row = samples::digest(10).short();
-        let below =
-            |text: String| plain(&text).lines().skip_while(|line| !line.starts_with(&row)).nth(1).map(str::to_owned);
-        let lines = texts.map(|text| below(text).unwrap());
-        assert_eq!(lines[0], lines[1]);
-        lines[0].clone()
-    };
-    assert_eq!(line(&["dpkg:jq", "dpkg:tree"], Some(("opt/app", 0))), "  no package: /opt/app, dpkg:jq, dpkg:tree");
-    assert_eq!(line(&["dpkg:jq", "dpkg:tree"], Some(("", 1))), "  dpkg:jq, no package, dpkg:tree");
-    assert_eq!(line(&[], Some(("opt/app", 0))), "  no package: /opt/app");
-    assert_eq!(line(&["dpkg:jq"], Some(("opt/\u{1b}[2J", 9))), "  dpkg:jq, no package: /opt/\\u{1b}[2J");
 }
 
 #[test]

@@ -79,3 +79,21 @@ fn what_is_in_a_kept_layer_of_another_tool_is_not_new() {
     assert_eq!((planned.layers[0].state, planned.layers[0].new.files), (State::Kept, 0));
     assert_eq!(planned.layers.iter().map(|layer| layer.new.files).sum::<u64>(), 1);
 }
+
+/// Without --keep-foreign the old layers are not read. The report says so, and `diff` that clients pay for it once.
+#[test]
+fn a_first_update_of_another_tools_image_is_told_as_one() {
+    let bench = Bench::new();
+    let (planned, written) = bench.update(false);
+    assert_eq!((planned.unread, written.unread), (1, 1));
+    assert_eq!(written.layers.iter().map(|layer| layer.planned.new.files).sum::<u64>(), 3);
+    let diff = bench.diff();
+    assert_eq!((diff.is_first, diff.changes.changed_files()), (true, 1));
+    let again = Bench { old: bench.dest(), ..bench };
+    let same = again.diff();
+    assert!(!same.is_first);
+    let (planned, written) = again.update(false);
+    assert_eq!((planned.unread, written.unread), (0, 0));
+    let kept = Bench::new();
+    assert_eq!(kept.update(true).1.unread, 0);
+}

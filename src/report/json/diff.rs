@@ -28,6 +28,8 @@ struct DiffFields<'a> {
     old: &'a str,
     old_digest: Option<String>,
     changed_bytes: u64,
+    /// Clients pay the avoidable bytes once: layers of another tool are rewritten.
+    is_first: bool,
     pulls: Vec<PullFields<'a>>,
     entries: EntryFields,
     /// Of the layers that a plain client pulls.
@@ -131,6 +133,7 @@ fn diff_fields<'a>(diff: &'a Diff, layers: &'a [NewLayer], choice: &Choice) -> D
         old: &diff.old,
         old_digest: diff.old_digest.map(|digest| digest.to_string()),
         changed_bytes: changes.changed_bytes,
+        is_first: diff.is_first,
         pulls: diff.pulls.iter().filter(|pull| choice.shows(pull)).map(pull).collect(),
         entries: entries(&changes.counts),
         plain: parts(&changes.parts),

@@ -39,6 +39,8 @@ struct ImageFields<'a> {
     base_waste: f64,
     layers: Vec<Layer<'a>>,
     dropped: Vec<Old>,
+    /// Of the newest previous image, without an index: what they hold counts as new.
+    unread_layers: u64,
     pulls: Vec<PullFields<'a>>,
 }
 
@@ -73,6 +75,8 @@ struct PlanFields<'a> {
     base_waste: f64,
     layers: Vec<PlanLayer<'a>>,
     dropped: Vec<Old>,
+    /// Of the newest previous image, without an index: what they hold counts as new.
+    unread_layers: u64,
     pulls: Vec<PullFields<'a>>,
 }
 
@@ -186,6 +190,7 @@ fn image_fields(image: &ImageOutcome) -> ImageFields<'_> {
         base_waste: waste.base,
         layers: image.layers.iter().map(layer).collect(),
         dropped: image.dropped.iter().map(old).collect(),
+        unread_layers: image.unread,
         pulls: image.pulls.iter().map(pull).collect(),
     }
 }
@@ -204,6 +209,7 @@ fn plan_fields(image: &PlannedImage) -> PlanFields<'_> {
         base_waste: waste.base,
         layers: layers.collect(),
         dropped: image.dropped.iter().map(old).collect(),
+        unread_layers: image.unread,
         pulls: image.pulls.iter().map(pull).collect(),
     }
 }

@@ -7,7 +7,7 @@ use crate::order::changes::FileShare;
 use crate::order::cost::{Client, RegistryProfile};
 
 use super::{MOST, cell, code, fitting, notes, packages};
-use crate::report::cost::{ANY_STORE_MEANS, failures, parts, rows, state, without_layers};
+use crate::report::cost::{ANY_STORE_MEANS, ONCE, failures, parts, rows, state, without_layers};
 use crate::report::names::NO_PACKAGE;
 use crate::report::units::{count, percent, plural, size};
 
@@ -111,13 +111,16 @@ fn plain(diff: &Diff) -> String {
         return "A plain client pulls no layer.\n".to_owned();
     }
     let share = parts_of.avoidable() as f64 / parts_of.bytes() as f64;
+    let avoidable = format!("{} ({})", size(parts_of.avoidable()), percent(share));
+    let avoidable = match diff.is_first && parts_of.avoidable() > 0 {
+        true => format!("clients pull {avoidable} again, {ONCE}"),
+        false => format!("**{avoidable} could be avoided**"),
+    };
     let mut out = format!(
-        "Of the {} of layers that a plain client pulls, **{} ({}) could be avoided**. What they are made of:\n\n",
+        "Of the {} of layers that a plain client pulls, {avoidable}. What they are made of:\n\n",
         size(parts_of.bytes()),
-        size(parts_of.avoidable()),
-        percent(share)
     );
-    for part in parts(parts_of) {
+    for part in parts(diff) {
         let _ = writeln!(out, "- {}: {}", size(part.bytes), part.what);
     }
     out

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::diff::{Diff, Outcome};
 use crate::order::changes::{Changes, Counts};
 use crate::order::cost::{Client, Pull};
-use crate::report::cost::{ANY_STORE_MEANS, failures, parts, rows, state};
+use crate::report::cost::{ANY_STORE_MEANS, ONCE, failures, parts, rows, state};
 use crate::report::names::{NO_PACKAGE, printable};
 use crate::report::table::{Align, Table};
 use crate::report::units::{count, percent, plural, size};
@@ -53,7 +53,7 @@ fn diff_text(outcome: &Outcome, diff: &Diff) -> String {
     let old = name(&diff.old, WIDTH - from.len());
     let mut out = format!("{}\n{from}{old}\n", bold(&name(&outcome.new, WIDTH)));
     out.push_str(&heading(outcome.platform.as_ref(), None));
-    let _ = write!(out, "\n{}\n{}\n{}", summary(&diff.changes), pulls(outcome, diff), plain(&diff.changes));
+    let _ = write!(out, "\n{}\n{}\n{}", summary(diff), pulls(outcome, diff), plain(diff));
     if !diff.changes.owners.is_empty() {
         let _ = write!(out, "\n{}", owners(diff));
     }
@@ -63,16 +63,20 @@ fn diff_text(outcome: &Outcome, diff: &Diff) -> String {
     out
 }
 
-fn summary(changes: &Changes) -> String {
+fn summary(diff: &Diff) -> String {
+    let changes = &diff.changes;
     let files = plural(changes.changed_files(), "file", "files");
     let (pulled, avoidable) = (changes.parts.bytes(), changes.parts.avoidable());
     let share = if pulled == 0 { 0.0 } else { avoidable as f64 / pulled as f64 };
+    let of_all =
+        format!("{} of the {} of layers that a plain client pulls ({})", size(avoidable), size(pulled), percent(share));
+    let avoidable = match diff.is_first && avoidable > 0 {
+        true => fill(&format!("Pulled again, {of_all}, {ONCE}.")),
+        false => format!("Avoidable: {of_all}.\n"),
+    };
     format!(
-        "New to clients: {files}, {} compressed.\nAvoidable: {} of the {} of layers that a plain client pulls ({}).\n{}",
+        "New to clients: {files}, {} compressed.\n{avoidable}{}",
         size(changes.changed_bytes),
-        size(avoidable),
-        size(pulled),
-        percent(share),
         entries(&changes.counts),
     )
 }
@@ -121,10 +125,10 @@ fn pulls(outcome: &Outcome, diff: &Diff) -> String {
 }
 
 /// What a plain client's bytes are.
-fn plain(changes: &Changes) -> String {
+fn plain(diff: &Diff) -> String {
     let mut table = Table::new([("bytes", Align::Right), ("of what a plain client pulls", Align::Left)]);
-    parts(&changes.parts).for_each(|part| table.row([size(part.bytes), part.what.to_owned()]));
-    table.row([size(changes.parts.bytes()), "layers in all, without the config".to_owned()]);
+    parts(diff).for_each(|part| table.row([size(part.bytes), part.what]));
+    table.row([size(diff.changes.parts.bytes()), "layers in all, without the config".to_owned()]);
     table.render()
 }
 

@@ -109,6 +109,14 @@ pub(super) fn legend<'a>(layers: impl IntoIterator<Item = &'a PlannedLayer>) -> 
     out
 }
 
+/// What the column of new content counts. Layers that were not read are not compared.
+pub(super) const fn new_content(unread: u64) -> &'static str {
+    match unread {
+        0 => "new content: what clients lack of it, compressed, each content once\n",
+        _ => "new content: what no index of the previous image names, compressed, each once\n",
+    }
+}
+
 /// A table whose rows of one layer are followed by a line with the layer's owners.
 pub(super) fn with_owners<T>(table: &str, rows: &[Row<'_, T>], planned: impl Fn(&T) -> &PlannedLayer) -> String {
     let mut lines = table.lines();
