@@ -12,6 +12,9 @@ use super::units::size;
 /// Registries that a row names one by one.
 const NAMED: usize = 3;
 
+/// A registry's bytes beside those that podman reads are told from this part of them on.
+const SENT_MORE: u64 = 20;
+
 /// The clients of a row that differ in their stores alone.
 const STORES: [Client; 3] = [Client::Podman, Client::PodmanReflink, Client::Composefs];
 
@@ -152,6 +155,25 @@ pub(super) fn failures(rows: &[Row<'_>]) -> Vec<Failure> {
         }
     }
     failures
+}
+
+/// What a registry sends that does not heed ranges: more than podman reads, by the name of the registry.
+pub(super) fn sent(rows: &[Row<'_>]) -> Vec<String> {
+    let mut most: Vec<(RegistryProfile, u64)> = Vec::new();
+    for pull in rows.iter().flat_map(|row| &row.alike).filter(|pull| pull.outcome != PullOutcome::Failed) {
+        let (read, unread) = (pull.blob_bytes(), pull.cost.hang_up_bytes);
+        if unread <= read / SENT_MORE {
+            continue;
+        }
+        match most.iter_mut().find(|(registry, _)| *registry == pull.registry) {
+            Some((_, sent)) => *sent = (*sent).max(read + unread),
+            None => most.push((pull.registry, read + unread)),
+        }
+    }
+    let line = |(registry, sent): (RegistryProfile, u64)| {
+        format!("{}: the registry sends up to {} before podman hangs up", registry.name(), size(sent))
+    };
+    most.into_iter().map(line).collect()
 }
 
 /// As far as a table shows it.

@@ -315,3 +315,33 @@ fn a_first_update_is_paid_once() {
     assert!([&text, &markdown, &page].iter().all(|report| !report.contains("avoidable: ")));
     assert_eq!(object(&json::diff(&outcome))["is_first"], true);
 }
+
+/// A table of what clients read is no table of what registries send.
+#[test]
+fn what_a_registry_sends_in_vain_is_told() {
+    let mut outcome = samples::diff();
+    let whole = "whole-200: the registry sends up to ";
+    let reports = |outcome: &Outcome| [plain(&text::diff(outcome)), markdown::diff(outcome), html::diff(outcome)];
+    assert!(reports(&outcome).iter().all(|report| !report.contains(whole)));
+    for (podman, composefs, told) in
+        [(2_000_000, 0, Some("30.0 MB")), (1_000, 0, None), (2_000_000, 9_000_000, Some("37.0 MB"))]
+    {
+        let pulls = &mut outcome.diffs[0].pulls;
+        pulls.retain(|pull| pull.client != Client::Composefs);
+        let pull = pulls.iter_mut().find(|pull| pull.registry == RegistryProfile::Whole200).unwrap();
+        pull.cost.hang_up_bytes = podman;
+        let mut other = Pull { client: Client::Composefs, ..pull.clone() };
+        other.cost.hang_up_bytes = composefs;
+        pulls.push(other);
+        let [text, markdown, page] = reports(&outcome);
+        let line = told.map(|bytes| format!("{whole}{bytes} before podman hangs up"));
+        assert_eq!(
+            text.lines().find(|line| line.starts_with(whole)),
+            line.as_ref().map(|line| format!("{line}.")).as_deref()
+        );
+        for (report, line) in [(&markdown, line.as_ref().map(|line| format!("\n- {line}\n"))), (&page, line.clone())] {
+            assert_eq!(report.matches(whole).count(), usize::from(line.is_some()), "{report}");
+            assert!(line.is_none_or(|line| report.contains(&line)), "{report}");
+        }
+    }
+}

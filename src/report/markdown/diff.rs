@@ -7,7 +7,7 @@ use crate::order::changes::FileShare;
 use crate::order::cost::{Client, RegistryProfile};
 
 use super::{MOST, cell, code, fitting, notes, packages};
-use crate::report::cost::{ANY_STORE_MEANS, ONCE, failures, parts, rows, state, without_layers};
+use crate::report::cost::{ANY_STORE_MEANS, ONCE, failures, parts, rows, sent, state, without_layers};
 use crate::report::names::NO_PACKAGE;
 use crate::report::units::{count, percent, plural, size};
 
@@ -95,8 +95,12 @@ fn pulls(outcome: &Outcome, diff: &Diff) -> String {
     if rows.iter().any(|row| row.is_for_any_store()) {
         let _ = writeln!(out, "\n{ANY_STORE_MEANS}");
     }
-    if !failures.is_empty() {
+    let sent = sent(&rows);
+    if !sent.is_empty() || !failures.is_empty() {
         out.push('\n');
+    }
+    for sent in sent {
+        let _ = writeln!(out, "- {sent}");
     }
     for failure in failures {
         let _ = writeln!(out, "- {failure}");
