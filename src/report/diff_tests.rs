@@ -227,7 +227,7 @@ fn markdown_ends_with_the_notes() {
     let mut outcome = samples::diff();
     outcome.notes = vec!["expected an image for linux/s390x".to_owned(), "@team <b>`x`\n# y".to_owned()];
     let notes = "\n\n**Notes**\n\n- `expected an image for linux/s390x`\n- ``@team <b>`x`\\n# y``\n";
-    assert!(markdown::diff(&outcome).ends_with(&format!("</details>{notes}")), "{}", markdown::diff(&outcome));
+    assert!(markdown::diff(&outcome).ends_with(&format!("` rewrites them.{notes}")), "{}", markdown::diff(&outcome));
     outcome.diffs.push(outcome.diffs[0].clone());
     assert_eq!(markdown::diff(&outcome).matches("**Notes**").count(), 1);
     outcome.notes.clear();
@@ -247,6 +247,8 @@ fn markdown_is_no_longer_than_a_comment() {
         diff.changes.owners = vec![diff.changes.owners[0].clone(); 60];
         diff.changes.files[0].path = TarPath::new(name.as_bytes()).unwrap();
         diff.changes.files = vec![diff.changes.files[0].clone(); 60];
+        diff.changes.removed[0].path = diff.changes.files[0].path.clone();
+        diff.changes.removed = vec![diff.changes.removed[0].clone(); 100];
         for olds in [1, 2, 16, 600] {
             outcome.diffs = vec![outcome.diffs[0].clone(); olds];
             let text = markdown::diff(&outcome);
@@ -344,4 +346,35 @@ fn what_a_registry_sends_in_vain_is_told() {
             assert!(line.is_none_or(|line| report.contains(&line)), "{report}");
         }
     }
+}
+
+#[test]
+fn removed_paths_are_named_with_the_layer_that_still_has_them() {
+    let mut outcome = samples::diff();
+    let layer = samples::digest(10).short();
+    let text = plain(&text::diff(&outcome));
+    let rows = format!("{layer}       /opt/app/key|\\u{{1b}}[2J.pem\n                   /usr/lib/old\n");
+    assert!(text.contains(&format!("\nstill readable in  removed paths\n{rows}")), "{text}");
+    let hint =
+        "Whoever pulls this image can read a removed file in layers that it keeps. rechunk --purge PATH rewrites them.";
+    assert!(text.split_whitespace().collect::<Vec<_>>().join(" ").contains(hint), "{text}");
+    let markdown = markdown::diff(&outcome);
+    let list = format!(
+        "\n4 removed paths:\n\n- `/opt/app/key|\\u{{1b}}[2J.pem`, still readable in layer `{layer}`\n- `/usr/lib/old`\n\nWhoever "
+    );
+    assert!(markdown.contains(&list) && markdown.contains(" `rechunk --purge PATH` rewrites them.\n"), "{markdown}");
+    let report = object(&json::diff(&outcome));
+    assert_eq!((&report["removed"][0]["layer"], &report["removed"][1]["layer"]), (&0.into(), &().into()));
+    assert_eq!((&report["removed"][1]["path"], &report["removed_readable"]), (&"/usr/lib/old".into(), &1.into()));
+    let changes = &mut outcome.diffs[0].changes;
+    changes.removed = vec![changes.removed[1].clone(); 100];
+    (changes.counts.removed, changes.readable) = (1_234, 0);
+    let (text, markdown) = (plain(&text::diff(&outcome)), markdown::diff(&outcome));
+    assert!(text.contains(&format!("\nremoved paths\n{}and 1,229 more\n", "/usr/lib/old\n".repeat(5))), "{text}");
+    assert!(markdown.contains(&format!("\n{}- and 1,229 more\n", "- `/usr/lib/old`\n".repeat(5))), "{markdown}");
+    assert!(!text.contains("Whoever") && !markdown.contains("Whoever"));
+    outcome.diffs[0].changes.removed.clear();
+    assert!(
+        !plain(&text::diff(&outcome)).contains("removed paths") && !markdown::diff(&outcome).contains("removed path")
+    );
 }

@@ -6,7 +6,7 @@ use crate::diff::{self, Choice, Diff, Mostly, NewLayer};
 use crate::digest::{BlobDigest, DiffId};
 use crate::history::{self, LayoutHistory, LayoutVersion, OwnerHistory};
 use crate::inspect::{BigFile, InspectedImage, InspectedLayer, Inspection};
-use crate::order::changes::{Changes, Counts, FileShare, FileState, OwnerShare, Parts, Same};
+use crate::order::changes::{Changes, Counts, FileShare, FileState, OwnerShare, Parts, Removed, Same};
 use crate::order::cost::{Client, Cost, LayerPull, NewContent, Pull, PullOutcome, RegistryProfile, Why};
 use crate::order::layouts::{Cell, Layout, View};
 use crate::order::{Reason, State};
@@ -160,6 +160,7 @@ pub fn diff() -> diff::Outcome {
         size: changed_bytes * 3,
         changed_bytes,
     };
+    let removed = |path: &str, layer| Removed { path: TarPath::new(path.as_bytes()).unwrap(), layer };
     let share = |owner, changed_files, changed_bytes, avoidable_bytes| OwnerShare {
         owner,
         changed_files,
@@ -184,6 +185,8 @@ pub fn diff() -> diff::Outcome {
             file("usr/share/a|b`c\u{1b}[2J", Some(1), FileState::Added, 1_000_000),
             file("var/log/apt.log", None, FileState::Hidden, 100_000),
         ],
+        removed: vec![removed("opt/app/key|\u{1b}[2J.pem", Some(0)), removed("usr/lib/old", None)],
+        readable: 1,
     };
     let from = Some("oci:img:v1");
     let bytes = parts.bytes();

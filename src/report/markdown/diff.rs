@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 
 use crate::diff::{Diff, Outcome};
-use crate::order::changes::FileShare;
+use crate::order::changes::{Changes, FileShare, Removed};
 use crate::order::cost::{Client, RegistryProfile};
 
 use super::{MOST, cell, code, fitting, notes, packages};
 use crate::report::cost::{ANY_STORE_MEANS, ONCE, failures, parts, rows, sent, state, without_layers};
+use crate::report::facts::{REMOVED, readable};
 use crate::report::names::NO_PACKAGE;
 use crate::report::units::{count, percent, plural, size};
 
@@ -59,6 +60,9 @@ fn tables(outcome: &Outcome, diff: &Diff) -> String {
     }
     if !diff.changes.files.is_empty() {
         let _ = write!(out, "\n{}", files(diff));
+    }
+    if !diff.changes.removed.is_empty() {
+        let _ = write!(out, "\n{}", removed(outcome, &diff.changes));
     }
     out
 }
@@ -160,5 +164,22 @@ fn files(diff: &Diff) -> String {
         let _ = writeln!(out, "\nand {}.", plural((all.len() - rows.len()) as u64, "smaller one", "smaller ones"));
     }
     out.push_str("\n</details>\n");
+    out
+}
+
+fn removed(outcome: &Outcome, changes: &Changes) -> String {
+    let mut out = format!("{}:\n\n", plural(changes.counts.removed, "removed path", "removed paths"));
+    for Removed { path, layer } in changes.removed.iter().take(REMOVED) {
+        let layer = layer.and_then(|layer| outcome.layers.get(layer));
+        let layer = layer.map(|layer| format!(", still readable in layer `{}`", layer.digest.short()));
+        let _ = writeln!(out, "- {}{}", code(&path.to_string()), layer.unwrap_or_default());
+    }
+    let left = changes.counts.removed.saturating_sub(REMOVED as u64);
+    if left > 0 {
+        let _ = writeln!(out, "- and {} more", count(left));
+    }
+    if let Some(told) = readable(changes.readable) {
+        let _ = writeln!(out, "\n{}", told.replace("rechunk --purge PATH", "`rechunk --purge PATH`"));
+    }
     out
 }

@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 
 use crate::diff::{Diff, Outcome};
-use crate::order::changes::{Changes, Counts};
+use crate::order::changes::{Changes, Counts, Removed};
 use crate::order::cost::{Client, Pull};
 use crate::report::cost::{ANY_STORE_MEANS, ONCE, failures, parts, rows, sent, state};
+use crate::report::facts::{REMOVED, readable};
 use crate::report::names::{NO_PACKAGE, printable};
 use crate::report::table::{Align, Table};
 use crate::report::units::{count, percent, plural, size};
@@ -59,6 +60,9 @@ fn diff_text(outcome: &Outcome, diff: &Diff) -> String {
     }
     if !diff.changes.files.is_empty() {
         let _ = write!(out, "\n{}", files(&diff.changes));
+    }
+    if !diff.changes.removed.is_empty() {
+        let _ = write!(out, "\n{}", removed(outcome, &diff.changes));
     }
     out
 }
@@ -160,4 +164,17 @@ fn files(changes: &Changes) -> String {
         table.row([size(file.changed_bytes), size(file.size), state(file.state).to_owned(), path]);
     }
     table.render() + &more(changes.files.len())
+}
+
+fn removed(outcome: &Outcome, changes: &Changes) -> String {
+    let mut table = Table::new([("still readable in", Align::Left), ("removed paths", Align::Left)]);
+    for Removed { path, layer } in changes.removed.iter().take(REMOVED) {
+        let layer = layer.and_then(|layer| outcome.layers.get(layer)).map(|layer| layer.digest.short());
+        table.row([layer.unwrap_or_default(), printable(&path.to_string())]);
+    }
+    let more = match changes.counts.removed.saturating_sub(REMOVED as u64) {
+        0 => String::new(),
+        left => format!("and {} more\n", count(left)),
+    };
+    table.render() + &more + &readable(changes.readable).map(|told| fill(&told)).unwrap_or_default()
 }
