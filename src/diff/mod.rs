@@ -3,6 +3,7 @@
 mod gate;
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::compression::Compression;
@@ -10,9 +11,10 @@ use crate::digest::BlobDigest;
 use crate::error::Error;
 use crate::job::JobOptions;
 use crate::oci::{Platform, Reference};
+use crate::order::Entry;
 use crate::order::changes::{Changes, FileShare, OwnerShare, changes};
-use crate::order::cost::{Client, HEADER_LIMIT, Has, Pull, RegistryProfile, pulls};
-use crate::owner::Owners;
+use crate::order::cost::{Client, HEADER_LIMIT, Has, Pull, PullLayer, RegistryProfile, pulls};
+use crate::owner::{Owner, Owners};
 use crate::progress::Progress;
 use crate::source::{Source, SourceError};
 use crate::span::Span;
@@ -20,6 +22,8 @@ use crate::survey::{
     Roll, SurveyedImage, SurveyedLayer, Surveyor, changes_always, common, other_platform, other_platforms,
 };
 use crate::tar::Time;
+
+use crate::tar::TarPath;
 
 pub use gate::Choice;
 
@@ -62,8 +66,17 @@ pub struct NewLayer {
     pub entries: u64,
     /// Most of its content is of files that change with every version.
     pub changes_always: bool,
+    /// Whose more than half of its content is.
+    pub mostly: Option<Mostly>,
     /// Where TOC and tar-split stand in the blob.
     pub index: Option<[Span; 2]>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mostly {
+    Package(String),
+    /// The deepest directory that those files are all below.
+    NoPackage(TarPath),
 }
 
 impl NewLayer {
@@ -83,6 +96,9 @@ pub struct Diff {
     /// Its owners are numbers of `owner_names`; those that cost most stand first.
     pub changes: Changes,
     pub owner_names: Vec<String>,
+    /// The old image is another tool's, and the new one is not: no old layer has an index, and a new one has. What clients
+    /// pull again for that they pull once.
+    pub is_first: bool,
 }
 
 impl Diff {
@@ -194,7 +210,9 @@ fn compared(old: SurveyedImage, new: &SurveyedImage, owners: &Owners) -> Diff {
     let (had, wanted) = (old.pull_layers(), new.pull_layers());
     let has = Has::of(had.iter().map(Arc::as_ref));
     let pulls = pulls(&wanted, new.config_size, &has, Some(&old.reference));
-    Diff { old: old.reference, old_digest: old.digest, pulls, changes, owner_names }
+    let has_index = |layers: &[Arc<PullLayer>]| layers.iter().any(|layer| layer.index.is_some());
+    let is_first = !has_index(&had) && has_index(&wanted);
+    Diff { old: old.reference, old_digest: old.digest, pulls, changes, owner_names, is_first }
 }
 
 fn new_layer(layer: &SurveyedLayer, owners: &Owners) -> NewLayer {
@@ -204,7 +222,28 @@ fn new_layer(layer: &SurveyedLayer, owners: &Owners) -> NewLayer {
         media_type: layer.media_type.clone(),
         entries: layer.entries.len() as u64,
         changes_always: changes_always(owners, &layer.entries),
+        mostly: mostly(&layer.entries, owners),
         index: layer.pull.index.as_ref().map(|index| [index.toc, index.tar_split]),
+    }
+}
+
+/// By compressed bytes, with those of files that a layer above hides.
+fn mostly(entries: &[Entry], owners: &Owners) -> Option<Mostly> {
+    let mut bytes: HashMap<Option<Owner<'_>>, u64> = HashMap::new();
+    let (mut all, mut dir) = (0_u64, None);
+    for (path, stored) in entries.iter().filter_map(|entry| Some((&entry.path, entry.content?.stored))) {
+        let owner = owners.owner_of(path);
+        if owner.is_none() && stored > 0 {
+            dir = dir.or_else(|| path.parent()).map(|dir| dir.up_to_hold(path));
+        }
+        let sum = bytes.entry(owner).or_default();
+        *sum = sum.saturating_add(stored);
+        all = all.saturating_add(stored);
+    }
+    let (owner, _) = bytes.into_iter().find(|(_, bytes)| *bytes > all / 2)?;
+    match owner {
+        Some(owner) => Some(Mostly::Package(owner.to_string())),
+        None => dir.map(Mostly::NoPackage),
     }
 }
 

@@ -45,7 +45,7 @@ pub use extract::{Extracted, Moved, extract, is_plain};
 pub use forecast::forecast;
 pub use implied::ImpliedDirs;
 pub use overlay::OverlayMark;
-pub use plan::{LayerPlan, Place, Plan, Reason, Role, State, Written};
+pub use plan::{LayerPlan, Place, Plan, Reason, Role, State, Unowned, Written};
 pub use previous::Previous;
 pub use readings::{Readings, readings};
 

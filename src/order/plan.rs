@@ -38,6 +38,7 @@ pub struct LayerPlan {
     pub segments: Vec<usize>,
     /// Whose files it shows, by their numbers, most bytes first.
     pub owners: Vec<u32>,
+    pub unowned: Option<Unowned>,
     /// Most of what it shows changes with every version.
     pub changes_always: bool,
     pub reason: Reason,
@@ -50,6 +51,17 @@ pub struct LayerPlan {
     /// Compressed content bytes that the image shows, and those that a layer above hides.
     pub live: u64,
     pub dead: u64,
+}
+
+/// A layer's files that no package owns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unowned {
+    /// Compressed, and never none.
+    pub bytes: u64,
+    /// The deepest directory that they are all below.
+    pub dir: TarPath,
+    /// How many owners have more bytes of the layer.
+    pub rank: usize,
 }
 
 /// What became of a layer.

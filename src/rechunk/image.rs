@@ -245,7 +245,8 @@ impl Job<'_> {
         let pulls = self.pulls(&pull_layers, config_size);
         let platform = self.image.platform.clone();
         let hint = layout.hint.clone();
-        Ok((ImageOutcome { platform, digest, layers, dropped, pulls, hint }, descriptor))
+        let unread = self.old.unread as u64;
+        Ok((ImageOutcome { platform, digest, layers, dropped, unread, pulls, hint }, descriptor))
     }
 
     fn config(&self) -> Cow<'_, Config> {

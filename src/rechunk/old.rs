@@ -66,6 +66,8 @@ pub(super) struct Old {
     pub newest: Vec<Descriptor>,
     /// No layer of the newest previous image can stay: it has none, or a note says why.
     pub is_lost: bool,
+    /// How many layers of the newest previous image have no index and were not read.
+    pub unread: usize,
     /// The layers of each previous image; newest first.
     pub clients: Vec<(String, Vec<Arc<PullLayer>>)>,
     /// What they may unpack to, all together.
@@ -147,6 +149,7 @@ impl<'a> Loader<'a> {
                         self.note_damaged(unused(&reference, index, descriptor, &fault, is_newest), is_newest);
                         has.push(Arc::new(pull_layer(descriptor, None)));
                     }
+                    self.old.unread += usize::from(is_newest);
                     continue;
                 }
             };
@@ -163,10 +166,12 @@ impl<'a> Loader<'a> {
             };
             if let (true, Some(takes)) = (is_newest, takes) {
                 let is_taken = self.add_segment(source, index, layer, toc.as_ref(), pull, takes)?;
+                self.old.unread += usize::from(toc.is_none() && !is_taken);
                 without_toc += usize::from(is_foreign && !(is_taken && takes == Takes::Unindexable));
                 continue;
             }
             without_toc += usize::from(is_foreign);
+            self.old.unread += usize::from(is_foreign && is_newest);
             if let (Some(toc), Some(old), Some(place)) = (&toc, &layer.descriptor, source.layer_file(layer)?) {
                 self.progress.hold(limits::HELD_ROW * toc.1.entries.len() as u64)?;
                 let name = format!("{reference}: layer {index}");

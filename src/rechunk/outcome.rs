@@ -4,7 +4,7 @@ use crate::degraded::Degraded;
 use crate::digest::{BlobDigest, DiffId};
 use crate::oci::Platform;
 use crate::order::cost::{NewContent, Pull};
-use crate::order::{Reason, State};
+use crate::order::{Reason, State, Unowned};
 
 use super::Hint;
 
@@ -28,6 +28,8 @@ pub struct ImageOutcome {
     pub layers: Vec<LayerOutcome>,
     /// Old layers of which nothing is left.
     pub dropped: Vec<OldBlob>,
+    /// Layers of the newest previous image without an index, which were not read: what they hold counts as new.
+    pub unread: u64,
     /// A first pull, then an update from each previous image that has this platform.
     pub pulls: Vec<Pull>,
     pub hint: Option<Hint>,
@@ -60,6 +62,7 @@ pub struct PlannedImage {
     pub platform: Option<Platform>,
     pub layers: Vec<PlannedLayer>,
     pub dropped: Vec<OldBlob>,
+    pub unread: u64,
     /// As an outcome has them, but forecast: of layers that nobody compressed yet, and without chunks.
     pub pulls: Vec<Pull>,
     pub hint: Option<Hint>,
@@ -73,6 +76,8 @@ pub struct PlannedLayer {
     pub old: Vec<OldBlob>,
     /// Whose files it shows, most bytes first.
     pub owners: Vec<String>,
+    /// What of that no package owns.
+    pub unowned: Option<Unowned>,
     /// Most of what it shows changes with every version.
     pub changes_always: bool,
     pub entries: u64,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::oci::Descriptor;
-use crate::order::cost::{Has, NewContent, PullLayer};
+use crate::order::cost::{Client, Has, NewContent, PullLayer};
 use crate::order::{Entry, LayerPlan, State, forecast};
 use crate::unpack::UnpackedLayer;
 
@@ -37,6 +37,7 @@ impl Job<'_> {
             platform: self.image.platform.clone(),
             layers,
             dropped: self.dropped(layout),
+            unread: self.old.unread as u64,
             hint: layout.hint.clone(),
             pulls: self.pulls(&forecast, self.image.config.to_bytes().len() as u64),
         }
@@ -60,6 +61,7 @@ impl Job<'_> {
             reason: plan.reason,
             old: plan.segments.iter().map(|&number| self.old_blob(number)).collect(),
             owners: plan.owners.iter().map(|&number| names[number as usize].clone()).collect(),
+            unowned: plan.unowned.clone(),
             changes_always: plan.changes_always,
             entries: entries as u64,
             live_bytes: plan.live,
@@ -73,7 +75,11 @@ impl Job<'_> {
     pub fn tell_new(&self, planned: &mut [PlannedLayer], layers: &[Arc<PullLayer>]) {
         let base = self.old.pulls();
         let has = Has::of(self.old.clients.first().map_or(&base, |(_, has)| has).iter().map(Arc::as_ref));
-        for (planned, new) in planned.iter_mut().zip(has.new_content(layers)) {
+        let old = self.old.layers.iter().zip(&self.old.segments);
+        let read = old.filter(|(old, _)| old.pull.index.is_none() && has.has_layer(&old.pull, Client::Plain));
+        let read = read.flat_map(|(_, segment)| &segment.entries).filter_map(|entry| entry.content.as_ref());
+        let read = read.map(|content| &content.digest).collect();
+        for (planned, new) in planned.iter_mut().zip(has.new_content(layers, &read)) {
             planned.new = new.unwrap_or(planned.new);
         }
     }

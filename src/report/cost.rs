@@ -4,13 +4,16 @@
 use std::fmt;
 
 use crate::diff::{Choice, Diff};
-use crate::order::changes::{FileState, Parts};
+use crate::order::changes::FileState;
 use crate::order::cost::{Client, Pull, PullOutcome, RegistryProfile, Why};
 
 use super::units::size;
 
 /// Registries that a row names one by one.
 const NAMED: usize = 3;
+
+/// A registry's bytes beside those that podman reads are told from this part of them on.
+const SENT_MORE: u64 = 20;
 
 /// The clients of a row that differ in their stores alone.
 const STORES: [Client; 3] = [Client::Podman, Client::PodmanReflink, Client::Composefs];
@@ -154,6 +157,25 @@ pub(super) fn failures(rows: &[Row<'_>]) -> Vec<Failure> {
     failures
 }
 
+/// What a registry sends that does not heed ranges: more than podman reads, by the name of the registry.
+pub(super) fn sent(rows: &[Row<'_>]) -> Vec<String> {
+    let mut most: Vec<(RegistryProfile, u64)> = Vec::new();
+    for pull in rows.iter().flat_map(|row| &row.alike).filter(|pull| pull.outcome != PullOutcome::Failed) {
+        let (read, unread) = (pull.blob_bytes(), pull.cost.hang_up_bytes);
+        if unread <= read / SENT_MORE {
+            continue;
+        }
+        match most.iter_mut().find(|(registry, _)| *registry == pull.registry) {
+            Some((_, sent)) => *sent = (*sent).max(read + unread),
+            None => most.push((pull.registry, read + unread)),
+        }
+    }
+    let line = |(registry, sent): (RegistryProfile, u64)| {
+        format!("{}: the registry sends up to {} before podman hangs up", registry.name(), size(sent))
+    };
+    most.into_iter().map(line).collect()
+}
+
 /// As far as a table shows it.
 fn is_alike(a: &Pull, b: &Pull) -> bool {
     let cost = |pull: &Pull| (pull.cost.requests, pull.cost.ranges, size(pull.blob_bytes()));
@@ -194,7 +216,7 @@ pub(super) const fn state(state: FileState) -> &'static str {
 pub(super) struct Part {
     pub bytes: u64,
     pub kind: Kind,
-    pub what: &'static str,
+    pub what: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -205,18 +227,28 @@ pub(super) enum Kind {
     Rest,
 }
 
+/// What is said of avoidable bytes where [`Diff::is_first`].
+pub(super) const ONCE: &str = "once: layers of another tool are rewritten";
+
 /// What a plain client's bytes are, in words. Parts of which there are none are left out.
-pub(super) fn parts(parts: &Parts) -> impl Iterator<Item = Part> {
+pub(super) fn parts(diff: &Diff) -> impl Iterator<Item = Part> {
+    let (parts, is_first) = (&diff.changes.parts, diff.is_first);
     let told = [
         (parts.new, Kind::New, "content that clients lack"),
-        (parts.same.unchanged, Kind::Avoidable, "avoidable: files that did not change, in layers that did"),
-        (parts.same.times, Kind::Avoidable, "avoidable: files of which only the time changed"),
-        (parts.same.other, Kind::Avoidable, "avoidable: content that clients have elsewhere"),
-        (parts.repeated, Kind::Avoidable, "avoidable: new content that comes more than once"),
-        (parts.hidden, Kind::Avoidable, "avoidable: new content of dead entries, which a layer above hides"),
-        (parts.recompressed, Kind::Avoidable, "avoidable: layers that were only compressed again"),
+        (parts.same.unchanged, Kind::Avoidable, "files that did not change, in layers that did"),
+        (parts.same.times, Kind::Avoidable, "files of which only the time changed"),
+        (parts.same.other, Kind::Avoidable, "content that clients have elsewhere"),
+        (parts.repeated, Kind::Avoidable, "new content that comes more than once"),
+        (parts.hidden, Kind::Avoidable, "new content of dead entries, which a layer above hides"),
+        (parts.recompressed, Kind::Avoidable, "layers that were only compressed again"),
         (parts.index, Kind::Index, "indexes (TOC and tar-split)"),
         (parts.rest, Kind::Rest, "headers and padding"),
     ];
-    told.into_iter().filter(|(bytes, ..)| *bytes > 0).map(|(bytes, kind, what)| Part { bytes, kind, what })
+    let prefix = move |kind| match kind {
+        Kind::Avoidable if is_first => "once: ",
+        Kind::Avoidable => "avoidable: ",
+        Kind::New | Kind::Index | Kind::Rest => "",
+    };
+    let part = move |(bytes, kind, what)| Part { bytes, kind, what: format!("{}{what}", prefix(kind)) };
+    told.into_iter().filter(|(bytes, ..)| *bytes > 0).map(part)
 }

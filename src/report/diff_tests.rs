@@ -8,7 +8,7 @@ use crate::tar::TarPath;
 use super::names::columns;
 use super::tests::{object, plain};
 use super::units::count;
-use super::{json, markdown, samples, text};
+use super::{html, json, markdown, samples, text};
 
 #[test]
 fn text_fits_in_80_columns_and_says_what_counts() {
@@ -209,7 +209,7 @@ fn markdown_holds_whatever_names_say() {
         "Of the 119 MB of layers that a plain client pulls, **90.5 MB (75.9 %) could be avoided**. What they are made of:\n\n\
          - 27.1 MB: content that clients lack\n- 70.0 MB: avoidable: "
     ));
-    assert!(text.contains("| `dpkg:python3.13` | 27.0 MB | 80.0 MB | 2 |\n| *nobody's* | 100 kB | 0 B | 1 |\n"));
+    assert!(text.contains("| `dpkg:python3.13` | 27.0 MB | 80.0 MB | 2 |\n| *no package* | 100 kB | 0 B | 1 |\n"));
     assert!(text.contains("| ``/usr/share/a\\|b`c\\u{1b}[2J`` | added | 1.00 MB | `dpkg:python3.13` |\n"));
     assert!(text.contains("<summary>3 new files</summary>\n\n| file |") && text.contains("\n\n</details>\n"));
     // A table has as many cells in each row as in its head.
@@ -227,7 +227,7 @@ fn markdown_ends_with_the_notes() {
     let mut outcome = samples::diff();
     outcome.notes = vec!["expected an image for linux/s390x".to_owned(), "@team <b>`x`\n# y".to_owned()];
     let notes = "\n\n**Notes**\n\n- `expected an image for linux/s390x`\n- ``@team <b>`x`\\n# y``\n";
-    assert!(markdown::diff(&outcome).ends_with(&format!("</details>{notes}")), "{}", markdown::diff(&outcome));
+    assert!(markdown::diff(&outcome).ends_with(&format!("` rewrites them.{notes}")), "{}", markdown::diff(&outcome));
     outcome.diffs.push(outcome.diffs[0].clone());
     assert_eq!(markdown::diff(&outcome).matches("**Notes**").count(), 1);
     outcome.notes.clear();
@@ -247,6 +247,8 @@ fn markdown_is_no_longer_than_a_comment() {
         diff.changes.owners = vec![diff.changes.owners[0].clone(); 60];
         diff.changes.files[0].path = TarPath::new(name.as_bytes()).unwrap();
         diff.changes.files = vec![diff.changes.files[0].clone(); 60];
+        diff.changes.removed[0].path = diff.changes.files[0].path.clone();
+        diff.changes.removed = vec![diff.changes.removed[0].clone(); 100];
         for olds in [1, 2, 16, 600] {
             outcome.diffs = vec![outcome.diffs[0].clone(); olds];
             let text = markdown::diff(&outcome);
@@ -288,5 +290,91 @@ fn what_is_over_a_limit_is_told_in_a_line() {
     assert!(
         failed.contains("for podman on refuse-501 that has oci:img:v1, found a pull that fails at layer 0: "),
         "{failed}"
+    );
+}
+
+/// What restrata has just written is no failure.
+#[test]
+fn a_first_update_is_paid_once() {
+    let mut outcome = samples::diff();
+    outcome.diffs[0].is_first = true;
+    let (text, markdown) = (plain(&text::diff(&outcome)), markdown::diff(&outcome));
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let once = "(75.9 %), once: layers of another tool are rewritten. Paths: ";
+    let again = format!("Pulled again, 90.5 MB of the 119 MB of layers that a plain client pulls {once}");
+    assert!(words.contains(&again), "{text}");
+    assert!(text.lines().all(|line| columns(line) <= 80), "{text}");
+    assert!(text.contains("  once: files of which only the time changed\n"), "{text}");
+    assert!(
+        markdown.contains(
+            "pulls, clients pull 90.5 MB (75.9 %) again, once: layers of another tool are rewritten. What they are made of:"
+        ),
+        "{markdown}"
+    );
+    let page = html::diff(&outcome);
+    assert!(page.contains("once: layers of another tool are rewritten: 75.9 % of what a plain client pulls"), "{page}");
+    assert!([&text, &markdown].iter().all(|report| !report.contains("could be avoided")));
+    assert!([&text, &markdown, &page].iter().all(|report| !report.contains("avoidable: ")));
+    assert_eq!(object(&json::diff(&outcome))["is_first"], true);
+}
+
+/// A table of what clients read is no table of what registries send.
+#[test]
+fn what_a_registry_sends_in_vain_is_told() {
+    let mut outcome = samples::diff();
+    let whole = "whole-200: the registry sends up to ";
+    let reports = |outcome: &Outcome| [plain(&text::diff(outcome)), markdown::diff(outcome), html::diff(outcome)];
+    assert!(reports(&outcome).iter().all(|report| !report.contains(whole)));
+    for (podman, composefs, told) in
+        [(2_000_000, 0, Some("30.0 MB")), (1_000, 0, None), (2_000_000, 9_000_000, Some("37.0 MB"))]
+    {
+        let pulls = &mut outcome.diffs[0].pulls;
+        pulls.retain(|pull| pull.client != Client::Composefs);
+        let pull = pulls.iter_mut().find(|pull| pull.registry == RegistryProfile::Whole200).unwrap();
+        pull.cost.hang_up_bytes = podman;
+        let mut other = Pull { client: Client::Composefs, ..pull.clone() };
+        other.cost.hang_up_bytes = composefs;
+        pulls.push(other);
+        let [text, markdown, page] = reports(&outcome);
+        let line = told.map(|bytes| format!("{whole}{bytes} before podman hangs up"));
+        assert_eq!(
+            text.lines().find(|line| line.starts_with(whole)),
+            line.as_ref().map(|line| format!("{line}.")).as_deref()
+        );
+        for (report, line) in [(&markdown, line.as_ref().map(|line| format!("\n- {line}\n"))), (&page, line.clone())] {
+            assert_eq!(report.matches(whole).count(), usize::from(line.is_some()), "{report}");
+            assert!(line.is_none_or(|line| report.contains(&line)), "{report}");
+        }
+    }
+}
+
+#[test]
+fn removed_paths_are_named_with_the_layer_that_still_has_them() {
+    let mut outcome = samples::diff();
+    let layer = samples::digest(10).short();
+    let text = plain(&text::diff(&outcome));
+    let rows = format!("{layer}       /opt/app/key|\\u{{1b}}[2J.pem\n                   /usr/lib/old\n");
+    assert!(text.contains(&format!("\nstill readable in  removed paths\n{rows}")), "{text}");
+    let hint =
+        "Whoever pulls this image can read a removed file in layers that it keeps. rechunk --purge PATH rewrites them.";
+    assert!(text.split_whitespace().collect::<Vec<_>>().join(" ").contains(hint), "{text}");
+    let markdown = markdown::diff(&outcome);
+    let list = format!(
+        "\n4 removed paths:\n\n- `/opt/app/key|\\u{{1b}}[2J.pem`, still readable in layer `{layer}`\n- `/usr/lib/old`\n\nWhoever "
+    );
+    assert!(markdown.contains(&list) && markdown.contains(" `rechunk --purge PATH` rewrites them.\n"), "{markdown}");
+    let report = object(&json::diff(&outcome));
+    assert_eq!((&report["removed"][0]["layer"], &report["removed"][1]["layer"]), (&0.into(), &().into()));
+    assert_eq!((&report["removed"][1]["path"], &report["removed_readable"]), (&"/usr/lib/old".into(), &1.into()));
+    let changes = &mut outcome.diffs[0].changes;
+    changes.removed = vec![changes.removed[1].clone(); 100];
+    (changes.counts.removed, changes.readable) = (1_234, 0);
+    let (text, markdown) = (plain(&text::diff(&outcome)), markdown::diff(&outcome));
+    assert!(text.contains(&format!("\nremoved paths\n{}and 1,229 more\n", "/usr/lib/old\n".repeat(5))), "{text}");
+    assert!(markdown.contains(&format!("\n{}- and 1,229 more\n", "- `/usr/lib/old`\n".repeat(5))), "{markdown}");
+    assert!(!text.contains("Whoever") && !markdown.contains("Whoever"));
+    outcome.diffs[0].changes.removed.clear();
+    assert!(
+        !plain(&text::diff(&outcome)).contains("removed paths") && !markdown::diff(&outcome).contains("removed path")
     );
 }

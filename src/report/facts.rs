@@ -3,8 +3,25 @@
 use crate::order::Reason;
 use crate::rechunk::{LayerOutcome, PlannedLayer};
 
+use super::units::count;
+
 /// How a layer is called whose owners do not tell it from others: most of it is package databases, caches and the like.
 pub(super) const CHANGES_ALWAYS: &str = "expected to change with every version";
+
+/// Removed paths that people are shown.
+pub(super) const REMOVED: usize = 5;
+
+/// What is to be known where files are gone and their content is not.
+pub(super) fn readable(files: u64) -> Option<String> {
+    let files = match files {
+        0 => return None,
+        1 => "a removed file".to_owned(),
+        files => format!("{} removed files", count(files)),
+    };
+    Some(format!(
+        "Whoever pulls this image can read {files} in layers that it keeps. rechunk --purge PATH rewrites them."
+    ))
+}
 
 // Names in JSON and text are fixed: programs read them.
 

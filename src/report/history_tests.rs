@@ -46,7 +46,10 @@ fn text_says_what_counts() {
     assert!(text.contains("restrata             64      139 MB       140 MB       1.25x       160 MB\n"), "{text}");
     // Nobody can pull the newest version with podman, and its first pull is what counts.
     assert!(text.contains("restrata             64       fails        fails           -       160 MB\n"), "{text}");
-    assert!(text.contains("12.3 MB      1,234   2 of 7  dpkg:perl\n   41 B      1,234   1 of 7  (nobody)\n"), "{text}");
+    assert!(
+        text.contains("12.3 MB      1,234   2 of 7  dpkg:perl\n   41 B      1,234   1 of 7  no package\n"),
+        "{text}"
+    );
     assert!(text.ends_with("npm:a|`b\\u{1b}\n"), "{text}");
 }
 

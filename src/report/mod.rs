@@ -19,6 +19,8 @@ mod diff_tests;
 #[cfg(test)]
 mod history_tests;
 #[cfg(test)]
+mod layer_tests;
+#[cfg(test)]
 mod samples;
 #[cfg(test)]
 mod tests;

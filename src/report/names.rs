@@ -2,6 +2,8 @@
 
 use unicode_width::UnicodeWidthChar as _;
 
+use crate::tar::TarPath;
+
 /// Text from an image with what can't be seen written out, as `\\u{202e}`: a file's name can neither drive the terminal nor hide,
 /// turn around or break the text beside it.
 pub fn printable(text: &str) -> String {
@@ -90,6 +92,17 @@ fn fitting(chars: impl Iterator<Item = char>, columns: usize) -> String {
             left.is_some()
         })
         .collect()
+}
+
+/// How reports call files that no package owns.
+pub(super) const NO_PACKAGE: &str = "no package";
+
+/// The same, where all of them are below one directory.
+pub(super) fn no_package(dir: &TarPath) -> String {
+    match dir.is_root() {
+        true => NO_PACKAGE.to_owned(),
+        false => format!("{NO_PACKAGE}: {dir}"),
+    }
 }
 
 #[cfg(test)]

@@ -2,11 +2,11 @@
 
 use crate::check::{CheckReport, CheckedImage, CheckedLayer, Remark};
 use crate::compression::Compression;
-use crate::diff::{self, Choice, Diff, NewLayer};
+use crate::diff::{self, Choice, Diff, Mostly, NewLayer};
 use crate::digest::{BlobDigest, DiffId};
 use crate::history::{self, LayoutHistory, LayoutVersion, OwnerHistory};
 use crate::inspect::{BigFile, InspectedImage, InspectedLayer, Inspection};
-use crate::order::changes::{Changes, Counts, FileShare, FileState, OwnerShare, Parts, Same};
+use crate::order::changes::{Changes, Counts, FileShare, FileState, OwnerShare, Parts, Removed, Same};
 use crate::order::cost::{Client, Cost, LayerPull, NewContent, Pull, PullOutcome, RegistryProfile, Why};
 use crate::order::layouts::{Cell, Layout, View};
 use crate::order::{Reason, State};
@@ -36,6 +36,7 @@ pub fn update() -> Outcome {
                 LayerOutcome { toc: None, index_bytes: 0, ..layer(12, FRESH, 2_700_000, (12, 4_100)) },
             ],
             dropped: vec![OldBlob { digest: digest(9), size: 1_500_000 }],
+            unread: 0,
             pulls: vec![
                 pull(None, Client::Plain, PullOutcome::Whole, 172_007_432),
                 pull(None, Client::Podman, PullOutcome::Partial, 172_011_000),
@@ -84,6 +85,7 @@ pub fn planned(outcome: Outcome) -> Planned {
         platform: image.platform,
         layers: image.layers.into_iter().map(|layer| layer.planned).collect(),
         dropped: image.dropped,
+        unread: image.unread,
         pulls: image.pulls,
         hint: image.hint,
     };
@@ -110,6 +112,7 @@ fn layer(fill: u8, (state, reason): (State, Reason), size: u64, (files, bytes): 
                 State::Fresh | State::Merged => Vec::new(),
             },
             owners: vec!["dpkg:perl".to_owned()],
+            unowned: None,
             changes_always: false,
             entries: 2_979,
             live_bytes: size - 1_000_000,
@@ -146,6 +149,7 @@ pub fn diff() -> diff::Outcome {
         media_type: "application/vnd.oci.image.layer.v1.tar+zstd".to_owned(),
         entries: 2_979,
         changes_always: false,
+        mostly: Some(Mostly::Package("dpkg:python3.13".to_owned())),
         index: Some([Span::between(8, 400_008), Span::between(400_144, 610_144)]),
     };
     let file = |path: &str, owner, state, changed_bytes| FileShare {
@@ -156,6 +160,7 @@ pub fn diff() -> diff::Outcome {
         size: changed_bytes * 3,
         changed_bytes,
     };
+    let removed = |path: &str, layer| Removed { path: TarPath::new(path.as_bytes()).unwrap(), layer };
     let share = |owner, changed_files, changed_bytes, avoidable_bytes| OwnerShare {
         owner,
         changed_files,
@@ -180,6 +185,8 @@ pub fn diff() -> diff::Outcome {
             file("usr/share/a|b`c\u{1b}[2J", Some(1), FileState::Added, 1_000_000),
             file("var/log/apt.log", None, FileState::Hidden, 100_000),
         ],
+        removed: vec![removed("opt/app/key|\u{1b}[2J.pem", Some(0)), removed("usr/lib/old", None)],
+        readable: 1,
     };
     let from = Some("oci:img:v1");
     let bytes = parts.bytes();
@@ -205,7 +212,7 @@ pub fn diff() -> diff::Outcome {
         platform: Some("linux/amd64".parse().unwrap()),
         config_bytes: 0,
         layers: vec![layer(10, 30_400_000), layer(11, bytes)],
-        diffs: vec![Diff { old, old_digest: Some(digest(1)), pulls, changes, owner_names }],
+        diffs: vec![Diff { old, old_digest: Some(digest(1)), pulls, changes, owner_names, is_first: false }],
         choice: Choice::default(),
         notes: vec!["a note".to_owned()],
     }

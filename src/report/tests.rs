@@ -350,6 +350,8 @@ fn inspect_shows_layers_and_files() {
     ]));
     assert!(rows.contains(&vec!["1", &short(11), "27.1", "MB", "zstd", "-", "-", "-", "-"]));
     assert!(text.contains("1.30 MB  3.90 MB  0  /usr/bin/perl"));
+    assert!(text.contains("\n    packages: dpkg:perl, dpkg:libc6\n"), "{text}");
+    assert!(text.contains("\npackages: the 5 largest at most, as rechunk noted them; "), "{text}");
     assert_eq!(object(&json::inspect(&samples::inspection()))["images"][0]["layers"][1]["entries"], Value::Null);
     assert_eq!(object(&json::inspect(&samples::inspection()))["images"][0]["layers"][1]["compression"], "zstd");
     let of = |compression, is_estargz| {

@@ -80,6 +80,16 @@ impl TarPath {
         Some(Self::of(&bytes[..end]))
     }
 
+    /// The deepest directory at or above this one that `path` is below.
+    pub fn up_to_hold(self, path: &Self) -> Self {
+        let mut dir = self;
+        while !path.is_below(&dir) {
+            let Some(above) = dir.parent() else { break };
+            dir = above;
+        }
+        dir
+    }
+
     pub fn file_name(&self) -> &[u8] {
         let bytes = self.as_bytes();
         let start = bytes.iter().rposition(|&b| b == b'/').map_or(0, |at| at + 1);
@@ -181,5 +191,10 @@ mod tests {
             path("a/b").is_below(&path("a")) && !path("ab").is_below(&path("a")) && !path("a").is_below(&path("a"))
         );
         assert_eq!(TarPath::root().join(b"a"), path("a"));
+        for (dir, below, held) in
+            [("a/b", "a/b/c", "a/b"), ("a/b", "a/bc", "a"), ("a/b", "c", ""), ("a", "a", ""), ("", "", "")]
+        {
+            assert_eq!(path(dir).up_to_hold(&path(below)), path(held), "{dir} {below}");
+        }
     }
 }

@@ -122,3 +122,34 @@ fn the_filters_of_the_help_give_the_cost() {
         assert_eq!(out(&jq.wait_with_output().unwrap()), format!("{}\n", pull.unwrap()["blob_bytes"]), "{filter}");
     }
 }
+
+/// A secret that was deleted is still in a kept layer, until it is purged.
+#[test]
+fn a_removed_file_is_named_and_so_is_the_layer_that_still_has_it() {
+    let dir = TempDir::new().unwrap();
+    let (root, v1) = images(dir.path());
+    let (v2, v3) = (v1.replace(":v1", ":v2"), v1.replace(":v1", ":v3"));
+    let (key, data) = (dir.path().join("root/etc/key.pem"), dir.path().join("root/etc/data"));
+    fs::write(&key, "a secret\n").unwrap();
+    fs::write(&data, (0..50_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect::<Vec<_>>())
+        .unwrap();
+    assert_eq!(code(&restrata(&["rechunk", "-q", &root, &v1])), 0);
+    fs::remove_file(&key).unwrap();
+    assert_eq!(code(&restrata(&["rechunk", "-q", &root, &v2, "--previous", &v1])), 0);
+    let report = |new: &str| -> Value {
+        serde_json::from_slice(&restrata(&["diff", "-q", &v1, new, "--format", "json"]).stdout).unwrap()
+    };
+    let kept = report(&v2);
+    assert_eq!(kept["removed"], serde_json::json!([{"path": "/etc/key.pem", "layer": 0}]));
+    assert_eq!(kept["removed_readable"], 1);
+    let layer = &kept["layers"][0]["digest"].as_str().unwrap()["sha256:".len()..][..12];
+    let text = restrata(&["diff", &v1, &v2]);
+    let row = format!("{layer}       /etc/key.pem\n");
+    assert!(out(&text).contains(&row) && out(&text).contains("--purge PATH"), "{}", out(&text));
+    let purge = ["--previous", &v1, "--purge", "/etc/key.pem"];
+    let purged = restrata(&[&["rechunk", "-q", &root, &v3], &purge[..]].concat());
+    assert_eq!(code(&purged), 0, "{}", err(&purged));
+    let purged = report(&v3);
+    assert_eq!(purged["removed"], serde_json::json!([{"path": "/etc/key.pem", "layer": null}]));
+    assert_eq!(purged["removed_readable"], 0);
+}

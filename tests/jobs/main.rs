@@ -2,6 +2,7 @@
 
 mod again;
 mod check;
+mod counted;
 mod degraded;
 mod descriptors;
 mod diff;

@@ -1,6 +1,6 @@
 //! Package databases outside of /var: layers are split as if they were there.
 
-use restrata::diff::{Choice, Request as DiffRequest, diff};
+use restrata::diff::{Choice, Mostly, Request as DiffRequest, diff};
 use restrata::progress::Progress;
 use restrata::rechunk::{Request, rechunk};
 use restrata::tar::EntryKind::Symlink;
@@ -92,4 +92,41 @@ fn pacmans_database_is_where_its_configuration_says() {
         database.push(file("etc/pacman.conf", format!("[options]\nDBPath = /{home}/\n").as_bytes()));
         assert_eq!(owners(database).0, layers, "{home}");
     }
+}
+
+/// An application that no package owns is named, and by its bytes before a package that is beside it in the layer.
+#[test]
+fn files_of_no_package_are_an_owner_by_bytes() {
+    let dir = TempDir::new().unwrap();
+    let mut entries = dpkg("var/lib/dpkg");
+    entries.push(file("usr/bin/bash-0", &noise(5_000)));
+    let old = plain(dir.path(), "old", &[entries.clone()]);
+    entries.push(file("usr/bin/perl-4", &noise(9_000)[4_000..]));
+    entries.push(file("opt/app/models/a", &noise(40_000)[10_000..]));
+    entries.push(file("opt/app/b", &noise(41_000)[40_000..]));
+    let new = plain(dir.path(), "new", &[entries]);
+    let dest = |tag: &str| format!("oci:{}:{tag}", dir.path().join("out").display());
+    let run = |new: &str, tag: &str, change: &dyn Fn(&mut Request)| {
+        let mut request = Request::new(new.parse().unwrap(), dest(tag).parse().unwrap(), options());
+        change(&mut request);
+        rechunk(&request, &Progress::new()).unwrap()
+    };
+    run(&old, "v1", &|_| ());
+    let update = run(&new, "v2", &|request| request.previous.push(dest("v1").parse().unwrap()));
+    let layers = &update.images[0].layers;
+    let layer = layers.iter().find(|layer| layer.planned.owners == ["dpkg:perl"]).unwrap();
+    let unowned = layer.planned.unowned.as_ref().unwrap();
+    assert_eq!((unowned.dir.to_string().as_str(), unowned.rank), ("/opt/app", 0));
+    assert!(unowned.bytes > 31_000 && unowned.bytes < 32_000, "{unowned:?}");
+    // The page says the same, since that is more than half.
+    let request = DiffRequest {
+        olds: vec![dest("v1").parse().unwrap()],
+        new: dest("v2").parse().unwrap(),
+        platform: None,
+        choice: Choice::default(),
+        resources: options(),
+    };
+    let told = diff(&request, &Progress::new()).unwrap();
+    let at = layers.iter().position(|other| other.digest == layer.digest).unwrap();
+    assert_eq!(told.layers[at].mostly, Some(Mostly::NoPackage(unowned.dir.clone())));
 }

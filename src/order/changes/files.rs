@@ -2,7 +2,10 @@
 
 use std::cmp::Ordering;
 
-use super::Side;
+use foldhash::HashSet;
+
+use super::{REMOVED, Removed, Side};
+use crate::digest::FileDigest;
 use crate::order::Entry;
 use crate::order::tree::{Node, merge};
 use crate::tar::{EntryKind, TarPath};
@@ -104,4 +107,21 @@ pub(super) fn counts(old: &Shown<'_>, new: &Shown<'_>) -> Counts {
         };
         *count += 1;
     }
+}
+
+/// Paths that are gone, and how many of them are readable. `kept` finds an old layer in the new image.
+pub(super) fn removed(old: &Shown<'_>, new: &Shown<'_>, kept: impl Fn(usize) -> Option<usize>) -> (Vec<Removed>, u64) {
+    let kept: Vec<Option<usize>> = (0..old.layers.len()).map(kept).collect();
+    let contents = new.tree.iter().filter_map(|(_, node)| new.entry(node).content.as_ref());
+    let shown: HashSet<&FileDigest> = contents.map(|content| &content.digest).collect();
+    let readable = |node: &Node| {
+        let content = old.entry(node).content.as_ref().filter(|content| content.size > 0);
+        content.filter(|content| !shown.contains(&content.digest)).and_then(|_| kept[node.inode.0 as usize])
+    };
+    let gone = old.tree.iter().filter(|(path, _)| new.at(path).is_none());
+    let mut gone: Vec<(&TarPath, Option<usize>)> = gone.map(|(path, node)| (path, readable(node))).collect();
+    gone.sort_by_key(|(_, layer)| layer.is_none());
+    let readable = gone.iter().filter(|(_, layer)| layer.is_some()).count() as u64;
+    let listed = gone.into_iter().take(REMOVED).map(|(path, layer)| Removed { path: path.clone(), layer });
+    (listed.collect(), readable)
 }

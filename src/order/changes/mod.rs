@@ -50,6 +50,21 @@ pub struct Changes {
     pub owners: Vec<OwnerShare>,
     /// Files with content that the older image has not, those that the new one hides among them: most bytes first.
     pub files: Vec<FileShare>,
+    /// Paths that the new image does not show any more, at most [`REMOVED`]: those whose content it still has stand first.
+    pub removed: Vec<Removed>,
+    /// How many removed paths the new image still has the content of.
+    pub readable: u64,
+}
+
+/// Removed paths that are listed.
+pub const REMOVED: usize = 100;
+
+/// A path that the older image shows and the new one does not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removed {
+    pub path: TarPath,
+    /// The layer of the new image that still has its content, which no path shows: whoever has the layer can read it.
+    pub layer: Option<usize>,
 }
 
 impl Changes {
@@ -112,5 +127,8 @@ pub fn changes<'a>(old: &[Side<'a>], new: &[Side<'a>], mut owner: impl FnMut(&'a
     let mut parts = Parts::default();
     layers.iter().flatten().for_each(|layer| parts.add(layer));
     let (owners, files) = ledger.finish();
-    Changes { changed_bytes: parts.new, counts: files::counts(&was, &is), parts, layers, owners, files }
+    let counts = files::counts(&was, &is);
+    let kept = |layer: usize| new.iter().position(|kept| kept.digest == old[layer].digest);
+    let (removed, readable) = files::removed(&was, &is, kept);
+    Changes { changed_bytes: parts.new, counts, parts, layers, owners, files, removed, readable }
 }

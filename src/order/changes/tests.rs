@@ -96,6 +96,41 @@ fn each_byte_of_a_layer_is_told_once() {
     assert_eq!(files, [("/n".to_owned(), FileState::Added, 400)]);
 }
 
+/// A whiteout hides a file of a layer that stays, and its content stays readable.
+#[test]
+fn removed_paths_are_readable_where_their_layer_stays() {
+    let kept =
+        || layer(1, 900, 0, &[("d", 0, 0, 1, 1), ("d/a", 1, 100, 1, 1), ("d/key", 2, 200, 1, 1), ("m", 3, 300, 1, 1)]);
+    let gone = layer(2, 400, 0, &[("b", 4, 100, 1, 1)]);
+    // The content of "m" is shown under another name.
+    let new = |first: Layer| {
+        [
+            first,
+            layer(
+                3,
+                400,
+                0,
+                &[("n", 3, 300, 1, 1), ("d", 0, 0, 1, 1), ("d/.wh.key", 0, 0, 1, 1), (".wh.m", 0, 0, 1, 1)],
+            ),
+        ]
+    };
+    let found = compared(&[kept(), gone], &new(kept()));
+    let told = |found: &Changes| -> Vec<_> {
+        found.removed.iter().map(|removed| (removed.path.to_string(), removed.layer)).collect()
+    };
+    let expected = [("/d/key", Some(0)), ("/b", None), ("/m", None)].map(|(path, layer)| (path.to_owned(), layer));
+    assert_eq!((told(&found).as_slice(), found.readable, found.counts.removed), (expected.as_slice(), 1, 3));
+    let rewritten = compared(&[kept()], &new(layer(4, 900, 0, &[("d", 0, 0, 1, 1)])));
+    assert!(
+        rewritten.readable == 0 && rewritten.removed.iter().all(|removed| removed.layer.is_none()),
+        "{rewritten:?}"
+    );
+    let names: Vec<String> = (0..REMOVED + 9).map(|n| format!("f{n}")).collect();
+    let many: Vec<Spec<'_>> = names.iter().map(|name| (name.as_str(), 1, 1, 1, 1)).collect();
+    let found = compared(&[layer(1, 900, 0, &many)], &[]);
+    assert_eq!((found.removed.len(), found.counts.removed), (REMOVED, REMOVED as u64 + 9));
+}
+
 #[test]
 fn layers_that_clients_have_cost_nothing() {
     let files: &[Spec<'_>] = &[("a", 1, 100, 1, 1), ("b", 2, 100, 1, 1)];

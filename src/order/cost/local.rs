@@ -48,13 +48,19 @@ impl<'a> Has<'a> {
         self.layers.contains(&layer.digest) || (client.asks_for_ranges() && has_toc())
     }
 
-    /// What is new to the client in each layer, bottom first; `None` for a layer without an index. `diff` counts alike.
-    pub fn new_content(&self, layers: &[Arc<PullLayer>]) -> Vec<Option<NewContent>> {
+    /// What is new to the client in each layer, bottom first; `None` for a layer without an index that the client lacks.
+    /// `read` is content of layers that the client has without an index: no pull finds it there, but new it is not. `diff`
+    /// counts alike.
+    pub fn new_content(&self, layers: &[Arc<PullLayer>], read: &HashSet<&FileDigest>) -> Vec<Option<NewContent>> {
         let mut seen = HashSet::default();
         let mut of_layer = |layer: &Arc<PullLayer>| {
             let mut new = NewContent::default();
+            if self.layers.contains(&layer.digest) {
+                return Some(new);
+            }
+            let is_there = |digest: &FileDigest| self.files.contains(digest) || read.contains(digest);
             for file in &layer.index.as_ref()?.files {
-                if !self.files.contains(&file.digest) && seen.insert(file.digest) {
+                if !is_there(&file.digest) && seen.insert(file.digest) {
                     new.files += 1;
                     new.bytes += file.span.len();
                 }

@@ -39,7 +39,7 @@ use foldhash::HashSet;
 
 use super::Below;
 use super::paths::{PathId, Paths};
-use super::plan::{LayerPlan, Plan, Reason, State};
+use super::plan::{LayerPlan, Plan, Reason, State, Unowned};
 use crate::digest::FileDigest;
 use crate::tar::{EntryKind, TarPath};
 
@@ -318,11 +318,13 @@ impl Planner<'_> {
             true => (usage[slot.segments[0]].live, usage[slot.segments[0]].dead),
             false => (files.iter().map(|&first| self.new.stored(first)).sum(), 0),
         };
+        let (owners, unowned) = self.owners(files);
         LayerPlan {
             state,
             reason,
             segments: slot.segments.clone(),
-            owners: self.owners(files),
+            owners,
+            unowned,
             changes_always: slot.hot && !files.is_empty(),
             entries,
             fresh_run,
@@ -348,16 +350,26 @@ impl Planner<'_> {
     }
 
     /// Most bytes first.
-    fn owners(&self, files: &[PathId]) -> Vec<u32> {
+    fn owners(&self, files: &[PathId]) -> (Vec<u32>, Option<Unowned>) {
         let mut bytes: BTreeMap<u32, u64> = BTreeMap::new();
+        let (mut unowned, mut dir) = (0, None);
         for &first in files {
-            if let Some(owner) = self.label(first).owner {
-                *bytes.entry(owner).or_default() += self.new.stored(first);
+            let stored = self.new.stored(first);
+            match self.label(first).owner {
+                Some(owner) => *bytes.entry(owner).or_default() += stored,
+                None if stored == 0 => {}
+                None => {
+                    let path = self.new.name(first);
+                    unowned += stored;
+                    dir = dir.or_else(|| path.parent()).map(|dir| dir.up_to_hold(path));
+                }
             }
         }
         let mut owners: Vec<(u32, u64)> = bytes.into_iter().collect();
         owners.sort_by_key(|&(owner, bytes)| (std::cmp::Reverse(bytes), owner));
-        owners.into_iter().map(|(owner, _)| owner).collect()
+        let rank = owners.iter().filter(|(_, bytes)| *bytes > unowned).count();
+        let unowned = dir.map(|dir| Unowned { bytes: unowned, dir, rank });
+        (owners.into_iter().map(|(owner, _)| owner).collect(), unowned)
     }
 }
 

@@ -1,11 +1,11 @@
 //! Where in the blobs podman reads.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use crate::diff::{Diff, NewLayer, Outcome};
+use crate::diff::{Diff, Mostly, NewLayer, Outcome};
 use crate::order::cost::{Client, LayerPull, PullOutcome, RegistryProfile};
 use crate::report::facts::CHANGES_ALWAYS;
+use crate::report::names::no_package;
 use crate::report::units::{count, plural, size};
 use crate::span::Span;
 
@@ -44,8 +44,7 @@ pub(super) fn blobs(outcome: &Outcome, diff: &Diff, level: u8) -> String {
     let mut fetched: Vec<&Shown<'_>> = layers.iter().filter(|shown| shown.is_fetched()).collect();
     fetched.sort_by_key(|shown| (std::cmp::Reverse(shown.layer.size), shown.number));
     let scale = fetched.first().map_or(0, |shown| shown.layer.size);
-    let owners = main_owners(diff);
-    let row = |shown: &&Shown<'_>| row(shown, scale, owners.get(&shown.number).copied());
+    let row = |shown: &&Shown<'_>| row(shown, scale);
     let (first, others) = fetched.split_at(fetched.len().min(FIRST));
     let content = [
         KEYS.to_owned(),
@@ -61,19 +60,6 @@ pub(super) fn blobs(outcome: &Outcome, diff: &Diff, level: u8) -> String {
         },
     ];
     section(level, "Where the bytes lie", LEAD, &content.concat())
-}
-
-/// Whose new content a layer has most of.
-fn main_owners(diff: &Diff) -> HashMap<usize, &str> {
-    let mut bytes: HashMap<(usize, u32), u64> = HashMap::new();
-    for file in &diff.changes.files {
-        if let Some(owner) = file.owner {
-            *bytes.entry((file.layer, owner)).or_default() += file.changed_bytes;
-        }
-    }
-    let mut owners: Vec<_> = bytes.into_iter().collect();
-    owners.sort_by_key(|&((layer, owner), bytes)| (layer, bytes, std::cmp::Reverse(owner)));
-    owners.into_iter().filter_map(|((layer, owner), _)| Some((layer, diff.owner_name(Some(owner))?))).collect()
 }
 
 /// All layers in one bar, the lowest first. An image of one layer has it below.
@@ -105,11 +91,14 @@ fn list(rows: impl Iterator<Item = String>) -> String {
     format!("<ol class=\"blobs\">\n{}</ol>\n", rows.collect::<String>())
 }
 
-fn row(shown: &Shown<'_>, scale: u64, owner: Option<&str>) -> String {
+fn row(shown: &Shown<'_>, scale: u64) -> String {
     let layer = shown.layer;
-    let owner = match layer.changes_always {
-        true => format!(" <small>{CHANGES_ALWAYS}</small>"),
-        false => owner.map(|owner| format!(" <small>mostly <bdi>{}</bdi></small>", Text(owner))).unwrap_or_default(),
+    let mostly = |owner: &str| format!(" <small>mostly <bdi>{}</bdi></small>", Text(owner));
+    let owner = match &layer.mostly {
+        _ if layer.changes_always => format!(" <small>{CHANGES_ALWAYS}</small>"),
+        Some(Mostly::Package(name)) => mostly(name),
+        Some(Mostly::NoPackage(dir)) => mostly(&no_package(dir)),
+        None => String::new(),
     };
     format!(
         "<li><span class=\"name\"><code title=\"{}\">{}</code>{owner}</span><span class=\"about\">{}</span>{}</li>\n",

@@ -2,7 +2,7 @@
 
 use crate::diff::{Diff, Outcome};
 use crate::order::cost::{Client, PullOutcome};
-use crate::report::cost::{ANY_STORE, Failure, Row, failures, rows};
+use crate::report::cost::{ANY_STORE, Failure, Row, failures, rows, sent};
 
 use super::{Text, percent, section};
 
@@ -16,11 +16,12 @@ pub(super) fn costs(outcome: &Outcome, diff: &Diff, level: u8) -> String {
         _ => rows.iter().map(bytes).max().unwrap_or_default(),
     };
     let clients: String = rows.chunk_by(|a, b| a.clients == b.clients).map(|rows| group(rows, most)).collect();
+    let sent: String = sent(&rows).iter().map(|sent| format!("<p class=\"lead\">{sent}.</p>\n")).collect();
     let table = format!(
         "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Pull costs\"><table class=\"costs\">
 <thead><tr><th scope=\"col\">registries</th><th class=\"bar\" aria-hidden=\"true\"></th><th scope=\"col\" class=\"num\">pulled</th>\
 <th scope=\"col\" class=\"num\">requests</th><th scope=\"col\" class=\"num\">ranges</th></tr></thead>
-{clients}</table></div>\n{LEGEND}"
+{clients}</table></div>\n{sent}{LEGEND}"
     );
     section(level, "What each client pulls", LEAD, &table)
 }

@@ -4,7 +4,7 @@ use crate::diff::{Diff, Outcome};
 use crate::digest::BlobDigest;
 use crate::order::changes::Counts;
 use crate::order::cost::{Client, Pull, PullOutcome};
-use crate::report::cost::without_layers;
+use crate::report::cost::{ONCE, without_layers};
 use crate::report::units::{count, percent, plural, size};
 
 use super::Text;
@@ -100,9 +100,10 @@ fn facts(diff: &Diff) -> String {
     let (pulled, avoidable) = (changes.parts.bytes(), changes.parts.avoidable());
     let share = if pulled == 0 { 0.0 } else { avoidable as f64 / pulled as f64 };
     let files = plural(changes.changed_files(), "file", "files");
+    let word = if diff.is_first { ONCE } else { "avoidable" };
     let facts = [
         (size(changes.changed_bytes), format!("new to clients, in {files}")),
-        (size(avoidable), format!("avoidable: {} of what a plain client pulls", percent(share))),
+        (size(avoidable), format!("{word}: {} of what a plain client pulls", percent(share))),
         (count(paths(&changes.counts)), entries(&changes.counts)),
     ];
     let facts: String =

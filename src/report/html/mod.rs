@@ -44,7 +44,7 @@ pub fn diff(outcome: &Outcome) -> String {
 fn article(outcome: &Outcome, diff: &Diff, number: usize, level: u8) -> String {
     let sections = [
         costs::costs(outcome, diff, level + 1),
-        parts::parts(&diff.changes, level + 1),
+        parts::parts(diff, level + 1),
         owners::owners(diff, level + 1),
         blobs::blobs(outcome, diff, level + 1),
     ];

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use crate::diff::Diff;
 use crate::order::changes::{FileShare, OwnerShare};
 use crate::report::cost::state;
+use crate::report::names::NO_PACKAGE;
 use crate::report::units::{plural, size};
 
 use super::treemap::{Owned, treemap};
@@ -16,8 +17,6 @@ const MOST: usize = 1_000;
 
 /// Files that are listed of each owner.
 const FILES: usize = 12;
-
-const NOBODY: &str = "no package";
 
 const LEAD: &str = "Areas are the content in the layers that a plain client pulls, by the packages that own it.";
 
@@ -48,7 +47,7 @@ pub(super) fn owners(diff: &Diff, level: u8) -> String {
 }
 
 fn name<'a>(diff: &'a Diff, share: &OwnerShare) -> &'a str {
-    diff.owner_name(share.owner).unwrap_or(NOBODY)
+    diff.owner_name(share.owner).unwrap_or(NO_PACKAGE)
 }
 
 fn more(others: &[OwnerShare], row: impl Fn(&OwnerShare) -> String) -> String {

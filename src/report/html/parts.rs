@@ -1,6 +1,6 @@
 //! What the bytes are that a plain client pulls.
 
-use crate::order::changes::Changes;
+use crate::diff::Diff;
 use crate::report::cost::{self, Kind, Part};
 use crate::report::units::{percent, size};
 
@@ -8,12 +8,12 @@ use super::section;
 
 const LEAD: &str = "Plain clients reuse whole layers. This is what the layers that they lack are made of.";
 
-pub(super) fn parts(changes: &Changes, level: u8) -> String {
-    let all = changes.parts.bytes();
+pub(super) fn parts(diff: &Diff, level: u8) -> String {
+    let all = diff.changes.parts.bytes();
     if all == 0 {
         return String::new();
     }
-    let parts: Vec<Part> = cost::parts(&changes.parts).collect();
+    let parts: Vec<Part> = cost::parts(diff).collect();
     let bar: String = parts.iter().map(piece).collect();
     let rows: String = parts.iter().map(|part| row(part, all)).collect();
     let content = format!(

@@ -1,8 +1,9 @@
-use crate::diff::Outcome;
+use crate::diff::{Mostly, Outcome};
 use crate::order::changes::Changes;
 use crate::order::cost::{Client, LayerPull, Pull, PullOutcome, RegistryProfile, Why};
 use crate::report::samples;
 use crate::span::Span;
+use crate::tar::TarPath;
 
 use super::diff;
 
@@ -140,6 +141,12 @@ fn clients_that_cost_the_same_share_a_group() {
 fn what_changes_with_every_version_is_no_packages_layer() {
     let mut outcome = sample();
     assert!(well_formed(&outcome).contains("<small>mostly <bdi>dpkg:python3.13</bdi></small>"));
+    outcome.layers[1].mostly = Some(Mostly::NoPackage(TarPath::new(b"opt/<app>").unwrap()));
+    assert!(well_formed(&outcome).contains("<small>mostly <bdi>no package: /opt/&lt;app&gt;</bdi></small>"));
+    outcome.layers[1].mostly = None;
+    assert!(!well_formed(&outcome).contains("mostly"));
+    outcome.layers[1].mostly = Some(Mostly::NoPackage(TarPath::root()));
+    assert!(well_formed(&outcome).contains("<small>mostly <bdi>no package</bdi></small>"));
     outcome.layers[1].changes_always = true;
     let page = well_formed(&outcome);
     assert!(

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::diff::{Choice, Diff, NewLayer, Outcome};
-use crate::order::changes::{Counts, FileShare, OwnerShare, Parts};
+use crate::order::changes::{Counts, FileShare, OwnerShare, Parts, Removed};
 
 use super::pulls::{PullFields, pull};
 use super::{platform, print};
@@ -28,6 +28,8 @@ struct DiffFields<'a> {
     old: &'a str,
     old_digest: Option<String>,
     changed_bytes: u64,
+    /// Clients pay the avoidable bytes once: layers of another tool are rewritten.
+    is_first: bool,
     pulls: Vec<PullFields<'a>>,
     entries: EntryFields,
     /// Of the layers that a plain client pulls.
@@ -37,6 +39,16 @@ struct DiffFields<'a> {
     /// Files with new content; the biggest of them are listed.
     changed_files: u64,
     files: Vec<FileFields<'a>>,
+    /// Those whose content is still in NEW; `entries` has the number of all removed paths, of which the first are listed.
+    removed_readable: u64,
+    removed: Vec<RemovedFields>,
+}
+
+#[derive(Serialize)]
+struct RemovedFields {
+    path: String,
+    /// Of NEW, which still has the content; `None` for what is gone.
+    layer: Option<usize>,
 }
 
 #[derive(Serialize)]
@@ -131,6 +143,7 @@ fn diff_fields<'a>(diff: &'a Diff, layers: &'a [NewLayer], choice: &Choice) -> D
         old: &diff.old,
         old_digest: diff.old_digest.map(|digest| digest.to_string()),
         changed_bytes: changes.changed_bytes,
+        is_first: diff.is_first,
         pulls: diff.pulls.iter().filter(|pull| choice.shows(pull)).map(pull).collect(),
         entries: entries(&changes.counts),
         plain: parts(&changes.parts),
@@ -138,7 +151,13 @@ fn diff_fields<'a>(diff: &'a Diff, layers: &'a [NewLayer], choice: &Choice) -> D
         owners: changes.owners.iter().map(owner).collect(),
         changed_files: changes.changed_files(),
         files: changes.files.iter().take(FILES).map(file).collect(),
+        removed_readable: changes.readable,
+        removed: changes.removed.iter().map(removed).collect(),
     }
+}
+
+fn removed(removed: &Removed) -> RemovedFields {
+    RemovedFields { path: removed.path.to_string(), layer: removed.layer }
 }
 
 fn entries(counts: &Counts) -> EntryFields {

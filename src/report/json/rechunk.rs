@@ -39,6 +39,8 @@ struct ImageFields<'a> {
     base_waste: f64,
     layers: Vec<Layer<'a>>,
     dropped: Vec<Old>,
+    /// Of the newest previous image, without an index: what they hold counts as new.
+    unread_layers: u64,
     pulls: Vec<PullFields<'a>>,
 }
 
@@ -73,6 +75,8 @@ struct PlanFields<'a> {
     base_waste: f64,
     layers: Vec<PlanLayer<'a>>,
     dropped: Vec<Old>,
+    /// Of the newest previous image, without an index: what they hold counts as new.
+    unread_layers: u64,
     pulls: Vec<PullFields<'a>>,
 }
 
@@ -92,6 +96,8 @@ struct LayerFields<'a> {
     /// Old layers that it takes over.
     replaces: Vec<Old>,
     owners: &'a [String],
+    /// Of `live_bytes`, those of files that no package owns.
+    unowned_bytes: u64,
     changes_always: bool,
     live_bytes: u64,
     dead_bytes: u64,
@@ -184,6 +190,7 @@ fn image_fields(image: &ImageOutcome) -> ImageFields<'_> {
         base_waste: waste.base,
         layers: image.layers.iter().map(layer).collect(),
         dropped: image.dropped.iter().map(old).collect(),
+        unread_layers: image.unread,
         pulls: image.pulls.iter().map(pull).collect(),
     }
 }
@@ -202,6 +209,7 @@ fn plan_fields(image: &PlannedImage) -> PlanFields<'_> {
         base_waste: waste.base,
         layers: layers.collect(),
         dropped: image.dropped.iter().map(old).collect(),
+        unread_layers: image.unread,
         pulls: image.pulls.iter().map(pull).collect(),
     }
 }
@@ -222,6 +230,7 @@ fn layer_fields(layer: &PlannedLayer) -> LayerFields<'_> {
         reason: layer.reason.name(),
         replaces: if layer.kept().is_some() { Vec::new() } else { layer.old.iter().map(old).collect() },
         owners: &layer.owners,
+        unowned_bytes: layer.unowned.as_ref().map_or(0, |unowned| unowned.bytes),
         changes_always: layer.changes_always,
         live_bytes: layer.live_bytes,
         dead_bytes: layer.dead_bytes,

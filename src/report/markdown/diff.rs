@@ -3,11 +3,13 @@
 use std::fmt::Write as _;
 
 use crate::diff::{Diff, Outcome};
-use crate::order::changes::FileShare;
+use crate::order::changes::{Changes, FileShare, Removed};
 use crate::order::cost::{Client, RegistryProfile};
 
 use super::{MOST, cell, code, fitting, notes, packages};
-use crate::report::cost::{ANY_STORE_MEANS, failures, parts, rows, state, without_layers};
+use crate::report::cost::{ANY_STORE_MEANS, ONCE, failures, parts, rows, sent, state, without_layers};
+use crate::report::facts::{REMOVED, readable};
+use crate::report::names::NO_PACKAGE;
 use crate::report::units::{count, percent, plural, size};
 
 /// Owners that have a row.
@@ -59,6 +61,9 @@ fn tables(outcome: &Outcome, diff: &Diff) -> String {
     if !diff.changes.files.is_empty() {
         let _ = write!(out, "\n{}", files(diff));
     }
+    if !diff.changes.removed.is_empty() {
+        let _ = write!(out, "\n{}", removed(outcome, &diff.changes));
+    }
     out
 }
 
@@ -94,8 +99,12 @@ fn pulls(outcome: &Outcome, diff: &Diff) -> String {
     if rows.iter().any(|row| row.is_for_any_store()) {
         let _ = writeln!(out, "\n{ANY_STORE_MEANS}");
     }
-    if !failures.is_empty() {
+    let sent = sent(&rows);
+    if !sent.is_empty() || !failures.is_empty() {
         out.push('\n');
+    }
+    for sent in sent {
+        let _ = writeln!(out, "- {sent}");
     }
     for failure in failures {
         let _ = writeln!(out, "- {failure}");
@@ -110,13 +119,16 @@ fn plain(diff: &Diff) -> String {
         return "A plain client pulls no layer.\n".to_owned();
     }
     let share = parts_of.avoidable() as f64 / parts_of.bytes() as f64;
+    let avoidable = format!("{} ({})", size(parts_of.avoidable()), percent(share));
+    let avoidable = match diff.is_first && parts_of.avoidable() > 0 {
+        true => format!("clients pull {avoidable} again, {ONCE}"),
+        false => format!("**{avoidable} could be avoided**"),
+    };
     let mut out = format!(
-        "Of the {} of layers that a plain client pulls, **{} ({}) could be avoided**. What they are made of:\n\n",
+        "Of the {} of layers that a plain client pulls, {avoidable}. What they are made of:\n\n",
         size(parts_of.bytes()),
-        size(parts_of.avoidable()),
-        percent(share)
     );
-    for part in parts(parts_of) {
+    for part in parts(diff) {
         let _ = writeln!(out, "- {}: {}", size(part.bytes), part.what);
     }
     out
@@ -126,7 +138,7 @@ fn owners(diff: &Diff) -> String {
     let all = &diff.changes.owners;
     let mut out = "| package | new | avoidable | new files |\n| --- | ---: | ---: | ---: |\n".to_owned();
     for share in all.iter().take(OWNERS) {
-        let name = diff.owner_name(share.owner).map_or("*nobody's*".to_owned(), cell);
+        let name = diff.owner_name(share.owner).map_or_else(|| format!("*{NO_PACKAGE}*"), cell);
         let (new, avoidable) = (size(share.changed_bytes), size(share.avoidable_bytes));
         let _ = writeln!(out, "| {name} | {new} | {avoidable} | {} |", count(share.changed_files));
     }
@@ -152,5 +164,22 @@ fn files(diff: &Diff) -> String {
         let _ = writeln!(out, "\nand {}.", plural((all.len() - rows.len()) as u64, "smaller one", "smaller ones"));
     }
     out.push_str("\n</details>\n");
+    out
+}
+
+fn removed(outcome: &Outcome, changes: &Changes) -> String {
+    let mut out = format!("{}:\n\n", plural(changes.counts.removed, "removed path", "removed paths"));
+    for Removed { path, layer } in changes.removed.iter().take(REMOVED) {
+        let layer = layer.and_then(|layer| outcome.layers.get(layer));
+        let layer = layer.map(|layer| format!(", still readable in layer `{}`", layer.digest.short()));
+        let _ = writeln!(out, "- {}{}", code(&path.to_string()), layer.unwrap_or_default());
+    }
+    let left = changes.counts.removed.saturating_sub(REMOVED as u64);
+    if left > 0 {
+        let _ = writeln!(out, "- and {} more", count(left));
+    }
+    if let Some(told) = readable(changes.readable) {
+        let _ = writeln!(out, "\n{}", told.replace("rechunk --purge PATH", "`rechunk --purge PATH`"));
+    }
     out
 }

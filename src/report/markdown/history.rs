@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::history::{Outcome, Version};
+use crate::report::names::NO_PACKAGE;
 use crate::report::units::{count, plural, size};
 use crate::report::versions::{image, layout, names, pulled, updates, view};
 
@@ -73,7 +74,7 @@ fn owners(outcome: &Outcome) -> String {
     let mut out = format!("<details>\n<summary>{summary}</summary>\n\n");
     out.push_str("| package | updates | changed | new files |\n| --- | ---: | ---: | ---: |\n");
     for owner in all.iter().take(OWNERS) {
-        let name = owner.owner.as_deref().map_or("*nobody's*".to_owned(), cell);
+        let name = owner.owner.as_deref().map_or_else(|| format!("*{NO_PACKAGE}*"), cell);
         let (changed, files) = (size(owner.changed_bytes), count(owner.changed_files));
         let _ = writeln!(out, "| {name} | {} of {number} | {changed} | {files} |", owner.updates);
     }

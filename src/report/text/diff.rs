@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 
 use crate::diff::{Diff, Outcome};
-use crate::order::changes::{Changes, Counts};
+use crate::order::changes::{Changes, Counts, Removed};
 use crate::order::cost::{Client, Pull};
-use crate::report::cost::{ANY_STORE_MEANS, failures, parts, rows, state};
-use crate::report::names::printable;
+use crate::report::cost::{ANY_STORE_MEANS, ONCE, failures, parts, rows, sent, state};
+use crate::report::facts::{REMOVED, readable};
+use crate::report::names::{NO_PACKAGE, printable};
 use crate::report::table::{Align, Table};
 use crate::report::units::{count, percent, plural, size};
 
@@ -53,26 +54,33 @@ fn diff_text(outcome: &Outcome, diff: &Diff) -> String {
     let old = name(&diff.old, WIDTH - from.len());
     let mut out = format!("{}\n{from}{old}\n", bold(&name(&outcome.new, WIDTH)));
     out.push_str(&heading(outcome.platform.as_ref(), None));
-    let _ = write!(out, "\n{}\n{}\n{}", summary(&diff.changes), pulls(outcome, diff), plain(&diff.changes));
+    let _ = write!(out, "\n{}\n{}\n{}", summary(diff), pulls(outcome, diff), plain(diff));
     if !diff.changes.owners.is_empty() {
         let _ = write!(out, "\n{}", owners(diff));
     }
     if !diff.changes.files.is_empty() {
         let _ = write!(out, "\n{}", files(&diff.changes));
     }
+    if !diff.changes.removed.is_empty() {
+        let _ = write!(out, "\n{}", removed(outcome, &diff.changes));
+    }
     out
 }
 
-fn summary(changes: &Changes) -> String {
+fn summary(diff: &Diff) -> String {
+    let changes = &diff.changes;
     let files = plural(changes.changed_files(), "file", "files");
     let (pulled, avoidable) = (changes.parts.bytes(), changes.parts.avoidable());
     let share = if pulled == 0 { 0.0 } else { avoidable as f64 / pulled as f64 };
+    let of_all =
+        format!("{} of the {} of layers that a plain client pulls ({})", size(avoidable), size(pulled), percent(share));
+    let avoidable = match diff.is_first && avoidable > 0 {
+        true => fill(&format!("Pulled again, {of_all}, {ONCE}.")),
+        false => format!("Avoidable: {of_all}.\n"),
+    };
     format!(
-        "New to clients: {files}, {} compressed.\nAvoidable: {} of the {} of layers that a plain client pulls ({}).\n{}",
+        "New to clients: {files}, {} compressed.\n{avoidable}{}",
         size(changes.changed_bytes),
-        size(avoidable),
-        size(pulled),
-        percent(share),
         entries(&changes.counts),
     )
 }
@@ -104,6 +112,7 @@ fn pulls(outcome: &Outcome, diff: &Diff) -> String {
     ]);
     let rows = rows(diff, &outcome.choice);
     let failures: String = failures(&rows).iter().map(|failure| fill(&failure.to_string())).collect();
+    let sent: String = sent(&rows).iter().map(|sent| fill(&format!("{sent}."))).collect();
     let any_store = rows.iter().any(|row| row.is_for_any_store()).then(|| fill(ANY_STORE_MEANS));
     for row in rows {
         let client = row.client();
@@ -117,14 +126,14 @@ fn pulls(outcome: &Outcome, diff: &Diff) -> String {
             table.row([name.to_owned(), String::new(), String::new(), String::new(), String::new()]);
         }
     }
-    table.render() + &any_store.unwrap_or_default() + &failures
+    table.render() + &any_store.unwrap_or_default() + &sent + &failures
 }
 
 /// What a plain client's bytes are.
-fn plain(changes: &Changes) -> String {
+fn plain(diff: &Diff) -> String {
     let mut table = Table::new([("bytes", Align::Right), ("of what a plain client pulls", Align::Left)]);
-    parts(&changes.parts).for_each(|part| table.row([size(part.bytes), part.what.to_owned()]));
-    table.row([size(changes.parts.bytes()), "layers in all, without the config".to_owned()]);
+    parts(diff).for_each(|part| table.row([size(part.bytes), part.what]));
+    table.row([size(diff.changes.parts.bytes()), "layers in all, without the config".to_owned()]);
     table.render()
 }
 
@@ -137,7 +146,7 @@ fn owners(diff: &Diff) -> String {
     ]);
     let all = &diff.changes.owners;
     for share in all.iter().take(MOST) {
-        let name = diff.owner_name(share.owner).map_or("(nobody)".to_owned(), printable);
+        let name = diff.owner_name(share.owner).map_or(NO_PACKAGE.to_owned(), printable);
         table.row([size(share.changed_bytes), size(share.avoidable_bytes), count(share.changed_files), name]);
     }
     table.render() + &more(all.len())
@@ -155,4 +164,17 @@ fn files(changes: &Changes) -> String {
         table.row([size(file.changed_bytes), size(file.size), state(file.state).to_owned(), path]);
     }
     table.render() + &more(changes.files.len())
+}
+
+fn removed(outcome: &Outcome, changes: &Changes) -> String {
+    let mut table = Table::new([("still readable in", Align::Left), ("removed paths", Align::Left)]);
+    for Removed { path, layer } in changes.removed.iter().take(REMOVED) {
+        let layer = layer.and_then(|layer| outcome.layers.get(layer)).map(|layer| layer.digest.short());
+        table.row([layer.unwrap_or_default(), printable(&path.to_string())]);
+    }
+    let more = match changes.counts.removed.saturating_sub(REMOVED as u64) {
+        0 => String::new(),
+        left => format!("and {} more\n", count(left)),
+    };
+    table.render() + &more + &readable(changes.readable).map(|told| fill(&told)).unwrap_or_default()
 }

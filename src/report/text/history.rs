@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::history::{Outcome, Version};
+use crate::report::names::NO_PACKAGE;
 use crate::report::names::{end_of, printable, shortened};
 use crate::report::table::{Align, Table};
 use crate::report::units::{count, plural, size};
@@ -108,7 +109,7 @@ fn owners(outcome: &Outcome) -> String {
         ("owner", Align::Left),
     ]);
     for owner in outcome.owners.iter().take(MOST) {
-        let name = owner.owner.as_deref().map_or("(nobody)".to_owned(), printable);
+        let name = owner.owner.as_deref().map_or(NO_PACKAGE.to_owned(), printable);
         let updates = format!("{} of {changes}", owner.updates);
         table.row([size(owner.changed_bytes), count(owner.changed_files), updates, name]);
     }

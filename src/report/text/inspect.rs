@@ -21,6 +21,9 @@ fn image_text(image: &InspectedImage) -> String {
     if image.layers.iter().any(|layer| layer.entries.is_some()) {
         out.push_str(COLUMNS);
     }
+    if image.layers.iter().any(|layer| layer.owners.is_some() && !layer.changes_always) {
+        out.push_str(OWNERS);
+    }
     if !image.biggest.is_empty() {
         let _ = write!(out, "\n{}", biggest(&image.biggest));
     }
@@ -30,6 +33,12 @@ fn image_text(image: &InspectedImage) -> String {
 const COLUMNS: &str = "\
 index: its compressed size, and where it stands in the layer
 content: uncompressed bytes of the files
+";
+
+/// An annotation has no room for more.
+const OWNERS: &str = "\
+packages: the 5 largest at most, as rechunk noted them; there may be more, and
+files of no package
 ";
 
 fn layers(layers: &[InspectedLayer]) -> String {
@@ -57,12 +66,12 @@ fn layers(layers: &[InspectedLayer]) -> String {
     }
     let table = table.render();
     let owners = layers.iter().map(|layer| match layer.changes_always {
-        true => Some(CHANGES_ALWAYS),
-        false => layer.owners.as_deref(),
+        true => Some(CHANGES_ALWAYS.to_owned()),
+        false => layer.owners.as_ref().map(|owners| format!("packages: {owners}")),
     });
     let lines = table.lines().zip([None].into_iter().chain(owners));
-    let line = |(line, owners): (&str, Option<&str>)| match owners {
-        Some(owners) => format!("{line}\n    {}\n", name(owners, WIDTH - 4)),
+    let line = |(line, owners): (&str, Option<String>)| match owners {
+        Some(owners) => format!("{line}\n    {}\n", name(&owners, WIDTH - 4)),
         None => format!("{line}\n"),
     };
     lines.map(line).collect()

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use crate::order::{Reason, State};
 use crate::rechunk::{Hint, OldBlob, PlannedLayer};
 use crate::report::facts::{CHANGES_ALWAYS, Waste, why};
-use crate::report::names::columns;
+use crate::report::names::{columns, no_package};
 use crate::report::units::{count, percent, plural, size};
 
 use super::{Listing, fill, name};
@@ -109,13 +109,21 @@ pub(super) fn legend<'a>(layers: impl IntoIterator<Item = &'a PlannedLayer>) -> 
     out
 }
 
+/// What the column of new content counts. Layers that were not read are not compared.
+pub(super) const fn new_content(unread: u64) -> &'static str {
+    match unread {
+        0 => "new content: what clients lack of it, compressed, each content once\n",
+        _ => "new content: what no index of the previous image names, compressed, each once\n",
+    }
+}
+
 /// A table whose rows of one layer are followed by a line with the layer's owners.
 pub(super) fn with_owners<T>(table: &str, rows: &[Row<'_, T>], planned: impl Fn(&T) -> &PlannedLayer) -> String {
     let mut lines = table.lines();
     let mut out = lines.next().map(|head| format!("{head}\n")).unwrap_or_default();
     let about = |row: &Row<'_, T>| match row.layers.as_slice() {
         [one] if planned(one).changes_always => Some(CHANGES_ALWAYS.to_owned()),
-        [one] => owners(&planned(one).owners),
+        [one] => owners(planned(one)),
         _ => row.is_rest.then(|| "--all lists them".to_owned()),
     };
     for (line, about) in lines.zip(rows.iter().map(about).chain(std::iter::repeat_with(|| None))) {
@@ -180,8 +188,12 @@ pub(super) fn hint(hint: &Hint) -> String {
     format!("\n{}", fill(&text))
 }
 
-/// The biggest owners, as many as a line has room for.
-fn owners(names: &[String]) -> Option<String> {
+/// The biggest owners, as many as a line has room for. Files that no package owns stand among them, by their bytes.
+fn owners(layer: &PlannedLayer) -> Option<String> {
+    let mut names = layer.owners.clone();
+    if let Some(unowned) = &layer.unowned {
+        names.insert(unowned.rank.min(names.len()), no_package(&unowned.dir));
+    }
     let more = |left: usize| if left > 0 { format!(" and {left} more") } else { String::new() };
     let mut line = String::new();
     for (at, name) in names.iter().map(|owner| name(owner, OWNER)).enumerate() {

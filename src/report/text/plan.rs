@@ -38,16 +38,14 @@ fn image_text(image: &PlannedImage, listing: Listing) -> String {
     table.row(cells("total".to_owned(), "", &plural(all.len() as u64, "layer", "layers"), &all));
     let mut out = layers::with_owners(&table.render(), &rows, |layer| layer);
     out.push_str(COLUMNS);
+    out.push_str(layers::new_content(image.unread));
     out.push_str(&layers::legend(&image.layers));
     let _ = write!(out, "\n{}{}", summary(image), pulls("predicted pull cost", &image.pulls));
     out.extend(image.hint.as_ref().map(layers::hint));
     out
 }
 
-const COLUMNS: &str = "\
-live, dead: compressed content that the image shows, and that of dead entries
-new content: what clients lack of it, compressed, each content once
-";
+const COLUMNS: &str = "live, dead: compressed content that the image shows, and that of dead entries\n";
 
 /// A layer that is yet to be written has no digest: one that is cleaned goes by its old one.
 fn name(layer: &PlannedLayer) -> String {

@@ -43,17 +43,20 @@ fn image_text(image: &ImageOutcome, listing: Listing) -> String {
     }
     let mut out = layers::with_owners(&table.render(), &rows, planned);
     out.push_str(COLUMNS);
+    out.push_str(layers::new_content(image.unread));
     out.push_str(&layers::legend(image.layers.iter().map(planned)));
+    if image.layers.iter().any(|layer| layer.planned.state == State::Kept && layer.toc.is_none()) {
+        out.push_str(NO_INDEX);
+    }
     let _ = writeln!(out, "\n{}", changes(image));
     out.push_str(&pulls("pull cost", &image.pulls));
     out.extend(image.hint.as_ref().map(layers::hint));
     out
 }
 
-const COLUMNS: &str = "\
-size: the compressed layer, with its index
-new content: what clients lack of it, compressed, each content once
-";
+const COLUMNS: &str = "size: the compressed layer, with its index\n";
+
+const NO_INDEX: &str = "kept, no index: podman can take the layer whole, and no single file from it\n";
 
 const fn planned(layer: &LayerOutcome) -> &PlannedLayer {
     &layer.planned
@@ -90,7 +93,13 @@ fn changes(image: &ImageOutcome) -> String {
             let kept = layers.iter().filter(|layer| layer.state == State::Kept).count() as u64;
             let (kept, changes) = (layers::kept(kept, layers.len()), layers::changes(&layers, &image.dropped));
             let from = name(from, WIDTH / 2);
-            let new = fill(&format!("New to clients that have {from}: {files}, {bytes} compressed."));
+            let new = fill(&match image.unread {
+                0 => format!("New to clients that have {from}: {files}, {bytes} compressed."),
+                _ => format!(
+                    "New, or in layers of {from} that have no index: {files}, {bytes} compressed. restrata diff compares \
+                     those layers, too."
+                ),
+            });
             format!("{kept}\n{changes}{}", new.trim_end())
         }
         None => match layers.iter().filter(|layer| layer.reason == Reason::Base).count() as u64 {
