@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::blob::Blob;
 use super::compare::{differences, refused};
-use super::findings::{Findings, Remark};
+use super::findings::Findings;
 use super::frames::Frames;
 use super::index::Index;
 use super::payloads::Payloads;
@@ -13,6 +13,7 @@ use crate::codec::Sha256Stream;
 use crate::digest::DiffId;
 use crate::error::Error;
 use crate::progress::Progress;
+use crate::remark::Remark;
 use crate::tar::{Header, RawEntry, padding};
 use crate::toc::{Crc64, Payload, TarSplitItem, Toc, TocEntry};
 
@@ -256,8 +257,12 @@ impl Rebuild<'_> {
             }
         }
         if pairing.out_of_order > 0 {
-            let what = "entries stand in another order in the TOC than in the tar";
-            pairing.findings.remark(Remark::counted(pairing.out_of_order, what, None));
+            pairing.findings.remark(Remark::counted(
+                pairing.out_of_order,
+                "entry stands at another place in the TOC than in the tar",
+                "entries stand in another order in the TOC than in the tar",
+                None,
+            ));
         }
         if pairing.is_lost {
             self.tar = None;

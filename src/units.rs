@@ -40,7 +40,7 @@ pub fn plural(number: u64, one: &str, many: &str) -> String {
 }
 
 /// A share of 0 to 1 in percent.
-pub(super) fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     format!("{:.1} %", share * 100.0)
 }
 
