@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::span::Span;
+use crate::units::count;
 
 /// The spool could not be made, written or read; most often the disk is full.
 #[derive(Debug, thiserror::Error)]
@@ -23,13 +24,24 @@ pub struct SpoolError {
 
 impl SpoolError {
     fn reason(&self) -> String {
-        let Self { action, cause, needed, .. } = self;
+        let Self { dir, action, cause, needed } = self;
         match (*action, cause.kind()) {
+            // In /proc and the like it is there.
+            (CREATE, io::ErrorKind::NotFound) if dir.exists() => "no file can be made there".to_owned(),
             (CREATE, io::ErrorKind::NotFound) => "there is no such directory".to_owned(),
+            (CREATE, _) if is_full(cause) => format!("no room is left for a file: {}", cause.kind()),
             (CREATE, io::ErrorKind::NotADirectory) => "expected a directory, found something else".to_owned(),
             // The cause names a file that nobody has heard of.
             (CREATE, kind) => format!("no file can be made there: {kind}"),
-            _ if is_full(cause) => format!("no room is left ({cause}): expected room for {needed} bytes at least"),
+            _ if is_full(cause) => {
+                format!("no room is left ({cause}): expected room for {} bytes at least", count(*needed))
+            }
+            (_, io::ErrorKind::FileTooLarge) => {
+                format!(
+                    "the limit for files is reached (ulimit -f): expected {} bytes to be allowed at least",
+                    count(*needed)
+                )
+            }
             _ => format!("{action}: {cause}"),
         }
     }

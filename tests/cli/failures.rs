@@ -146,7 +146,7 @@ fn a_disk_that_is_full_or_read_only() {
     let shown = mnt.display().to_string();
     let bytes = |said: &str| {
         let (_, rest) = said.split_once("expected room for ").unwrap_or_else(|| panic!("{said}"));
-        rest.split_once(" bytes at least").unwrap().0.parse::<u64>().unwrap()
+        rest.split_once(" bytes at least").unwrap().0.replace(',', "").parse::<u64>().unwrap()
     };
     for dest in [format!("oci:{shown}/out:v1"), format!("oci-archive:{shown}/out.tar:v1")] {
         let arguments = ["rechunk", "-q", &root, &dest];
