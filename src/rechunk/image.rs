@@ -21,7 +21,7 @@ use crate::threads::{self, ThreadError};
 use crate::toc::TOC_DIGEST;
 use crate::unpack::{self, LayerInput, UnpackError, UnpackedLayer, settle_across, unpack};
 
-use super::faults::{Fault, Faults};
+use super::faults::{Fault, Faults, Flaw};
 use super::hint::{Hint, more_waste};
 use super::labels::{Labelled, labelled};
 use super::layers::Written;
@@ -98,7 +98,10 @@ impl Job<'_> {
                 return Ok(None);
             }
             Ok(match layer.lies(&self.request.cache, &self.old.size, self.progress) {
-                Some(fault) => Some((number, Fault::Lies(fault))),
+                Some(fault) => {
+                    let flaw = Flaw::of(fault, &layer.place, layer.descriptor.digest, self.progress);
+                    Some((number, Fault::Lies(flaw)))
+                }
                 None => self.old.broken(number).map(|broken| (number, Fault::Broken(broken))),
             })
         };

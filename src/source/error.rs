@@ -134,6 +134,8 @@ impl SourceError {
 pub enum BlobError {
     #[error("the blob is missing")]
     Missing,
+    #[error("expected the blob, found a directory or something else that is no file")]
+    NoFile,
     #[error("the blob is too short: expected {expected} bytes, found {found}")]
     Short { expected: u64, found: u64 },
     #[error("the blob is too long: expected {expected} bytes, found more")]
