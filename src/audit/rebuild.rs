@@ -16,6 +16,7 @@ use crate::progress::Progress;
 use crate::remark::Remark;
 use crate::tar::{Header, RawEntry, padding};
 use crate::toc::{Crc64, Payload, TarSplitItem, Toc, TocEntry};
+use crate::units;
 
 /// Every payload is checked, whether tar-split names it or not.
 pub(super) fn rebuild(
@@ -187,7 +188,8 @@ impl<'a> Pairing<'a> {
             self.findings.problem(format!(
                 "tar-split: the file line for {shown:?} of {size} bytes follows the header of {:?} of {} bytes",
                 String::from_utf8_lossy(&header.name),
-                header.size
+                units::count(header.size),
+                size = units::count(size)
             ));
         }
         if size == 0 {
@@ -205,7 +207,10 @@ impl<'a> Pairing<'a> {
     fn place(&self) -> String {
         match &self.current {
             Some((header, _)) => format!("tar-split, entry {:?}", String::from_utf8_lossy(&header.name)),
-            None => format!("tar-split, behind {} entries", self.seen.iter().filter(|seen| **seen).count()),
+            None => format!(
+                "tar-split, behind {} entries",
+                units::count(self.seen.iter().filter(|seen| **seen).count() as u64)
+            ),
         }
     }
 }

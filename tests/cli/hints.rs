@@ -351,5 +351,5 @@ fn a_config_is_for_root_file_systems() {
     assert!(err(&broken).contains(&format!("--config {config}: expected JSON")), "{}", err(&broken));
     assert!(!err(&broken).contains("secret"));
     fs::write(&config, format!("{{\"os\":\"{}\"}}", "x".repeat(5 << 20))).unwrap();
-    assert!(err(&run(&place.root)).contains("expected at most 4194304 bytes"));
+    assert!(err(&run(&place.root)).contains("expected at most 4,194,304 bytes"));
 }

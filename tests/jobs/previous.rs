@@ -180,7 +180,11 @@ fn a_layer_that_is_cut_short_is_noted() {
             &bench.layout("old").1,
             &layer(&old, 0),
             bytes + 100,
-            &format!("the blob is too short: expected {} bytes, found {bytes}", bytes + 100),
+            &format!(
+                "the blob is too short: expected {} bytes, found {}",
+                restrata::report::count(bytes + 100),
+                restrata::report::count(bytes)
+            ),
         );
         assert_eq!(notes.iter().filter(|note| **note == told).count(), 1, "{told}: {notes:?}");
     }
