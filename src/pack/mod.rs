@@ -101,13 +101,16 @@ pub struct PackedLayer {
 pub enum NoIndex {
     #[error("{0}")]
     Entry(#[from] Unrepresentable),
-    #[error("its TOC would have more than {} bytes, above which podman pulls a layer whole", units::count(limits::TOC_BYTES as u64))]
+    #[error(
+        "its TOC would have more than {} bytes, above which podman pulls a layer whole",
+        units::count(limits::TOC_BYTES)
+    )]
     TooLong,
     #[error("its TOC would have more than {} rows, above which restrata reads none", units::count(limits::TOC_ROWS as u64))]
     TooManyRows,
     #[error(
         "its tar-split would have more than {} bytes, above which restrata reads none",
-        units::count(limits::TAR_SPLIT_COMPRESSED_BYTES as u64)
+        units::count(limits::TAR_SPLIT_COMPRESSED_BYTES)
     )]
     TarSplitTooLong,
 }
