@@ -18,6 +18,7 @@ use crate::limits;
 use crate::order::cost::{PullChunk, PullFile, PullIndex};
 use crate::order::{Content, Entry, ImpliedDirs};
 use crate::owner::Hint;
+use crate::remark::Remark;
 use crate::span::Span;
 use crate::tar::{EntryKind, Header, PathError, TarPath};
 use crate::toc::{self, ChunkKind, ChunkedAnnotations, Toc, TocEntry};
@@ -202,7 +203,7 @@ pub struct Inventory {
     /// Bytes of memory that were set aside for the entries.
     pub held: u64,
     /// Said once for each layer, for the user.
-    pub notes: Vec<String>,
+    pub notes: Vec<Remark>,
 }
 
 impl Inventory {
@@ -276,7 +277,7 @@ pub fn toc_entries(toc: &Toc) -> Vec<Entry> {
 }
 
 /// With notes on what clients show otherwise than the rows say.
-pub fn toc_entries_noted(toc: &Toc) -> (Vec<Entry>, Vec<String>) {
+pub fn toc_entries_noted(toc: &Toc) -> (Vec<Entry>, Vec<Remark>) {
     let mut entries = Vec::with_capacity(toc.entries.len());
     entries.extend(toc_rows(toc).filter_map(toc_entry));
     let mut layer = TocLayer::new(toc, entries);

@@ -24,15 +24,21 @@ pub struct SpoolError {
 
 impl SpoolError {
     fn reason(&self) -> String {
-        let Self { action, cause, needed, .. } = self;
+        let Self { dir, action, cause, needed } = self;
         match (*action, cause.kind()) {
-            // As in /proc.
-            (CREATE, io::ErrorKind::NotFound) if self.dir.is_dir() => "no file can be made there".to_owned(),
+            // In /proc and the like it is there.
+            (CREATE, io::ErrorKind::NotFound) if dir.exists() => "no file can be made there".to_owned(),
             (CREATE, io::ErrorKind::NotFound) => "there is no such directory".to_owned(),
+            (CREATE, _) if is_full(cause) => format!("no room is left for a file: {}", cause.kind()),
             (CREATE, io::ErrorKind::NotADirectory) => "expected a directory, found something else".to_owned(),
             // The cause names a file that nobody has heard of.
             (CREATE, kind) => format!("no file can be made there: {kind}"),
-            _ if is_full(cause) => format!("no room is left ({cause}): expected room for {} at least", size(*needed)),
+            _ if is_full(cause) => {
+                format!("no room is left ({cause}): expected room for {} at least", size(*needed))
+            }
+            (_, io::ErrorKind::FileTooLarge) => {
+                format!("the limit for files is reached (ulimit -f): expected {} to be allowed at least", size(*needed))
+            }
             _ => format!("{action}: {cause}"),
         }
     }

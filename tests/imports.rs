@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// Lowest first. A room imports from rows above its own only.
 const RANKS: &[(&str, &[&str])] = &[
     ("0", &["digest", "span", "limits", "compression", "degraded", "units"]),
-    ("1", &["tar", "json"]),
+    ("1", &["tar", "json", "remark"]),
     ("2", &["toc", "order", "owner"]),
     ("3", &["codec", "oci", "inventory", "progress", "spool", "threads"]),
     // Files that were proven, for those that copy them.

@@ -1,49 +1,13 @@
 //! What was found in one layer.
 
-use std::fmt;
+use crate::remark::Remark;
+use crate::units::count;
 
 /// Sentences of each sort that are kept: a broken TOC can have a million of them.
 const KEPT: usize = 50;
 
 /// Characters of a sentence that are kept: names and links from a layer can have a megabyte.
 const LENGTH: usize = 1000;
-
-/// What no client stumbles over. Layers of which the same is to be said differ in the numbers and in the detail alone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Remark {
-    /// How many things of the layer it is about, where they are counted.
-    pub count: Option<u64>,
-    pub what: String,
-    pub detail: Option<String>,
-}
-
-impl Remark {
-    pub fn counted(count: u64, what: &str, detail: Option<String>) -> Self {
-        Self { count: Some(count), what: what.to_owned(), detail }
-    }
-}
-
-impl From<String> for Remark {
-    fn from(what: String) -> Self {
-        Self { count: None, what, detail: None }
-    }
-}
-
-impl From<&str> for Remark {
-    fn from(what: &str) -> Self {
-        what.to_owned().into()
-    }
-}
-
-impl fmt::Display for Remark {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(count) = self.count {
-            write!(f, "{count} ")?;
-        }
-        f.write_str(&self.what)?;
-        self.detail.iter().try_for_each(|detail| write!(f, " ({detail})"))
-    }
-}
 
 #[derive(Debug, Default)]
 pub struct Findings {
@@ -69,8 +33,7 @@ impl Findings {
 
     /// What no client stumbles over. Callers count, so these are few.
     pub fn remark(&mut self, remark: impl Into<Remark>) {
-        let Remark { count, what, detail } = remark.into();
-        self.remarks.push(Remark { count, what: shortened(what), detail: detail.map(shortened) });
+        self.remarks.push(remark.into().map(shortened));
     }
 
     /// True without a problem.
@@ -86,7 +49,7 @@ impl Findings {
     /// Problems and remarks.
     pub fn into_lists(mut self) -> (Vec<String>, Vec<Remark>) {
         if self.more_problems > 0 {
-            self.problems.push(format!("and {} more problems", self.more_problems));
+            self.problems.push(format!("and {} more problems", count(self.more_problems)));
         }
         (self.problems, self.remarks)
     }
@@ -109,7 +72,7 @@ mod tests {
         let mut findings = Findings::default();
         findings.problem("é".repeat(1 << 20));
         findings.remark("short");
-        findings.remark(Remark::counted(2, "are long", Some("x".repeat(1 << 20))));
+        findings.remark(Remark::counted(2, "is long", "are long", Some("x".repeat(1 << 20))));
         findings.cause("why");
         let (problems, remarks) = findings.into_lists();
         assert_eq!(problems, ["why".to_owned(), "é".repeat(LENGTH) + "..."]);

@@ -12,6 +12,7 @@ use crate::limits;
 use crate::progress::{Progress, SizeLimit, Stop, TooLarge, Watched};
 use crate::span::Span;
 use crate::toc::{SKIPPABLE_HEADER, skippable_len};
+use crate::units;
 
 /// Bytes read, and handed to the decoder, at once.
 const PIECE: usize = 1 << 20;
@@ -160,7 +161,7 @@ pub(super) fn walk_bytes(
         Err(Broken::Io(error)) => return Err(Unwalked::Io(error)),
         Err(Broken::Stop(stop)) => return Err(Unwalked::Stop(stop)),
         Err(Broken::At(at, reason)) => {
-            walker.findings.problem(format!("byte {at}: {reason}; what follows can't be told"));
+            walker.findings.problem(format!("byte {at}: {reason}; what follows can't be told", at = units::count(at)));
             false
         }
     };
@@ -205,7 +206,10 @@ impl<R: Read> Walker<'_, R> {
             read => read?,
         }
         if self.frames.starts.len() + self.frames.skippable.len() >= limits::FRAMES {
-            return Err(Broken::At(start, format!("expected at most {} frames, found more", limits::FRAMES)));
+            return Err(Broken::At(
+                start,
+                format!("expected at most {} frames, found more", units::count(limits::FRAMES as u64)),
+            ));
         }
         if self.pending == MAGIC {
             self.frames.starts.push(start);
@@ -232,8 +236,7 @@ impl<R: Read> Walker<'_, R> {
         let (window, most) = (descriptor.window(&self.pending[START..]), 1 << limits::ZSTD_WINDOW_LOG);
         if window > most {
             self.findings.problem(format!(
-                "the frame at byte {start} needs a window of {window} bytes: expected at most {most}, where decoders stop"
-            ));
+                "the frame at byte {start} needs a window of {window} bytes: expected at most {most}, where decoders stop", start = units::count(start), window = units::count(window), most = units::count(most)));
         }
         let mut decoded = self.decoder.begin().map_err(Undecoded::from);
         loop {
@@ -241,8 +244,12 @@ impl<R: Read> Walker<'_, R> {
             self.read(3, start)?;
             let head = self.pending[before..].try_into().unwrap_or_default();
             let at = self.at - 3;
-            let block = Block::parse(head)
-                .ok_or_else(|| Broken::At(start, format!("a frame whose block at byte {at} has no valid header")))?;
+            let block = Block::parse(head).ok_or_else(|| {
+                Broken::At(
+                    start,
+                    format!("a frame whose block at byte {at} has no valid header", at = units::count(at)),
+                )
+            })?;
             self.read(block.stored, start)?;
             if block.is_last {
                 break;
@@ -303,6 +310,6 @@ impl<R: Read> Walker<'_, R> {
     }
 
     fn cut(&self, start: u64) -> Broken {
-        Broken::At(start, format!("a frame that is cut short by the blob's end at byte {}", self.at))
+        Broken::At(start, format!("a frame that is cut short by the blob's end at byte {}", units::count(self.at)))
     }
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 
 use super::blob::Blob;
-use super::findings::{Findings, Remark};
+use super::findings::Findings;
 use super::frames::Frames;
 use crate::codec::{FrameDecoder, Sha256Stream};
 use crate::compression::Compression;
@@ -15,10 +15,12 @@ use crate::error::Error;
 use crate::inventory::toc_reading_bytes;
 use crate::oci::Descriptor;
 use crate::progress::Progress;
+use crate::remark::Remark;
 use crate::span::Span;
 use crate::toc::{
     ChunkedAnnotations, FOOTER_FRAME, PADDING, Positions, Toc, expect_footer, expect_frame, expect_inside, expect_zstd,
 };
+use crate::units;
 
 /// What the rest of the check goes by.
 pub(super) struct Index {
@@ -76,7 +78,7 @@ pub(super) fn place(
             "fewer than {PADDING} bytes between TOC and tar-split: a server may join the client's two ranges, on which podman \
              fails"
         );
-        findings.remark(Remark { detail: Some(format!("{gap} bytes")), ..what.into() });
+        findings.remark(Remark::from(what).with_detail(units::plural(gap, "byte", "bytes")));
     }
     Ok(Some((annotations, is_first)))
 }
@@ -135,13 +137,13 @@ pub(super) fn toc(
     if found != annotations.toc_digest {
         findings.problem(format!(
             "the TOC at byte {} has the digest {found}: the annotation says {}",
-            span.start(),
+            units::count(span.start()),
             annotations.toc_digest
         ));
     }
     let mut json = Vec::with_capacity(toc_uncompressed as usize);
     if let Err(fault) = FrameDecoder::new()?.frame(&compressed, toc_uncompressed, &mut json) {
-        findings.problem(format!("the TOC at byte {}: {fault}", span.start()));
+        findings.problem(format!("the TOC at byte {}: {fault}", units::count(span.start())));
         return Ok(None);
     }
     drop(compressed);

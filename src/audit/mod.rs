@@ -45,7 +45,7 @@ use crate::toc::Toc;
 use frames::{Cause, Frames, Observer, Watch};
 
 pub use blob::Blob;
-pub use findings::{Findings, Remark};
+pub use findings::Findings;
 pub use pass::fault;
 
 /// Part of what is remembered of a proof. Raise it when an audit asks more than before: old proofs then count no longer.

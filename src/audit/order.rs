@@ -3,9 +3,11 @@
 
 use std::collections::HashMap;
 
-use super::findings::{Findings, Remark};
+use super::findings::Findings;
+use crate::remark::Remark;
 use crate::tar::{EntryKind, TarPath};
 use crate::toc::Toc;
+use crate::units::{count, plural};
 
 /// Bytes between two wanted contents that podman downloads rather than ask for one more range.
 const BRIDGED: u64 = 1024;
@@ -25,10 +27,13 @@ fn gaps(toc: &Toc, findings: &mut Findings) -> u64 {
         end = Some(payload.end_offset);
     }
     if wide > 0 {
-        let what = format!(
-            "gaps between neighbouring files' contents are over {BRIDGED} bytes: each costs podman one more range"
-        );
-        findings.remark(Remark::counted(wide, &what, Some(format!("largest {largest}"))));
+        let over = format!("over {} bytes", count(BRIDGED));
+        findings.remark(Remark::counted(
+            wide,
+            &format!("gap between neighbouring files' contents is {over}: it costs podman one more range"),
+            &format!("gaps between neighbouring files' contents are {over}: each costs podman one more range"),
+            Some(format!("largest {}", plural(largest, "byte", "bytes"))),
+        ));
     }
     largest
 }
@@ -56,12 +61,16 @@ fn paths(toc: &Toc, findings: &mut Findings) {
             None => elsewhere.push(name),
         }
     }
-    for (names, what) in [
-        (orphans, "entries have no entry for their directory before them"),
-        (elsewhere, "hard links have their target in another layer"),
+    for (names, one, many) in [
+        (
+            orphans,
+            "entry has no entry for its directory before it",
+            "entries have no entry for their directory before them",
+        ),
+        (elsewhere, "hard link has its target in another layer", "hard links have their target in another layer"),
     ] {
         if let Some(first) = names.first() {
-            findings.remark(Remark::counted(names.len() as u64, what, Some(format!("the first is {first:?}"))));
+            findings.remark(Remark::counted(names.len() as u64, one, many, Some(format!("the first is {first:?}"))));
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::progress::Progress;
 use crate::span::Span;
 use crate::toc::{Chunk, ChunkKind, Payload, TocEntry};
+use crate::units;
 
 /// Bytes read at once.
 const PIECE: u64 = 1 << 20;
@@ -64,7 +65,8 @@ impl<'a> Payloads<'a> {
         if found != payload.digest {
             findings.problem(format!(
                 "entry {name:?}, content at byte {}: the TOC has the digest {}, the content {found}",
-                payload.offset, payload.digest
+                units::count(payload.offset),
+                payload.digest
             ));
         }
         Ok(found == payload.digest)

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::blob::Blob;
 use super::compare::{differences, refused};
-use super::findings::{Findings, Remark};
+use super::findings::Findings;
 use super::frames::Frames;
 use super::index::Index;
 use super::payloads::Payloads;
@@ -13,8 +13,10 @@ use crate::codec::Sha256Stream;
 use crate::digest::DiffId;
 use crate::error::Error;
 use crate::progress::Progress;
+use crate::remark::Remark;
 use crate::tar::{Header, RawEntry, padding};
 use crate::toc::{Crc64, Payload, TarSplitItem, Toc, TocEntry};
+use crate::units;
 
 /// Every payload is checked, whether tar-split names it or not.
 pub(super) fn rebuild(
@@ -186,7 +188,8 @@ impl<'a> Pairing<'a> {
             self.findings.problem(format!(
                 "tar-split: the file line for {shown:?} of {size} bytes follows the header of {:?} of {} bytes",
                 String::from_utf8_lossy(&header.name),
-                header.size
+                units::count(header.size),
+                size = units::count(size)
             ));
         }
         if size == 0 {
@@ -204,7 +207,10 @@ impl<'a> Pairing<'a> {
     fn place(&self) -> String {
         match &self.current {
             Some((header, _)) => format!("tar-split, entry {:?}", String::from_utf8_lossy(&header.name)),
-            None => format!("tar-split, behind {} entries", self.seen.iter().filter(|seen| **seen).count()),
+            None => format!(
+                "tar-split, behind {} entries",
+                units::count(self.seen.iter().filter(|seen| **seen).count() as u64)
+            ),
         }
     }
 }
@@ -256,8 +262,12 @@ impl Rebuild<'_> {
             }
         }
         if pairing.out_of_order > 0 {
-            let what = "entries stand in another order in the TOC than in the tar";
-            pairing.findings.remark(Remark::counted(pairing.out_of_order, what, None));
+            pairing.findings.remark(Remark::counted(
+                pairing.out_of_order,
+                "entry stands at another place in the TOC than in the tar",
+                "entries stand in another order in the TOC than in the tar",
+                None,
+            ));
         }
         if pairing.is_lost {
             self.tar = None;

@@ -13,6 +13,7 @@ use crate::progress::{Progress, Watched};
 use crate::span::Span;
 use crate::tar::{BLOCK, RawEntry, ScanError, Scanner, Step};
 use crate::toc::{TarSplitItem, TarSplitReader};
+use crate::units;
 
 const PIECE: usize = 256 << 10;
 
@@ -39,7 +40,9 @@ impl<'a> Split<'a> {
 
     /// `Err` holds a sentence for the user.
     pub fn next(&mut self) -> Result<Option<TarSplitItem>, String> {
-        let place = |fault: &dyn std::fmt::Display| format!("the tar-split at byte {}: {fault}", self.span.start());
+        let place = |fault: &dyn std::fmt::Display| {
+            format!("the tar-split at byte {}: {fault}", units::count(self.span.start()))
+        };
         loop {
             if let Some(item) = self.items.pop_front() {
                 return Ok(Some(item));
@@ -67,11 +70,12 @@ impl<'a> Split<'a> {
         digest: Option<BlobDigest>,
         findings: &mut Findings,
     ) -> Result<(), Error> {
-        let start = self.span.start();
+        let start = units::count(self.span.start());
         if is_whole && self.unpacked != unpacked {
             findings.problem(format!(
                 "the tar-split at byte {start} unpacks to {} bytes: the annotation says {unpacked}",
-                self.unpacked
+                units::count(self.unpacked),
+                unpacked = units::count(unpacked)
             ));
         }
         let mut input = self.json.finish();

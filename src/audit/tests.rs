@@ -76,7 +76,7 @@ fn order_is_told() {
     assert_eq!(order::check(&Toc::parse(json.as_bytes()).unwrap(), &mut findings), 1980);
     let (problems, remarks) = findings.into_lists();
     assert!(problems.len() == 1 && problems[0].contains("\"d/link\": the hard link stands before its target"));
-    for part in ["1 entries have no entry for their directory", "1 hard links have their target in another", "1 gaps"] {
+    for part in ["1 entry has no entry for its directory", "1 hard link has its target in another", "1 gap between"] {
         assert!(remarks.iter().any(|remark| remark.to_string().contains(part)), "{part}: {remarks:?}");
     }
 }

@@ -9,7 +9,6 @@
 
 mod plain;
 
-pub use crate::audit::Remark;
 use crate::audit::{Audited, Blob, Findings, Said, audit};
 use crate::digest::BlobDigest;
 use crate::error::Error;
@@ -18,6 +17,7 @@ use crate::job::JobOptions;
 use crate::oci::{Descriptor, Platform, Reference};
 use crate::order::{Entry, OverlayMark, broken_entry};
 use crate::progress::{Phase, Progress, SizeLimit};
+pub use crate::remark::Remark;
 use crate::source::{Image, Layer, Source, stored_bytes};
 use crate::threads;
 use crate::toc::TOC_DIGEST;
@@ -160,7 +160,7 @@ impl Job<'_> {
         };
         checked.entries = toc.as_ref().map_or(0, |toc| toc.entries.len() as u64);
         let (entries, notes) = toc.as_ref().map(toc_entries_noted).unzip();
-        notes.into_iter().flatten().for_each(|note: String| findings.remark(note));
+        notes.into_iter().flatten().for_each(|note: Remark| findings.remark(note));
         self.progress.hold(entries.as_deref().map_or(0, held_bytes))?;
         Ok(entries)
     }
@@ -172,19 +172,26 @@ type Looked = (CheckedLayer, Option<Vec<Entry>>);
 /// What stands above a layer that can't be read can't be judged.
 fn extracted(checked: &mut [CheckedLayer], entries: &[Option<Vec<Entry>>]) {
     for (checked, entries) in checked.iter_mut().zip(entries) {
-        let marked = entries.iter().flatten().find(|entry| entry.overlay != OverlayMark::None);
-        checked.remarks.extend(marked.map(|entry| {
-            Remark::from(format!(
-                "{} has something that overlayfs takes for its own (trusted.overlay.*, user.overlay.*, a device 0:0): \
-                 clients differ in what they show there",
-                entry.path
-            ))
-        }));
+        checked.remarks.extend(marked(entries.as_deref().unwrap_or_default()));
     }
     let readable: Vec<&[Entry]> = entries.iter().map_while(Option::as_deref).collect();
     if let Some((layer, broken)) = broken_entry(&readable) {
         checked[layer].problems.push(broken.to_string());
     }
+}
+
+/// Entries with what overlayfs takes for its own.
+fn marked(entries: &[Entry]) -> Option<Remark> {
+    let mut marked = entries.iter().filter(|entry| entry.overlay != OverlayMark::None);
+    let first = marked.next()?;
+    Some(Remark::counted(
+        1 + marked.count() as u64,
+        "entry has something that overlayfs takes for its own (trusted.overlay.*, user.overlay.*, a device 0:0): \
+         clients differ in what they show there",
+        "entries have something that overlayfs takes for its own (trusted.overlay.*, user.overlay.*, a device 0:0): \
+         clients differ in what they show there",
+        Some(first.path.to_string()),
+    ))
 }
 
 /// A docker-archive stores the tar itself, whose digest is the DiffID.

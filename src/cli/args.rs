@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use restrata::inventory::XattrGlob;
 use restrata::job::JobOptions;
@@ -16,7 +16,7 @@ use restrata::spool;
 use restrata::verify::Ignore;
 
 use super::diff::Diff;
-use super::history::History;
+use super::history::{History, too_few};
 use super::layers::{Edits, Layers};
 use super::run::say;
 use super::{exit, help, values};
@@ -333,7 +333,8 @@ pub fn parse() -> Result<Arguments, u8> {
     let mut arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         // No other argument asks for a number of values. clap would count, and not say what for.
-        Err(error) if error.kind() == ErrorKind::TooFewValues => return Err(refused(super::history::ONE.to_owned())),
+        Err(error) if error.kind() == ErrorKind::TooFewValues => return Err(refused(too_few("one"))),
+        Err(error) if lacks_versions(&error) => return Err(refused(too_few("none"))),
         Err(error) => return Err(told(&error)),
     };
     if let Command::Rechunk(rechunk) = &mut arguments.command {
@@ -342,6 +343,12 @@ pub fn parse() -> Result<Arguments, u8> {
         expect_config(rechunk).map_err(|error| told(&error))?;
     }
     Ok(arguments)
+}
+
+/// No other command has this argument.
+fn lacks_versions(error: &clap::Error) -> bool {
+    let Some(ContextValue::Strings(lacking)) = error.get(ContextKind::InvalidArg) else { return false };
+    error.kind() == ErrorKind::MissingRequiredArgument && lacking.iter().any(|name| name.starts_with("<REF> <REF>"))
 }
 
 fn told(error: &clap::Error) -> u8 {
@@ -364,7 +371,10 @@ fn told(error: &clap::Error) -> u8 {
 fn expect_config(rechunk: &Rechunk) -> Result<(), clap::Error> {
     if rechunk.edits.config.is_some() && rechunk.new.transport() != Transport::Dir {
         let message = format!("--config is for dir:ROOTFS, but {} has a config of its own", rechunk.new);
-        return Err(command().error(ErrorKind::ArgumentConflict, message));
+        let mut command = command();
+        command.build();
+        let of_rechunk = command.find_subcommand_mut("rechunk").expect("a command of this name");
+        return Err(of_rechunk.error(ErrorKind::ArgumentConflict, message));
     }
     Ok(())
 }

@@ -9,9 +9,13 @@ use restrata::order::layouts::View;
 use super::args::Resources;
 use super::values;
 
-/// What is told to whom names one version.
-pub const ONE: &str = "history compares versions of one image: expected at least two references, found one\n\
-    hint: such as restrata history oci:images:v1 oci:images:v2";
+/// What is told to whom names one version, or none.
+pub fn too_few(found: &str) -> String {
+    format!(
+        "history compares versions of one image: expected at least two references, found {found}\n\
+         hint: such as restrata history oci:images:v1 oci:images:v2"
+    )
+}
 
 #[derive(Debug, Args)]
 pub struct History {

@@ -19,7 +19,7 @@ use restrata::oci::{Config, Reference};
 use restrata::progress::{Interrupted, Progress};
 use restrata::prune::prune;
 use restrata::rechunk::{Request, plan, rechunk};
-use restrata::report::{html, json, markdown, printable, text};
+use restrata::report::{count, html, json, markdown, printable, text};
 use restrata::verify::{Ignore, verify};
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -96,7 +96,7 @@ fn config(path: &Path) -> anyhow::Result<Config> {
         .read_to_end(&mut bytes)
         .with_context(|| format!("--config {}", path.display()))?;
     if bytes.len() as u64 > limits::MANIFEST_BYTES {
-        bail!("--config {}: expected at most {} bytes, found more", path.display(), limits::MANIFEST_BYTES);
+        bail!("--config {}: expected at most {} bytes, found more", path.display(), count(limits::MANIFEST_BYTES));
     }
     Ok(Config::given(&bytes, &format!("--config {}", path.display()))?)
 }

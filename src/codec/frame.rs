@@ -8,6 +8,7 @@ use zstd_safe::zstd_sys::ZSTD_EndDirective;
 use zstd_safe::{CCtx, CParameter, DCtx, DParameter, InBuffer, OutBuffer, ResetDirective};
 
 use crate::limits;
+use crate::units;
 
 /// Bytes up to which a frame is compressed in one call; part of the format profile.
 pub const WHOLE_FRAME_INPUT: u64 = 16 << 20;
@@ -39,7 +40,7 @@ impl Level {
 pub enum FrameError {
     #[error("zstd: {0}")]
     Zstd(&'static str),
-    #[error("zstd frame: expected {expected} bytes of content, found {found}")]
+    #[error("zstd frame: expected {expected} bytes of content, found {found}", expected = units::count(*expected), found = units::count(*found))]
     Size { expected: u64, found: u64 },
     #[error("zstd frame: ends before its content does")]
     Truncated,

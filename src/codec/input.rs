@@ -4,6 +4,7 @@ use std::io::{self, BufRead, BufReader, Cursor, Read};
 
 use crate::compression::Compression;
 use crate::limits;
+use crate::units::count as grouped;
 
 /// Larger buffers make zlib-rs faster; 1 MiB is where that ends.
 const BUFFER: usize = 1 << 20;
@@ -85,7 +86,10 @@ impl Read for Members<'_> {
                     let found = self.behind;
                     return Err(io::Error::new(
                         io::ErrorKind::InvalidData,
-                        format!("expected the end of the blob or another gzip member, found {found} other bytes"),
+                        format!(
+                            "expected the end of the gzip data or another member, found {} other bytes",
+                            grouped(found)
+                        ),
                     ));
                 }
             }
@@ -182,7 +186,7 @@ mod tests {
             let blob = [&gzip(b"one ")[..], &gzip(b""), &gzip(b"two"), rest].concat();
             let error = read(&blob).unwrap_err().to_string();
             assert!(
-                error.contains("another gzip member") && error.contains(&format!(" {} other", rest.len())),
+                error.contains("or another member") && error.contains(&format!(" {} other", rest.len())),
                 "{error}"
             );
         }

@@ -21,9 +21,8 @@ use crate::span::Span;
 use crate::survey::{
     Roll, SurveyedImage, SurveyedLayer, Surveyor, changes_always, common, other_platform, other_platforms,
 };
-use crate::tar::Time;
-
-use crate::tar::TarPath;
+use crate::tar::{TarPath, Time};
+use crate::units;
 
 pub use gate::Choice;
 
@@ -177,8 +176,7 @@ fn long_header(old: &str, longest: u64) -> Option<String> {
     (longest > HEADER_LIMIT).then(|| {
         format!(
             "{old}: podman asks for the ranges of a layer with a header of up to {longest} bytes, and some networks allow \
-             {HEADER_LIMIT}"
-        )
+             {HEADER_LIMIT}", longest = units::count(longest), HEADER_LIMIT = units::count(HEADER_LIMIT))
     })
 }
 
@@ -279,6 +277,6 @@ mod tests {
     fn a_header_that_networks_may_refuse_is_noted() {
         assert_eq!(long_header("oci:v1", HEADER_LIMIT), None);
         let note = long_header("oci:v1", HEADER_LIMIT + 1).unwrap();
-        assert!(note.ends_with("of up to 20481 bytes, and some networks allow 20480"), "{note}");
+        assert!(note.ends_with("of up to 20,481 bytes, and some networks allow 20,480"), "{note}");
     }
 }

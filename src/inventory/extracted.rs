@@ -9,8 +9,10 @@ use std::collections::BTreeMap;
 use super::{entry, toc_rows};
 use crate::limits;
 use crate::order::{Entry, Extracted, Moved, extract, is_plain};
+use crate::remark::Remark;
 use crate::tar::{EntryKind, Header, PathError, TarPath, Xattr};
 use crate::toc::{Toc, TocEntry};
+use crate::units::count as grouped;
 
 /// Linux removes it when a file gets another owner.
 const CAPABILITY: &[u8] = b"security.capability";
@@ -28,7 +30,7 @@ pub trait Restated {
 }
 
 /// Makes each entry say what clients show of it. Returns notes for the user.
-pub fn settle<L: Restated>(layer: &mut L) -> Result<Vec<String>, L::Error> {
+pub fn settle<L: Restated>(layer: &mut L) -> Result<Vec<Remark>, L::Error> {
     let links = layer.entries().iter().filter(|entry| entry.kind == EntryKind::HardLink).count();
     if links < limits::LINKS_OF_A_FILE && is_plain(layer.entries()) {
         return Ok(Vec::new());
@@ -43,7 +45,7 @@ pub fn settle<L: Restated>(layer: &mut L) -> Result<Vec<String>, L::Error> {
     Ok(notes)
 }
 
-fn through_links<L: Restated>(layer: &mut L, moved: Vec<Moved>) -> Result<Option<String>, L::Error> {
+fn through_links<L: Restated>(layer: &mut L, moved: Vec<Moved>) -> Result<Option<Remark>, L::Error> {
     let names: Vec<TarPath> = moved.iter().take(NAMED).map(|moved| layer.entries()[moved.entry].path.clone()).collect();
     let count = moved.len();
     for Moved { entry, path, target } in moved {
@@ -58,10 +60,13 @@ fn through_links<L: Restated>(layer: &mut L, moved: Vec<Moved>) -> Result<Option
         layer.restate(entry, &header)?;
     }
     let note = || {
-        format!(
-            "{count} entries have names that lead through a symbolic link of their own layer ({}): they stand where the \
-             link leads, as podman unpacks them",
-            named(&names, count)
+        Remark::counted(
+            count as u64,
+            "entry has a name that leads through a symbolic link of its own layer: it stands where the link leads, as \
+             podman unpacks it",
+            "entries have names that lead through a symbolic link of their own layer: they stand where the link leads, \
+             as podman unpacks them",
+            Some(named(&names, count)),
         )
     };
     Ok((count > 0).then(note))
@@ -78,7 +83,7 @@ fn groups(files: &[u32]) -> Groups {
     groups
 }
 
-fn as_last_said<L: Restated>(layer: &mut L, groups: &Groups) -> Result<Option<String>, L::Error> {
+fn as_last_said<L: Restated>(layer: &mut L, groups: &Groups) -> Result<Option<Remark>, L::Error> {
     let (mut names, mut count) = (Vec::new(), 0);
     for (&file, links) in groups {
         let mut shown = layer.header(file as usize)?;
@@ -98,10 +103,13 @@ fn as_last_said<L: Restated>(layer: &mut L, groups: &Groups) -> Result<Option<St
         }
     }
     let note = || {
-        format!(
-            "{count} files have hard links that say other metadata than they do ({}): clients give a file what its last \
-             link says, and so do all its names here",
-            named(&names, count)
+        Remark::counted(
+            count as u64,
+            "file has hard links that say other metadata than it does: clients give a file what its last link says, \
+             and rechunk gives it to all its names",
+            "files have hard links that say other metadata than they do: clients give a file what its last link says, \
+             and rechunk gives it to all its names",
+            Some(named(&names, count)),
         )
     };
     Ok((count > 0).then(note))
@@ -140,17 +148,22 @@ pub fn restated(header: Header, shown: &Header) -> Option<Header> {
     Some(Header { name, kind, link, size, devmajor, devminor, ..shown.clone() })
 }
 
-fn many_links(entries: &[Entry], groups: &Groups) -> Option<String> {
+fn many_links(entries: &[Entry], groups: &Groups) -> Option<Remark> {
     // The file's own name counts.
     let many: Vec<(&u32, &Vec<u32>)> =
         groups.iter().filter(|(_, links)| links.len() >= limits::LINKS_OF_A_FILE).collect();
     let names: Vec<TarPath> = many.iter().take(NAMED).map(|(file, _)| entries[**file as usize].path.clone()).collect();
     let most = many.iter().map(|(_, links)| links.len() + 1).max()?;
-    Some(format!(
-        "{} files have up to {most} names ({}): a client whose storage is on ext4 can't unpack them, which allows {}",
-        many.len(),
-        named(&names, many.len()),
-        limits::LINKS_OF_A_FILE
+    let allowed = grouped(limits::LINKS_OF_A_FILE as u64);
+    Some(Remark::counted(
+        many.len() as u64,
+        &format!(
+            "file has more than the {allowed} names that ext4 allows: a client with storage there can't unpack it"
+        ),
+        &format!(
+            "files have more than the {allowed} names that ext4 allows: a client with storage there can't unpack them"
+        ),
+        Some(format!("up to {} names: {}", grouped(most as u64), named(&names, many.len()))),
     ))
 }
 
@@ -160,7 +173,11 @@ const NAMED: usize = 3;
 /// The first of `count` names.
 fn named(names: &[TarPath], count: usize) -> String {
     let listed: Vec<String> = names.iter().map(ToString::to_string).collect();
-    let more = if count > names.len() { format!(" and {} more", count - names.len()) } else { String::new() };
+    let more = if count > names.len() {
+        format!(" and {} more", grouped((count - names.len()) as u64))
+    } else {
+        String::new()
+    };
     listed.join(", ") + &more
 }
 

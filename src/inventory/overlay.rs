@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use crate::order::{Entry, OverlayMark};
+use crate::remark::Remark;
 use crate::tar::{EntryKind, Header, TarPath, Xattr};
 
 /// Of mounts by root, and of those without root (`userxattr`).
@@ -43,39 +44,45 @@ pub fn clean(header: &Header) -> Cow<'_, Header> {
 }
 
 /// For the user, of a layer's entries.
-pub fn notes(entries: &[Entry]) -> Vec<String> {
+pub fn notes(entries: &[Entry]) -> Vec<Remark> {
     let with = |mark| entries.iter().filter(move |entry| entry.overlay == mark).map(|entry| &entry.path);
     let texts = [
         (
             OverlayMark::Opaque,
-            "trusted.overlay.opaque or user.overlay.opaque on",
-            "podman obeys it: what lower layers have there is hidden. The attribute is left out",
+            "directory has trusted.overlay.opaque or user.overlay.opaque: podman obeys it and hides what lower layers \
+             have there, and so does rechunk, which leaves the attribute out",
+            "directories have trusted.overlay.opaque or user.overlay.opaque: podman obeys it and hides what lower \
+             layers have there, and so does rechunk, which leaves the attribute out",
         ),
         (
             OverlayMark::Whiteout,
-            "whiteouts of overlayfs (a character device 0:0, or an empty file with such an attribute):",
-            "podman obeys them: what lower layers have there is hidden. They are left out",
+            "whiteout of overlayfs (a character device 0:0, or an empty file with such an attribute): podman obeys it \
+             and hides what lower layers have there, and so does rechunk, which leaves it out",
+            "whiteouts of overlayfs (a character device 0:0, or an empty file with such an attribute): podman obeys \
+             them and hides what lower layers have there, and so does rechunk, which leaves them out",
         ),
         (
             OverlayMark::Other,
-            "attributes that overlayfs takes for its own (trusted.overlay.*, user.overlay.*) on",
-            "They are left out, and what redirect and metacopy refer to is not followed",
+            "entry has attributes that overlayfs takes for its own (trusted.overlay.*, user.overlay.*): rechunk leaves \
+             them out, and does not follow what redirect and metacopy refer to",
+            "entries have attributes that overlayfs takes for its own (trusted.overlay.*, user.overlay.*): rechunk \
+             leaves them out, and does not follow what redirect and metacopy refer to",
         ),
     ];
-    let note = |(mark, what, text)| {
+    let note = |(mark, one, many)| {
         let count = with(mark).count();
-        (count > 0).then(|| format!("{what} {}. {text}", named(count, with(mark))))
+        (count > 0).then(|| Remark::counted(count as u64, one, many, Some(named(count, with(mark)))))
     };
     texts.into_iter().filter_map(note).collect()
 }
 
-/// "3 entries (/a, /b, ...)"
+/// "/a, /b, .."
 fn named<'a>(count: usize, paths: impl Iterator<Item = &'a TarPath>) -> String {
     let mut list: Vec<String> = paths.take(NAMED).map(TarPath::to_string).collect();
     if count > list.len() {
         list.push("..".to_owned());
     }
-    format!("{count} {} ({})", if count == 1 { "entry" } else { "entries" }, list.join(", "))
+    list.join(", ")
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use crate::digest::{BlobDigest, DigestError};
 use crate::json::KeyFault;
+use crate::units;
 
 #[derive(Debug, thiserror::Error)]
 pub enum OciError {
@@ -31,7 +32,7 @@ pub enum OciError {
     Layer { digest: BlobDigest, media_type: String, reason: &'static str },
     #[error("{what}: expected as many diff_ids as the manifest has layers ({layers}), found {diff_ids}")]
     LayerCount { what: String, layers: usize, diff_ids: usize },
-    #[error("{what}: expected at most {limit} entries in {field}, found {found}")]
+    #[error("{what}: expected at most {limit} entries in {field}, found {found}", limit = units::count(*limit as u64), found = units::count(*found as u64))]
     TooMany { what: String, field: &'static str, limit: usize, found: usize },
     #[error("the platform {found:?}: expected OS/ARCH or OS/ARCH/VARIANT, such as linux/amd64")]
     Platform { found: String },

@@ -155,6 +155,6 @@ mod tests {
         }
         let zeros = format!(r#"{{"a":[{}0]}}"#, "0,".repeat(limits::JSON_VALUES));
         let error = object(zeros.as_bytes(), &super::super::known::CONFIG, "config x").unwrap_err().to_string();
-        assert!(error.starts_with("config x: expected at most 1048576 entries in all lists"), "{error}");
+        assert!(error.starts_with("config x: expected at most 1,048,576 entries in all lists"), "{error}");
     }
 }

@@ -28,6 +28,7 @@ use crate::spool::{Spool, SpoolError};
 use crate::tar::{EntryKind, Header, TarPath, decode};
 use crate::threads::{self, ThreadError};
 use crate::toc::{ChunkedAnnotations, LayoutError, PositionError, Unrepresentable};
+use crate::units;
 use crate::watch::Watched;
 
 /// Where the TOC and tar-split stand.
@@ -100,13 +101,16 @@ pub struct PackedLayer {
 pub enum NoIndex {
     #[error("{0}")]
     Entry(#[from] Unrepresentable),
-    #[error("its TOC would have more than {} bytes, above which podman pulls a layer whole", limits::TOC_BYTES)]
+    #[error(
+        "its TOC would have more than {} bytes, above which podman pulls a layer whole",
+        units::count(limits::TOC_BYTES)
+    )]
     TooLong,
-    #[error("its TOC would have more than {} rows, above which restrata reads none", limits::TOC_ROWS)]
+    #[error("its TOC would have more than {} rows, above which restrata reads none", units::count(limits::TOC_ROWS as u64))]
     TooManyRows,
     #[error(
         "its tar-split would have more than {} bytes, above which restrata reads none",
-        limits::TAR_SPLIT_COMPRESSED_BYTES
+        units::count(limits::TAR_SPLIT_COMPRESSED_BYTES)
     )]
     TarSplitTooLong,
 }

@@ -4,12 +4,14 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::limits;
+use crate::units;
 
 /// More than fits, of what the images of a run hold together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the images of this run have too many entries: {held} bytes of memory are needed to remember them, expected at most \
-     {limit}; split the image, or name fewer images at once"
+     {limit}; split the image, or name fewer images at once",
+    held = units::count(*held), limit = units::count(*limit)
 )]
 pub struct TooMany {
     held: u64,
@@ -18,7 +20,7 @@ pub struct TooMany {
 
 /// An image that unpacks to more than the user allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the image unpacks to {found} bytes or more: expected at most {limit}; --max-size SIZE allows more")]
+#[error("the image unpacks to {found} bytes or more: expected at most {limit}; --max-size SIZE allows more", found = units::count(*found), limit = units::count(*limit))]
 pub struct TooLarge {
     found: u64,
     limit: u64,
@@ -99,7 +101,7 @@ mod tests {
         assert_eq!(size.take(1), Err(TooLarge { found: 101, limit: 100 }));
         assert!(size.take(0).is_err() && SizeLimit::new(100).take(u64::MAX).is_err());
         let error = SizeLimit::default().take(1 << 62).unwrap_err().to_string();
-        assert!(error.contains("at most 1000000000000; --max-size"), "{error}");
+        assert!(error.contains("at most 1,000,000,000,000; --max-size"), "{error}");
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl Job<'_> {
         } else if have_changed {
             (Some(Code::TimesChanged), format!("most of its content is theirs, but its times are not{TIMES}"))
         } else {
-            (None, "too much in them is dead".to_owned())
+            (None, "more than --max-waste of their bytes are dead entries, which NEW does not have".to_owned())
         }
     }
 

@@ -13,6 +13,7 @@ use crate::order::cost::{Has, Pull, PullLayer, pulls};
 use crate::order::layers::{Clients, Given, Label, Labels, Unpurged, plan, unpurged};
 use crate::order::{Entry, Plan, Previous, broken_entry, tree};
 use crate::progress::{Phase, Progress};
+use crate::remark;
 use crate::sink::Sink;
 use crate::source::{Image, Source, SourceError, stored_bytes};
 use crate::spool::Spool;
@@ -20,7 +21,7 @@ use crate::threads::{self, ThreadError};
 use crate::toc::TOC_DIGEST;
 use crate::unpack::{self, LayerInput, UnpackError, UnpackedLayer, settle_across, unpack};
 
-use super::faults::{Fault, Faults};
+use super::faults::{Fault, Faults, Flaw};
 use super::hint::{Hint, more_waste};
 use super::labels::{Labelled, labelled};
 use super::layers::Written;
@@ -54,9 +55,10 @@ impl Job<'_> {
             return Err(Error::Entry { reference, layer, source });
         }
         ostree::check_entries(self.request, &entries)?;
-        for (index, layer) in unpacked.iter().enumerate() {
-            notes.extend(layer.inventory.notes.iter().map(|note| format!("layer {index}: {note}")));
-        }
+        let remarks = unpacked.iter().enumerate().flat_map(|(index, layer)| {
+            layer.inventory.notes.iter().map(move |remark| (format!("layer {index}"), remark))
+        });
+        notes.extend(remark::lines(remarks));
         self.note_readings(unpacked, notes)?;
         self.old.note_marked_base(notes);
         self.note_whiteouts(unpacked, notes);
@@ -96,7 +98,10 @@ impl Job<'_> {
                 return Ok(None);
             }
             Ok(match layer.lies(&self.request.cache, &self.old.size, self.progress) {
-                Some(fault) => Some((number, Fault::Lies(fault))),
+                Some(fault) => {
+                    let flaw = Flaw::of(fault, &layer.place, layer.descriptor.digest, self.progress);
+                    Some((number, Fault::Lies(flaw)))
+                }
                 None => self.old.broken(number).map(|broken| (number, Fault::Broken(broken))),
             })
         };

@@ -9,6 +9,7 @@ use crate::owner::{LOOKED_FOR, Owners};
 use crate::spool::Spool;
 use crate::survey::{Roll, contents, label, shown};
 use crate::tar::TarPath;
+use crate::units;
 use crate::unpack::UnpackedLayer;
 
 /// A label for every entry, by layer, and the owners' names by their numbers.
@@ -65,6 +66,7 @@ pub(super) fn labelled(
 fn not_found(files: usize) -> String {
     format!(
         "none of {files} files has an owner, so that layers are split without knowing what changes together: there is \
-         neither {LOOKED_FOR}"
+         neither {LOOKED_FOR}",
+        files = units::count(files as u64)
     )
 }

@@ -27,7 +27,7 @@ use crate::unpack::LayerInput;
 use crate::watch::{Used, Watched};
 
 use super::Request;
-use super::faults::unused;
+use super::faults::{Flaw, unused};
 use super::handed::handed_on;
 use super::history::History;
 use super::planned::is_marked;
@@ -144,9 +144,9 @@ impl<'a> Loader<'a> {
             }
             let toc = match usable(source, layer, self.progress)? {
                 Ok(toc) => toc,
-                Err(fault) => {
+                Err(flaw) => {
                     if let Some(descriptor) = &layer.descriptor {
-                        self.note_damaged(unused(&reference, index, descriptor, &fault, is_newest), is_newest);
+                        self.note_damaged(unused(&reference, index, descriptor, &flaw, is_newest), is_newest);
                         has.push(Arc::new(pull_layer(descriptor, None)));
                     }
                     self.old.unread += usize::from(is_newest);
@@ -269,7 +269,8 @@ impl<'a> Loader<'a> {
             None => match self.read(source, layer, descriptor, &place) {
                 Err(Error::Unpack { source: fault, .. }) if !is_base && fault.is_damage() => {
                     let reference = source.reference().to_string();
-                    let note = unused(&reference, index, descriptor, &fault.to_string(), true);
+                    let flaw = Flaw::of(fault.to_string(), &place, descriptor.digest, self.progress);
+                    let note = unused(&reference, index, descriptor, &flaw, true);
                     self.notes.degraded(Code::LayerDamaged, note);
                     return Ok(false);
                 }
@@ -347,11 +348,16 @@ impl<'a> Loader<'a> {
 }
 
 /// A previous layer's index, or why the layer is of no use.
-fn usable(source: &Source, layer: &Layer, progress: &Progress) -> Result<Result<Option<Index>, String>, Error> {
-    match fault(source, layer)? {
-        Some(fault) => Ok(Err(fault)),
-        None => stated(source, layer, progress),
+fn usable(source: &Source, layer: &Layer, progress: &Progress) -> Result<Result<Option<Index>, Flaw>, Error> {
+    if let Some(fault) = fault(source, layer)? {
+        return Ok(Err(Flaw::of_copy(fault)));
     }
+    Ok(match (stated(source, layer, progress)?, source.layer_file(layer)?, &layer.descriptor) {
+        (Err(fault), Some(place), Some(descriptor)) => {
+            Err(Flaw::of(fault, &watched(place)?, descriptor.digest, progress))
+        }
+        (toc, ..) => toc.map_err(Flaw::of_copy),
+    })
 }
 
 /// Why a previous layer's blob is of no use.

@@ -11,7 +11,6 @@ pub mod markdown;
 mod names;
 mod table;
 pub mod text;
-mod units;
 mod versions;
 
 #[cfg(test)]
@@ -25,5 +24,6 @@ mod samples;
 #[cfg(test)]
 mod tests;
 
+use crate::units;
+pub use crate::units::{count, plural, size};
 pub use names::printable;
-pub use units::{count, plural, size};

@@ -293,7 +293,12 @@ pub fn checked(problems: &[&str]) -> CheckReport {
         frames: 9_001,
         largest_gap: 512,
         problems: problems.iter().map(|&problem| problem.to_owned()).collect(),
-        remarks: vec![Remark::counted(12, "entries stand apart", Some("the first is \"x\"".to_owned()))],
+        remarks: vec![Remark::counted(
+            12,
+            "entry stands apart",
+            "entries stand apart",
+            Some("the first is \"x\"".to_owned()),
+        )],
     };
     let platform = Some("linux/amd64".parse().unwrap());
     let image = CheckedImage { platform, layers: vec![layer(10, &[]), layer(11, problems)] };

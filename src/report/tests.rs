@@ -309,7 +309,7 @@ fn check_says_the_same_remark_of_many_layers_once() {
     assert!(
         short.ends_with(&format!(
             "\nand 30 more layers, 0 of them bad (--all lists them)\n\
-             remark: in 50 layers: 600 entries stand apart\n\
+             remark: in 50 layers: 600 entries stand apart (layer {digest}: the first is\n  \"x\")\n\
              remark: layer {digest}: the blob has no footer\n\
              1 problem in 50 layers\n"
         )),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::digest::BlobDigest;
 use crate::oci::OciError;
 use crate::progress::Interrupted;
-use crate::units::size;
+use crate::units::{self, size};
 use crate::watch::Unsteady;
 
 #[derive(Debug, thiserror::Error)]
@@ -34,13 +34,13 @@ pub enum SinkError {
     Io { path: PathBuf, doing: &'static str, source: io::Error },
     #[error("{path}: {source}", path = path.display())]
     Oci { path: PathBuf, source: OciError },
-    #[error("the blob {digest}: expected {expected} bytes, {found} were written")]
+    #[error("the blob {digest}: expected {expected} bytes, {found} were written", expected = units::count(*expected), found = units::count(*found))]
     Size { digest: BlobDigest, expected: u64, found: u64 },
-    #[error("copying a blob: expected {expected} bytes, the file ends after {found}")]
+    #[error("copying a blob: expected {expected} bytes, the file ends after {found}", expected = units::count(*expected), found = units::count(*found))]
     ShortCopy { expected: u64, found: u64 },
     #[error("{0}")]
     Unsteady(#[from] Unsteady),
-    #[error("{path}: expected at most {limit} {what}, found {found}: restrata and other tools would refuse to read it", path = path.display())]
+    #[error("{path}: expected at most {limit} {what}, found {found}: restrata and other tools would refuse to read it", path = path.display(), limit = units::count(*limit), found = units::count(*found))]
     Limit { path: PathBuf, what: &'static str, limit: u64, found: u64 },
     #[error("{path}: a symbolic link to {target}, which is not there; expected a path that can be made", path = path.display(), target = target.display())]
     Dangling { path: PathBuf, target: PathBuf },

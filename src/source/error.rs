@@ -8,6 +8,7 @@ use crate::oci::OciError;
 use crate::progress::Interrupted;
 use crate::spool::SpoolError;
 use crate::tar::ScanError;
+use crate::units;
 
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
@@ -41,11 +42,11 @@ pub enum SourceError {
     /// `place` says at which byte, and in what.
     #[error("{archive}: the archive ends early, at byte {place}; copy or save it again", archive = archive.display())]
     CutShort { archive: PathBuf, place: String },
-    #[error("{what}: expected at most {limit} bytes, found {found}")]
+    #[error("{what}: expected at most {limit} bytes, found {found}", limit = units::count(*limit), found = units::count(*found))]
     TooLarge { what: String, limit: u64, found: u64 },
-    #[error("{archive}: expected at most {limit} members", archive = archive.display())]
+    #[error("{archive}: expected at most {limit} members", archive = archive.display(), limit = units::count(*limit as u64))]
     TooManyMembers { archive: PathBuf, limit: usize },
-    #[error("{archive}: expected members whose names have at most {limit} bytes in all", archive = archive.display())]
+    #[error("{archive}: expected members whose names have at most {limit} bytes in all", archive = archive.display(), limit = units::count(*limit as u64))]
     LongNames { archive: PathBuf, limit: usize },
     #[error("{archive}: the archive is damaged: {source}", archive = archive.display())]
     Tar { archive: PathBuf, source: ScanError },
@@ -60,9 +61,9 @@ pub enum SourceError {
          what manifest.json says is right{hint}"
     )]
     LayersElsewhere { reference: String, diff_ids: usize, hint: String },
-    #[error("{reference}: expected manifests and configs of at most {limit} bytes in all, found more")]
+    #[error("{reference}: expected manifests and configs of at most {limit} bytes in all, found more", limit = units::count(*limit))]
     TooManyDocuments { reference: String, limit: u64 },
-    #[error("{place}: expected at most {limit} {what}, found more; name an image by its tag, or one platform")]
+    #[error("{place}: expected at most {limit} {what}, found more; name an image by its tag, or one platform", limit = units::count(*limit as u64))]
     TooMany { place: String, what: &'static str, limit: usize },
     #[error("{what}: indexes are nested more than {limit} deep")]
     TooDeep { what: String, limit: usize },
@@ -134,9 +135,11 @@ impl SourceError {
 pub enum BlobError {
     #[error("the blob is missing")]
     Missing,
-    #[error("the blob is too short: expected {expected} bytes, found {found}")]
+    #[error("expected the blob, found a directory or something else that is no file")]
+    NoFile,
+    #[error("the blob is too short: expected {expected} bytes, found {found}", expected = units::count(*expected), found = units::count(*found))]
     Short { expected: u64, found: u64 },
-    #[error("the blob is too long: expected {expected} bytes, found more")]
+    #[error("the blob is too long: expected {expected} bytes, found more", expected = units::count(*expected))]
     Long { expected: u64 },
     #[error("the blob is corrupt: its content has the digest {found}")]
     Digest { found: BlobDigest },

@@ -14,6 +14,7 @@ use crate::toc::{
     AnnotationError, ChunkedAnnotations, Disagreement, FOOTER_FRAME, Positions, SKIPPABLE_HEADER, Toc, TocError,
     expect_checksum, expect_footer, expect_frame, expect_inside, expect_zstd, skippable_len,
 };
+use crate::units;
 
 /// Why a layer that should have a TOC has none that can be used.
 #[derive(Debug, thiserror::Error)]
@@ -22,7 +23,7 @@ pub enum IndexError {
     Source(#[from] SourceError),
     #[error("annotations: {0}")]
     Annotations(#[from] AnnotationError),
-    #[error("the TOC should end at byte {end}, but the blob has {size}")]
+    #[error("the TOC should end at byte {end}, but the blob has {size}", end = units::count(*end), size = units::count(*size))]
     Outside { end: u64, size: u64 },
     #[error("reading the index: {0}")]
     Read(#[source] io::Error),

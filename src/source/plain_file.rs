@@ -16,6 +16,7 @@ use crate::compression::Compression;
 use crate::limits;
 use crate::progress::{Interrupted, Phase, Progress};
 use crate::spool::Spool;
+use crate::units;
 
 /// Where an archive is unpacked that can't be read in place, and who may stop that.
 #[derive(Clone, Copy)]
@@ -125,9 +126,10 @@ fn unpack(
         return Err(no_tar(path, "nothing in it"));
     }
     scratch.notes.add(format!(
-        "{}: unpacked into a temporary file of {size} bytes in {}, since {what} can't be read in parts",
+        "{}: unpacked into a temporary file of {size} in {}, since {what} can't be read in parts",
         path.display(),
-        scratch.dir.display()
+        scratch.dir.display(),
+        size = units::size(size)
     ));
     Ok(PlainFile { file: Arc::new(spool.into_file()), size, is_unpacked: true })
 }

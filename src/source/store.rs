@@ -5,6 +5,8 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::io::Errno;
+
 use super::archive::Archive;
 use super::guess::hint;
 use super::plain_file::Scratch;
@@ -64,8 +66,12 @@ impl Store {
         digest: BlobDigest,
         what: impl FnOnce() -> String,
     ) -> Result<(Arc<File>, Span), SourceError> {
-        let found = self.find(&format!("blobs/sha256/{}", digest.hex()))?;
-        found.ok_or_else(|| self.blob_error(what(), BlobError::Missing))
+        match self.find(&format!("blobs/sha256/{}", digest.hex())) {
+            Ok(Some(found)) => Ok(found),
+            Ok(None) => Err(self.blob_error(what(), BlobError::Missing)),
+            Err(SourceError::Kind { .. }) => Err(self.blob_error(what(), BlobError::NoFile)),
+            Err(error) => Err(error),
+        }
     }
 
     /// A manifest, index or config, whole and verified; `what` names it.
@@ -90,7 +96,10 @@ impl Store {
         let name = format!("blobs/sha256/{}", digest.hex());
         match self {
             Self::Archive(archive) => Ok(archive.find(&name)?.is_some()),
-            Self::Dir(_) => Ok(self.find(&name)?.is_some()),
+            Self::Dir(_) => match self.find(&name) {
+                Err(SourceError::Kind { .. }) => Ok(true),
+                found => Ok(found?.is_some()),
+            },
         }
     }
 
@@ -139,16 +148,17 @@ impl Store {
 fn open_regular(path: &Path) -> Result<Option<(Arc<File>, Span)>, SourceError> {
     let io = |source| SourceError::Io { path: path.to_owned(), doing: "opening", source };
     // Asked before opening, which would wait for ever on a FIFO.
+    let other = |found: &str| SourceError::Kind {
+        path: path.to_owned(),
+        expected: "a regular file",
+        found: found.to_owned(),
+        hint: String::new(),
+    };
     match std::fs::metadata(path) {
         Ok(meta) if meta.is_file() => {}
-        Ok(_) => {
-            let found = "something else".to_owned();
-            return Err(SourceError::Kind {
-                path: path.to_owned(),
-                expected: "a regular file",
-                found,
-                hint: String::new(),
-            });
+        Ok(_) => return Err(other("something else")),
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::LOOP) => {
+            return Err(other("a symbolic link that leads to itself"));
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(io(error)),

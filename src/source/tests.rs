@@ -285,7 +285,7 @@ fn finds_damaged_blobs() {
     fs::remove_file(&blob).unwrap();
     assert!(matches!(source.open_layer(&image.layers[1]), Err(SourceError::Blob { source: BlobError::Missing, .. })));
     fs::create_dir(&blob).unwrap();
-    assert!(matches!(source.open_layer(&image.layers[1]), Err(SourceError::Kind { .. })));
+    assert!(matches!(source.open_layer(&image.layers[1]), Err(SourceError::Blob { source: BlobError::NoFile, .. })));
     let mut manifest = fs::OpenOptions::new().append(true).open(layout.blob_path(image.manifest_digest.unwrap()));
     manifest.as_mut().unwrap().write_all(b" ").unwrap();
     assert!(matches!(source.images(None), Err(SourceError::Blob { source: BlobError::Long { .. }, .. })));

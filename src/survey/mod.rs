@@ -38,6 +38,7 @@ pub use labels::{changes_always, label};
 pub use owners::{Roll, contents, shown};
 pub use read::{Index, pull_layer, share_out, tar_inventories, tar_inventory};
 
+use crate::units;
 use nameless::Nameless;
 use owners::Evidence;
 use read::toc;
@@ -177,7 +178,9 @@ impl<'a> Surveyor<'a> {
             Some(end) => {
                 self.notes.push(format!(
                     "{}: layer {number} is taken for one without a TOC: content ends at byte {end}, the blob at {size}",
-                    source.reference()
+                    source.reference(),
+                    end = units::count(end),
+                    size = units::count(size)
                 ));
                 Ok(None)
             }

@@ -5,6 +5,7 @@ use std::fmt;
 use triomphe::ThinArc;
 
 use crate::limits::PATH_BYTES;
+use crate::units;
 
 /// Why a name can't be a place in an image.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -14,8 +15,7 @@ pub enum PathError {
     #[error("the name {name:?} has a NUL byte")]
     Nul { name: String },
     #[error(
-        "a name that begins {start:?}: expected at most {max} bytes, since no client can make a longer one, found {found}"
-    )]
+        "a name that begins {start:?}: expected at most {max} bytes, since no client can make a longer one, found {found}", max = units::count(*max as u64), found = units::count(*found as u64))]
     TooLong { start: String, found: usize, max: usize },
 }
 
@@ -170,7 +170,7 @@ mod tests {
         assert!(matches!(TarPath::new(b"a/../b"), Err(PathError::Escapes { .. })));
         assert!(TarPath::new(&b"a/".repeat(2047)).is_ok() && TarPath::new(&b"/".repeat(5000)).is_ok());
         let error = TarPath::new(&b"a/".repeat(2049)).unwrap_err().to_string();
-        assert!(error.contains("expected at most 4094 bytes") && error.ends_with("found 4097"), "{error}");
+        assert!(error.contains("expected at most 4,094 bytes") && error.ends_with("found 4,097"), "{error}");
         assert_eq!(path("..a/...").as_bytes(), b"..a/...");
     }
 

@@ -6,27 +6,27 @@ use super::pax::{BadPax, Records};
 use super::sparse::{self, Map1x0, PaxSparse, SparseMap};
 use crate::limits;
 use crate::span::Span;
+use crate::units;
 
 /// What is wrong with an archive, and at which byte of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScanError {
     #[error("tar offset {offset}: expected a header, found a block with a wrong checksum")]
     Checksum { offset: u64 },
-    #[error("tar offset {offset}: expected a second block of zeros at the archive's end, found something else")]
+    #[error("tar offset {offset}: expected a second block of zeros at the archive's end, found something else", offset = units::count(*offset))]
     LoneZeroBlock { offset: u64 },
-    #[error("tar offset {offset}: the field {field} of {name:?} is not a number")]
+    #[error("tar offset {offset}: the field {field} of {name:?} is not a number", offset = units::count(*offset))]
     Number { offset: u64, field: &'static str, name: String },
-    #[error("tar offset {offset}: extended header: {reason}")]
+    #[error("tar offset {offset}: extended header: {reason}", offset = units::count(*offset))]
     Extended { offset: u64, reason: &'static str },
-    #[error("tar offset {offset}: an extended header of {len} bytes: expected at most {max}")]
+    #[error("tar offset {offset}: an extended header of {len} bytes: expected at most {max}", len = units::count(*len), max = units::count(*max), offset = units::count(*offset))]
     ExtendedTooLong { offset: u64, len: u64, max: u64 },
     #[error(
-        "tar offset {offset}: {len} bytes of extended headers before one entry: expected at most {max}, one of each kind"
-    )]
+        "tar offset {offset}: {len} bytes of extended headers before one entry: expected at most {max}, one of each kind", len = units::count(*len), max = units::count(*max), offset = units::count(*offset))]
     HeadersTooLong { offset: u64, len: u64, max: u64 },
-    #[error("tar offset {offset}: {name:?} has the type {typeflag:?}, which no client can unpack")]
+    #[error("tar offset {offset}: {name:?} has the type {typeflag:?}, which no client can unpack", offset = units::count(*offset))]
     UnknownType { offset: u64, typeflag: char, name: String },
-    #[error("tar offset {offset}: the archive ends inside a header")]
+    #[error("tar offset {offset}: the archive ends inside a header", offset = units::count(*offset))]
     Truncated { offset: u64 },
 }
 

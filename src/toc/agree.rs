@@ -6,6 +6,7 @@ use super::blob::FOOTER_FRAME;
 use super::footer::{FOOTER_BYTES, FooterError, SKIPPABLE_HEADER, decode_footer, skippable_len};
 use crate::compression::Compression;
 use crate::span::Span;
+use crate::units;
 
 /// Where a descriptor says something else.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -14,15 +15,15 @@ pub enum Disagreement {
     MediaType { found: String },
     #[error("annotations: expected {TOC_DIGEST} beside {position}, found none: clients take the layer for plain zstd")]
     NoChecksum { position: &'static str },
-    #[error("annotations: the {part} is at {}, but the blob has {size} bytes", bytes(*.span))]
+    #[error("annotations: the {part} is at {}, but the blob has {size} bytes", bytes(*.span), size = units::count(*size))]
     Outside { part: &'static str, span: Span, size: u64 },
     #[error("annotations: the {part} is at {}, but its skippable frame holds {}", bytes(*.span), bytes(*.frame))]
     Frame { part: &'static str, span: Span, frame: Span },
     #[error("annotations: the {part} is at {}, which is in no skippable frame", bytes(*.span))]
     NoFrame { part: &'static str, span: Span },
-    #[error("the footer at byte {at} says {}; the annotations say {}", shown(.footer), shown(.annotations))]
+    #[error("the footer at byte {at} says {}; the annotations say {}", shown(.footer), shown(.annotations), at = units::count(*at))]
     Footer { at: u64, footer: Box<Positions>, annotations: Box<Positions> },
-    #[error("byte {at}: {source}")]
+    #[error("byte {at}: {source}", at = units::count(*at))]
     BadFooter { at: u64, source: FooterError },
 }
 
@@ -74,7 +75,7 @@ pub fn expect_footer(
 }
 
 fn bytes(span: Span) -> String {
-    format!("bytes {} to {}", span.start(), span.end())
+    format!("bytes {} to {}", units::count(span.start()), units::count(span.end()))
 }
 
 fn shown(positions: &Positions) -> String {

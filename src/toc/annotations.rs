@@ -4,6 +4,7 @@ use super::footer::SKIPPABLE_HEADER;
 use crate::digest::{BlobDigest, DigestError};
 use crate::limits;
 use crate::span::Span;
+use crate::units;
 
 /// SHA-256 of the compressed TOC.
 pub const TOC_DIGEST: &str = "io.github.containers.zstd-chunked.manifest-checksum";
@@ -39,13 +40,12 @@ pub enum AnnotationError {
 pub enum PositionError {
     #[error("the TOC is of kind {found}: expected {TOC_KIND}")]
     Kind { found: u64 },
-    #[error("the {part} at {start} has {len} bytes: the sum does not fit in 64 bits")]
+    #[error("the {part} at {start} has {len} bytes: the sum does not fit in 64 bits", start = units::count(*start), len = units::count(*len))]
     Overflow { part: &'static str, start: u64, len: u64 },
     #[error(
-        "the {part} starts at byte {found}: expected {SKIPPABLE_HEADER} or more, since a frame header stands before it"
-    )]
+        "the {part} starts at byte {found}: expected {SKIPPABLE_HEADER} or more, since a frame header stands before it", found = units::count(*found))]
     Start { part: &'static str, found: u64 },
-    #[error("the {part} has {found} bytes: expected 1 to {limit}")]
+    #[error("the {part} has {found} bytes: expected 1 to {limit}", found = units::count(*found), limit = units::count(*limit))]
     Size { part: &'static str, found: u64, limit: u64 },
     #[error("TOC (bytes {toc:?}) and tar-split (bytes {tar_split:?}) overlap")]
     Overlap { toc: std::ops::Range<u64>, tar_split: std::ops::Range<u64> },

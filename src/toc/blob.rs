@@ -3,6 +3,7 @@
 use super::annotations::{PositionError, Positions};
 use super::footer::{FOOTER_BYTES, SKIPPABLE_HEADER};
 use crate::span::Span;
+use crate::units;
 
 /// Least bytes of the padding frame. Servers may join ranges that nearly touch;
 /// a client that asked for TOC and tar-split fails when it gets one part instead of two.
@@ -14,7 +15,7 @@ pub const FOOTER_FRAME: u64 = SKIPPABLE_HEADER + FOOTER_BYTES;
 /// Why an index can't be laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LayoutError {
-    #[error("the TOC has {found} bytes: expected at most the {reserved} that were kept for it")]
+    #[error("the TOC has {found} bytes: expected at most the {reserved} that were kept for it", found = units::count(*found), reserved = units::count(*reserved))]
     Room { reserved: u64, found: u64 },
     #[error("a frame of {found} bytes: a skippable frame holds at most {}", u32::MAX)]
     Frame { found: u64 },

@@ -12,13 +12,14 @@ use super::entry::Toc;
 use crate::digest::{BlobDigest, DigestError};
 use crate::json::{Strict, StrictMap, unique_map};
 use crate::limits;
+use crate::units;
 
 /// Why a TOC can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TocError {
-    #[error("the TOC has {found} bytes: expected at most {limit}")]
+    #[error("the TOC has {found} bytes: expected at most {limit}", found = units::count(*found), limit = units::count(*limit))]
     TooBig { found: u64, limit: u64 },
-    #[error("the TOC has more than {limit} rows: expected at most as many, chunks included")]
+    #[error("the TOC has more than {limit} rows: expected at most as many, chunks included", limit = units::count(*limit as u64))]
     TooManyRows { limit: usize },
     #[error("the TOC is no valid JSON of the expected shape: {0}")]
     Json(#[from] serde_json::Error),

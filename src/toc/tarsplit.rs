@@ -15,6 +15,7 @@ use serde::Deserialize;
 use super::text;
 use crate::json::Strict;
 use crate::limits;
+use crate::units;
 
 const FILE: u8 = 1;
 const SEGMENT: u8 = 2;
@@ -112,9 +113,9 @@ pub enum TarSplitItem {
 /// Why a tar-split can't be used; `line` counts from 0, as `position` does.
 #[derive(Debug, thiserror::Error)]
 pub enum TarSplitError {
-    #[error("tar-split line {line}: {found} bytes or more, expected at most {limit}")]
+    #[error("tar-split line {line}: {found} bytes or more, expected at most {limit}", found = units::count(*found as u64), limit = units::count(*limit as u64), line = units::count(*line))]
     LineTooLong { line: u64, found: usize, limit: usize },
-    #[error("tar-split line {line}: more than {limit} bytes up to here")]
+    #[error("tar-split line {line}: more than {limit} bytes up to here", limit = units::count(*limit), line = units::count(*line))]
     TooBig { line: u64, limit: u64 },
     #[error("tar-split line {line}: {source}")]
     Json { line: u64, source: serde_json::Error },

@@ -9,6 +9,7 @@ use crate::inventory::Payload;
 use crate::order::tree::Shown;
 use crate::progress::Progress;
 use crate::tar::{EntryKind, Header, TarPath, Time, Xattr};
+use crate::units;
 
 /// Appends the differences and returns how many paths there are.
 pub(super) fn compare(
@@ -108,7 +109,7 @@ impl At<'_> {
         let key = |payload: Option<&Payload>| payload.map(|payload| (payload.size, payload.digest));
         self.check("content", key(a), key(b), |key| match key {
             None => "0 bytes".to_owned(),
-            Some((size, digest)) => format!("{size} bytes, {digest}"),
+            Some((size, digest)) => format!("{}, {digest}", units::plural(*size, "byte", "bytes")),
         });
     }
 
@@ -134,7 +135,9 @@ impl At<'_> {
 
 fn described(seen: &Seen<'_>) -> String {
     match seen.header.kind {
-        EntryKind::Regular => format!("a file of {} bytes", seen.payload.map_or(0, |payload| payload.size)),
+        EntryKind::Regular => {
+            format!("a file of {}", units::plural(seen.payload.map_or(0, |payload| payload.size), "byte", "bytes"))
+        }
         EntryKind::HardLink => format!("a hard link to nothing ({})", shown_bytes(&seen.header.link)),
         EntryKind::Symlink => format!("a symlink to {}", shown_bytes(&seen.header.link)),
         EntryKind::Char => "a character device".to_owned(),

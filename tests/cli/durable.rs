@@ -119,7 +119,7 @@ fn a_file_above_the_limit_is_an_error() {
     for dest in [layout.clone(), format!("oci-archive:{}:v1", tmp.path().join("out.tar").display())] {
         let output = limited("ulimit -f 100", &["rechunk", &root, &dest, "--tmpdir", spool.to_str().unwrap()]);
         assert_eq!(code(&output), 1, "{}", err(&output));
-        assert!(err(&output).contains("File too large"), "{}", err(&output));
+        assert!(err(&output).contains("the limit for files is reached (ulimit -f)"), "{}", err(&output));
     }
     assert_eq!(names(tmp.path()), ["root", "spool"]);
     assert!(names(&spool).is_empty());
@@ -191,7 +191,7 @@ fn a_tag_too_many_is_refused_before_the_work() {
     for dry_run in [&["--dry-run"][..], &[]] {
         let output = restrata(&[&["rechunk", &root, &tag(&layout, "more")], dry_run].concat());
         assert_eq!(code(&output), 1);
-        assert!(err(&output).contains("at most 1024 images, found 1025"), "{}", err(&output));
+        assert!(err(&output).contains("at most 1,024 images, found 1,025"), "{}", err(&output));
     }
     assert_eq!(code(&restrata(&["rechunk", "-q", &root, &tag(&layout, "t7")])), 0);
     assert_eq!(code(&restrata(&["check", "-q", &tag(&layout, "t1023")])), 0);
@@ -215,7 +215,7 @@ fn documents_that_no_client_reads_are_refused_before_the_work() {
         assert_eq!(code(&restrata(&["rechunk", "-q", "--dry-run", &layout, &dest])), 0);
         let output = restrata(&["rechunk", &layout, &dest, option, &edit_value]);
         assert_eq!(code(&output), 1);
-        assert!(err(&output).contains("at most 4194304 bytes of a manifest, index or config"), "{}", err(&output));
+        assert!(err(&output).contains("at most 4,194,304 bytes of a manifest, index or config"), "{}", err(&output));
         assert_eq!(names(tmp.path()), ["out", "root"]);
     }
 }

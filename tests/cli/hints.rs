@@ -381,8 +381,9 @@ fn a_config_is_for_root_file_systems() {
     let (wrong, broken) = (run(&place.layout), run(&place.root));
     assert_eq!((code(&wrong), code(&broken)), (64, 1));
     assert!(err(&wrong).contains("--config is for dir:ROOTFS"), "{}", err(&wrong));
+    assert!(err(&wrong).contains("Usage: restrata rechunk [OPTIONS] <NEW> <DEST>"), "{}", err(&wrong));
     assert!(err(&broken).contains(&format!("--config {config}: expected JSON")), "{}", err(&broken));
     assert!(!err(&broken).contains("secret"));
     fs::write(&config, format!("{{\"os\":\"{}\"}}", "x".repeat(5 << 20))).unwrap();
-    assert!(err(&run(&place.root)).contains("expected at most 4194304 bytes"));
+    assert!(err(&run(&place.root)).contains("expected at most 4,194,304 bytes"));
 }

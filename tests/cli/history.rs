@@ -55,6 +55,8 @@ fn one_version_is_too_few() {
         "{said}"
     );
     assert!(said.ends_with("\nhint: such as restrata history oci:images:v1 oci:images:v2\n"), "{said}");
+    let none = restrata(&["history"]);
+    assert_eq!((code(&none), err(&none)), (64, said.replace("found one", "found none")));
 }
 
 #[test]

@@ -91,7 +91,7 @@ fn a_layout_on_a_base_is_told_as_one() {
     let update = layout.replace(":v1", ":v2");
     let based = restrata(&["rechunk", &root, &update, "--base", &layout]);
     assert_eq!(code(&based), 0, "{}", err(&based));
-    let says = "A first layout on a base image: 1 of the 2 layers are the base's.\n\
+    let says = "A first layout on a base image: 1 of the 2 layers is the base's.\n\
                 New to clients that have the base: 1 file, 16 B compressed.\n";
     assert!(out(&based).contains(says), "{}", out(&based));
     let both = restrata(&["rechunk", &root, &update, "--base", &layout, "--previous", &layout]);

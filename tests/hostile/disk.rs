@@ -8,7 +8,7 @@ use super::harness::{Case, DEST, NEW, OLD, cases};
 use super::make::*;
 
 /// Every job says the same.
-const SAYS: &str = "expected at most 1000000000000; --max-size SIZE allows more";
+const SAYS: &str = "expected at most 1,000,000,000,000; --max-size SIZE allows more";
 
 cases! {
     a_hole_without_end: Case { make: hole, ..Case::fails(&["rechunk", NEW, DEST], SAYS) },
@@ -28,7 +28,7 @@ cases! {
         make: |dir| image(&dir.join("new"), |tar| {
             (0..3).for_each(|at| sparse(tar, &format!("f{at}"), 400_000));
         }),
-        ..Case::fails(&["rechunk", NEW, DEST, "--max-size", "1MB"], "expected at most 1000000; --max-size")
+        ..Case::fails(&["rechunk", NEW, DEST, "--max-size", "1MB"], "expected at most 1,000,000; --max-size")
     },
     layers_count_together: Case {
         make: |dir| {
@@ -38,7 +38,7 @@ cases! {
                 (0..3).map(|at| layer(&new, |tar| large_file(tar, &format!("f{at}"), b'x', 400_000))).collect();
             tag(&new, manifest(&new, &layers, json!({})));
         },
-        ..Case::fails(&["check", NEW, "--max-size", "1MB"], "expected at most 1000000; --max-size")
+        ..Case::fails(&["check", NEW, "--max-size", "1MB"], "expected at most 1,000,000; --max-size")
     },
     what_is_allowed_is_done: Case {
         make: |dir| image(&dir.join("new"), |tar| sparse(tar, "f", 40_000_000)),
@@ -46,7 +46,7 @@ cases! {
     },
     zeros_behind_the_end: Case {
         make: |dir| zeros(&dir.join("new"), 4),
-        ..Case::fails(&["rechunk", NEW, DEST, "--max-size", "2GiB"], "expected at most 2147483648; --max-size")
+        ..Case::fails(&["rechunk", NEW, DEST, "--max-size", "2GiB"], "expected at most 2,147,483,648; --max-size")
     },
     frames_of_a_chunked_layer: Case {
         make: |dir| {
@@ -55,7 +55,7 @@ cases! {
             let layer = chunked_layer(&new, &zeros_frame(8192).repeat(4), &toc_of_dirs(1, 1));
             tag(&new, manifest(&new, &[layer], json!({})));
         },
-        ..Case::fails(&["check", NEW, "--max-size", "2GiB"], "expected at most 2147483648; --max-size")
+        ..Case::fails(&["check", NEW, "--max-size", "2GiB"], "expected at most 2,147,483,648; --max-size")
     },
 }
 

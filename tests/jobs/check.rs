@@ -179,7 +179,10 @@ fn a_tar_split_that_lies_is_named() {
         split.replace_range(at..at + 2, if &split[at..at + 2] == "AA" { "BB" } else { "AA" });
     };
     index(crc, &["CRC-64"]);
-    index(|_, split| replace(split, "\"size\":3000", "\"size\":3001"), &["the file line for \"usr/bin/tool\" of 3001"]);
+    index(
+        |_, split| replace(split, "\"size\":3000", "\"size\":3001"),
+        &["the file line for \"usr/bin/tool\" of 3,001"],
+    );
     index(|_, split| split.truncate(split.len() - 10), &["tar-split"]);
     let padding = |_: &mut String, split: &mut String| {
         // The padding behind a file, at the next segment's start: no header, but a part of the tar.

@@ -71,7 +71,7 @@ fn a_layer_whose_descriptor_lies_is_not_used() {
         |parts: &mut Parts| drop(parts.layer()["annotations"].as_object_mut().unwrap().shift_remove(TOC_DIGEST));
     let checksum = format!("sha256:{}", "1".repeat(64));
     let lies: [(&str, Lie<'_>); 7] = [
-        ("the tar-split is at bytes 9999999999 to 10000000000, but the blob has", &|parts| {
+        ("the tar-split is at bytes 9,999,999,999 to 10,000,000,000, but the blob has", &|parts| {
             set(parts, TAR_SPLIT_POSITION, "9999999999:1:1");
         }),
         ("which is in no skippable frame", &|parts| set(parts, TAR_SPLIT_POSITION, "12:1:1")),
@@ -88,7 +88,9 @@ fn a_layer_whose_descriptor_lies_is_not_used() {
         for keep_foreign in [false, true] {
             let (is_kept, notes) = bench.update(&old, keep_foreign);
             let is_told = |note: &String| {
-                note.contains(": layer 0 (") && note.contains(") is not used: ") && note.contains(sentence)
+                // A copy would lie as well.
+                let helps = !note.contains("copy the image again");
+                helps && note.contains(": layer 0 (") && note.contains(") is not used: ") && note.contains(sentence)
             };
             assert!(!is_kept && notes.iter().any(is_told), "{sentence}: {notes:?}");
         }

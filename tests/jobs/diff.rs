@@ -278,7 +278,7 @@ fn a_toc_that_points_outside_is_none() {
         *toc = rows.to_string();
     });
     let outcome = run(&[&image], &parts.write(&dir.path().join("outside")));
-    assert!(outcome.notes[0].contains("content ends at byte 9000000"), "{:?}", outcome.notes);
+    assert!(outcome.notes[0].contains("content ends at byte 9,000,000"), "{:?}", outcome.notes);
     assert!(outcome.notes[1].contains("1 of 1 layers have no index, so that"), "{:?}", outcome.notes);
     assert_eq!(outcome.layers[0].index, None);
 }

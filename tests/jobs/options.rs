@@ -221,6 +221,36 @@ fn pruned_paths_are_left_out() {
     assert_eq!(notes, ["/data/: to be pruned, but it is no directory, and stays: without the slash it is left out"]);
 }
 
+/// What an upper layer hides is not there, and neither is what is pruned.
+#[test]
+fn options_are_held_against_what_is_shown() {
+    let bench = Bench::new();
+    let lower = vec![entry("d/", Dir), file("d/gone", b"1"), file("d/x", b"2"), entry("e/", Dir), file("e/y", b"3")];
+    let upper = vec![file("d/.wh.gone", b""), file(".wh.e", b"")];
+    let new = plain(bench.dir.path(), "new", &[lower, upper]);
+    let notes = |prunes: &[&str], own: &[&str]| {
+        let prunes = prunes.iter().map(|text| Prune { path: path(text), keep_dir: false });
+        let outcome = bench.run(&new, "v1", |request| {
+            request.layers.prune = prunes.collect();
+            request.layers.own_layers = own.iter().map(|text| path(text)).collect();
+        });
+        let degraded = outcome.unwrap().degraded.into_iter();
+        degraded.map(|it| (it.code, it.message)).collect::<Vec<_>>()
+    };
+    let told = |text: &str| vec![(restrata::degraded::Code::PathUnmatched, text.to_owned())];
+    assert_eq!(notes(&["d"], &[]), []);
+    assert_eq!(notes(&[], &["d"]), []);
+    for gone in ["d/gone", "e", "e/y"] {
+        let pruned = told(&format!("/{gone}: to be pruned, but the image has nothing there; check the path"));
+        assert_eq!(notes(&[gone], &[]), pruned);
+        let own = format!("/{gone}: to have a layer of its own, but the image has nothing there; check the path");
+        assert_eq!(notes(&[], &[gone]), told(&own));
+    }
+    let both = told("/d: to have a layer of its own, but --prune leaves out all that is there");
+    assert_eq!(notes(&["d"], &["d"]), both);
+    assert_eq!(notes(&["d/x"], &["d"]), []);
+}
+
 #[test]
 fn a_base_stays_at_the_bottom() {
     let bench = Bench::new();

@@ -73,17 +73,36 @@ fn an_opaque_directory_that_is_split_hides_nothing() {
         let (old, new) = (plain("v1", &[]), plain("v2", &[file("opt/app/d3/new", &noise(50_000))]));
         let (one, outcome) = run(&dir, &old, "v1", |_| {});
         assert_none_written(&dir, &outcome);
-        let note = format!(
-            "layer 0: {} or user.overlay.opaque on 7 entries (/opt/app, /opt/app/d0, /opt/app/d1, ..)",
-            KINDS[0]
-        );
-        assert!(outcome.notes.iter().any(|text| text.starts_with(&note)), "{:?}", outcome.notes);
+        let is_told = |text: &String| {
+            text.starts_with("layer 0: 7 directories have trusted.overlay.opaque or user.overlay.opaque: ")
+                && text.ends_with(" (/opt/app, /opt/app/d0, /opt/app/d1, ..)")
+        };
+        assert!(outcome.notes.iter().any(is_told), "{:?}", outcome.notes);
         assert_eq!(differences(&old, &one), [""; 0]);
         let (two, outcome) = run(&dir, &new, "v2", |request| request.previous.push(one.parse().unwrap()));
         assert_none_written(&dir, &outcome);
         assert_eq!(states(&outcome)[0], (State::Kept, Reason::Live));
         assert_eq!(differences(&new, &two), [""; 0]);
     }
+}
+
+/// Notes of the same kind are one line, in `check` as well.
+#[test]
+fn layers_of_which_the_same_is_said_are_one_note() {
+    let dir = TempDir::new().unwrap();
+    let layer = |n: u32| vec![with(KINDS[0], "y", entry(&format!("d{n}/"), Dir)), file(&format!("d{n}/f"), b"1")];
+    let image = plain(dir.path(), "v1", &(0..25).map(layer).collect::<Vec<_>>());
+    let (_, outcome) = run(&dir, &image, "out", |_| {});
+    let told: Vec<&String> = outcome.notes.iter().filter(|note| note.contains("overlay.opaque")).collect();
+    assert!(told.len() == 1 && told[0].starts_with("in 25 layers: 25 directories have "), "{told:?}");
+    assert!(told[0].ends_with(" (layer 0: /d0)"), "{told:?}");
+    let report = check(&image.parse().unwrap(), None, options(), &Progress::new()).unwrap();
+    let text = restrata::report::text::check(&report, restrata::report::text::Listing::Short);
+    let remarks = text.lines().filter(|line| line.starts_with("remark: "));
+    assert!(
+        remarks.clone().all(|line| line.starts_with("remark: in 25 layers: 25 ")) && remarks.count() == 2,
+        "{text}"
+    );
 }
 
 /// What was written before this was known: the same entry in two layers.
@@ -110,7 +129,8 @@ fn verify_sees_what_a_device_hides() {
     let report = check(&gone.parse().unwrap(), None, options(), &Progress::new()).unwrap();
     let remarks = &report.images[0].layers[1].remarks;
     assert!(
-        report.is_clean() && remarks.iter().any(|remark| remark.what.starts_with("/a/f has something")),
+        report.is_clean()
+            && remarks.iter().any(|remark| remark.to_string().starts_with("1 entry has something that overlayfs")),
         "{remarks:?}"
     );
     let (result, outcome) = run(&dir, &gone, "gone", |_| {});

@@ -180,7 +180,11 @@ fn a_layer_that_is_cut_short_is_noted() {
             &bench.layout("old").1,
             &layer(&old, 0),
             bytes + 100,
-            &format!("the blob is too short: expected {} bytes, found {bytes}", bytes + 100),
+            &format!(
+                "the blob is too short: expected {} bytes, found {}",
+                restrata::report::count(bytes + 100),
+                restrata::report::count(bytes)
+            ),
         );
         assert_eq!(notes.iter().filter(|note| **note == told).count(), 1, "{told}: {notes:?}");
     }
@@ -204,12 +208,37 @@ fn a_layer_that_is_gone_is_noted() {
     assert!(base.exit_code() == 1 && base.to_string().contains("the blob is missing"), "{base}");
 }
 
+/// Whatever stands in place of its blob is no worse than nothing.
+#[test]
+fn a_layer_that_is_no_file_is_noted() {
+    let replace: [fn(&Path); 4] = [
+        |blob| fs::create_dir(blob).unwrap(),
+        |blob| std::os::unix::fs::symlink("/", blob).unwrap(),
+        |blob| std::os::unix::fs::symlink(blob, blob).unwrap(),
+        |blob| assert!(std::process::Command::new("mkfifo").arg(blob).status().unwrap().success()),
+    ];
+    for replace in replace {
+        let bench = Bench::new();
+        let (old, reference) = bench.layout("old");
+        let odd = layer(&old, 0);
+        let bytes = fs::metadata(&odd).unwrap().len();
+        fs::remove_file(&odd).unwrap();
+        replace(&odd);
+        let fault = "expected the blob, found a directory or something else that is no file";
+        let outcome = bench.update();
+        let told = told(&reference, &odd, bytes, fault);
+        assert_eq!(outcome.degraded[0], Degraded { code: Code::LayerDamaged, message: told });
+        assert!(bench.is_copied(&layer(&old, 1), &outcome));
+    }
+}
+
 /// What is said of layer 0.
 fn told(reference: &Reference, blob: &Path, bytes: u64, fault: &str) -> String {
+    let bytes = restrata::report::size(bytes);
     let digest = &blob.file_name().unwrap().to_str().unwrap()[..12];
     format!(
-        "{reference}: layer 0 ({digest}) is not used: {fault}; it is written anew, so clients pull its {bytes} bytes \
-         again; copy the image again (--preserve-digests)"
+        "{reference}: layer 0 ({digest}) is not used: {fault}; it is written anew, so clients pull its {bytes} again; \
+          copy the image again (--preserve-digests)"
     )
 }
 
@@ -417,7 +446,10 @@ fn when_no_layer_stays_the_cause_is_told() {
     let other = bench.image("other", &[file("data", b"other")]);
     assert_eq!(none(&other, &|_| {}), ["it has no content in common with this image"]);
     let moved = bench.image("moved", &[file("moved", &noise(300_000))]);
-    assert_eq!(none(&moved, &|_| {}), ["too much in them is dead"]);
+    assert_eq!(
+        none(&moved, &|_| {}),
+        ["more than --max-waste of their bytes are dead entries, which NEW does not have"]
+    );
     let mut later = [file("data", &noise(300_000)), file("text", &text())];
     later.iter_mut().for_each(|entry| entry.0.mtime.secs += 60);
     let later = bench.image("later", &later);

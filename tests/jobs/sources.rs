@@ -519,7 +519,7 @@ fn each_image_is_walked_once() {
     let docker = docker_archive(dir.path(), &images);
     assert_eq!(Source::open(&reference(&docker)).unwrap().images(None).unwrap().len(), 1);
     let docker = docker_archive(dir.path(), &vec![(json!(["x:1"]), &[][..]); 2000]);
-    assert!(error(&docker).to_string().contains("expected at most 1024 entries in images, found 2000"));
+    assert!(error(&docker).to_string().contains("expected at most 1,024 entries in images, found 2,000"));
 }
 
 /// Configs of 4 MB parse to a hundred times as much memory.
@@ -539,7 +539,7 @@ fn documents_are_bounded_together() {
     let few = layout.index(&entries[..4]);
     assert_eq!(Source::open(&reference(&few)).unwrap().images(None).unwrap().len(), 4);
     let error = error(&layout.index(&entries)).to_string();
-    assert!(error.contains("expected manifests and configs of at most 16777216 bytes in all"), "{error}");
+    assert!(error.contains("expected manifests and configs of at most 16,777,216 bytes in all"), "{error}");
 }
 
 /// A header that promises 1 GiB of name, with as many bytes behind it as a sparse file costs nothing.
@@ -556,7 +556,7 @@ fn a_long_name_is_not_read_into_memory() {
     fs::write(&path, header.as_bytes()).unwrap();
     fs::File::options().write(true).open(&path).unwrap().set_len((1 << 30) + 4096).unwrap();
     let error = error(&format!("docker-archive:{}", path.display())).to_string();
-    assert!(error.contains("an extended header of 1073741824 bytes: expected at most 1048576"), "{error}");
+    assert!(error.contains("an extended header of 1,073,741,824 bytes: expected at most 1,048,576"), "{error}");
 }
 
 #[test]

@@ -8,8 +8,9 @@ use crate::order::{Entry, Made, OverlayMark, Traits};
 use crate::tar::EntryKind::{Char, Dir, HardLink, Regular, Symlink};
 
 /// Of one letter and a path: `d` a directory with mode 0755 and root as owner, `p` one with another mode, `o` one that is
-/// opaque by an attribute, `g` one with the setgid bit, `G` one with mode 2755 and root as owner, `f` a file, `l` a symbolic link, `0` a device 0:0, `w` an empty file whose attribute says that
-/// it is a whiteout, and `h` a hard link to the path behind `=`.
+/// opaque by an attribute, `g` one with the setgid bit, `G` one with mode 2755 and root as owner, `f` a file, `l` a
+/// symbolic link, `0` a device 0:0, `w` an empty file whose attribute says that it is a whiteout, and `h` a hard link to
+/// the path behind `=`.
 fn made(text: &str) -> Entry {
     let (letter, path) = text.split_at(1);
     let (path, target) = path.trim_start().split_once('=').unwrap_or((path.trim_start(), ""));

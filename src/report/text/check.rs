@@ -1,7 +1,7 @@
-use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use crate::check::{CheckReport, CheckedImage, CheckedLayer, Remark};
+use crate::check::{CheckReport, CheckedImage, CheckedLayer};
+use crate::remark;
 use crate::report::names::printable;
 use crate::report::units::{count, plural, size};
 
@@ -85,33 +85,14 @@ fn problems(problems: &[String]) -> String {
     problems.iter().map(|problem| format!("  {}: {}\n", red("problem"), printable(problem))).collect()
 }
 
-/// The same remark once, however many layers it is about.
+/// Each kind of remark once, however many layers it is about.
 fn remarks(layers: &[CheckedLayer]) -> String {
-    let mut groups: Vec<Vec<(&CheckedLayer, &Remark)>> = Vec::new();
-    let mut numbers: HashMap<&str, usize> = HashMap::new();
-    for (layer, remark) in layers.iter().flat_map(|layer| layer.remarks.iter().map(move |remark| (layer, remark))) {
-        let number = *numbers.entry(&remark.what).or_insert(groups.len());
-        if number == groups.len() {
-            groups.push(Vec::new());
-        }
-        groups[number].push((layer, remark));
-    }
-    let line = |group: &Vec<(&CheckedLayer, &Remark)>| match group.as_slice() {
-        [(layer, remark)] => {
-            fill(&format!("remark: layer {}: {}", layer.digest.short(), printable(&remark.to_string())))
-        }
-        several => fill(&format!("remark: {}", printable(&joined(several)))),
-    };
-    let mut out: String = groups.iter().take(LISTED).map(line).collect();
-    if let left @ 1.. = groups.len().saturating_sub(LISTED) as u64 {
+    let named = |layer: &CheckedLayer| format!("layer {}", layer.digest.short());
+    let all = layers.iter().flat_map(|layer| layer.remarks.iter().map(move |remark| (named(layer), remark)));
+    let lines = remark::lines(all);
+    let mut out: String = lines.iter().take(LISTED).map(|line| fill(&format!("remark: {}", printable(line)))).collect();
+    if let left @ 1.. = lines.len().saturating_sub(LISTED) as u64 {
         let _ = writeln!(out, "and {} more remarks (--all lists them)", count(left));
     }
     out
-}
-
-fn joined(several: &[(&CheckedLayer, &Remark)]) -> String {
-    let layers = count(several.len() as u64);
-    let counts: Option<u64> = several.iter().map(|(_, remark)| remark.count).sum();
-    let counted = counts.map(|all| format!("{} ", count(all))).unwrap_or_default();
-    format!("in {layers} layers: {counted}{}", several[0].1.what)
 }

@@ -105,10 +105,11 @@ fn changes(image: &ImageOutcome) -> String {
         None => match layers.iter().filter(|layer| layer.reason == Reason::Base).count() as u64 {
             0 => format!("A first layout, without a previous image: {files}, {bytes} compressed."),
             base => format!(
-                "A first layout on a base image: {} of the {} layers are the base's.\n\
+                "A first layout on a base image: {} of the {} layers {} the base's.\n\
                  New to clients that have the base: {files}, {bytes} compressed.",
                 count(base),
-                count(layers.len() as u64)
+                count(layers.len() as u64),
+                if base == 1 { "is" } else { "are" }
             ),
         },
     };

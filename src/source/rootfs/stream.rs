@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use super::walk::{Entry, Walk};
 use crate::source::{Notes, SourceError};
 use crate::tar;
+use crate::units;
 
 /// Why a tree can't be read; inside the reader's [`io::Error`].
 #[derive(Debug, thiserror::Error)]
 pub enum RootfsError {
     #[error("{path}: {doing}: {source}", path = path.display())]
     Io { path: PathBuf, doing: &'static str, source: io::Error },
-    #[error("{path} changed while it was read: expected {expected} bytes, found {found}", path = path.display())]
+    #[error("{path} changed while it was read: expected {expected} bytes, found {found}", path = path.display(), expected = units::count(*expected))]
     Resized { path: PathBuf, expected: u64, found: String },
     #[error("{path} was replaced while it was read: expected the same file or directory", path = path.display())]
     Replaced { path: PathBuf },
