@@ -303,6 +303,15 @@ fn digests(image: &Image) -> HashSet<String> {
     rows.filter_map(|row| Some(row["digest"].as_str()?.to_owned())).collect()
 }
 
+fn assert_same(found: &Image, made: &[Vec<Seen>]) {
+    let (mut found, expected) = (merged(&seen(found)), merged(made));
+    // Its layer may stay in an update.
+    if !expected.contains_key("") {
+        found.retain(|path, node| !node.is_made_root(path.as_bytes()));
+    }
+    assert_eq!(found, expected);
+}
+
 fn check(case: &Case) {
     let tmp = tempfile::tempdir().unwrap();
     let dir = tmp.path();
@@ -326,12 +335,12 @@ fn check(case: &Case) {
     let (one, _) = run(dir, "v1", "out1", None, case.place, 1);
     let (again, _) = run(dir, "v1", "out1-again", None, case.place, 3);
     assert_eq!(one.manifest_digest, again.manifest_digest, "the number of threads makes a difference");
-    assert_eq!(merged(&seen(&one)), merged(&made));
+    assert_same(&one, &made);
     one.layers.iter().for_each(|layer| check_order(layer, &HashSet::new()));
 
     let (two, outcome) = run(dir, "v2", "out2", Some("out1"), case.place, 2);
     let made: Vec<Vec<Seen>> = second.iter().map(|layer| layer.iter().map(Seen::from).collect()).collect();
-    assert_eq!(merged(&seen(&two)), merged(&made));
+    assert_same(&two, &made);
     let known = digests(&one);
     for (at, (layer, outcome)) in two.layers.iter().zip(&outcome.layers).enumerate() {
         let same = first == second;

@@ -168,6 +168,15 @@ pub struct Mounted {
     pub layers: Vec<usize>,
 }
 
+impl Node {
+    /// The root as clients make it where no entry names it. An image that shows nothing else gets a layer with it: podman
+    /// mounts no image without layers.
+    pub fn is_made_root(&self, path: &[u8]) -> bool {
+        let Meta { mode, uid, gid, mtime, xattrs, .. } = &self.meta;
+        path.is_empty() && (*mode, *uid, *gid, *mtime) == (0o755, 0, 0, 0) && xattrs.is_empty()
+    }
+}
+
 /// Bottom first.
 pub fn mounted(layers: &[Vec<Seen>]) -> Mounted {
     let mut mounted = Mounted::default();
