@@ -1,42 +1,17 @@
 //! Layers that could stay, with descriptors that lie about their indexes.
 
 use restrata::check::check;
-use restrata::error::Error;
 use restrata::oci::Reference;
 use restrata::order::State;
 use restrata::pack::IndexPlace;
 use restrata::progress::Progress;
-use restrata::rechunk::{Outcome, Request, rechunk};
+use restrata::rechunk::Request;
 use restrata::toc::{TAR_SPLIT_POSITION, TOC_DIGEST, TOC_POSITION};
-use tempfile::TempDir;
 
-use super::image::{Parts, chunked, file, noise, options, plain, sample};
-
-struct Bench {
-    dir: TempDir,
-    new: String,
-    old: String,
-}
+use super::image::{Parts, chunked, options, plain, sample};
+use super::runs::Bench;
 
 impl Bench {
-    /// The old image's one layer can stay.
-    fn new() -> Self {
-        let dir = TempDir::new().unwrap();
-        let old = chunked(dir.path(), &plain(dir.path(), "a", &[sample()]), IndexPlace::First);
-        let new = plain(dir.path(), "b", &[sample(), vec![file("new", &noise(100))]]);
-        Self { dir, new, old }
-    }
-
-    fn run(&self, change: impl FnOnce(&mut Request)) -> Result<Outcome, Error> {
-        let mut request = Request::new(self.new.parse().unwrap(), self.out(), options());
-        change(&mut request);
-        rechunk(&request, &Progress::new())
-    }
-
-    fn out(&self) -> Reference {
-        format!("oci:{}:v2", self.dir.path().join("out").display()).parse().unwrap()
-    }
-
     /// Lays the new image out against the old one, and sees that `check` has nothing against the result. Returns
     /// whether the layer stayed, and the notes.
     fn update(&self, old: &Reference, keep_foreign: bool) -> (bool, Vec<String>) {
@@ -60,7 +35,7 @@ fn set(parts: &mut Parts, key: &str, value: &str) {
 
 #[test]
 fn a_layer_whose_descriptor_lies_is_not_used() {
-    let bench = Bench::new();
+    let bench = Bench::new(IndexPlace::First);
     assert_eq!(bench.update(&bench.old.parse().unwrap(), true), (true, vec![]));
     let unpacked = |parts: &mut Parts| {
         let text = parts.annotation(TAR_SPLIT_POSITION).as_str().unwrap().to_owned();
@@ -102,7 +77,7 @@ fn a_layer_whose_descriptor_lies_is_not_used() {
 /// Nothing that an image says of itself spares its layers the questions.
 #[test]
 fn of_every_layer_all_is_asked() {
-    let bench = Bench::new();
+    let bench = Bench::new(IndexPlace::First);
     let written = chunked(bench.dir.path(), &plain(bench.dir.path(), "c", &[sample()]), IndexPlace::End);
     type Change<'a> = &'a dyn Fn(&mut String, &mut String);
     let changed = |is_marked: bool, change: Change<'_>| -> Reference {
@@ -146,7 +121,7 @@ fn of_an_old_descriptor_only_what_is_proven_is_handed_on() {
         "io.github.restrata.owners",
         "io.github.restrata.profile",
     ];
-    let bench = Bench::new();
+    let bench = Bench::new(IndexPlace::First);
     let added = |parts: &mut Parts| {
         parts.layer()["urls"] = serde_json::json!(["http://127.0.0.1:9/x"]);
         parts.layer()["data"] = "AAAA".into();
@@ -212,7 +187,7 @@ fn of_an_old_descriptor_only_what_is_proven_is_handed_on() {
 /// The same blob under other annotations is another claim.
 #[test]
 fn a_proof_holds_for_what_was_asked_alone() {
-    let bench = Bench::new();
+    let bench = Bench::new(IndexPlace::First);
     let cache = restrata::cache::Cache::at(bench.dir.path().join("cache"));
     let written = chunked(bench.dir.path(), &plain(bench.dir.path(), "c", &[sample()]), IndexPlace::End);
     let kept = |parts: Parts, cache: &restrata::cache::Cache| {

@@ -2,22 +2,13 @@
 
 use restrata::order::{Reason, State};
 use restrata::progress::Progress;
-use restrata::rechunk::{Outcome, Request, rechunk};
+use restrata::rechunk::Outcome;
 use restrata::tar::EntryKind::{Dir, HardLink};
 use restrata::verify::{Difference, verify};
 use tempfile::TempDir;
 
 use super::image::{Entry, entry, file, link, noise, options, plain};
-
-fn dest(dir: &TempDir, tag: &str) -> String {
-    format!("oci:{}:{tag}", dir.path().join("out").display())
-}
-
-fn run(dir: &TempDir, new: &str, tag: &str, change: impl FnOnce(&mut Request)) -> Outcome {
-    let mut request = Request::new(new.parse().unwrap(), dest(dir, tag).parse().unwrap(), options());
-    change(&mut request);
-    rechunk(&request, &Progress::new()).unwrap()
-}
+use super::runs::{dest, run};
 
 fn differences(a: &str, b: &str) -> Vec<Difference> {
     verify(&a.parse().unwrap(), &b.parse().unwrap(), None, &[], options(), &Progress::new()).unwrap().differences

@@ -4,14 +4,13 @@ use std::fs;
 use std::path::Path;
 
 use restrata::check::check;
-use restrata::error::Error;
 use restrata::oci::Reference;
 use restrata::pack::IndexPlace;
 use restrata::progress::Progress;
-use restrata::rechunk::{Outcome, Request, rechunk};
 use tempfile::TempDir;
 
-use super::image::{Parts, chunked, file, noise, options, plain, sample};
+use super::image::{Parts, file, options};
+use super::runs::Bench;
 
 /// Changes the text of a manifest, a config or an index.
 type Change = (Which, &'static str, &'static str, &'static str);
@@ -53,20 +52,7 @@ const CHANGES: [Change; 14] = [
     ),
 ];
 
-struct Bench {
-    dir: TempDir,
-    new: String,
-    old: String,
-}
-
 impl Bench {
-    fn new() -> Self {
-        let dir = TempDir::new().unwrap();
-        let old = chunked(dir.path(), &plain(dir.path(), "a", &[sample()]), IndexPlace::End);
-        let new = plain(dir.path(), "b", &[sample(), vec![file("new", &noise(100))]]);
-        Self { dir, new, old }
-    }
-
     /// The old image with one text changed, and all digests made right.
     fn changed(&self, (which, from, to, _): Change) -> Reference {
         let replace = |text: String, this: Which| {
@@ -77,18 +63,11 @@ impl Bench {
         let dir = self.dir.path().join("changed");
         Parts::read(&self.old).write_texts(&dir, &edit[0], &edit[1], &edit[2]).parse().unwrap()
     }
-
-    fn run(&self, change: impl FnOnce(&mut Request)) -> Result<Outcome, Error> {
-        let out = format!("oci:{}:v2", self.dir.path().join("out").display());
-        let mut request = Request::new(self.new.parse().unwrap(), out.parse().unwrap(), options());
-        change(&mut request);
-        rechunk(&request, &Progress::new())
-    }
 }
 
 #[test]
 fn a_document_that_clients_read_in_different_ways_is_refused() {
-    let bench = Bench::new();
+    let bench = Bench::new(IndexPlace::End);
     for change in CHANGES {
         let (old, says) = (bench.changed(change), change.3);
         let report = check(&old, None, options(), &Progress::new()).unwrap();
@@ -106,7 +85,7 @@ fn a_document_that_clients_read_in_different_ways_is_refused() {
 /// What clients find in a TOC and a tar-split.
 #[test]
 fn an_index_that_clients_read_in_different_ways_is_refused() {
-    let bench = Bench::new();
+    let bench = Bench::new(IndexPlace::End);
     let changes: [(&str, &str, &str, &str); 6] = [
         ("toc", "\"digest\":", "\"Digest\":\"sha256:0\",\"digest\":", "the key \"Digest\" differs from \"digest\""),
         ("toc", "\"digest\":", "\"d\\u0130gest\":\"sha256:0\",\"digest\":", "differs from \"digest\""),

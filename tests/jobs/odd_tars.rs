@@ -14,16 +14,7 @@ use restrata::verify::verify;
 use tempfile::TempDir;
 
 use super::image::{Entry, Parts, chunked, entry, file, link, noise, options, plain, tar};
-
-fn dest(dir: &TempDir, tag: &str) -> String {
-    format!("oci:{}:{tag}", dir.path().join("out").display())
-}
-
-fn run(dir: &TempDir, new: &str, tag: &str, change: impl FnOnce(&mut Request)) -> Outcome {
-    let mut request = Request::new(new.parse().unwrap(), dest(dir, tag).parse().unwrap(), options());
-    change(&mut request);
-    rechunk(&request, &Progress::new()).unwrap()
-}
+use super::runs::{dest, run};
 
 fn differences(a: &str, b: &str) -> Vec<String> {
     let verdict = verify(&a.parse().unwrap(), &b.parse().unwrap(), None, &[], options(), &Progress::new()).unwrap();

@@ -3,13 +3,14 @@
 use restrata::check::check;
 use restrata::order::{Reason, State};
 use restrata::progress::Progress;
-use restrata::rechunk::{Outcome, Request, rechunk};
+use restrata::rechunk::{Outcome, Request};
 use restrata::tar::EntryKind::{Char, Dir};
 use restrata::tar::Xattr;
 use restrata::verify::verify;
 use tempfile::TempDir;
 
 use super::image::{Entry, entry, file, noise, options, plain};
+use super::runs;
 
 const KINDS: [&str; 2] = ["trusted.overlay.opaque", "user.overlay.opaque"];
 
@@ -24,10 +25,7 @@ fn device(name: &str) -> Entry {
 }
 
 fn run(dir: &TempDir, new: &str, tag: &str, change: impl FnOnce(&mut Request)) -> (String, Outcome) {
-    let dest = format!("oci:{}:{tag}", dir.path().join("out").display());
-    let mut request = Request::new(new.parse().unwrap(), dest.parse().unwrap(), options());
-    change(&mut request);
-    let outcome = rechunk(&request, &Progress::new()).unwrap();
+    let (dest, outcome) = (runs::dest(dir, tag), runs::run(dir, new, tag, change));
     assert!(check(&dest.parse().unwrap(), None, options(), &Progress::new()).unwrap().is_clean());
     (dest, outcome)
 }

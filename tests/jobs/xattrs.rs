@@ -3,12 +3,12 @@
 use restrata::inventory::XattrGlob;
 use restrata::order::State;
 use restrata::progress::Progress;
-use restrata::rechunk::{Outcome, Request, rechunk};
 use restrata::tar::Xattr;
 use restrata::verify::{Ignore, verify};
 use tempfile::TempDir;
 
 use super::image::{Entry, file, noise, options, plain};
+use super::runs::run;
 
 fn globs(globs: &[&str]) -> Vec<XattrGlob> {
     globs.iter().map(|glob| glob.parse().unwrap()).collect()
@@ -18,13 +18,6 @@ fn with(mut entry: Entry, names: &[&str]) -> Entry {
     let xattr = |name: &&str| Xattr { name: (*name).into(), value: b"v".to_vec() };
     entry.0.xattrs = names.iter().map(xattr).collect();
     entry
-}
-
-fn run(dir: &TempDir, new: &str, tag: &str, change: impl FnOnce(&mut Request)) -> Outcome {
-    let dest = format!("oci:{}:{tag}", dir.path().join("out").display());
-    let mut request = Request::new(new.parse().unwrap(), dest.parse().unwrap(), options());
-    change(&mut request);
-    rechunk(&request, &Progress::new()).unwrap()
 }
 
 fn differences(a: &str, b: &str, ignore: &[Ignore]) -> Vec<String> {
