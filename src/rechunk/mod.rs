@@ -22,6 +22,7 @@ mod references;
 mod reframe;
 mod sizes;
 mod unmatched;
+mod usable;
 
 use std::path::{Path, PathBuf};
 

@@ -2,7 +2,6 @@
 //! has no TOC and is to stay.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fs::File;
 use std::sync::Arc;
 
 use foldhash::HashSet;
@@ -18,8 +17,7 @@ use crate::oci::{Descriptor, Reference, Transport};
 use crate::order::cost::PullLayer;
 use crate::order::layers::Segment;
 use crate::progress::{Progress, SizeLimit};
-use crate::source::{Image, IndexError, Layer, Source, SourceError, blob_reader};
-use crate::span::Span;
+use crate::source::{Image, Layer, Source, blob_reader};
 use crate::spool::Spool;
 use crate::survey::{Index, pull_layer, share_out, tar_inventory};
 use crate::toc::Toc;
@@ -31,6 +29,7 @@ use super::faults::{Flaw, unused};
 use super::handed::handed_on;
 use super::history::History;
 use super::planned::is_marked;
+use super::usable::{stated, usable, watched};
 
 /// A layer that can be used again as it is.
 pub(super) struct OldLayer {
@@ -345,42 +344,6 @@ impl<'a> Loader<'a> {
         share_out(&mut inventory, descriptor.size);
         Ok(inventory)
     }
-}
-
-/// A previous layer's index, or why the layer is of no use.
-fn usable(source: &Source, layer: &Layer, progress: &Progress) -> Result<Result<Option<Index>, Flaw>, Error> {
-    if let Some(fault) = fault(source, layer)? {
-        return Ok(Err(Flaw::of_copy(fault)));
-    }
-    Ok(match (stated(source, layer, progress)?, source.layer_file(layer)?, &layer.descriptor) {
-        (Err(fault), Some(place), Some(descriptor)) => {
-            Err(Flaw::of(fault, &watched(place)?, descriptor.digest, progress))
-        }
-        (toc, ..) => toc.map_err(Flaw::of_copy),
-    })
-}
-
-/// Why a previous layer's blob is of no use.
-fn fault(source: &Source, layer: &Layer) -> Result<Option<String>, Error> {
-    match source.layer_file(layer) {
-        Err(SourceError::Blob { source, .. }) => Ok(Some(source.to_string())),
-        Err(error) if error.is_spoilt() => Ok(Some(error.to_string())),
-        opened => Ok(opened.map(|_| None)?),
-    }
-}
-
-/// A layer's index, or why the layer can't stay as it is: the result would have a layer that `restrata check` faults.
-fn stated(source: &Source, layer: &Layer, progress: &Progress) -> Result<Result<Option<Index>, String>, Error> {
-    match source.stated_toc(layer, progress) {
-        Ok(toc) => Ok(Ok(toc)),
-        Err(IndexError::Source(error)) => Err(error.into()),
-        Err(IndexError::TooMany(error)) => Err(error.into()),
-        Err(fault) => Ok(Err(fault.to_string())),
-    }
-}
-
-fn watched((file, span): (File, Span)) -> Result<Watched, Error> {
-    Watched::new(file, span).map_err(|_| Error::Internal("an open file can't be looked at"))
 }
 
 impl Old {

@@ -1,0 +1,49 @@
+//! Whether an old layer is of use: its blob is there, and its index can be read.
+
+use std::fs::File;
+
+use crate::error::Error;
+use crate::progress::Progress;
+use crate::source::{IndexError, Layer, Source, SourceError};
+use crate::span::Span;
+use crate::survey::Index;
+use crate::watch::Watched;
+
+use super::faults::Flaw;
+
+/// A previous layer's index, or why the layer is of no use.
+pub(super) fn usable(
+    source: &Source,
+    layer: &Layer,
+    progress: &Progress,
+) -> Result<Result<Option<Index>, Flaw>, Error> {
+    let place = match source.layer_file(layer) {
+        Err(SourceError::Blob { source, .. }) => return Ok(Err(Flaw::of_copy(source.to_string()))),
+        Err(error) if error.is_spoilt() => return Ok(Err(Flaw::of_copy(error.to_string()))),
+        opened => opened?,
+    };
+    Ok(match (stated(source, layer, progress)?, place, &layer.descriptor) {
+        (Err(fault), Some(place), Some(descriptor)) => {
+            Err(Flaw::of(fault, &watched(place)?, descriptor.digest, progress))
+        }
+        (toc, ..) => toc.map_err(Flaw::of_copy),
+    })
+}
+
+/// A layer's index, or why the layer can't stay as it is: the result would have a layer that `restrata check` faults.
+pub(super) fn stated(
+    source: &Source,
+    layer: &Layer,
+    progress: &Progress,
+) -> Result<Result<Option<Index>, String>, Error> {
+    match source.stated_toc(layer, progress) {
+        Ok(toc) => Ok(Ok(toc)),
+        Err(IndexError::Source(error)) => Err(error.into()),
+        Err(IndexError::TooMany(error)) => Err(error.into()),
+        Err(fault) => Ok(Err(fault.to_string())),
+    }
+}
+
+pub(super) fn watched((file, span): (File, Span)) -> Result<Watched, Error> {
+    Watched::new(file, span).map_err(|_| Error::Internal("an open file can't be looked at"))
+}
