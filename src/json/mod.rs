@@ -21,8 +21,19 @@
 //! Two ways lead in. [`Strict`] is for structs that serde fills, row by row, without a value in between: TOC and
 //! tar-split. [`check`] is for documents that stay values, so that unknown fields survive: manifests, indexes, configs.
 
-/// Visits of values that are looked at and not kept.
-macro_rules! takes {
+/// A visitor's answers to single values, for one that looks at what is in lists and objects and keeps nothing.
+macro_rules! skips_single_values {
+    () => {
+        skips_single_values!(visit_bool(bool), visit_i64(i64), visit_u64(u64), visit_f64(f64), visit_str(&str));
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("JSON")
+        }
+
+        fn visit_unit<E: Error>(self) -> Result<(), E> {
+            Ok(())
+        }
+    };
     ($($visit:ident($type:ty)),*) => {
         $(fn $visit<E: Error>(self, _: $type) -> Result<(), E> { Ok(()) })*
     };
