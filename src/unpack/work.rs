@@ -58,6 +58,23 @@ pub(super) struct Pool<'a> {
     budgets: &'a Budgets,
 }
 
+/// Drops what is queued when a worker panics. A channel keeps its jobs though nobody receives any more, and each job holds
+/// an end of the channel that its reader waits on.
+struct DrainOnPanic<'a> {
+    jobs: Receiver<Job<'a>>,
+    stop: StopOnPanic<'a>,
+}
+
+impl Drop for DrainOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.stop.stop();
+            // Until the pool is gone: a reader may be about to send one.
+            self.jobs.iter().for_each(drop);
+        }
+    }
+}
+
 /// Stops a pool when its thread panics: what the thread had is lost, so the others need not go on.
 pub(super) struct StopOnPanic<'a> {
     stopped: Arc<AtomicBool>,
@@ -67,9 +84,15 @@ pub(super) struct StopOnPanic<'a> {
 impl Drop for StopOnPanic<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.stopped.store(true, Ordering::Relaxed);
-            self.budgets.close();
+            self.stop();
         }
+    }
+}
+
+impl StopOnPanic<'_> {
+    fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+        self.budgets.close();
     }
 }
 
@@ -87,9 +110,9 @@ impl<'scope> Pool<'scope> {
         let mut workers = Vec::new();
         for _ in 0..options.threads.max(1) {
             let receiver = receiver.clone();
-            let guard = pool.stop_on_panic();
+            let drain = DrainOnPanic { jobs: receiver.clone(), stop: pool.stop_on_panic() };
             let work = move || {
-                let _guard = guard;
+                let _drain = drain;
                 let mut worker = Worker {
                     encoder: options.level.map(FrameEncoder::new),
                     known: options.known,
