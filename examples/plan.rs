@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use restrata::digest::{BlobDigest, FileDigest};
 use restrata::order::cost::{PullFile, PullIndex, PullLayer, ThinVec};
-use restrata::order::layers::{Clients, Given, Label, Labels, Options, Segment, plan};
-use restrata::order::{Content, Entry, OverlayMark, Previous, State, Traits};
+use restrata::order::layers::{Given, Label, Labels, Old, Options, Segment, plan};
+use restrata::order::{Content, Entry, OverlayMark, State, Traits};
 use restrata::span::Span;
 use restrata::tar::{EntryKind, TarPath, Time};
 
@@ -44,11 +44,11 @@ fn layer(layer: u64, version: u64) -> Vec<Entry> {
 }
 
 /// The layer as clients see it.
-fn pull_layer((number, segment): (u64, &Segment)) -> Arc<PullLayer> {
+fn pull_layer(number: u64, entries: &[Entry]) -> Arc<PullLayer> {
     let mut digest = [0xff; 32];
     digest[..8].copy_from_slice(&number.to_le_bytes());
     let digest = BlobDigest::from_bytes(digest);
-    let contents = segment.entries.iter().filter_map(|entry| entry.content);
+    let contents = entries.iter().filter_map(|entry| entry.content);
     let span = |at: u64| Span::between(INDEX + at * 1600, INDEX + at * 1600 + 1500);
     let file =
         |(at, content): (u64, Content)| PullFile { digest: content.digest, span: span(at), chunks: ThinVec::new() };
@@ -68,30 +68,25 @@ fn peak() -> String {
 }
 
 fn main() {
-    let segment = |n| Segment { entries: layer(n, 0), size: EACH * 1500, ..Segment::default() };
+    let segment = |n| {
+        let entries = layer(n, 0);
+        Segment { pull: pull_layer(n, &entries), entries, is_base: false, is_broken: false }
+    };
     let segments: Vec<Segment> = (0..LAYERS).map(segment).collect();
     // As when layers are read: paths that the previous image has are shared with it.
     let shared = |(new, old): (Entry, &Entry)| Entry { path: old.path.clone(), ..new };
     let new = |(n, old): (u64, &Segment)| layer(n, 1).into_iter().zip(&old.entries).map(shared).collect();
     let new: Vec<Vec<Entry>> = (0..).zip(&segments).map(new).collect();
     let labels: Vec<Vec<Label>> = new.iter().map(|entries| vec![Label::default(); entries.len()]).collect();
-    let pulls: Vec<Arc<PullLayer>> = (0..).zip(&segments).map(pull_layer).collect();
+    let pulls: Vec<Arc<PullLayer>> = segments.iter().map(|segment| Arc::clone(&segment.pull)).collect();
     println!("peak with the input alone: {}", peak());
     let start = Instant::now();
-    let mut previous = Previous::default();
-    (0..).zip(&segments).for_each(|(number, segment)| previous.add_layer(number, &segment.entries));
-    println!("previous: {:.2} s, peak {}", start.elapsed().as_secs_f64(), peak());
+    let old = Old::new(&segments, vec![&pulls]).expect("an old image");
+    println!("old image: {:.2} s, peak {}", start.elapsed().as_secs_f64(), peak());
     let layers: Vec<&[Entry]> = new.iter().map(Vec::as_slice).collect();
     let start = Instant::now();
-    let (labels, clients) = (Labels(&labels), Clients { segments: &pulls, have: &[&pulls] });
-    let given = Given {
-        layers: &layers,
-        labels: &labels,
-        segments: &segments,
-        previous: &previous,
-        clients,
-        options: &Options::default(),
-    };
+    let labels = Labels(&labels);
+    let given = Given { layers: &layers, labels: &labels, old: &old, options: &Options::default() };
     let plan = plan(given).expect("can be planned");
     let kept = plan.layers.iter().filter(|layer| layer.state == State::Kept).count();
     let (seconds, count) = (start.elapsed().as_secs_f64(), plan.layers.len());

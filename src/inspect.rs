@@ -7,6 +7,7 @@ use crate::compression::Compression;
 use crate::digest::BlobDigest;
 use crate::error::Error;
 use crate::inventory::{held_bytes, toc_entries};
+use crate::oci::marks::OWNERS;
 use crate::oci::{Platform, Reference};
 use crate::order::Entry;
 use crate::order::tree::{Shown, merge};
@@ -16,9 +17,6 @@ use crate::source::{Image, IndexError, Layer, Source};
 use crate::survey::changes_always;
 use crate::tar::TarPath;
 use crate::toc::{ChunkedAnnotations, ESTARGZ_TOC_DIGEST, FOOTER_FRAME, Toc, TocEntry};
-
-/// What `rechunk` sets.
-const OWNERS: &str = "io.github.restrata.owners";
 
 /// Files that are listed.
 const BIGGEST: usize = 10;

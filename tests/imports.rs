@@ -21,7 +21,8 @@ const RANKS: &[(&str, &[&str])] = &[
     // The options that jobs share.
     ("4.7", &["job"]),
     // What jobs read of images before they decide.
-    ("4.8", &["survey", "audit"]),
+    ("4.8", &["audit"]),
+    ("4.9", &["survey"]),
     ("5", &["rechunk", "verify", "check", "inspect", "diff", "history", "prune"]),
     // Shows what the jobs found; no job knows how it is shown.
     ("5.5", &["report"]),

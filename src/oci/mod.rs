@@ -10,6 +10,7 @@ mod index;
 mod json;
 mod known;
 mod manifest;
+pub mod marks;
 mod media;
 mod platform;
 mod reference;

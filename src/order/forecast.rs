@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::cost::{PullFile, PullIndex, PullLayer, ThinVec};
+use super::layers::Segment;
 use super::{Entry, LayerPlan, Made, OverlayMark, Place, Plan, Role, State, Traits, Written};
 use crate::digest::{BlobDigest, FileDigest};
 use crate::span::Span;
@@ -11,9 +12,9 @@ use crate::tar::{EntryKind, TarPath, Time};
 
 /// The layers of the image that `plan` makes of `layers`; `segments` are those that can be kept. A new one has a digest
 /// that no other layer has, and no chunks.
-pub fn forecast(plan: &Plan, layers: &[&[Entry]], segments: &[Arc<PullLayer>]) -> Vec<Arc<PullLayer>> {
+pub fn forecast(plan: &Plan, layers: &[&[Entry]], segments: &[Segment]) -> Vec<Arc<PullLayer>> {
     let of_layer = |(number, layer): (u64, &LayerPlan)| match (layer.state, layer.segments.as_slice()) {
-        (State::Kept, [kept]) => Arc::clone(&segments[*kept]),
+        (State::Kept, [kept]) => Arc::clone(&segments[*kept].pull),
         // Counted from the top: those of a sequence of forecasts are counted from below.
         _ => Arc::new(pull_layer(numbered(u64::MAX - number), &items(&entries(layer, layers)))),
     };

@@ -31,7 +31,7 @@ impl Job<'_> {
 
     /// Why clients that reuse whole layers pull the image like a new one, if they do.
     fn note_none_stays(&self, layers: &[&[Entry]], plan: &Plan, notes: &mut Notes) {
-        if self.old.clients.is_empty() {
+        if self.old.facts.clients.is_empty() {
             return;
         }
         let have_changed = self.only_times_changed(layers, plan);
@@ -43,7 +43,7 @@ impl Job<'_> {
             }
             return;
         }
-        if self.old.is_lost {
+        if self.old.facts.is_lost {
             return;
         }
         let (code, cause) = self.none_stays(layers, plan, have_changed);
@@ -60,7 +60,7 @@ impl Job<'_> {
     /// The cause. No code: it is what the user asked for, or what the image's own changes cost.
     fn none_stays(&self, layers: &[&[Entry]], plan: &Plan, have_changed: bool) -> (Option<Code>, String) {
         let digest = |entry: &Entry| entry.content.map(|content| content.digest);
-        let segments = &self.old.segments;
+        let segments = self.old.segments();
         let known: HashSet<FileDigest> = segments.iter().flat_map(|it| &it.entries).filter_map(digest).collect();
         let is_known = |entry: &Entry| digest(entry).is_some_and(|digest| known.contains(&digest));
         let is_cause = |reason| plan.layers.iter().any(|layer| layer.reason == reason && !layer.segments.is_empty());
@@ -98,7 +98,7 @@ impl Job<'_> {
         };
         let timed = |hash: u64, time: Time| hasher.hash_one((hash, time));
         let mut known: foldhash::HashSet<u64> = foldhash::HashSet::default();
-        for entry in self.old.segments.iter().flat_map(|segment| &segment.entries) {
+        for entry in self.old.segments().iter().flat_map(|segment| &segment.entries) {
             if let Some(hash) = untimed(entry) {
                 known.extend([hash, timed(hash, entry.mtime)]);
             }

@@ -33,8 +33,8 @@ pub struct Costs {
 
 impl Costs {
     fn of(plan: &Plan, given: Given<'_>) -> Self {
-        let layers = forecast(plan, given.layers, given.clients.segments);
-        let newest = given.clients.have.first().copied().unwrap_or_default();
+        let layers = forecast(plan, given.layers, given.old.segments());
+        let newest = given.old.have().first().copied().unwrap_or_default();
         let has = Has::of(newest.iter().map(Arc::as_ref));
         let bytes = |layers: &[Arc<PullLayer>], has: &Has<'_>, client| {
             pull(layers, 0, has, client, RegistryProfile::MultiRange, None).blob_bytes()
@@ -50,7 +50,7 @@ impl Costs {
 /// Says what more waste would have saved, if layers are cleaned for it. A plan that fails is no reason to fail the run.
 pub(super) fn more_waste(given: Given<'_>, chosen: &Plan) -> Option<Hint> {
     let is_cleaned = chosen.layers.iter().any(|layer| layer.reason == Reason::Waste);
-    if !is_cleaned || given.options.max_waste >= MORE_WASTE || given.clients.have.is_empty() {
+    if !is_cleaned || given.options.max_waste >= MORE_WASTE || given.old.have().is_empty() {
         return None;
     }
     let options = Options { max_waste: MORE_WASTE, ..given.options.clone() };

@@ -7,33 +7,31 @@ use crate::codec::Level;
 use crate::degraded::Notes;
 use crate::digest::DiffId;
 use crate::error::Error;
-use crate::inventory::Frames;
 use crate::oci::{Config, Descriptor, Transport};
 use crate::order::cost::{Has, Pull, PullLayer, pulls};
-use crate::order::layers::{Clients, Given, Label, Labels, Unpurged, plan, unpurged};
-use crate::order::{Entry, Plan, Previous, broken_entry, tree};
+use crate::order::layers::{Given, Label, Labels, PlanError, Unpurged, plan, unpurged};
+use crate::order::{Entry, Plan, broken_entry, tree};
 use crate::progress::{Phase, Progress};
 use crate::remark;
 use crate::sink::Sink;
-use crate::source::{Image, Source, SourceError, stored_bytes};
+use crate::source::{Image, Source};
 use crate::spool::Spool;
-use crate::threads::{self, ThreadError};
+use crate::survey::old::Plannable;
 use crate::toc::TOC_DIGEST;
-use crate::unpack::{self, LayerInput, UnpackError, UnpackedLayer, settle_across, unpack};
+use crate::unpack::UnpackedLayer;
 
-use super::faults::{Fault, Faults, Flaw};
 use super::hint::{Hint, more_waste};
 use super::labels::{Labelled, labelled};
 use super::layers::Written;
-use super::old::Old;
 use super::planned::{descriptors, told_states};
+use super::read::layer_name;
 use super::{ImageOutcome, LayerOutcome, PlannedLayer, Request, ostree};
 
 pub(super) struct Job<'a> {
     pub request: &'a Request,
     pub source: &'a Source,
     pub image: &'a Image,
-    pub old: Old,
+    pub old: Plannable,
     pub spool: &'a Spool,
     pub progress: &'a Progress,
 }
@@ -51,7 +49,7 @@ impl Job<'_> {
         self.progress.begin(Phase::Planning, None);
         let entries: Vec<&[Entry]> = unpacked.iter().map(|layer| layer.inventory.entries.as_slice()).collect();
         if let Some((layer, source)) = broken_entry(&entries) {
-            let (reference, layer) = (self.source.reference().to_string(), self.layer_name(layer));
+            let (reference, layer) = (self.source.reference().to_string(), layer_name(self.image, layer));
             return Err(Error::Entry { reference, layer, source });
         }
         ostree::check_entries(self.request, &entries)?;
@@ -60,9 +58,9 @@ impl Job<'_> {
         });
         notes.extend(remark::lines(remarks));
         self.note_readings(unpacked, notes)?;
-        self.old.note_marked_base(notes);
+        self.note_marked_base(notes);
         self.note_whiteouts(unpacked, notes);
-        notes.extend(unpurged(&entries, &self.old.segments, &self.request.layers).iter().map(shown_elsewhere));
+        notes.extend(unpurged(&entries, self.old.segments(), &self.request.layers).iter().map(shown_elsewhere));
         self.note_undropped(unpacked, notes);
         self.plan(unpacked, notes)
     }
@@ -89,121 +87,20 @@ impl Job<'_> {
         }));
     }
 
-    /// Reads the new image's layers and checks, beside it, the old ones.
-    pub fn read(&self) -> Result<(Vec<UnpackedLayer>, Faults), Error> {
-        let check = |number: usize| -> Result<Option<(usize, Fault)>, ThreadError> {
-            let layer = &self.old.layers[number];
-            if self.progress.check().is_err() {
-                // The reader beside this one says so.
-                return Ok(None);
-            }
-            Ok(match layer.lies(&self.request.cache, &self.old.size, self.progress) {
-                Some(fault) => {
-                    let flaw = Flaw::of(fault, &layer.place, layer.descriptor.digest, self.progress);
-                    Some((number, Fault::Lies(flaw)))
-                }
-                None => self.old.broken(number).map(|broken| (number, Fault::Broken(broken))),
-            })
-        };
-        self.progress.begin(Phase::Reading, stored_bytes(&self.image.layers));
-        let threads = self.request.resources.threads;
-        let check_all = || threads::each(threads, self.old.layers.len(), check);
-        let (faults, unpacked) = threads::beside(check_all, || self.unpack())?;
-        Ok((unpacked?, faults?.into_iter().flatten().collect()))
-    }
-
-    /// Reads the new image's layers.
-    pub fn unpack(&self) -> Result<Vec<UnpackedLayer>, Error> {
-        let all: Vec<usize> = (0..self.image.layers.len()).collect();
-        let mut unpacked = self.unpack_layers(&all, true)?;
-        // A large file that has the size of known content is hashed only; few turn out to be something else.
-        let lacks = |layer: &UnpackedLayer| {
-            let mut payloads = layer.inventory.bodies.iter().filter_map(|body| body.payload.as_ref());
-            payloads.any(|payload| matches!(payload.frames, Frames::None))
-        };
-        let again: Vec<usize> = all.into_iter().filter(|&index| lacks(&unpacked[index])).collect();
-        for (index, layer) in again.iter().zip(self.unpack_layers(&again, false)?) {
-            self.progress.give_back(unpacked[*index].inventory.held);
-            unpacked[*index] = layer;
-        }
-        settle_across(&mut unpacked, self.spool, self.progress)
-            .map_err(|(index, error)| self.layer_error(index, error))?;
-        Ok(unpacked)
-    }
-
-    fn layer_error(&self, index: usize, source: UnpackError) -> Error {
-        let reference = self.source.reference().to_string();
-        Error::unpack(reference, self.layer_name(index), source)
-    }
-
-    /// Not with both in memory.
-    pub fn unpack_again(&self, before: Vec<UnpackedLayer>) -> Result<Vec<UnpackedLayer>, Error> {
-        before.iter().for_each(|layer| self.progress.give_back(layer.inventory.held));
-        drop(before);
-        self.progress.begin(Phase::Reading, stored_bytes(&self.image.layers));
-        self.unpack()
-    }
-
-    fn unpack_layers(&self, indexes: &[usize], expect_known: bool) -> Result<Vec<UnpackedLayer>, Error> {
-        let input = |&index: &usize| {
-            let layer = &self.image.layers[index];
-            LayerInput {
-                open: Box::new(move || self.source.open_layer(layer).map_err(SourceError::into_io)),
-                verified: layer.descriptor.as_ref().map(|descriptor| descriptor.digest),
-                diff_id: layer.diff_id,
-            }
-        };
-        let options = unpack::Options {
-            level: Some(self.first_level()),
-            known: &self.old.known,
-            expect_known,
-            threads: self.request.resources.threads,
-            drop_xattrs: &self.request.drop_xattrs,
-            size: &self.progress.size_limit(),
-        };
-        let inputs = indexes.iter().map(input).collect();
-        unpack(inputs, self.spool, options, self.progress).map_err(|(at, source)| self.layer_error(indexes[at], source))
-    }
-
     /// The level of content that was compressed before the plan was made.
     pub fn first_level(&self) -> Level {
         self.request.effort.first(self.is_update())
     }
 
     pub fn is_update(&self) -> bool {
-        !self.old.blobs.is_empty()
-    }
-
-    fn layer_name(&self, index: usize) -> String {
-        match self.image.layers.get(index).and_then(|layer| layer.descriptor.as_ref()) {
-            Some(descriptor) => descriptor.digest.to_string(),
-            None => index.to_string(),
-        }
+        self.old.is_update()
     }
 
     fn plan(&self, unpacked: &[UnpackedLayer], notes: &mut Notes) -> Result<Layout, Error> {
-        let segments = &self.old.segments;
-        let mut previous = Previous::default();
-        for (number, segment) in segments.iter().enumerate() {
-            // Clients find content through TOCs alone.
-            if self.old.layers[number].pull.index.is_some() {
-                previous.add_layer(number as u32, &segment.entries);
-            }
-        }
         let layers: Vec<&[Entry]> = unpacked.iter().map(|layer| layer.inventory.entries.as_slice()).collect();
-        let Labelled { labels, names: owners } = labelled(unpacked, self.spool, &self.old.history, notes)?;
-        let pulls = self.old.pulls();
-        let have: Vec<&[Arc<PullLayer>]> = self.old.clients.iter().map(|(_, layers)| layers.as_slice()).collect();
-        let clients = Clients { segments: &pulls, have: &have };
-        let labels_of = Labels(&labels);
-        let given = Given {
-            layers: &layers,
-            labels: &labels_of,
-            segments,
-            previous: &previous,
-            clients,
-            options: &self.request.layers,
-        };
+        let Labelled { labels, names: owners } = labelled(unpacked, self.spool, &self.old.facts.history, notes)?;
+        let (labels_of, old) = (Labels(&labels), self.old.old().map_err(PlanError::from)?);
+        let given = Given { layers: &layers, labels: &labels_of, old: &old, options: &self.request.layers };
         let plan = plan(given)?;
         let hint = more_waste(given, &plan);
         self.note_costly(&layers, &plan, notes);
@@ -218,7 +115,7 @@ impl Job<'_> {
         written: Vec<Written>,
     ) -> Result<(ImageOutcome, Descriptor), Error> {
         let mut planned = self.planned_layers(layout);
-        let states = told_states(&planned, &written, &self.old.newest);
+        let states = told_states(&planned, &written, &self.old.facts.newest);
         let layers: Vec<(DiffId, String)> =
             states.iter().zip(&written).map(|(state, written)| (written.diff_id, state.name().to_owned())).collect();
         let config = self.config().with_layers(&layers).with_labels(&self.request.labels).to_bytes();
@@ -250,7 +147,7 @@ impl Job<'_> {
         let pulls = self.pulls(&pull_layers, config_size);
         let platform = self.image.platform.clone();
         let hint = layout.hint.clone();
-        let unread = self.old.unread as u64;
+        let unread = self.old.facts.unread as u64;
         Ok((ImageOutcome { platform, digest, layers, dropped, unread, pulls, hint }, descriptor))
     }
 
@@ -260,7 +157,7 @@ impl Job<'_> {
     }
 
     pub fn pulls(&self, layers: &[Arc<PullLayer>], config_size: u64) -> Vec<Pull> {
-        let clients = self.old.clients.iter().map(|(reference, has)| (Some(reference.clone()), has.as_slice()));
+        let clients = self.old.facts.clients.iter().map(|(reference, has)| (Some(reference.clone()), has.as_slice()));
         let of_client = |(from, has): (Option<String>, &[Arc<PullLayer>])| {
             let has = Has::of(has.iter().map(Arc::as_ref));
             pulls(layers, config_size, &has, from.as_deref())

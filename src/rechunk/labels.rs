@@ -1,13 +1,13 @@
 //! Whose each entry is, and how often it will change.
 
-use super::history::History;
 use crate::degraded::{Code, Notes};
 use crate::error::Error;
 use crate::inventory::Stored;
 use crate::order::layers::Label;
-use crate::owner::{LOOKED_FOR, Owners};
+use crate::owner::LOOKED_FOR;
 use crate::spool::Spool;
-use crate::survey::{Roll, contents, label, shown};
+use crate::survey::old::History;
+use crate::survey::{Roll, Telling, label, owners};
 use crate::tar::TarPath;
 use crate::units;
 use crate::unpack::UnpackedLayer;
@@ -28,21 +28,14 @@ pub(super) fn labelled(
     history: &History,
     notes: &mut Notes,
 ) -> Result<Labelled, Error> {
-    let evidence = layers.iter().map(|UnpackedLayer { inventory, .. }| {
-        let files = inventory.evidence.iter().map(|(index, content)| (*index, content));
-        (inventory.entries.as_slice(), files)
+    let telling = layers.iter().map(|UnpackedLayer { inventory, .. }| Telling {
+        entries: &inventory.entries,
+        evidence: inventory.evidence.iter().map(|(index, content)| (*index, content)).collect(),
+        hints: &inventory.hints,
     });
     let read = |_: &TarPath, content: &&Stored| Ok(Some(spool.read_all(content.spans())?));
-    let (files, over) = contents(shown(evidence), |content| content.len(), read)?;
-    let (mut owners, mut warnings) = Owners::read(files.iter().map(|(path, content)| (path, content.as_slice())));
-    drop(files);
-    warnings.extend(over);
+    let (owners, warnings) = owners(telling.collect(), |content| content.len(), read)?;
     warnings.iter().for_each(|warning| notes.degraded(Code::OwnersUnread, warning.to_string()));
-    for layer in layers {
-        for (index, hint) in &layer.inventory.hints {
-            owners.hint(&layer.inventory.entries[*index].path, hint.clone());
-        }
-    }
     let mut roll = Roll::default();
     let mut labels: Vec<Vec<Label>> = Vec::with_capacity(layers.len());
     for layer in layers {

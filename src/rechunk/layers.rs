@@ -11,24 +11,20 @@ use crate::digest::{BlobDigest, DiffId};
 use crate::error::Error;
 use crate::inventory::{Payload, Stored, pull_index};
 use crate::oci::Descriptor;
+use crate::oci::marks::PROFILE;
 use crate::order::cost::PullLayer;
 use crate::order::{LayerPlan, Plan, State};
 use crate::pack::{self, PackError, PackedLayer, Placed, Stock};
 use crate::progress::Phase;
 use crate::sink::Sink;
+use crate::survey::old::{ProvenLayer, claim, left_out};
 use crate::threads;
 use crate::toc;
 use crate::unpack::UnpackedLayer;
 use crate::watch::{Trace, Used, steady};
 
 use super::entries::placed;
-use super::handed::left_out;
 use super::image::Job;
-use super::old::OldLayer;
-use super::proof::claim;
-
-/// What the blob was made with: frames repeat byte for byte only with the same libzstd and level.
-pub(super) const PROFILE: &str = "io.github.restrata.profile";
 
 /// A layer of the output.
 pub(super) struct Written {
@@ -61,20 +57,20 @@ impl Job<'_> {
         plan: &Plan,
         level: Level,
     ) -> Result<Vec<Written>, Error> {
-        let bytes = |layer: &LayerPlan| self.kept(layer).map_or(layer.live, |kept| kept.descriptor.size);
+        let bytes = |layer: &LayerPlan| self.kept(layer).map_or(layer.live, |(kept, _)| kept.descriptor.size);
         self.progress.begin(Phase::Writing, Some(plan.layers.iter().map(bytes).sum()));
         threads::each(self.request.resources.threads, plan.layers.len(), |index| {
             let plan = &plan.layers[index];
             let written = self.write_layer(sink, index, unpacked, plan, level)?;
-            self.progress.advance(self.kept(plan).map_or(0, |kept| kept.descriptor.size));
+            self.progress.advance(self.kept(plan).map_or(0, |(kept, _)| kept.descriptor.size));
             Ok(written)
         })
     }
 
-    /// The old layer that stays as it is, if the plan has one there.
-    fn kept(&self, plan: &LayerPlan) -> Option<&OldLayer> {
+    /// The old layer that stays as it is, if the plan has one there, and what clients see of it.
+    fn kept(&self, plan: &LayerPlan) -> Option<(&ProvenLayer, &Arc<PullLayer>)> {
         match (plan.state, plan.segments.as_slice()) {
-            (State::Kept, [kept]) => Some(&self.old.layers[*kept]),
+            (State::Kept, [kept]) => Some((self.old.layer(*kept), &self.old.segments()[*kept].pull)),
             _ => None,
         }
     }
@@ -88,7 +84,7 @@ impl Job<'_> {
         level: Level,
     ) -> Result<Written, Error> {
         match self.kept(plan) {
-            Some(kept) => keep(sink, index, kept),
+            Some((kept, pull)) => keep(sink, index, kept, pull),
             None => self.pack(sink, index, unpacked, plan, level),
         }
     }
@@ -104,7 +100,7 @@ impl Job<'_> {
         let failed = |source: PackError| Error::pack(index, source);
         let placed = placed(&plan.entries, unpacked, self.spool).map_err(failed)?;
         let options = pack::Options { level, index: self.request.index, threads: self.request.resources.threads };
-        let stock = Stock { spool: self.spool, blobs: &self.old.blobs };
+        let stock = Stock { spool: self.spool, blobs: self.old.blobs() };
         let (packed, blob) = steady(&self.used_blobs(&placed), || {
             let mut blob = sink.blob()?;
             let packed = pack::pack(&placed, stock, options, self.progress, &mut blob).map_err(failed)?;
@@ -138,9 +134,9 @@ impl Job<'_> {
     }
 
     /// The old layer that this one takes the place of.
-    fn cleaned(&self, plan: &LayerPlan) -> Option<&OldLayer> {
+    fn cleaned(&self, plan: &LayerPlan) -> Option<&ProvenLayer> {
         match plan.segments.as_slice() {
-            [one] => Some(&self.old.layers[*one]),
+            [one] => Some(self.old.layer(*one)),
             _ => None,
         }
     }
@@ -170,14 +166,14 @@ impl Job<'_> {
     }
 }
 
-fn keep(sink: &Sink, index: usize, layer: &OldLayer) -> Result<Written, Error> {
+fn keep(sink: &Sink, index: usize, layer: &ProvenLayer, pull: &Arc<PullLayer>) -> Result<Written, Error> {
     let trace = sink.copy_sound_blob(&layer.place, layer.descriptor.digest)?;
     Ok(Written {
         trace,
         left_out: left_out(index, &layer.reference, &layer.left_out),
         descriptor: layer.descriptor.clone().into_oci(),
         diff_id: layer.diff_id,
-        pull: Arc::clone(&layer.pull),
+        pull: Arc::clone(pull),
         live: None,
         no_index: None,
     })

@@ -1,44 +1,38 @@
 //! The main job: source -> unpack -> plan -> pack -> sink.
 
 mod costly;
+mod dest;
 mod effort;
 mod entries;
-mod faults;
-mod handed;
 mod hint;
-mod history;
 mod image;
 mod labels;
 mod layers;
-mod old;
 mod ostree;
 mod outcome;
 #[cfg(test)]
 mod panic_tests;
 mod planned;
-mod proof;
+mod read;
 mod readings;
-mod references;
 mod reframe;
 mod sizes;
 mod unmatched;
-mod usable;
-
-use std::path::{Path, PathBuf};
 
 use crate::cache::{Cache, Claim, Proof};
 use crate::degraded::{Code, Notes};
 use crate::digest::BlobDigest;
 use crate::error::Error;
-use crate::inventory::{Known, XattrGlob};
+use crate::inventory::XattrGlob;
 use crate::job::JobOptions;
 use crate::oci::{Config, Platform, Reference, Transport};
 use crate::order;
 use crate::pack::IndexPlace;
 use crate::progress::{Phase, Progress};
 use crate::sink::Sink;
-use crate::source::{Image, Source};
+use crate::source::{Image, Source, absolute};
 use crate::spool::Spool;
+use crate::survey::old::{Ask, OldImages};
 use crate::tar::Time;
 use crate::unpack::UnpackedLayer;
 use crate::watch::{Stamp, Trace};
@@ -47,9 +41,11 @@ pub use effort::Effort;
 pub use hint::{Costs, Hint};
 pub use outcome::{ImageOutcome, LayerOutcome, OldBlob, Outcome, Planned, PlannedImage, PlannedLayer};
 
+use dest::{forgotten, replaced};
 use image::{Job, Layout};
 use layers::Written;
-use references::{OldImages, forgotten, replaced};
+use read::Reader;
+use sizes::check_sizes;
 use unmatched::Unmatched;
 
 #[derive(Debug, Clone)]
@@ -86,6 +82,17 @@ pub struct Request {
 }
 
 impl Request {
+    fn ask(&self) -> Ask<'_> {
+        Ask {
+            previous: &self.previous,
+            base: self.base.as_ref(),
+            max_layers: self.layers.max_layers,
+            keep_foreign: self.keep_foreign,
+            cache: &self.cache,
+            resources: &self.resources,
+        }
+    }
+
     /// From `new` to `dest`, with everything else as the command line has it by default, but without a cache.
     pub fn new(new: Reference, dest: Reference, resources: JobOptions) -> Self {
         Self {
@@ -171,7 +178,7 @@ impl<'a> Inputs<'a> {
         let source = Source::open_in(&request.new, &request.resources.spool_dir, progress)?;
         let source = source.with_config(request.config.clone());
         let images = source.images(request.platform.as_ref())?;
-        Ok(Self { request, source, images, old: OldImages::open(request, progress, notes)? })
+        Ok(Self { request, source, images, old: OldImages::open(request.ask(), progress, notes)? })
     }
 
     /// Reads and plans every image; `finish` does the rest of the work on it.
@@ -190,21 +197,11 @@ impl<'a> Inputs<'a> {
             progress.give_all_back();
             ostree::check_config(request, image)?;
             let spool = Spool::new(&request.resources.spool_dir)?;
-            let old = self.old.load(image.platform.as_ref(), progress, notes)?;
-            let mut job = Job { request, source, image, old, spool: &spool, progress };
-            job.check_sizes()?;
-            let (mut unpacked, faults) = job.read()?;
-            job.old.mark_broken(&faults, notes)?;
-            if job.old.refuse(&faults, notes)? {
-                unpacked = job.unpack_again(unpacked)?;
-            }
-            let lies = job.lies(&unpacked)?;
-            if !lies.is_empty() {
-                job.old.forget(lies.iter(), notes);
-                unpacked = job.unpack_again(unpacked)?;
-            }
-            // The new image refers to what it needs of it.
-            job.old.known = Known::default();
+            let opened = self.old.load(image.platform.as_ref(), progress, notes)?;
+            check_sizes(request, image)?;
+            let reader = Reader { request, source, image, spool: &spool, progress };
+            let (mut unpacked, old) = reader.read(opened, request.ask(), notes)?;
+            let job = Job { request, source, image, old, spool: &spool, progress };
             let mut layout = job.layout(&unpacked, notes)?;
             job.check_planned_sizes(&layout.plan)?;
             unmatched.add(job.unmatched(&unpacked));
@@ -251,14 +248,4 @@ fn check_places(request: &Request) -> Result<(), Error> {
         return refuse(&request.new, "the destination would become a part of its own image");
     }
     Ok(())
-}
-
-/// With links resolved as far as the path is there.
-fn absolute(path: &Path) -> PathBuf {
-    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let there = whole.ancestors().find_map(|dir| Some((dir, dir.canonicalize().ok()?)));
-    match there {
-        Some((dir, real)) => whole.strip_prefix(dir).map_or(real.clone(), |rest| real.join(rest)),
-        None => whole,
-    }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::oci::Descriptor;
+use crate::oci::marks::{LAYER, OWNERS, OWNERS_BYTES};
 use crate::order::cost::{Client, Has, NewContent, PullLayer};
 use crate::order::{Entry, LayerPlan, State, forecast};
 use crate::unpack::UnpackedLayer;
@@ -11,33 +12,21 @@ use super::image::{Job, Layout};
 use super::layers::Written;
 use super::{OldBlob, PlannedImage, PlannedLayer};
 
-/// What became of the layer in this image.
-pub(super) const LAYER: &str = "io.github.restrata.layer";
-/// Whose files it shows.
-pub(super) const OWNERS: &str = "io.github.restrata.owners";
-
-/// Names in an annotation, and their bytes: manifests are read by every client and are 4 MiB at most.
+/// Names in an annotation.
 const MOST_OWNERS: usize = 5;
-pub(super) const OWNERS_BYTES: usize = 200;
-
-/// True for a layer that says of itself that restrata wrote it. Anyone can say so: it tells where looking may pay, and spares
-/// a layer no question.
-pub(super) fn is_marked(descriptor: &Descriptor) -> bool {
-    descriptor.annotation(LAYER).is_some()
-}
 
 impl Job<'_> {
     /// What would be written, and what it would cost to pull.
     pub fn planned(&self, layout: &Layout, unpacked: &[UnpackedLayer]) -> PlannedImage {
         let entries: Vec<&[Entry]> = unpacked.iter().map(|layer| layer.inventory.entries.as_slice()).collect();
-        let forecast = forecast(&layout.plan, &entries, &self.old.pulls());
+        let forecast = forecast(&layout.plan, &entries, self.old.segments());
         let mut layers = self.planned_layers(layout);
         self.tell_new(&mut layers, &forecast);
         PlannedImage {
             platform: self.image.platform.clone(),
             layers,
             dropped: self.dropped(layout),
-            unread: self.old.unread as u64,
+            unread: self.old.facts.unread as u64,
             hint: layout.hint.clone(),
             pulls: self.pulls(&forecast, self.image.config.to_bytes().len() as u64),
         }
@@ -53,7 +42,7 @@ impl Job<'_> {
 
     fn planned_layer(&self, plan: &LayerPlan, names: &[String]) -> PlannedLayer {
         let entries = match (plan.state, plan.segments.as_slice()) {
-            (State::Kept, [kept]) => self.old.segments[*kept].entries.len(),
+            (State::Kept, [kept]) => self.old.segments()[*kept].entries.len(),
             _ => plan.entries.len(),
         };
         PlannedLayer {
@@ -74,10 +63,10 @@ impl Job<'_> {
     /// Tells each layer's new content by the blobs, written or forecast.
     pub fn tell_new(&self, planned: &mut [PlannedLayer], layers: &[Arc<PullLayer>]) {
         let base = self.old.pulls();
-        let has = Has::of(self.old.clients.first().map_or(&base, |(_, has)| has).iter().map(Arc::as_ref));
-        let old = self.old.layers.iter().zip(&self.old.segments);
-        let read = old.filter(|(old, _)| old.pull.index.is_none() && has.has_layer(&old.pull, Client::Plain));
-        let read = read.flat_map(|(_, segment)| &segment.entries).filter_map(|entry| entry.content.as_ref());
+        let has = Has::of(self.old.facts.clients.first().map_or(&base, |(_, has)| has).iter().map(Arc::as_ref));
+        let old = self.old.segments().iter();
+        let read = old.filter(|old| old.pull.index.is_none() && has.has_layer(&old.pull, Client::Plain));
+        let read = read.flat_map(|segment| &segment.entries).filter_map(|entry| entry.content.as_ref());
         let read = read.map(|content| &content.digest).collect();
         for (planned, new) in planned.iter_mut().zip(has.new_content(layers, &read)) {
             planned.new = new.unwrap_or(planned.new);
@@ -85,7 +74,7 @@ impl Job<'_> {
     }
 
     fn old_blob(&self, number: usize) -> OldBlob {
-        let descriptor = &self.old.layers[number].descriptor;
+        let descriptor = &self.old.layer(number).descriptor;
         OldBlob { digest: descriptor.digest, size: descriptor.size }
     }
 }

@@ -8,7 +8,6 @@ use crate::tar::TarPath;
 use crate::unpack::UnpackedLayer;
 
 use super::image::Job;
-use super::old::Old;
 
 /// Paths that a note names.
 const NAMED: usize = 3;
@@ -68,12 +67,10 @@ impl Job<'_> {
             read_header(self.spool, body.header).map_err(|source| Error::Pack { layer: layer as usize, source })?;
         Ok(format!("{path} ({:04o}, owner {}:{})", header.mode & 0o7777, header.uid, header.gid))
     }
-}
 
-impl Old {
     /// A base stays as it is, whatever it has.
     pub fn note_marked_base(&self, notes: &mut Vec<String>) {
-        let base = self.layers.iter().zip(&self.segments).filter(|(_, segment)| segment.is_base);
+        let base = self.old.layers().filter(|(_, segment)| segment.is_base);
         let marked = base.filter_map(|(layer, segment)| {
             let entry = segment.entries.iter().find(|entry| entry.overlay != OverlayMark::None)?;
             Some(format!(

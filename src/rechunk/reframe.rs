@@ -11,7 +11,7 @@ use crate::order::chunking::{self, Candidate, Cutting};
 use crate::order::layers::{Change, Label};
 use crate::order::{Place, Plan, Role, Written};
 use crate::pack::{PackError, Reframer, Slice, Stock};
-use crate::progress::Phase;
+use crate::progress::{Phase, Progress};
 use crate::threads;
 use crate::unpack::UnpackedLayer;
 
@@ -44,17 +44,6 @@ impl Job<'_> {
         Ok(level)
     }
 
-    /// Payloads whose frames lie in older images' blobs and are not what those say. They are few: of what is shared, the
-    /// newest image's frames are taken.
-    pub(super) fn lies(&self, unpacked: &[UnpackedLayer]) -> Result<Vec<Frames>, Error> {
-        let payloads =
-            unpacked.iter().flat_map(|layer| &layer.inventory.bodies).filter_map(|body| body.payload.as_ref());
-        let unproven: Vec<&Payload> = payloads.filter(|payload| self.old.is_unproven(&payload.frames)).collect();
-        let sound = self.each(&unproven, Level::DEFAULT, |reframer, payload| Ok(reframer.is_sound(payload)))?;
-        let lies = unproven.into_iter().zip(sound).filter(|(_, is_sound)| !is_sound);
-        Ok(lies.map(|(payload, _)| payload.frames.clone()).collect())
-    }
-
     /// Cuts the files for which chunks may pay.
     fn slice(
         &self,
@@ -65,7 +54,7 @@ impl Job<'_> {
     ) -> Result<(), Error> {
         let is_candidate = |file: &File| {
             let is_large = payload(unpacked, file.place).is_some_and(|payload| payload.size >= chunking::LEAST);
-            is_large && (is_hot(labels, file.place) || !self.old.chunks.is_empty())
+            is_large && (is_hot(labels, file.place) || !self.old.facts.chunks.is_empty())
         };
         let mut left = limits::CHUNKED_BYTES;
         let mut fits = |file: &File| {
@@ -94,7 +83,7 @@ impl Job<'_> {
                 is_hot: is_hot(labels, file.place),
             };
             let candidates: Vec<Candidate> = files.iter().map(candidate).collect();
-            let cutting = chunking::decide(&candidates, &self.old.chunks, self.request.max_ranges);
+            let cutting = chunking::decide(&candidates, &self.old.facts.chunks, self.request.max_ranges);
             files.iter_mut().zip(cutting).for_each(|(file, cutting)| file.cutting = cutting);
         }
     }
@@ -120,21 +109,32 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// Does something with each file, several at once; results in the files' order.
     fn each<T: Sync, R: Send>(
         &self,
         files: &[T],
         level: Level,
         work: impl Fn(&mut Reframer<'_>, &T) -> Result<R, PackError> + Sync,
     ) -> Result<Vec<R>, Error> {
-        let stock = Stock { spool: self.spool, blobs: &self.old.blobs };
-        let begin = || Ok::<_, PackError>(Reframer::new(stock, level, self.progress)?);
-        let results = threads::each_with(self.request.resources.threads, files.len(), begin, |reframer, n| {
-            self.progress.check()?;
-            work(reframer, &files[n])
-        });
-        results.map_err(Error::reframe)
+        let stock = Stock { spool: self.spool, blobs: self.old.blobs() };
+        each(stock, self.request.resources.threads, self.progress, files, level, work)
     }
+}
+
+/// Does something with each file, several at once; results in the files' order.
+pub(super) fn each<T: Sync, R: Send>(
+    stock: Stock<'_>,
+    threads: usize,
+    progress: &Progress,
+    files: &[T],
+    level: Level,
+    work: impl Fn(&mut Reframer<'_>, &T) -> Result<R, PackError> + Sync,
+) -> Result<Vec<R>, Error> {
+    let begin = || Ok::<_, PackError>(Reframer::new(stock, level, progress)?);
+    let results = threads::each_with(threads, files.len(), begin, |reframer, n| {
+        progress.check()?;
+        work(reframer, &files[n])
+    });
+    results.map_err(Error::reframe)
 }
 
 /// Content that is written and that no previous blob has in frames, by place.

@@ -63,7 +63,7 @@ impl Job<'_> {
             false => shown(unpacked),
         };
         let is_pruned = |path: &TarPath| options.prune.iter().any(|prune| prune.takes(path));
-        let old = || self.old.segments.iter().flat_map(|segment| &segment.entries);
+        let old = || self.old.segments().iter().flat_map(|segment| &segment.entries);
         let mut unmatched = BTreeMap::new();
         let mut tell = |asked, message: String, is_degraded| {
             unmatched.insert(asked, Told { message, is_degraded });
@@ -81,7 +81,7 @@ impl Job<'_> {
             }
         }
         // Where no layer could stay, nothing is left of it.
-        let is_update = !self.old.segments.is_empty();
+        let is_update = !self.old.segments().is_empty();
         for (number, out) in (0..).zip(&options.purge).filter(|(_, out)| !old().any(|entry| is_in(&entry.path, out))) {
             let message =
                 format!("{out}: to be purged, but no layer that could stay has anything there; check the path");

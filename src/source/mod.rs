@@ -19,7 +19,7 @@ mod tests;
 
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use crate::compression::Compression;
@@ -210,6 +210,16 @@ pub fn stored_bytes<'a>(layers: impl IntoIterator<Item = &'a Layer>) -> Option<u
         Place::Rootfs => None,
     };
     layers.into_iter().map(bytes).try_fold(0_u64, |sum, bytes| Some(sum.saturating_add(bytes?)))
+}
+
+/// With links resolved as far as the path is there.
+pub fn absolute(path: &Path) -> PathBuf {
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let there = whole.ancestors().find_map(|dir| Some((dir, dir.canonicalize().ok()?)));
+    match there {
+        Some((dir, real)) => whole.strip_prefix(dir).map_or(real.clone(), |rest| real.join(rest)),
+        None => whole,
+    }
 }
 
 fn layer_name(blob: &Descriptor) -> String {

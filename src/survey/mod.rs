@@ -7,11 +7,13 @@
 //! | `read` | a layer's entries, from its TOC or from its tar |
 //! | `owners` | the package databases that an image shows, and whose each file is |
 //! | `nameless` | docker's archives, whose layers are not as a registry has them |
+//! | `old` | previous images and the base: what is proven of them can stay |
 //! | `labels` | whose an entry is and how often it will change, as the planner takes it |
 
 mod choose;
 mod labels;
 mod nameless;
+pub mod old;
 mod owners;
 mod read;
 
@@ -35,13 +37,13 @@ use crate::toc::{TOC_DIGEST, Toc, TocEntry};
 
 pub use choose::{common, other_platform, other_platforms, pick};
 pub use labels::{changes_always, label};
-pub use owners::{Roll, contents, shown};
-pub use read::{Index, pull_layer, share_out, tar_inventories, tar_inventory};
+pub use owners::{Roll, Telling, owners};
+use read::{Index, pull_layer, share_out, tar_inventories};
 
 use crate::units;
 use nameless::Nameless;
 use owners::Evidence;
-use read::toc;
+use read::{Use, index};
 
 /// One image for one platform.
 pub struct SurveyedImage {
@@ -171,17 +173,23 @@ impl<'a> Surveyor<'a> {
 
     /// A TOC whose content lies outside the blob is none: the sums of what it says would not be the layer's.
     fn index(&mut self, source: &Source, number: usize, layer: &Layer) -> Result<Option<Index>, Error> {
-        let Some(index) = toc(source, number, layer, &mut self.notes, self.progress)? else { return Ok(None) };
+        let read = index(source, layer, Use::Compare, self.progress)?;
+        let without =
+            |fault: String| format!("{}: layer {number} is taken for one without a TOC: {fault}", source.reference());
+        let index = match read {
+            Ok(Some(index)) => index,
+            Ok(None) => return Ok(None),
+            Err(fault) => {
+                self.notes.push(without(fault.to_string()));
+                return Ok(None);
+            }
+        };
         let size = layer.descriptor.as_ref().map_or(0, |descriptor| descriptor.size);
         let outside = ends(&index.1).find(|end| *end > size);
         match outside {
             Some(end) => {
-                self.notes.push(format!(
-                    "{}: layer {number} is taken for one without a TOC: content ends at byte {end}, the blob at {size}",
-                    source.reference(),
-                    end = units::count(end),
-                    size = units::count(size)
-                ));
+                let (end, size) = (units::count(end), units::count(size));
+                self.notes.push(without(format!("content ends at byte {end}, the blob at {size}")));
                 Ok(None)
             }
             None => Ok(Some(index)),

@@ -13,7 +13,7 @@ use crate::inventory::Stored;
 use crate::limits;
 use crate::order::Entry;
 use crate::order::tree::{Whiteout, whiteout};
-use crate::owner::{Owner, Owners, Problem, Warning, is_evidence};
+use crate::owner::{Hint, Owner, Owners, Problem, Warning, is_evidence};
 use crate::source::{Image, Layer, Source};
 use crate::span::Span;
 use crate::spool::Spool;
@@ -52,8 +52,37 @@ pub(super) fn in_frames(toc: &Toc, entries: &[Entry]) -> Vec<(usize, Evidence)> 
     toc.entries.iter().zip(entries).enumerate().filter_map(evidence).collect()
 }
 
+/// A layer, as far as it tells whose files are.
+pub struct Telling<'a, T> {
+    pub entries: &'a [Entry],
+    /// Package databases, by the numbers of their entries.
+    pub evidence: Vec<(usize, T)>,
+    /// What entries say of their owner themselves.
+    pub hints: &'a [(usize, Hint)],
+}
+
+/// Whose the files are that the layers show, bottom first, and what could not be read. `size` is what `read` will bring;
+/// of what it brings not, it has told.
+pub fn owners<T>(
+    layers: Vec<Telling<'_, T>>,
+    size: impl Fn(&T) -> u64,
+    read: impl FnMut(&TarPath, &T) -> Result<Option<Vec<u8>>, Error>,
+) -> Result<(Owners, Vec<Warning>), Error> {
+    let mut hints = Vec::new();
+    for Telling { entries, hints: of_layer, .. } in &layers {
+        hints.extend(of_layer.iter().map(|(index, hint)| (&entries[*index].path, hint)));
+    }
+    let evidence = layers.into_iter().map(|layer| (layer.entries, layer.evidence));
+    let (files, over) = contents(shown(evidence), size, read)?;
+    let (mut owners, mut warnings) = Owners::read(files.iter().map(|(path, content)| (path, content.as_slice())));
+    drop(files);
+    warnings.extend(over);
+    hints.into_iter().for_each(|(path, hint)| owners.hint(path, hint.clone()));
+    Ok((owners, warnings))
+}
+
 /// What of the evidence the layers show, bottom first: that of a layer goes by the numbers of its entries.
-pub fn shown<'a, T>(
+fn shown<'a, T>(
     layers: impl IntoIterator<Item = (&'a [Entry], impl IntoIterator<Item = (usize, T)>)>,
 ) -> BTreeMap<TarPath, T> {
     let mut shown: BTreeMap<TarPath, T> = BTreeMap::new();
@@ -84,11 +113,11 @@ fn hide_below<T>(shown: &mut BTreeMap<TarPath, T>, dir: &TarPath) {
 }
 
 /// Files and what is in them.
-pub type Contents = Vec<(TarPath, Vec<u8>)>;
+type Contents = Vec<(TarPath, Vec<u8>)>;
 
-/// Content of package databases, in the order of their paths and as far as it fits into memory. `size` is what `read` will
-/// bring. Of what can't be read `read` has told; what does not fit is worth a warning.
-pub fn contents<T>(
+/// Content of package databases, in the order of their paths and as far as it fits into memory. What does not fit is worth
+/// a warning.
+fn contents<T>(
     shown: BTreeMap<TarPath, T>,
     size: impl Fn(&T) -> u64,
     mut read: impl FnMut(&TarPath, &T) -> Result<Option<Vec<u8>>, Error>,
@@ -112,15 +141,16 @@ impl SurveyedImage {
     /// Whose the files are that the image shows. `source` and `image` are those that it was surveyed from. What can't be
     /// read is worth a note, and its files have no owner.
     pub fn owners(&self, source: &Source, image: &Image, notes: &mut Vec<String>) -> Result<Owners, Error> {
-        let layers = self.layers.iter().zip(&image.layers).map(|(surveyed, layer)| {
-            let evidence = surveyed.evidence.iter().map(move |(index, evidence)| (*index, (layer, evidence)));
-            (surveyed.entries.as_slice(), evidence)
+        let layers = self.layers.iter().zip(&image.layers).map(|(surveyed, layer)| Telling {
+            entries: &surveyed.entries,
+            evidence: surveyed.evidence.iter().map(|(index, evidence)| (*index, (layer, evidence))).collect(),
+            hints: &surveyed.hints,
         });
         let size = |(_, evidence): &(&Layer, &Evidence)| match evidence {
             Evidence::Spooled(_, stored) => stored.len(),
             Evidence::Frames(frames) => frames.size,
         };
-        let (files, over) = contents(shown(layers), size, |path, (layer, evidence)| match evidence {
+        let (owners, warnings) = owners(layers.collect(), size, |path, (layer, evidence)| match evidence {
             Evidence::Spooled(spool, stored) => Ok(Some(spool.read_all(stored.spans())?)),
             Evidence::Frames(frames) => match decoded(source, layer, frames)? {
                 Ok(content) => Ok(Some(content)),
@@ -130,14 +160,7 @@ impl SurveyedImage {
                 }
             },
         })?;
-        let (mut owners, mut warnings) = Owners::read(files.iter().map(|(path, content)| (path, content.as_slice())));
-        warnings.extend(over);
         notes.extend(warnings.iter().map(|warning| format!("{}: {warning}", self.reference)));
-        for layer in &self.layers {
-            for (index, hint) in &layer.hints {
-                owners.hint(&layer.entries[*index].path, hint.clone());
-            }
-        }
         Ok(owners)
     }
 }

@@ -14,24 +14,31 @@ use crate::unpack::{self, LayerInput, UnpackError, UnpackedLayer, unpack};
 /// A layer's index, as far as it is of use.
 pub type Index = (ChunkedAnnotations, Toc);
 
-/// The index of layer `number` of its image. A fault in it is another tool's, and must not keep anybody from the next
-/// version: a note says that the layer is taken for one without.
-pub(super) fn toc(
+/// What a layer's index is read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    /// To say what clients see: it is asked what they ask.
+    Compare,
+    /// To hand the layer on as it is: the result must have no layer that `restrata check` faults.
+    HandOn,
+}
+
+/// A layer's index, `None` for a layer without one. The inner error is what is wrong with the index: a fault of another
+/// tool's, which must not keep anybody from the next version.
+pub(super) fn index(
     source: &Source,
-    number: usize,
     layer: &Layer,
-    notes: &mut Vec<String>,
+    purpose: Use,
     progress: &Progress,
-) -> Result<Option<Index>, Error> {
-    match source.toc(layer, progress) {
-        Ok(toc) => Ok(toc),
+) -> Result<Result<Option<Index>, IndexError>, Error> {
+    let read = match purpose {
+        Use::Compare => source.toc(layer, progress),
+        Use::HandOn => source.stated_toc(layer, progress),
+    };
+    match read {
         Err(IndexError::Source(error)) => Err(error.into()),
         Err(IndexError::TooMany(error)) => Err(error.into()),
-        Err(error) => {
-            let reference = source.reference();
-            notes.push(format!("{reference}: layer {number} is taken for one without a TOC: {error}"));
-            Ok(None)
-        }
+        read => Ok(read),
     }
 }
 

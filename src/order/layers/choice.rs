@@ -5,53 +5,42 @@ use std::sync::Arc;
 use foldhash::{HashMap, HashMapExt as _, HashSet};
 
 use super::chain::WORTH;
+use super::{Old, Segment};
 use crate::digest::BlobDigest;
 use crate::order::cost::{Client, Has, PullLayer, RegistryProfile, pull};
 use crate::order::{Entry, Plan, forecast};
 
-/// Who is to pull the planned image.
-#[derive(Clone, Copy)]
-pub struct Clients<'a> {
-    /// The segments as clients see them.
-    pub segments: &'a [Arc<PullLayer>],
-    /// The layers of each previous image, bottom first; newest image first.
-    pub have: &'a [&'a [Arc<PullLayer>]],
-}
-
-impl Clients<'_> {
-    /// Nobody has an older image.
-    pub const NONE: Self = Self { segments: &[], have: &[] };
-
+impl Old<'_> {
     /// An older image weighs half of the one after it: most clients are not far behind. All that are older still weigh
     /// the same.
-    fn weights(self) -> impl Iterator<Item = u64> {
-        let most = self.have.len().min(8);
-        (0..self.have.len()).map(move |n| 1 << most.saturating_sub(n + 1))
+    fn weights(&self) -> impl Iterator<Item = u64> {
+        let most = self.have().len().min(8);
+        (0..self.have().len()).map(move |n| 1 << most.saturating_sub(n + 1))
     }
 
     /// What the images weigh together that have each segment, and what all of them weigh.
-    pub(super) fn held(self) -> (Vec<u64>, u64) {
+    pub(super) fn held(&self) -> (Vec<u64>, u64) {
         let mut held: HashMap<BlobDigest, u64> = HashMap::new();
-        for (have, weight) in self.have.iter().zip(self.weights()) {
+        for (have, weight) in self.have().iter().zip(self.weights()) {
             let digests: HashSet<BlobDigest> = have.iter().map(|layer| layer.digest).collect();
             digests.into_iter().for_each(|digest| *held.entry(digest).or_default() += weight);
         }
-        let of_segment = |segment: &Arc<PullLayer>| held.get(&segment.digest).copied().unwrap_or_default();
-        (self.segments.iter().map(of_segment).collect(), self.weights().sum())
+        let of_segment = |segment: &Segment| held.get(&segment.pull.digest).copied().unwrap_or_default();
+        (self.segments().iter().map(of_segment).collect(), self.weights().sum())
     }
 
     /// Of plans for the image that `layers` make, the first one that costs least.
-    pub(super) fn cheapest(self, first: Plan, others: Vec<Plan>, layers: &[&[Entry]]) -> Plan {
+    pub(super) fn cheapest(&self, first: Plan, others: Vec<Plan>, layers: &[&[Entry]]) -> Plan {
         if others.is_empty() {
             return first;
         }
         let mut plans: Vec<Plan> = [first].into_iter().chain(others).collect();
         let mut costs = vec![0; plans.len()];
         // Plans are forecast anew for each image: to hold all forecasts, or what all clients have, takes more memory.
-        for (have, weight) in self.have.iter().zip(self.weights()) {
+        for (have, weight) in self.have().iter().zip(self.weights()) {
             let has = Has::of(have.iter().map(Arc::as_ref));
             for (plan, cost) in plans.iter().zip(&mut costs) {
-                *cost += update(&forecast(plan, layers, self.segments), have, &has) * weight;
+                *cost += update(&forecast(plan, layers, self.segments()), have, &has) * weight;
             }
         }
         let best = (0..plans.len()).min_by_key(|&n| costs[n]).unwrap_or_default();

@@ -224,7 +224,7 @@ impl Rules<'_> {
         };
         let written: u64 = fates.iter().zip(usage).map(written).sum();
         // Fresh content may yet be compressed harder; the budget must hold then, too.
-        let size: u64 = kept(fates).map(|n| self.segments[n].size).sum::<u64>() + written + fresh * 4 / 5;
+        let size: u64 = kept(fates).map(|n| self.segments[n].pull.size).sum::<u64>() + written + fresh * 4 / 5;
         u128::from(dead) * 10_000 > u128::from(size) * u128::from(self.options.max_waste.0)
     }
 }

@@ -1,7 +1,7 @@
 //! What a plan goes by.
 
-use super::Clients;
-use crate::order::{Entry, Previous};
+use super::Old;
+use crate::order::Entry;
 use crate::tar::{TarPath, Time};
 
 /// Everything that a plan goes by.
@@ -10,23 +10,8 @@ pub struct Given<'a> {
     /// The new image's, bottom first.
     pub layers: &'a [&'a [Entry]],
     pub labels: &'a Labels<'a>,
-    /// The log, bottom first.
-    pub segments: &'a [Segment],
-    pub previous: &'a Previous<'a>,
-    pub clients: Clients<'a>,
+    pub old: &'a Old<'a>,
     pub options: &'a Options,
-}
-
-/// A layer that clients of the previous image have, or one of the base image.
-#[derive(Debug, Clone, Default)]
-pub struct Segment {
-    pub entries: Vec<Entry>,
-    /// Bytes of the blob.
-    pub size: u64,
-    /// It stays whatever is dead in it.
-    pub is_base: bool,
-    /// Clients can't extract it, so it must not stay as it is.
-    pub is_broken: bool,
 }
 
 /// A share in hundredths of a percent.

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `given` | (what it goes by) |
 //! | `new` | what the new image shows |
+//! | `old` | (what it builds on, and what clients have) |
 //! | `log` | (the segments, with their paths as numbers) |
 //! | `claims` | which segment already shows a file exactly so |
 //! | `based` | what the base image shows as well |
@@ -24,6 +25,7 @@ mod clean;
 mod given;
 mod log;
 mod new;
+mod old;
 mod purge;
 mod slots;
 mod split;
@@ -43,8 +45,8 @@ use super::plan::{LayerPlan, Plan, Reason, State, Unowned};
 use crate::digest::FileDigest;
 use crate::tar::{EntryKind, TarPath};
 
-pub use choice::Clients;
-pub use given::{Change, Given, Label, Labels, Mtime, Options, Prune, Segment, Share};
+pub use given::{Change, Given, Label, Labels, Mtime, Options, Prune, Share};
+pub use old::{Old, OldError, Segment};
 pub use purge::{Unpurged, unpurged};
 
 use claims::Claims;
@@ -84,6 +86,8 @@ pub enum PlanError {
         elsewhere(.path, .held_at)
     )]
     Purge { path: TarPath, held_at: TarPath },
+    #[error("internal error: {0}")]
+    Old(#[from] OldError),
     #[error("internal error: the planned layers would show something else than the new image")]
     Internal,
 }
@@ -96,14 +100,15 @@ fn elsewhere(path: &TarPath, held_at: &TarPath) -> String {
 /// have no [`broken_entry`](crate::order::broken_entry).
 pub fn plan(given: Given<'_>) -> Result<Plan, PlanError> {
     let (first, others) = plans(given)?;
-    Ok(given.clients.cheapest(first, others, given.layers))
+    Ok(given.old.cheapest(first, others, given.layers))
 }
 
 /// There is a choice where waste is cleaned for somebody.
 fn plans(given: Given<'_>) -> Result<(Plan, Vec<Plan>), PlanError> {
-    let Given { layers, segments, clients, options, .. } = given;
-    let old = segments.iter().map(|segment| segment.entries.as_slice());
-    let (paths, mut ids) = Paths::new(layers.iter().copied().chain(old));
+    let Given { layers, old, options, .. } = given;
+    let segments = old.segments();
+    let old_entries = segments.iter().map(|segment| segment.entries.as_slice());
+    let (paths, mut ids) = Paths::new(layers.iter().copied().chain(old_entries));
     let log = Log { paths: &paths, segments, ids: ids.split_off(layers.len()) };
     let mut new = NewTree::new(&paths, layers, &ids, &options.prune);
     drop(ids);
@@ -112,7 +117,7 @@ fn plans(given: Given<'_>) -> Result<(Plan, Vec<Plan>), PlanError> {
         return Err(PlanError::Purge { path, held_at });
     }
     let superseded = based::superseded(&new, &log, options.mtime);
-    let (held, all_held) = clients.held();
+    let (held, all_held) = old.held();
     let mut plan_with = |thrift| {
         let broken = (0..segments.len()).filter(|&n| segments[n].is_broken);
         let mut mending = Mending { clean: broken.map(|n| (n, Reason::Broken)).collect(), ..Mending::default() };
@@ -131,7 +136,7 @@ fn plans(given: Given<'_>) -> Result<(Plan, Vec<Plan>), PlanError> {
     let first = plan_with(Thrift::Ratio)?;
     let is_cleaned = !first.dropped.is_empty() || first.layers.iter().any(|layer| layer.reason == Reason::Waste);
     let mut others = Vec::new();
-    if is_cleaned && !clients.have.is_empty() {
+    if is_cleaned && !old.have().is_empty() {
         for thrift in [Thrift::Spare, Thrift::Shared] {
             let plan = plan_with(thrift)?;
             // Most often they agree.
@@ -301,7 +306,8 @@ impl Planner<'_> {
                     kept_contents(&self.rules.segments[slot.segments[0]]).filter(|it| written.contains(it)).collect()
                 }
             };
-            let order = |draft: &Draft<'_>| draft.in_order(self.given.previous, &below, self.rules.options.canonical);
+            let order =
+                |draft: &Draft<'_>| draft.in_order(self.given.old.previous(), &below, self.rules.options.canonical);
             let ordered = draft.as_ref().map(order).unwrap_or_default();
             below.add_layer(number, contents);
             layers.push(self.layer(slot, &files[number as usize], ordered, fates, usage));

@@ -3,15 +3,17 @@
 mod based;
 mod budget;
 mod hidden;
+mod old;
 mod own;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
 use crate::digest::FileDigest;
-use crate::order::cost::PullLayer;
+use crate::order::cost::{PullIndex, PullLayer};
 use crate::order::forecast::{items, numbered, pull_layer};
-use crate::order::{Content, Entry, OverlayMark, Previous, Role, Traits, Written};
+use crate::order::{Content, Entry, OverlayMark, Role, Traits, Written};
 use crate::tar::EntryKind::{self, Dir, HardLink, Regular};
 use crate::tar::Time;
 
@@ -38,9 +40,13 @@ fn at(secs: i64, entry: Entry) -> Entry {
     Entry { mtime: Time { secs, nanos: 0 }, ..entry }
 }
 
+/// Segments have digests of their own.
 fn segment(entries: &[Entry]) -> Segment {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
     let stored: u64 = entries.iter().filter_map(|entry| entry.content).map(|content| content.stored).sum();
-    Segment { entries: entries.to_vec(), size: stored + 100, ..Segment::default() }
+    let pull = pull_layer(numbered(COUNT.fetch_add(1, Ordering::Relaxed)), &items(entries));
+    let pull = Arc::new(PullLayer { size: stored + 100, ..pull });
+    Segment { entries: entries.to_vec(), pull, is_base: false, is_broken: false }
 }
 
 fn base(entries: &[Entry]) -> Segment {
@@ -48,17 +54,14 @@ fn base(entries: &[Entry]) -> Segment {
 }
 
 fn planned_with(new: &[Entry], labels: &[Label], segments: &[Segment], options: &Options) -> Result<Plan, PlanError> {
-    let mut previous = Previous::default();
-    (0..).zip(segments).for_each(|(layer, segment)| previous.add_layer(layer, &segment.entries));
     let pulls = pulls(segments);
-    let clients = Clients { segments: &pulls, have: &[&pulls] };
-    plan(Given { layers: &[new], labels: &Labels(&[labels.to_vec()]), segments, previous: &previous, clients, options })
+    let old = Old::new(segments, vec![&pulls]).unwrap();
+    plan(Given { layers: &[new], labels: &Labels(&[labels.to_vec()]), old: &old, options })
 }
 
 /// As clients see segments.
 fn pulls(segments: &[Segment]) -> Vec<Arc<PullLayer>> {
-    let pull = |(number, segment): (u64, &Segment)| Arc::new(pull_layer(numbered(number), &items(&segment.entries)));
-    (0..).zip(segments).map(pull).collect()
+    segments.iter().map(|segment| Arc::clone(&segment.pull)).collect()
 }
 
 fn planned(new: &[Entry], segments: &[Segment], options: &Options) -> Plan {
@@ -276,14 +279,9 @@ fn an_empty_directory_without_an_entry_stays() {
     let emptied = |segments: &[Segment]| {
         let (below, above) = ([file("d/a", 1, 10), file("k", 9, 90)], [file("d/.wh.a", 0, 0)]);
         let labels = [vec![Label::default(); 2], vec![Label::default()]];
-        let plan = plan(Given {
-            layers: &[&below, &above],
-            labels: &Labels(&labels),
-            segments,
-            previous: &Previous::default(),
-            clients: Clients::NONE,
-            options: &lax(),
-        });
+        let pulls = pulls(segments);
+        let old = Old::new(segments, vec![&pulls]).unwrap();
+        let plan = plan(Given { layers: &[&below, &above], labels: &Labels(&labels), old: &old, options: &lax() });
         let plan = plan.unwrap();
         shape(&below, &plan)
     };

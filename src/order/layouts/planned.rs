@@ -5,56 +5,46 @@ use std::sync::Arc;
 use super::{Stock, Version};
 use crate::order::cost::PullLayer;
 use crate::order::forecast::{entries, items, numbered, pull_layer};
-use crate::order::layers::{Clients, Given, Labels, Options, PlanError, Segment, plan};
-use crate::order::{LayerPlan, Previous, State};
+use crate::order::layers::{Given, Labels, Old, Options, PlanError, Segment, plan};
+use crate::order::{LayerPlan, State};
 
 pub(super) struct Planned {
     options: Options,
-    /// The layers of the version before, and what clients see of them.
+    /// The layers of the version before.
     segments: Vec<Segment>,
-    pulls: Vec<Arc<PullLayer>>,
     /// Layers that were written.
     written: u64,
 }
 
 impl Planned {
     pub fn new(options: Options) -> Self {
-        Self { options, segments: Vec::new(), pulls: Vec::new(), written: 0 }
+        Self { options, segments: Vec::new(), written: 0 }
     }
 
     pub fn layers(&mut self, version: Version<'_>, stock: &mut Stock) -> Result<Vec<Arc<PullLayer>>, PlanError> {
-        let mut previous = Previous::default();
-        (0..).zip(&self.segments).for_each(|(number, segment)| previous.add_layer(number, &segment.entries));
-        let clients = Clients { segments: &self.pulls, have: &[&self.pulls] };
+        let pulls: Vec<Arc<PullLayer>> = self.segments.iter().map(|segment| Arc::clone(&segment.pull)).collect();
+        let old = Old::new(&self.segments, vec![&pulls])?;
         let labels = Labels(version.labels);
-        let plan = plan(Given {
-            layers: version.layers,
-            labels: &labels,
-            segments: &self.segments,
-            previous: &previous,
-            clients,
-            options: &self.options,
-        })?;
-        let mut old = std::mem::take(&mut self.segments);
-        let old_pulls = std::mem::take(&mut self.pulls);
+        let plan = plan(Given { layers: version.layers, labels: &labels, old: &old, options: &self.options })?;
+        let mut old: Vec<Option<Segment>> = std::mem::take(&mut self.segments).into_iter().map(Some).collect();
         for layer in &plan.layers {
-            let (segment, pull) = match (layer.state, layer.segments.as_slice()) {
-                (State::Kept, [kept]) => (std::mem::take(&mut old[*kept]), Arc::clone(&old_pulls[*kept])),
-                _ => self.write(layer, version, stock),
+            let kept = match (layer.state, layer.segments.as_slice()) {
+                (State::Kept, [kept]) => old[*kept].take(),
+                _ => None,
             };
+            let segment = kept.unwrap_or_else(|| self.write(layer, version, stock));
             self.segments.push(segment);
-            self.pulls.push(pull);
         }
-        Ok(self.pulls.clone())
+        Ok(self.segments.iter().map(|segment| Arc::clone(&segment.pull)).collect())
     }
 
-    fn write(&mut self, layer: &LayerPlan, version: Version<'_>, stock: &mut Stock) -> (Segment, Arc<PullLayer>) {
+    fn write(&mut self, layer: &LayerPlan, version: Version<'_>, stock: &mut Stock) -> Segment {
         self.written += 1;
         let mut entries = entries(layer, version.layers);
         for content in entries.iter_mut().filter_map(|entry| entry.content.as_mut()) {
             content.stored = stock.stored(content);
         }
         let pull = Arc::new(pull_layer(numbered(self.written), &items(&entries)));
-        (Segment { size: pull.size, entries, is_base: false, is_broken: false }, pull)
+        Segment { entries, pull, is_base: false, is_broken: false }
     }
 }

@@ -6,15 +6,9 @@ use super::*;
 fn states_for(new: &[Entry], segments: &[Segment], older: &[usize]) -> Vec<State> {
     let pulls = pulls(segments);
     let have: Vec<&[Arc<PullLayer>]> = older.iter().map(|&first| &pulls[first..]).collect();
-    let (labels, clients) = (vec![vec![Label::default(); new.len()]], Clients { segments: &pulls, have: &have });
-    let plan = plan(Given {
-        layers: &[new],
-        labels: &Labels(&labels),
-        segments,
-        previous: &Previous::default(),
-        clients,
-        options: &Options::default(),
-    });
+    let labels = vec![vec![Label::default(); new.len()]];
+    let old = Old::new(segments, have).unwrap();
+    let plan = plan(Given { layers: &[new], labels: &Labels(&labels), old: &old, options: &Options::default() });
     plan.unwrap().layers.iter().map(|layer| layer.state).collect()
 }
 

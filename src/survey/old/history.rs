@@ -9,7 +9,7 @@ use crate::tar::TarPath;
 /// Contents of each version's paths, newest first. Paths and contents stand as 64-bit hashes: to take one for another
 /// costs bytes of a later update, nothing else.
 #[derive(Default)]
-pub(super) struct History {
+pub struct History {
     hasher: RandomState,
     versions: Vec<HashMap<u64, u64>>,
 }

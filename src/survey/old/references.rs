@@ -1,21 +1,21 @@
 //! The references of previous images and of the base: which image of each is meant.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::degraded::{Code, Notes};
 use crate::digest::BlobDigest;
 use crate::error::Error;
 use crate::oci::{Platform, Reference, Transport, Which};
 use crate::progress::Progress;
-use crate::source::{Image, Source, SourceError};
+use crate::source::{Image, Source, SourceError, absolute};
 use crate::survey::{other_platform, pick};
 
-use super::old::{Loader, Old};
-use super::{Request, absolute};
+use super::load::Loader;
+use super::{Ask, Opened};
 
 /// The opened references.
-pub(super) struct OldImages<'a> {
-    request: &'a Request,
+pub struct OldImages<'a> {
+    ask: Ask<'a>,
     previous: Vec<Source>,
     base: Option<Source>,
 }
@@ -24,10 +24,10 @@ const PREVIOUS: &str = "--previous";
 const BASE: &str = "--base";
 
 impl<'a> OldImages<'a> {
-    pub fn open(request: &'a Request, progress: &Progress, notes: &mut Notes) -> Result<Self, Error> {
-        let spool_dir = &request.resources.spool_dir;
-        let mut previous = Vec::with_capacity(request.previous.len());
-        for reference in &request.previous {
+    pub fn open(ask: Ask<'a>, progress: &Progress, notes: &mut Notes) -> Result<Self, Error> {
+        let spool_dir = &ask.resources.spool_dir;
+        let mut previous = Vec::with_capacity(ask.previous.len());
+        for reference in ask.previous {
             match Source::open_in(reference, spool_dir, progress) {
                 Err(error) if error.is_spoilt() => {
                     notes.degraded(Code::PreviousDamaged, damaged(reference, &error));
@@ -35,13 +35,13 @@ impl<'a> OldImages<'a> {
                 opened => previous.push(opened.map_err(|error| Error::from(error).of_option(PREVIOUS))?),
             }
         }
-        let base = request.base.as_ref().map(|base| Source::open_in(base, spool_dir, progress)).transpose();
-        Ok(Self { request, previous, base: base.map_err(|error| Error::from(error).of_option(BASE))? })
+        let base = ask.base.map(|base| Source::open_in(base, spool_dir, progress)).transpose();
+        Ok(Self { ask, previous, base: base.map_err(|error| Error::from(error).of_option(BASE))? })
     }
 
     /// What they hold for a platform.
-    pub fn load(&self, platform: Option<&Platform>, progress: &Progress, notes: &mut Notes) -> Result<Old, Error> {
-        let mut loader = Loader::new(self.request, progress, notes);
+    pub fn load(&self, platform: Option<&Platform>, progress: &Progress, notes: &mut Notes) -> Result<Opened, Error> {
+        let mut loader = Loader::new(self.ask, progress, notes);
         if let Some(base) = &self.base {
             load_base(&mut loader, base, platform).map_err(|error| error.of_option(BASE))?;
         }
@@ -50,10 +50,10 @@ impl<'a> OldImages<'a> {
             load_previous(&mut loader, source, platform, &mut taken).map_err(|error| error.of_option(PREVIOUS))?;
         }
         let is_told = |notes: &Notes| notes.degradations().iter().any(|it| it.code == Code::PreviousDamaged);
-        if !self.request.previous.is_empty() && loader.old.clients.is_empty() && !is_told(loader.notes) {
+        if !self.ask.previous.is_empty() && loader.opened.facts.clients.is_empty() && !is_told(loader.notes) {
             loader.notes.degraded(Code::NoPrevious, no_previous(platform));
         }
-        Ok(loader.old)
+        Ok(loader.opened)
     }
 }
 
@@ -133,40 +133,6 @@ impl Identity {
         let place = || Self::Place(reference.transport(), absolute(reference.path()), which());
         image.manifest_digest.map_or_else(place, Self::Manifest)
     }
-}
-
-/// The other images of an archive that is written anew; nothing, if nobody can tell.
-pub(super) fn replaced(dest: &Reference, progress: &Progress) -> Vec<String> {
-    if dest.transport() != Transport::OciArchive {
-        return Vec::new();
-    }
-    // It is no compressed one: that is refused.
-    let there = Source::open_in(dest, Path::new(""), progress);
-    there.and_then(|archive| archive.other_images(dest.tag())).unwrap_or_default()
-}
-
-/// What is said where no previous image is named, but the layout that is written to has one that may be meant. The layers
-/// of a base are none that an update could do without.
-pub(super) fn forgotten(request: &Request, progress: &Progress) -> Option<String> {
-    const SHOWN: usize = 16;
-    let Request { new, dest, .. } = request;
-    if !request.previous.is_empty() || request.base.is_some() || dest.transport() != Transport::Oci {
-        return None;
-    }
-    let there = Source::open_in(dest, Path::new(""), progress).ok()?;
-    let is_new = |tag: &str| new.tag() == Some(tag) && absolute(new.path()) == absolute(dest.path());
-    let mut tags = there.other_tags(dest.tag()).ok()?;
-    tags.retain(|tag| !is_new(tag));
-    let previous = dest.choosing(Which::Tag(tags.first()?.clone()));
-    let them = if tags.len() > 1 { "one of them" } else { "it" };
-    let more = if tags.len() > SHOWN { format!(" and {} more", tags.len() - SHOWN) } else { String::new() };
-    tags.truncate(SHOWN);
-    Some(format!(
-        "no --previous is given, so that every client pulls the whole image; oci:{} has {}{more}: if clients have {them}, \
-         add --previous {previous}",
-        dest.path().display(),
-        tags.join(", ")
-    ))
 }
 
 fn no_platform(reference: &Reference, platform: Option<&Platform>) -> Error {

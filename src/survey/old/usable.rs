@@ -4,9 +4,9 @@ use std::fs::File;
 
 use crate::error::Error;
 use crate::progress::Progress;
-use crate::source::{IndexError, Layer, Source, SourceError};
+use crate::source::{Layer, Source, SourceError};
 use crate::span::Span;
-use crate::survey::Index;
+use crate::survey::read::{Index, Use, index};
 use crate::watch::Watched;
 
 use super::faults::Flaw;
@@ -22,26 +22,12 @@ pub(super) fn usable(
         Err(error) if error.is_spoilt() => return Ok(Err(Flaw::of_copy(error.to_string()))),
         opened => opened?,
     };
-    Ok(match (stated(source, layer, progress)?, place, &layer.descriptor) {
+    Ok(match (index(source, layer, Use::HandOn, progress)?, place, &layer.descriptor) {
         (Err(fault), Some(place), Some(descriptor)) => {
-            Err(Flaw::of(fault, &watched(place)?, descriptor.digest, progress))
+            Err(Flaw::of(fault.to_string(), &watched(place)?, descriptor.digest, progress))
         }
-        (toc, ..) => toc.map_err(Flaw::of_copy),
+        (toc, ..) => toc.map_err(|fault| Flaw::of_copy(fault.to_string())),
     })
-}
-
-/// A layer's index, or why the layer can't stay as it is: the result would have a layer that `restrata check` faults.
-pub(super) fn stated(
-    source: &Source,
-    layer: &Layer,
-    progress: &Progress,
-) -> Result<Result<Option<Index>, String>, Error> {
-    match source.stated_toc(layer, progress) {
-        Ok(toc) => Ok(Ok(toc)),
-        Err(IndexError::Source(error)) => Err(error.into()),
-        Err(IndexError::TooMany(error)) => Err(error.into()),
-        Err(fault) => Ok(Err(fault.to_string())),
-    }
 }
 
 pub(super) fn watched((file, span): (File, Span)) -> Result<Watched, Error> {

@@ -2,10 +2,8 @@
 //! act on what a descriptor says: they fetch the blob from `urls`, take `data` for it, and hand annotations to snapshotters.
 
 use crate::oci::Descriptor;
+use crate::oci::marks::{LAYER, OWNERS, OWNERS_BYTES, PROFILE};
 use crate::toc;
-
-use super::layers::PROFILE;
-use super::planned::{LAYER, OWNERS, OWNERS_BYTES};
 
 /// The same descriptor with nothing in it but what was proven or is harmless, and what was left out.
 pub(super) fn handed_on(descriptor: &Descriptor) -> (Descriptor, Vec<String>) {
@@ -29,7 +27,7 @@ fn is_handed_on(key: &str, value: &str) -> bool {
 const PROFILE_BYTES: usize = 64;
 
 /// The sentence for the user, if anything was left out.
-pub(super) fn left_out(layer: usize, reference: &str, what: &[String]) -> Option<String> {
+pub fn left_out(layer: usize, reference: &str, what: &[String]) -> Option<String> {
     let what = what.join(", ");
     (!what.is_empty()).then(|| {
         format!(

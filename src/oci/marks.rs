@@ -1,0 +1,14 @@
+//! What restrata writes into layers' descriptors. Anyone can write the same: a mark tells where looking may pay, and
+//! spares a layer no question.
+
+/// What became of the layer in this image.
+pub const LAYER: &str = "io.github.restrata.layer";
+
+/// Whose files the layer shows.
+pub const OWNERS: &str = "io.github.restrata.owners";
+
+/// Bytes of its value: manifests are read by every client and are 4 MiB at most.
+pub const OWNERS_BYTES: usize = 200;
+
+/// What the blob was made with: frames repeat byte for byte only with the same libzstd and level.
+pub const PROFILE: &str = "io.github.restrata.profile";

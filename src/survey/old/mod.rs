@@ -1,0 +1,77 @@
+//! Old images: the previous ones, whose layers clients have, and the base.
+//!
+//! What an old image says is trusted in three stages, and each is a type. [`Opened`]: manifests and indexes, as they say.
+//! [`Proven`]: the layers that are what they say. [`Plannable`]: what the planner takes. Each is made of the one before,
+//! and by nothing else.
+//!
+//! | file | does |
+//! | --- | --- |
+//! | `references` | opens the references, and finds the image of each that is meant |
+//! | `load` | puts together what the images say |
+//! | `usable` | whether a layer is of use |
+//! | `opened`, `proven`, `plannable` | the stages |
+//! | `frames` | frames that can be copied |
+//! | `proof` | whether a layer is what it says |
+//! | `faults` | what is wrong with a layer, and what is told of it |
+//! | `handed` | what of a descriptor is handed on |
+//! | `history` | how often paths changed |
+
+mod faults;
+mod frames;
+mod handed;
+mod history;
+mod load;
+mod opened;
+mod plannable;
+mod proof;
+mod proven;
+mod references;
+mod usable;
+
+use std::sync::Arc;
+
+use crate::cache::Cache;
+use crate::digest::ChunkDigest;
+use crate::job::JobOptions;
+use crate::oci::{Descriptor, Reference};
+use crate::order::cost::PullLayer;
+
+use foldhash::HashSet;
+
+pub use handed::left_out;
+pub use history::History;
+pub use opened::{OldLayer, Opened, Verdicts};
+pub use plannable::Plannable;
+pub use proof::claim;
+pub use proven::{Proven, ProvenLayer};
+pub use references::OldImages;
+
+/// What is asked of old images.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask<'a> {
+    /// Newest first.
+    pub previous: &'a [Reference],
+    pub base: Option<&'a Reference>,
+    /// Layers that the new image may have.
+    pub max_layers: usize,
+    /// Previous layers without a TOC may stay, too.
+    pub keep_foreign: bool,
+    pub cache: &'a Cache,
+    pub resources: &'a JobOptions,
+}
+
+/// What clients have and what the images tell, whether or not a layer can stay.
+#[derive(Default)]
+pub struct Facts {
+    /// Chunks in the layers that may stay.
+    pub chunks: HashSet<ChunkDigest>,
+    pub history: History,
+    /// The layers of the newest previous image, all of them.
+    pub newest: Vec<Descriptor>,
+    /// No layer of the newest previous image can stay: it has none, or a note says why.
+    pub is_lost: bool,
+    /// How many layers of the newest previous image have no index and were not read.
+    pub unread: usize,
+    /// The layers of each previous image; newest first.
+    pub clients: Vec<(String, Vec<Arc<PullLayer>>)>,
+}

@@ -1,0 +1,109 @@
+//! Old images as their manifests and indexes say.
+
+use std::collections::BTreeMap;
+
+use crate::compression::Compression;
+use crate::degraded::Notes;
+use crate::digest::DiffId;
+use crate::error::Error;
+use crate::inventory::Known;
+use crate::oci::Descriptor;
+use crate::order::layers::Segment;
+use crate::order::{BrokenEntry, Entry, broken_above, broken_alone};
+use crate::progress::{Progress, SizeLimit};
+use crate::threads::{self, ThreadError};
+use crate::watch::Watched;
+
+use super::faults::{Fault, Flaw};
+use super::frames::OldFrames;
+use super::proven::Proven;
+use super::{Ask, Facts};
+
+/// A layer that can be used again as it is.
+pub struct OldLayer {
+    pub reference: String,
+    /// In its image, from the bottom.
+    pub index: usize,
+    /// What is handed on of it.
+    pub descriptor: Descriptor,
+    /// What its descriptor said beside that.
+    pub left_out: Vec<String>,
+    pub compression: Compression,
+    pub diff_id: DiffId,
+    pub place: Watched,
+    /// Its number among the blobs whose frames can be copied.
+    pub(super) blob: Option<u32>,
+}
+
+/// A layer, and the planner's view of it.
+pub(super) struct OpenedLayer {
+    pub layer: OldLayer,
+    pub segment: Segment,
+}
+
+/// Everything that the new image can be laid out against, unproven.
+pub struct Opened {
+    /// Base layers first, then those of the newest previous image.
+    pub(super) layers: Vec<OpenedLayer>,
+    pub(super) frames: OldFrames,
+    pub(super) facts: Facts,
+    /// What they may unpack to, all together.
+    pub(super) size: SizeLimit,
+}
+
+/// What is wrong with layers, by their numbers.
+pub struct Verdicts(BTreeMap<usize, Fault>);
+
+impl Opened {
+    /// Of no image. `size` bounds what all layers together unpack to.
+    pub(super) fn new(size: SizeLimit) -> Self {
+        Self { layers: Vec::new(), frames: OldFrames::default(), facts: Facts::default(), size }
+    }
+
+    /// Content whose frames can be copied when they are proven.
+    pub fn known(&self) -> &Known {
+        &self.frames.known
+    }
+
+    /// False where everything in the new image is new.
+    pub fn is_update(&self) -> bool {
+        !self.frames.blobs.is_empty()
+    }
+
+    /// Asks every layer, several at once. Whoever reads beside it says that the job was interrupted.
+    pub fn ask(&self, ask: Ask<'_>, progress: &Progress) -> Result<Verdicts, ThreadError> {
+        let faults = threads::each(ask.resources.threads, self.layers.len(), |number| {
+            if progress.check().is_err() {
+                return Ok(None);
+            }
+            Ok(self.fault(number, ask, progress).map(|fault| (number, fault)))
+        })?;
+        Ok(Verdicts(faults.into_iter().flatten().collect()))
+    }
+
+    fn fault(&self, number: usize, ask: Ask<'_>, progress: &Progress) -> Option<Fault> {
+        let OpenedLayer { layer, segment } = &self.layers[number];
+        // A layer without a TOC was read whole to know its entries.
+        let lie = segment.pull.index.as_ref().and_then(|_| layer.lies(ask.cache, &self.size, progress));
+        match lie {
+            Some(lie) => Some(Fault::Lies(Flaw::of(lie, &layer.place, layer.descriptor.digest, progress))),
+            None => self.broken(number).map(Fault::Broken),
+        }
+    }
+
+    /// The first entry of a layer that clients can't extract. A base's layer stands on those that it stands on now.
+    fn broken(&self, number: usize) -> Option<BrokenEntry> {
+        let segment = &self.layers[number].segment;
+        if !segment.is_base {
+            return broken_alone(&segment.entries);
+        }
+        let below = self.layers[..number].iter().map(|below| below.segment.entries.as_slice());
+        broken_above(&segment.entries, &below.collect::<Vec<&[Entry]>>())
+    }
+
+    /// Without the layers whose content is not what their digests promise. Those that clients can't extract are to be
+    /// written anew. True where a layer went: what was taken for its content has to be read again.
+    pub fn proven(self, verdicts: Verdicts, notes: &mut Notes) -> Result<(Proven, bool), Error> {
+        Proven::new(self, verdicts.0, notes)
+    }
+}

@@ -1,0 +1,110 @@
+//! The old layers that are what they say.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
+
+use crate::degraded::{Code, Notes};
+use crate::error::Error;
+use crate::inventory::{Frames, Known};
+use crate::order::layers::Segment;
+use crate::watch::Watched;
+
+use super::Facts;
+use super::faults::{Fault, unused};
+use super::frames::{OldFrames, blobs};
+use super::opened::{OldLayer, Opened, OpenedLayer};
+use super::plannable::Plannable;
+
+/// A layer whose blob decodes to what its digest, its DiffID, its TOC and its tar-split say.
+pub struct ProvenLayer(OldLayer);
+
+impl Deref for ProvenLayer {
+    type Target = OldLayer;
+
+    fn deref(&self) -> &OldLayer {
+        &self.0
+    }
+}
+
+/// The proven layers, and frames of older images that nobody has proven yet.
+pub struct Proven {
+    pub(super) layers: Vec<(ProvenLayer, Segment)>,
+    pub(super) frames: OldFrames,
+    pub(super) facts: Facts,
+}
+
+impl Proven {
+    pub(super) fn new(
+        opened: Opened,
+        faults: BTreeMap<usize, Fault>,
+        notes: &mut Notes,
+    ) -> Result<(Self, bool), Error> {
+        let Opened { mut layers, mut frames, facts, .. } = opened;
+        for (&number, fault) in &faults {
+            if let Fault::Broken(entry) = fault {
+                let OpenedLayer { layer: OldLayer { reference, index, descriptor, .. }, segment } = &mut layers[number];
+                expect_previous(segment, reference, *index, entry)?;
+                let layer = descriptor.digest.short();
+                let note = format!("{reference}: layer {index} ({layer}) does not stay as it is: {entry}");
+                notes.degraded(Code::LayerBroken, note);
+                segment.is_broken = true;
+            }
+        }
+        let (mut proven, mut liars) = (Vec::with_capacity(layers.len()), BTreeSet::new());
+        let count = layers.len();
+        for (number, OpenedLayer { layer, segment }) in layers.into_iter().enumerate() {
+            let Some(Fault::Lies(flaw)) = faults.get(&number) else {
+                proven.push((ProvenLayer(layer), segment));
+                continue;
+            };
+            let OldLayer { reference, index, descriptor, blob, .. } = &layer;
+            expect_previous(&segment, reference, *index, flaw)?;
+            notes.degraded(Code::LayerDamaged, unused(reference, *index, descriptor, flaw, true));
+            liars.extend(*blob);
+        }
+        // Their frames may lie as well.
+        frames.known.forget(&liars);
+        let has_lost = proven.len() < count;
+        Ok((Self { layers: proven, frames, facts }, has_lost))
+    }
+
+    /// Content whose frames can be copied.
+    pub fn known(&self) -> &Known {
+        &self.frames.known
+    }
+
+    /// Frames are copied from these.
+    pub fn blobs(&self) -> &[Watched] {
+        &self.frames.blobs
+    }
+
+    /// True for a frame that no layer's proof covers: one of an older image, whose layers nobody else reads.
+    pub fn is_unproven(&self, frames: &Frames) -> bool {
+        let is_proven = |number: u32| self.layers.iter().any(|(layer, _)| layer.blob == Some(number));
+        blobs(frames).any(|number| !is_proven(number))
+    }
+
+    /// Without the blobs that these frames lie in, which don't hold what is said of them.
+    pub fn without(mut self, frames: &[Frames], notes: &mut Vec<String>) -> Self {
+        self.frames.forget(frames.iter(), notes);
+        self
+    }
+
+    /// For the planner, when the new image refers to all that it needs of the frames.
+    pub fn plannable(self) -> Plannable {
+        Plannable::new(self)
+    }
+}
+
+/// A layer of a previous image need not stay as it is; one of a base must.
+fn expect_previous(
+    segment: &Segment,
+    reference: &str,
+    index: usize,
+    reason: &dyn std::fmt::Display,
+) -> Result<(), Error> {
+    match segment.is_base {
+        true => Err(Error::Base { reference: reference.to_owned(), reason: format!("layer {index}: {reason}") }),
+        false => Ok(()),
+    }
+}
