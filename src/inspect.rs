@@ -133,7 +133,7 @@ fn inspect_layer(
     // A docker-archive has no descriptors, but its members have sizes.
     let size = match descriptor {
         Some(descriptor) => Some(descriptor.size),
-        None => source.layer_file(layer)?.map(|(_, span)| span.len()),
+        None => source.layer_bytes(layer)?.map(|bytes| bytes.size()),
     };
     let mut inspected = InspectedLayer {
         digest: descriptor.map(|descriptor| descriptor.digest),

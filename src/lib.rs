@@ -23,6 +23,7 @@
 //! `ARCHITECTURE.md` says which room may import which.
 
 mod audit;
+pub mod bytes;
 pub mod cache;
 pub mod check;
 pub mod codec;

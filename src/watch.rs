@@ -10,6 +10,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::bytes::FileBytes;
 use crate::codec::Sha256Stream;
 use crate::digest::BlobDigest;
 use crate::progress::Progress;
@@ -87,26 +88,29 @@ pub struct Watched(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    file: File,
-    span: Span,
+    bytes: FileBytes,
     /// `None` when the file never came to rest: then nothing is known.
     stamp: Mutex<Option<Stamp>>,
 }
 
 impl Watched {
     /// Before anything is read.
-    pub fn new(file: File, span: Span) -> io::Result<Self> {
-        let stamp = Stamp::settled(|| file.metadata())?;
-        Ok(Self(Arc::new(Shared { file, span, stamp: Mutex::new(stamp) })))
+    pub fn new(bytes: FileBytes) -> io::Result<Self> {
+        let stamp = Stamp::settled(|| bytes.file.metadata())?;
+        Ok(Self(Arc::new(Shared { bytes, stamp: Mutex::new(stamp) })))
+    }
+
+    pub fn bytes(&self) -> &FileBytes {
+        &self.0.bytes
     }
 
     /// For [`FileExt::read_at`]: the cursor is shared.
     pub fn file(&self) -> &File {
-        &self.0.file
+        &self.0.bytes.file
     }
 
     pub fn span(&self) -> Span {
-        self.0.span
+        self.0.bytes.span
     }
 
     /// Take it before the bytes are used, and ask [`is`](Self::is) afterwards.
@@ -116,12 +120,12 @@ impl Watched {
 
     /// True when the file looks as it did then.
     pub fn is(&self, stamp: Option<Stamp>) -> bool {
-        stamp.is_some_and(|stamp| self.0.file.metadata().is_ok_and(|meta| Stamp::of(&meta) == stamp))
+        stamp.is_some_and(|stamp| self.file().metadata().is_ok_and(|meta| Stamp::of(&meta) == stamp))
     }
 
     /// A new stamp, which a proof that follows can hold for.
     pub fn renew(&self) -> io::Result<Option<Stamp>> {
-        let stamp = Stamp::settled(|| self.0.file.metadata())?;
+        let stamp = Stamp::settled(|| self.file().metadata())?;
         *lock(&self.0.stamp) = stamp;
         Ok(stamp)
     }
@@ -131,11 +135,11 @@ impl Watched {
         let stamp = self.renew()?;
         let mut hash = Sha256Stream::new();
         let mut piece = vec![0; 1 << 18];
-        let mut at = self.0.span.start();
-        while at < self.0.span.end() {
+        let mut at = self.span().start();
+        while at < self.span().end() {
             progress.check().map_err(io::Error::other)?;
-            let want = piece.len().min(usize::try_from(self.0.span.end() - at).unwrap_or(usize::MAX));
-            match self.0.file.read_at(&mut piece[..want], at) {
+            let want = piece.len().min(usize::try_from(self.span().end() - at).unwrap_or(usize::MAX));
+            match self.file().read_at(&mut piece[..want], at) {
                 Ok(0) => break,
                 Ok(got) => {
                     hash.update(&piece[..got]);
@@ -145,7 +149,7 @@ impl Watched {
                 Err(error) => return Err(error),
             }
         }
-        let is_whole = hash.bytes() == self.0.span.len();
+        let is_whole = hash.bytes() == self.span().len();
         Ok(is_whole && BlobDigest::from_bytes(hash.finish()) == digest && self.is(stamp))
     }
 }
@@ -206,7 +210,8 @@ mod tests {
     fn watched(bytes: &[u8]) -> (tempfile::NamedTempFile, Watched) {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), bytes).unwrap();
-        let watched = Watched::new(file.reopen().unwrap(), Span::new(1, 3).unwrap()).unwrap();
+        let bytes = FileBytes::new(file.reopen().unwrap(), Span::new(1, 3).unwrap());
+        let watched = Watched::new(bytes).unwrap();
         (file, watched)
     }
 

@@ -12,7 +12,7 @@ const RANKS: &[(&str, &[&str])] = &[
     ("0", &["digest", "span", "limits", "compression", "degraded", "units"]),
     ("1", &["tar", "json", "remark"]),
     ("2", &["toc", "order", "owner"]),
-    ("3", &["codec", "oci", "inventory", "progress", "spool", "threads"]),
+    ("3", &["bytes", "codec", "oci", "inventory", "progress", "spool", "threads"]),
     // Files that were proven, for those that copy them.
     ("3.5", &["watch"]),
     ("4", &["source", "sink", "unpack", "pack", "cache"]),

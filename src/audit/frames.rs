@@ -107,7 +107,8 @@ pub(super) fn walk(
     findings: &mut Findings,
     watch: Watch<'_>,
 ) -> Result<Frames, Cause> {
-    let walked = walk_bytes(blob.reader(Span::between(0, blob.len())), (digest, diff_id), observer, findings, watch);
+    let bytes = blob.reader(Span::between(0, blob.len()))?;
+    let walked = walk_bytes(bytes, (digest, diff_id), observer, findings, watch);
     walked.map_err(|error| match error {
         Unwalked::Io(error) => blob.error(error).into(),
         Unwalked::Stop(stop) => Cause::Stop(stop),

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::pass::is_plainly_sound;
 use super::{Blob, Findings, Said, audit, fault};
+use crate::bytes::FileBytes;
 use crate::codec::Sha256Stream;
 use crate::compression::Compression;
 use crate::digest::{BlobDigest, DiffId};
@@ -93,7 +94,8 @@ impl Made {
     fn blob(&self) -> Blob {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&self.blob).unwrap();
-        Blob::new(file, Span::new(0, self.blob.len() as u64).unwrap(), Path::new("blob"))
+        let bytes = FileBytes::new(file, Span::new(0, self.blob.len() as u64).unwrap());
+        Blob::new(Box::new(bytes), Path::new("blob"))
     }
 
     fn said(&self) -> Said<'_> {

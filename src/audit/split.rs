@@ -31,7 +31,7 @@ pub(super) struct Split<'a> {
 
 impl<'a> Split<'a> {
     pub fn open(blob: &'a Blob, span: Span, progress: &'a Progress) -> Result<Self, Error> {
-        let input = BufReader::with_capacity(PIECE, HashingReader::new(progress.watch(blob.reader(span))));
+        let input = BufReader::with_capacity(PIECE, HashingReader::new(progress.watch(blob.reader(span)?)));
         let mut json = zstd::stream::read::Decoder::with_buffer(input).map_err(|error| blob.error(error))?;
         json.window_log_max(limits::ZSTD_WINDOW_LOG).map_err(|error| blob.error(error))?;
         let (reader, items) = (TarSplitReader::new(), VecDeque::new());

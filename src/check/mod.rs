@@ -119,9 +119,9 @@ impl Job<'_> {
             remarks: Vec::new(),
         };
         let is_chunked = layer.descriptor.as_ref().is_some_and(|d| d.annotation(TOC_DIGEST).is_some());
-        let entries = match self.source.layer_file(layer) {
-            Ok(Some((file, span))) => {
-                let blob = Blob::new(file, span, self.source.reference().path());
+        let entries = match self.source.layer_bytes(layer) {
+            Ok(Some(bytes)) => {
+                let blob = Blob::new(bytes, self.source.reference().path());
                 checked.size = blob.len();
                 match layer.descriptor.as_ref().filter(|_| is_chunked) {
                     Some(descriptor) => self.chunked(layer, descriptor, &blob, &mut checked, &mut findings)?,

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{Sink, SinkError};
+use crate::bytes::FileBytes;
 use crate::codec::Sha256Stream;
 use crate::digest::BlobDigest;
 use crate::oci::{Descriptor, Index};
@@ -219,7 +220,7 @@ fn checks_what_it_is_told() {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(b"0123456789").unwrap();
     let copy = |start, len| {
-        let from = Watched::new(file.try_clone().unwrap(), Span::new(start, len).unwrap()).unwrap();
+        let from = Watched::new(FileBytes::new(file.try_clone().unwrap(), Span::new(start, len).unwrap())).unwrap();
         sink.copy_sound_blob(&from, digest)
     };
     assert!(matches!(copy(8, 3), Err(SinkError::ShortCopy { expected: 3, found: 2 })));
@@ -243,7 +244,7 @@ fn a_blob_of_the_layout_itself_is_not_copied() {
     sink.commit(vec![Descriptor::new(MANIFEST, digest, 3)], None, &Progress::new()).unwrap();
     let own = fs::File::open(dir.join("blobs/sha256").join(digest.hex())).unwrap();
     let sink = create("oci", &dir, ":b").unwrap();
-    let own = Watched::new(own, Span::new(0, 3).unwrap()).unwrap();
+    let own = Watched::new(FileBytes::new(own, Span::new(0, 3).unwrap())).unwrap();
     sink.copy_sound_blob(&own, digest).unwrap();
     let staged = fs::read_dir(&dir).unwrap().filter(|entry| {
         let stage = entry.as_ref().unwrap().path().join("blobs/sha256").join(digest.hex());
@@ -260,7 +261,7 @@ fn a_blob_that_is_written_to_while_it_is_copied_is_not_taken() {
     let digest = BlobDigest::from_bytes(Sha256Stream::of(b"345"));
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(b"0123456789").unwrap();
-    let watched = || Watched::new(file.reopen().unwrap(), Span::new(3, 3).unwrap()).unwrap();
+    let watched = || Watched::new(FileBytes::new(file.reopen().unwrap(), Span::new(3, 3).unwrap())).unwrap();
     let write = |bytes: &[u8]| file.as_file().write_all_at(bytes, 4).unwrap();
     let sink = create("oci", &tmp.path().join("out"), "").unwrap();
     let from = watched();

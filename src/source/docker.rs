@@ -6,9 +6,9 @@ use oci_spec::image::MediaType;
 use serde::Deserialize;
 
 use super::archive::{Archive, excerpt};
-use super::read::SpanReader;
 use super::store::too_large;
 use super::{BlobError, Image, Layer, Place, SourceError, choice, guess, select};
+use crate::bytes::SpanReader;
 use crate::codec::Sha256Stream;
 use crate::compression::Compression;
 use crate::digest::BlobDigest;

@@ -1,10 +1,9 @@
 //! A layer's TOC, without the rest of the layer.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 
 use super::{Layer, Source, SourceError};
+use crate::bytes::Bytes;
 use crate::codec::{FrameDecoder, FrameError, Sha256Stream};
 use crate::digest::BlobDigest;
 use crate::inventory::toc_reading_bytes;
@@ -46,14 +45,14 @@ impl Source {
         let Some(descriptor) = &layer.descriptor else { return Ok(None) };
         let annotations = ChunkedAnnotations::from_annotations(|key| descriptor.annotation(key))?;
         let Some(annotations) = annotations else { return Ok(None) };
-        let Some((file, blob)) = self.layer_file(layer)? else { return Ok(None) };
+        let Some(blob) = self.layer_bytes(layer)? else { return Ok(None) };
         let span = annotations.positions.toc;
-        if !span.fits_in(blob.len()) {
-            return Err(IndexError::Outside { end: span.end(), size: blob.len() });
+        if !span.fits_in(blob.size()) {
+            return Err(IndexError::Outside { end: span.end(), size: blob.size() });
         }
         // Bounded by the annotations' own check.
         let mut compressed = vec![0; span.len() as usize];
-        file.read_exact_at(&mut compressed, blob.start() + span.start()).map_err(IndexError::Read)?;
+        blob.read_exact_at(&mut compressed, span.start()).map_err(IndexError::Read)?;
         let found = BlobDigest::from_bytes(Sha256Stream::of(&compressed));
         if found != annotations.toc_digest {
             return Err(IndexError::Digest { expected: annotations.toc_digest, found });
@@ -79,25 +78,25 @@ impl Source {
         expect_checksum(|key| descriptor.annotation(key))?;
         let Some(index) = self.toc(layer, progress)? else { return Ok(None) };
         expect_zstd(layer.compression, &descriptor.media_type)?;
-        if let Some((file, blob)) = self.layer_file(layer)? {
-            agree(&file, blob, &index.0.positions)?;
+        if let Some(blob) = self.layer_bytes(layer)? {
+            agree(&*blob, &index.0.positions)?;
         }
         Ok(Some(index))
     }
 }
 
 /// Footer and frame headers against the annotations.
-fn agree(file: &File, blob: Span, positions: &Positions) -> Result<(), IndexError> {
-    let read = |out: &mut [u8], at: u64| file.read_exact_at(out, blob.start() + at).map_err(IndexError::Read);
+fn agree(blob: &dyn Bytes, positions: &Positions) -> Result<(), IndexError> {
+    let read = |out: &mut [u8], at: u64| blob.read_exact_at(out, at).map_err(IndexError::Read);
     for (part, span) in positions.parts() {
-        expect_inside(part, span, blob.len())?;
+        expect_inside(part, span, blob.size())?;
         let mut header = [0; SKIPPABLE_HEADER as usize];
         read(&mut header, span.start() - SKIPPABLE_HEADER)?;
         let frame = skippable_len(header).and_then(|len| Span::new(span.start(), len.into()));
         expect_frame(part, span, frame)?;
     }
     let mut footer = [0; FOOTER_FRAME as usize];
-    if let Some(at) = blob.len().checked_sub(FOOTER_FRAME) {
+    if let Some(at) = blob.size().checked_sub(FOOTER_FRAME) {
         read(&mut footer, at)?;
         expect_footer(&footer, at, positions)?;
     }

@@ -22,6 +22,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use crate::bytes::{Bytes, FileBytes, SpanReader};
 use crate::compression::Compression;
 use crate::digest::{BlobDigest, DiffId};
 use crate::oci::{Config, Descriptor, Index, Manifest, Platform, Reference, Transport};
@@ -37,7 +38,6 @@ pub use read::{VerifyingReader, blob_reader};
 
 use archive::Archive;
 use plain_file::Scratch;
-use read::SpanReader;
 use rootfs::Rootfs;
 use store::Store;
 
@@ -142,20 +142,24 @@ impl Source {
         })
     }
 
-    /// Random access to a layer's bytes as stored, unchecked but for the size. The file's cursor is shared: use
-    /// [`read_at`](std::os::unix::fs::FileExt::read_at). `None` for a directory.
-    pub fn layer_file(&self, layer: &Layer) -> Result<Option<(File, Span)>, SourceError> {
+    /// A layer's bytes as stored, unchecked but for the size. `None` for a directory.
+    pub fn layer_bytes(&self, layer: &Layer) -> Result<Option<Box<dyn Bytes>>, SourceError> {
+        Ok(self.layer_file(layer)?.map(|bytes| Box::new(bytes) as Box<dyn Bytes>))
+    }
+
+    /// The file that they are in, where a layer can be copied from one.
+    pub fn layer_file(&self, layer: &Layer) -> Result<Option<FileBytes>, SourceError> {
         let Some((file, span)) = self.span(layer)? else { return Ok(None) };
         if let Place::Blob(blob) = &layer.place {
             let (expected, found) = (blob.size, span.len());
             let source = match found.cmp(&expected) {
                 std::cmp::Ordering::Less => BlobError::Short { expected, found },
                 std::cmp::Ordering::Greater => BlobError::Long { expected },
-                std::cmp::Ordering::Equal => return Ok(Some((self.own(&file)?, span))),
+                std::cmp::Ordering::Equal => return Ok(Some(FileBytes { file, span })),
             };
             return Err(SourceError::Blob { place: self.reference.to_string(), what: layer_name(blob), source });
         }
-        Ok(Some((self.own(&file)?, span)))
+        Ok(Some(FileBytes { file, span }))
     }
 
     /// The names of the images in a layout that have another tag than this one.
@@ -190,14 +194,6 @@ impl Source {
             (Kind::Layout(store), Place::Blob(blob)) => Some(store.blob(blob.digest, || layer_name(blob))?),
             (Kind::Docker(archive), Place::Member(span)) => Some((archive.file(), *span)),
             _ => None,
-        })
-    }
-
-    fn own(&self, file: &File) -> Result<File, SourceError> {
-        file.try_clone().map_err(|source| SourceError::Io {
-            path: self.reference.path().to_owned(),
-            doing: "duplicating the open file",
-            source,
         })
     }
 }

@@ -252,7 +252,7 @@ fn plain_pull(source: &Source, layer: &Layer, digest: BlobDigest) -> Result<Pull
     match &layer.descriptor {
         Some(descriptor) => Ok(pull_layer(descriptor, None)),
         None => {
-            let size = source.layer_file(layer)?.map_or(0, |(_, span)| span.len());
+            let size = source.layer_bytes(layer)?.map_or(0, |bytes| bytes.size());
             Ok(PullLayer { digest, size, index: None })
         }
     }

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
-use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use super::SurveyedImage;
@@ -167,7 +166,7 @@ impl SurveyedImage {
 
 /// The outer error is about reading, the inner one about the content.
 fn decoded(source: &Source, layer: &Layer, frames: &Frames) -> Result<Result<Vec<u8>, String>, Error> {
-    let Some((file, blob)) = source.layer_file(layer)? else { return Ok(Err("the layer has no blob".to_owned())) };
+    let Some(blob) = source.layer_bytes(layer)? else { return Ok(Err("the layer has no blob".to_owned())) };
     let mut decoder = FrameDecoder::new()?;
     decoder.begin()?;
     // The sizes of all of them were counted before.
@@ -175,7 +174,7 @@ fn decoded(source: &Source, layer: &Layer, frames: &Frames) -> Result<Result<Vec
     let mut at = frames.span.start();
     while at < frames.span.end() {
         buffer.resize(PIECE.min(frames.span.end() - at) as usize, 0);
-        if let Err(fault) = file.read_exact_at(&mut buffer, blob.start() + at) {
+        if let Err(fault) = blob.read_exact_at(&mut buffer, at) {
             return Ok(Err(fault.to_string()));
         }
         at += buffer.len() as u64;

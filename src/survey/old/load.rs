@@ -271,7 +271,7 @@ impl<'a> Loader<'a> {
     ) -> Result<Inventory, Error> {
         let digest = descriptor.digest;
         let input = LayerInput {
-            open: Box::new(|| Ok(Box::new(blob_reader(place.file().try_clone()?, place.span(), digest)))),
+            open: Box::new(|| Ok(Box::new(blob_reader(place.bytes().clone(), digest)))),
             verified: Some(digest),
             diff_id: layer.diff_id,
         };

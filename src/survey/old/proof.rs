@@ -62,11 +62,7 @@ impl OldLayer {
     }
 
     fn fault(&self, size: &SizeLimit, progress: &Progress) -> Option<String> {
-        let file = match self.place.file().try_clone() {
-            Ok(file) => file,
-            Err(error) => return Some(error.to_string()),
-        };
-        let blob = Blob::new(file, self.place.span(), self.reference.as_ref());
+        let blob = Blob::new(Box::new(self.place.bytes().clone()), self.reference.as_ref());
         let said = Said { descriptor: &self.descriptor, compression: self.compression, diff_id: Some(self.diff_id) };
         fault(said, &blob, size, progress).unwrap_or_else(|error| Some(error.to_string()))
     }

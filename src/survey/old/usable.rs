@@ -1,11 +1,9 @@
 //! Whether an old layer is of use: its blob is there, and its index can be read.
 
-use std::fs::File;
-
+use crate::bytes::FileBytes;
 use crate::error::Error;
 use crate::progress::Progress;
 use crate::source::{Layer, Source, SourceError};
-use crate::span::Span;
 use crate::survey::read::{Index, Use, index};
 use crate::watch::Watched;
 
@@ -30,6 +28,6 @@ pub(super) fn usable(
     })
 }
 
-pub(super) fn watched((file, span): (File, Span)) -> Result<Watched, Error> {
-    Watched::new(file, span).map_err(|_| Error::Internal("an open file can't be looked at"))
+pub(super) fn watched(bytes: FileBytes) -> Result<Watched, Error> {
+    Watched::new(bytes).map_err(|_| Error::Internal("an open file can't be looked at"))
 }
