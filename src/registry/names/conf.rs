@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::shown::shown;
+use super::shown::{shown, shown_place};
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfFault {
@@ -177,7 +177,7 @@ fn new(raw: RawConf) -> Result<Conf, ConfFault> {
     for registry in &registries {
         let location = registry.location.as_deref().unwrap_or(&registry.prefix);
         let first = *by_location.entry(location).or_insert(registry);
-        let conflict = |key| ConfFault::Conflict { location: shown(location), key };
+        let conflict = |key| ConfFault::Conflict { location: shown_place(location), key };
         if first.insecure != registry.insecure {
             return Err(conflict("insecure"));
         }
@@ -196,7 +196,7 @@ fn new(raw: RawConf) -> Result<Conf, ConfFault> {
 fn registry(raw: RawRegistry) -> Result<Registry, ConfFault> {
     let (place, given) = (location(&raw.location)?, location(&raw.prefix)?);
     let prefix = if given.is_empty() { place.clone() } else { given };
-    let named = || shown(&prefix);
+    let named = || shown_place(&prefix);
     let is_wildcard = prefix.starts_with("*.");
     if prefix.is_empty() {
         return Err(ConfFault::Nothing);
@@ -234,12 +234,7 @@ fn registry(raw: RawRegistry) -> Result<Registry, ConfFault> {
 fn location(text: &str) -> Result<String, ConfFault> {
     let trimmed = text.trim_end_matches('/');
     match trimmed.starts_with("http://") || trimmed.starts_with("https://") {
-        true => Err(ConfFault::Scheme { location: place_shown(trimmed) }),
+        true => Err(ConfFault::Scheme { location: shown_place(trimmed) }),
         false => Ok(trimmed.to_owned()),
     }
-}
-
-/// Without what may be a password before an @.
-fn place_shown(place: &str) -> String {
-    shown(place.rsplit_once('@').map_or(place, |(_, host)| host))
 }

@@ -76,44 +76,45 @@ impl Lookup<'_> {
         failed.map_or(Ok(None), Err)
     }
 
+    /// Helpers for all registries come after all files: podman does not know them, so that what it finds counts first.
     fn in_files(&self, place: &str) -> Result<Option<Credentials>, CredentialsError> {
-        if let Some(path) = self.authfile.or(self.environment.auth_file.as_deref()) {
-            let path = path.to_owned();
-            return match self.in_file(&path, Format::Current, place)? {
-                InFile::NoFile => Err(CredentialsError::Missing { path }),
-                InFile::Says(found) => Ok(found),
-            };
+        let named = self.authfile.or(self.environment.auth_file.as_deref());
+        let paths = match named {
+            Some(path) => vec![(path.to_owned(), Format::Current)],
+            None => paths(self.environment),
+        };
+        let mut stores = Vec::new();
+        for (path, format) in paths {
+            match self.in_file(&path, format, place)? {
+                None if named.is_some() => return Err(CredentialsError::Missing { path }),
+                None | Some(Found::Nothing) => {}
+                Some(Found::Store { name, server }) => stores.push((path, name, server)),
+                Some(Found::Credentials(credentials)) => return Ok(Some(credentials)),
+                Some(Found::Helper { name, server }) => {
+                    let asked = helper::ask(&name, &server, self.environment, helper::PATIENCE);
+                    if let Some(credentials) = asked.map_err(|source| CredentialsError::Helper { path, source })? {
+                        return Ok(Some(credentials));
+                    }
+                }
+            }
         }
-        for (path, format) in paths(self.environment) {
-            if let InFile::Says(Some(found)) = self.in_file(&path, format, place)? {
-                return Ok(Some(found));
+        for (path, name, server) in stores {
+            match helper::ask(&name, &server, self.environment, helper::PATIENCE) {
+                // docker's desktop names one that is not on every machine.
+                Ok(None) | Err(HelperError::Missing { .. }) => {}
+                Ok(found) => return Ok(found),
+                Err(source) => return Err(CredentialsError::Helper { path, source }),
             }
         }
         Ok(None)
     }
 
-    fn in_file(&self, path: &Path, format: Format, place: &str) -> Result<InFile, CredentialsError> {
-        let Some(bytes) = files::read(path, limits::SETTINGS_BYTES)? else { return Ok(InFile::NoFile) };
-        let path = || path.to_owned();
+    /// None where there is no such file.
+    fn in_file(&self, path: &Path, format: Format, place: &str) -> Result<Option<Found>, CredentialsError> {
+        let Some(bytes) = files::read(path, limits::SETTINGS_BYTES)? else { return Ok(None) };
         let found = AuthFile::parse(&bytes, format).and_then(|file| file.find(place));
-        let ask = |name: &str, server: &str| helper::ask(name, server, self.environment, helper::PATIENCE);
-        let found = match found.map_err(|fault| CredentialsError::Damaged { path: path(), fault })? {
-            Found::Nothing => Ok(None),
-            Found::Credentials(credentials) => Ok(Some(credentials)),
-            Found::Helper { name, server } => ask(&name, &server),
-            // podman does not know these at all, and docker's desktop names one that is not on every machine.
-            Found::Store { name, server } => match ask(&name, &server) {
-                Err(HelperError::Missing { .. }) => Ok(None),
-                answer => answer,
-            },
-        };
-        found.map(InFile::Says).map_err(|source| CredentialsError::Helper { path: path(), source })
+        found.map(Some).map_err(|fault| CredentialsError::Damaged { path: path.to_owned(), fault })
     }
-}
-
-enum InFile {
-    NoFile,
-    Says(Option<Credentials>),
 }
 
 /// Where credentials are when nobody says where, first to last.

@@ -5,23 +5,23 @@
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use serde::Deserialize;
 
 use crate::limits;
 use crate::registry::endpoint::{Credentials, Secret};
 
 use super::environment::Environment;
-use super::shown::shown;
 
 #[derive(Debug, thiserror::Error)]
 pub enum HelperError {
-    #[error("expected a credential helper's name of letters, digits, - _ and ., found {found}")]
-    Name { found: String },
+    #[error("expected the name of a credential helper, of letters, digits, - _ and ., found something else")]
+    Name,
     #[error("{program}: expected the credential helper in PATH, found none; install it, or use --creds or --authfile")]
     Missing { program: String },
     #[error("{program}: running the credential helper: {source}")]
@@ -55,7 +55,7 @@ pub(super) fn ask(
 ) -> Result<Option<Credentials>, HelperError> {
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     if name.is_empty() || name.len() > 100 || !name.bytes().all(is_name) {
-        return Err(HelperError::Name { found: shown(name) });
+        return Err(HelperError::Name);
     }
     let program = format!("docker-credential-{name}");
     let Some(path) = find(&program, environment) else { return Err(HelperError::Missing { program }) };
@@ -109,28 +109,33 @@ fn run(path: PathBuf, program: &str, server: &str, patience: Duration) -> Result
     finished
 }
 
-/// In a thread of its own: a program that the helper left behind can hold the pipe open for ever.
+/// Not beyond the time: a program that the helper left behind can hold the pipe open for ever.
 fn read(
-    output: Option<impl io::Read + Send + 'static>,
+    output: Option<ChildStdout>,
     program: &str,
     until: Instant,
     patience: Duration,
 ) -> Result<Vec<u8>, HelperError> {
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let read = output.map_or(Ok(0), |output| output.take(limits::HELPER_BYTES + 1).read_to_end(&mut bytes));
-        // Nobody listens any more when it took too long.
-        let _ = sender.send(read.map(|_| bytes));
-    });
-    let program = program.to_owned();
-    match receiver.recv_timeout(until.saturating_duration_since(Instant::now())) {
-        Err(_) => Err(HelperError::Slow { program, limit: patience }),
-        Ok(Err(source)) => Err(HelperError::Run { program, source }),
-        Ok(Ok(bytes)) if bytes.len() as u64 > limits::HELPER_BYTES => {
-            Err(HelperError::Long { program, limit: limits::HELPER_BYTES })
+    let run = |source: io::Error| HelperError::Run { program: program.to_owned(), source };
+    let (mut bytes, mut piece) = (Vec::new(), [0; 4096]);
+    let Some(mut output) = output else { return Ok(bytes) };
+    loop {
+        // One that is past is zero, with which poll looks once.
+        let left = Timespec::try_from(until.saturating_duration_since(Instant::now()));
+        let mut polled = [PollFd::new(&output, PollFlags::IN)];
+        match poll(&mut polled, left.ok().as_ref()) {
+            Ok(0) => return Err(HelperError::Slow { program: program.to_owned(), limit: patience }),
+            Err(Errno::INTR) => continue,
+            Err(error) => return Err(run(error.into())),
+            Ok(_) => {}
         }
-        Ok(Ok(bytes)) => Ok(bytes),
+        match output.read(&mut piece).map_err(run)? {
+            0 => return Ok(bytes),
+            len => bytes.extend(&piece[..len]),
+        }
+        if bytes.len() as u64 > limits::HELPER_BYTES {
+            return Err(HelperError::Long { program: program.to_owned(), limit: limits::HELPER_BYTES });
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! How a user names a registry's image, and what is looked up to reach it. Nothing here speaks to a registry.
 //!
-//! Rules and their order are those of podman and skopeo: containers-transports(5) for names, containers-auth.json(5) for
-//! credentials, registries.conf(5) for mirrors and other locations, containers-certs.d(5) for certificates.
+//! Rules and their order are those of podman and skopeo: containers-transports(5) for names, containers-auth.json(5)
+//! for credentials, registries.conf(5) for mirrors and other locations, containers-certs.d(5) for certificates.
 
 mod auth_file;
 mod certs;

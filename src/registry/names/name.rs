@@ -36,8 +36,8 @@ pub enum NameError {
     #[error("{found}: expected [HOST[:PORT]/]REPOSITORY[:TAG|@DIGEST] without https:// before it")]
     Scheme { found: String },
     #[error(
-        "{found}: expected a host of letters, digits, - and . or an IPv6 address in brackets, with or without a port of \
-         1 to 65535, found {host}"
+        "{found}: expected a host of letters, digits, -, _ and . or an IPv6 address in brackets, with or without a port \
+         of 1 to 65535, found {host}"
     )]
     Host { found: String, host: String },
     #[error("{found}: expected the name of a repository, found 64 hexadecimal digits, which are no name")]
@@ -179,10 +179,11 @@ fn is_host(host: &str) -> bool {
     let is_port = |port: &str| {
         port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|number| number > 0)
     };
+    // The grammar has no _, but podman takes such a host for a part of the repository and asks it all the same.
     let is_label = |label: &str| {
         let ends = label.bytes().next().zip(label.bytes().last());
         ends.is_some_and(|(first, last)| first.is_ascii_alphanumeric() && last.is_ascii_alphanumeric())
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     };
     name.is_none_or(|name| name.split('.').all(is_label)) && port.is_none_or(is_port)
 }
@@ -259,6 +260,7 @@ mod tests {
             ("host/app", "docker.io", "host/app"),
             ("Quay.IO/a", "Quay.IO", "a"),
             ("127.0.0.1:80/a", "127.0.0.1:80", "a"),
+            ("my_registry.local/a", "my_registry.local", "a"),
             ("[::1]/a", "[::1]", "a"),
             ("[2001:db8::1]:5000/a/b", "[2001:db8::1]:5000", "a/b"),
             ("registry-1.docker.io/library/a", "registry-1.docker.io", "library/a"),
@@ -307,7 +309,7 @@ mod tests {
             "-a.b/c",
             "a.b-/c",
             "a.:1/c",
-            "a_b.c/d",
+            "a.b_/c",
             "h:/a",
             "h:0/a",
             "h:65536/a",

@@ -10,7 +10,7 @@ use super::credentials::FILES;
 use super::environment::Environment;
 use super::files::{self, FileError};
 use super::name::{Name, Which};
-use super::shown::shown;
+use super::shown::shown_place;
 
 #[derive(Debug, thiserror::Error)]
 pub enum RegistriesError {
@@ -84,7 +84,7 @@ impl Registries {
         let Some((registry, matched)) = self.find(name) else {
             return Ok(vec![Source { name: name.clone(), insecure: false }]);
         };
-        let blocked = || RegistriesError::Blocked { name: name.to_string(), prefix: shown(&registry.prefix) };
+        let blocked = || RegistriesError::Blocked { name: name.to_string(), prefix: shown_place(&registry.prefix) };
         if purpose == Purpose::Write {
             let source = Source { name: name.clone(), insecure: registry.insecure };
             return if registry.blocked { Err(blocked()) } else { Ok(vec![source]) };
@@ -94,9 +94,8 @@ impl Registries {
             let place = format!("{location}{rest}");
             let wrong = || RegistriesError::Place {
                 name: name.to_string(),
-                prefix: shown(&registry.prefix),
-                // Behind an @, for a password before it.
-                place: shown(place.rsplit_once('@').map_or(place.as_str(), |(_, host)| host)),
+                prefix: shown_place(&registry.prefix),
+                place: shown_place(&place),
             };
             name.at(&place).ok_or_else(wrong)
         };
@@ -111,7 +110,8 @@ impl Registries {
             let name = registry.location.as_deref().map_or_else(|| Ok(name.clone()), moved)?;
             sources.push(Source { name, insecure: registry.insecure });
         }
-        // A place can be blocked by its own name, too. Mirrors of a blocked place stay: clusters without internet have them.
+        // A place can be blocked by its own name, too. Mirrors of a blocked place stay: clusters without internet have
+        // them.
         sources.retain(|source| !self.find(&source.name).is_some_and(|(registry, _)| registry.blocked));
         if sources.is_empty() { Err(blocked()) } else { Ok(sources) }
     }

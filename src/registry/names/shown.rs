@@ -7,3 +7,8 @@ pub(super) fn shown(text: &str) -> String {
     let rest = if start.len() < text.len() { "..." } else { "" };
     format!("{start:?}{rest}")
 }
+
+/// A place of a registry without what can be a password before an @.
+pub(super) fn shown_place(place: &str) -> String {
+    shown(place.rsplit_once('@').map_or(place, |(_, host)| host))
+}
