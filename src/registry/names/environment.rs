@@ -29,17 +29,22 @@ pub struct Environment {
 impl Environment {
     /// Of this process.
     pub fn current() -> Self {
-        let path = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        Self::of(|name| env::var_os(name), rustix::process::getuid().as_raw())
+    }
+
+    /// A variable that is empty is not set.
+    fn of(variable: impl Fn(&str) -> Option<OsString>, uid: u32) -> Self {
+        let path = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         Self {
             root: PathBuf::from("/"),
-            uid: rustix::process::getuid().as_raw(),
+            uid,
             home: path("HOME"),
             runtime_dir: path("XDG_RUNTIME_DIR"),
             config_home: path("XDG_CONFIG_HOME"),
             docker_config: path("DOCKER_CONFIG"),
             auth_file: path("REGISTRY_AUTH_FILE"),
             registries_conf: path("CONTAINERS_REGISTRIES_CONF").or_else(|| path("REGISTRIES_CONFIG_PATH")),
-            programs: env::var_os("PATH").unwrap_or_default(),
+            programs: variable("PATH").unwrap_or_default(),
         }
     }
 
@@ -64,5 +69,27 @@ impl Environment {
 
     pub(super) fn at_home(&self, path: &str) -> Option<PathBuf> {
         self.home.as_ref().map(|home| home.join(path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_have_their_places() {
+        let all = Environment::of(|name| Some(name.into()), 7);
+        let named = |name: &str| Some(PathBuf::from(name));
+        assert_eq!((all.root.as_path(), all.uid), (Path::new("/"), 7));
+        assert_eq!((all.home, all.runtime_dir), (named("HOME"), named("XDG_RUNTIME_DIR")));
+        assert_eq!((all.config_home, all.docker_config), (named("XDG_CONFIG_HOME"), named("DOCKER_CONFIG")));
+        assert_eq!(all.auth_file, named("REGISTRY_AUTH_FILE"));
+        assert_eq!(all.registries_conf, named("CONTAINERS_REGISTRIES_CONF"));
+        assert_eq!(all.programs, "PATH");
+
+        let older = Environment::of(|name| (name == "REGISTRIES_CONFIG_PATH").then(|| "older".into()), 7);
+        assert_eq!((older.registries_conf, older.home, older.programs), (named("older"), None, OsString::new()));
+        let empty = Environment::of(|_| Some(OsString::new()), 7);
+        assert_eq!((empty.home, empty.auth_file, empty.registries_conf), (None, None, None));
     }
 }
