@@ -142,3 +142,13 @@ pub const LISTED_PATHS: usize = 1 << 22;
 /// Bytes of a path in a package database: Linux's `PATH_MAX`. An rpm header names directories and files apart, so
 /// that a few bytes could stand for many long paths.
 pub const LISTED_PATH_BYTES: usize = 4096;
+
+/// Bytes of a file with passwords, of a registries.conf or of a certificate. Each has a few kB; an auth.json of a cluster with
+/// a key for each of 5,000 repositories has 1 MB.
+pub const SETTINGS_BYTES: u64 = 2 << 20;
+
+/// Entries of a directory with such files.
+pub const SETTINGS_FILES: usize = 1024;
+
+/// Bytes that a credential helper answers. Tokens have a few kB.
+pub const HELPER_BYTES: u64 = 256 << 10;

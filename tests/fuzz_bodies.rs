@@ -10,13 +10,14 @@ use restrata::fuzz_frames;
 use restrata::oci::fuzz::{fuzz_config, fuzz_index, fuzz_manifest};
 use restrata::oci::{self, Config, Descriptor, Manifest};
 use restrata::owner::fuzz::fuzz_owner;
+use restrata::registry::names::fuzz::{fuzz_auth, fuzz_name, fuzz_registries};
 use restrata::tar::fuzz::fuzz_tar;
 use restrata::tar::{EntryKind, Header, Time, Xattr, encode};
 use restrata::toc::fuzz::{fuzz_footer, fuzz_tarsplit, fuzz_toc};
 use restrata::toc::{Chunk, ChunkKind, Layout, Payload, TarSplitWriter, TocEntry, TocWriter, encode_footer};
 
 type Body = fn(&[u8]);
-const TARGETS: [(&str, Body); 9] = [
+const TARGETS: [(&str, Body); 12] = [
     ("footer", fuzz_footer),
     ("toc", fuzz_toc),
     ("tarsplit", fuzz_tarsplit),
@@ -26,6 +27,9 @@ const TARGETS: [(&str, Body); 9] = [
     ("index", fuzz_index),
     ("config", fuzz_config),
     ("frames", fuzz_frames),
+    ("name", fuzz_name),
+    ("auth", fuzz_auth),
+    ("registries", fuzz_registries),
 ];
 
 fn seeds(target: &str) -> Vec<(PathBuf, Vec<u8>)> {

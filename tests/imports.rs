@@ -15,6 +15,8 @@ const RANKS: &[(&str, &[&str])] = &[
     ("3", &["bytes", "codec", "oci", "inventory", "progress", "spool", "threads"]),
     // Files that were proven, for those that copy them.
     ("3.5", &["watch"]),
+    // Images at other machines: it knows no more of an image than digests.
+    ("3.6", &["registry"]),
     ("4", &["source", "sink", "unpack", "pack", "cache"]),
     // One type for every job, made of the errors of the rooms below.
     ("4.5", &["error"]),

@@ -1,0 +1,4 @@
+//! Images in registries.
+
+pub mod endpoint;
+pub mod names;
