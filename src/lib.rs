@@ -44,6 +44,7 @@ pub mod pack;
 pub mod progress;
 pub mod prune;
 pub mod rechunk;
+pub mod registry;
 pub mod remark;
 pub mod report;
 pub mod sink;

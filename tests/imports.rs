@@ -15,6 +15,8 @@ const RANKS: &[(&str, &[&str])] = &[
     ("3", &["codec", "oci", "inventory", "progress", "spool", "threads"]),
     // Files that were proven, for those that copy them.
     ("3.5", &["watch"]),
+    // One that nothing but the small rooms below is needed for.
+    ("3.6", &["registry"]),
     ("4", &["source", "sink", "unpack", "pack", "cache"]),
     // One type for every job, made of the errors of the rooms below.
     ("4.5", &["error"]),
