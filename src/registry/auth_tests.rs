@@ -92,7 +92,7 @@ fn tokens_for_each_scope() {
 
 #[test]
 fn an_identity_token() {
-    let (registry, progress) = (registry(Auth::OAuth(PASSWORD)), Progress::new());
+    let (registry, progress) = (registry(Auth::Identity(PASSWORD)), Progress::new());
     let identity = |token: &str| Some(Credentials::IdentityToken(Secret::new(token.to_owned())));
     pull(&with(&registry, identity(PASSWORD), &progress)).unwrap();
     let asked = registry.state().asked.clone();

@@ -47,10 +47,10 @@ impl<'c, 'p> Repository<'c, 'p> {
             200 => whole(reply, size),
             _ => Err(reply.refused("a blob", &format!("the blob {digest}"))),
         })?;
-        Ok(self.from_start(digest, size, reply))
+        Ok(self.begun(digest, size, reply))
     }
 
-    pub(super) fn from_start(&self, digest: BlobDigest, size: u64, reply: Reply) -> Blob<'c, 'p> {
+    pub(super) fn begun(&self, digest: BlobDigest, size: u64, reply: Reply) -> Blob<'c, 'p> {
         let (reply, tries) = (Some(reply), self.client.tries());
         let repository = self.clone();
         Blob { repository, digest, size, at: 0, reply, sha: Sha256::new(), tries, checked: false }

@@ -30,7 +30,7 @@ fn waited(faults: &[Wrong]) -> Vec<u64> {
 fn what_passes_is_tried_again() {
     let status = |status| Wrong::Answer(Answer::new(status));
     for fault in [status(429), status(500), status(502), status(503), status(522), Wrong::Cut(3), Wrong::Lost] {
-        assert_eq!(waited(&[fault.clone()]), [2], "{fault:?}");
+        assert_eq!(waited(std::slice::from_ref(&fault)), [2], "{fault:?}");
     }
     let html = Answer::new(502).header("Content-Type", "text/html").body("<html>");
     assert_eq!(waited(&[Wrong::Answer(html), status(500), Wrong::Cut(0), status(503)]), [2, 4, 8, 16]);

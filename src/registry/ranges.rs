@@ -76,7 +76,7 @@ impl<'c, 'p> Repository<'c, 'p> {
         let (rest, todo) = (Span::between(0, 0), spans.iter().copied().collect());
         Ok(match got {
             Got::Wire(wire) => Answer::Parts(Parts { repository, digest, size, rest, todo, wire: Some(*wire), tries }),
-            Got::Whole(reply) => Answer::Whole(self.from_start(digest, size, *reply)),
+            Got::Whole(reply) => Answer::Whole(self.begun(digest, size, *reply)),
             Got::Refused(status) => Answer::Refused(status),
         })
     }

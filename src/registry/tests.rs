@@ -177,7 +177,7 @@ fn tags_of_all_pages() {
     let pages = ["</v2/r/tags/list?a>; rel=next", "</v2/r/tags/list?b>; rel=next"];
     let page = |link| Wrong::Answer(Answer::new(200).body(r#"{"tags":[]}"#).header("Link", link));
     for _ in 0..crate::limits::REGISTRY_PAGES / 2 {
-        pages.map(|link| registry.fault("GET", "/tags/", 1, page(link)));
+        pages.iter().for_each(|link| registry.fault("GET", "/tags/", 1, page(link)));
     }
     assert!(repository.tags().unwrap_err().to_string().contains("pages of tags: expected at most 4,096"));
 }

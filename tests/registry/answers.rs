@@ -46,7 +46,7 @@ impl State {
         let may = match &self.auth {
             Auth::Token(None) => !scope.as_ref().is_some_and(|scope| scope.contains("push")),
             Auth::Token(Some((user, password))) => asked.header("authorization") == Some(&basic(user, password)),
-            Auth::OAuth(token) => asked.method == "POST" && form.contains(&format!("refresh_token={token}")),
+            Auth::Identity(token) => asked.method == "POST" && form.contains(&format!("refresh_token={token}")),
             _ => false,
         };
         if !may {
@@ -64,7 +64,7 @@ impl State {
         let (fits, challenge) = match &self.auth {
             Auth::None => (true, String::new()),
             Auth::Basic(user, password) => (shown == basic(user, password), "Basic realm=\"test\"".to_owned()),
-            Auth::Token(_) | Auth::OAuth(_) => {
+            Auth::Token(_) | Auth::Identity(_) => {
                 let realm = self.realm.clone().unwrap_or_else(|| format!("{own}/token"));
                 (self.tokens.contains(shown), format!("Bearer realm=\"{realm}\",service=\"test\""))
             }

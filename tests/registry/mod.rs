@@ -66,7 +66,7 @@ pub enum Auth {
     /// Of the user and password, if there are; a push needs them.
     Token(Option<(&'static str, &'static str)>),
     /// As an identity token.
-    OAuth(&'static str),
+    Identity(&'static str),
 }
 
 #[derive(Default)]
