@@ -152,3 +152,28 @@ pub const SETTINGS_FILES: usize = 1024;
 
 /// Bytes that a credential helper answers. Tokens have a few kB.
 pub const HELPER_BYTES: u64 = 256 << 10;
+
+/// Bytes of the headers of a registry's answer. Go's servers take a megabyte and send less than one kilobyte; the
+/// longest seen is a redirect to signed storage, near 4 kB.
+pub const REGISTRY_HEADER_BYTES: usize = 64 << 10;
+
+/// Bytes of a token server's answer: tokens have up to some 20 kB.
+pub const REGISTRY_TOKEN_BYTES: u64 = 256 << 10;
+
+/// Bytes of an error's body that are looked at.
+pub const REGISTRY_ERROR_BYTES: u64 = 64 << 10;
+
+/// Redirects of one request; Go's HTTP client, and so podman, follows ten.
+pub const REGISTRY_REDIRECTS: usize = 10;
+
+/// Challenges in one answer: registries send one or two.
+pub const REGISTRY_CHALLENGES: usize = 16;
+
+/// Tags of one repository, each of at most 128 bytes.
+pub const REGISTRY_TAGS: usize = 1 << 18;
+
+/// Pages of a list of tags. A page of none must not go on for ever.
+pub const REGISTRY_PAGES: usize = 4096;
+
+/// Bytes of what stands before one part's content in a `multipart/byteranges` body: two headers, near 150 bytes.
+pub const REGISTRY_PART_HEADER_BYTES: usize = 8 << 10;

@@ -12,11 +12,12 @@ const RANKS: &[(&str, &[&str])] = &[
     ("0", &["digest", "span", "limits", "compression", "degraded", "units"]),
     ("1", &["tar", "json", "remark"]),
     ("2", &["toc", "order", "owner"]),
-    ("3", &["bytes", "codec", "oci", "inventory", "progress", "spool", "threads"]),
+    ("2.5", &["progress", "spool", "threads"]),
+    // A client of registries, which the small rooms below are enough for.
+    ("2.8", &["registry"]),
+    ("3", &["bytes", "codec", "oci", "inventory"]),
     // Files that were proven, for those that copy them.
     ("3.5", &["watch"]),
-    // Images at other machines: it knows no more of an image than digests.
-    ("3.6", &["registry"]),
     ("4", &["source", "sink", "unpack", "pack", "cache"]),
     // One type for every job, made of the errors of the rooms below.
     ("4.5", &["error"]),

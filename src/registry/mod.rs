@@ -1,4 +1,51 @@
-//! Images in registries.
+//! A client of OCI registries (distribution spec 1.1): blocking, over HTTP/1.1, usable without the rest of the crate.
+//!
+//! A [`Client`] speaks to one [`Endpoint`]; a [`Repository`] of it has manifests and blobs. What fails for the moment is tried
+//! again; what a body lacks when it is cut is fetched by range. Credentials go to the endpoint and to its token server only.
 
-pub mod endpoint;
+mod address;
+mod blob;
+mod challenge;
+mod client;
+mod endpoint;
+mod error;
+#[doc(hidden)]
+pub mod fuzz;
+mod list;
+mod manifest;
+mod multipart;
 pub mod names;
+mod options;
+mod ranges;
+mod redirect;
+mod retry;
+mod scope;
+mod text;
+mod tls;
+mod token;
+mod transport;
+mod upload;
+
+#[cfg(test)]
+mod auth_tests;
+#[cfg(test)]
+mod blob_tests;
+#[cfg(test)]
+mod fault_tests;
+#[cfg(test)]
+mod ranges_tests;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod upload_tests;
+
+pub use blob::Blob;
+pub use client::{Client, Repository};
+pub use endpoint::{ClientCertificate, Credentials, Endpoint, Secret, Tls};
+pub use error::{Failure, Fault, RegistryError, Request};
+pub use manifest::{Document, Head, Which};
+pub use options::Options;
+pub use ranges::{Answer, Parts};
+pub use retry::{Pause, Retries};
+pub use text::{Said, SaidError};
+pub use transport::Traffic;

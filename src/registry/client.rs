@@ -1,0 +1,196 @@
+//! One registry, as requests see it: permission, redirects and tries are what no caller has to think of.
+
+use std::fmt;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicU8;
+
+use super::address::Address;
+use super::endpoint::Endpoint;
+use super::error::{Fault, RegistryError};
+use super::redirect::{Ask, follow};
+use super::retry::Tries;
+use super::scope::{Action, Scope};
+use super::token::Auth;
+use super::transport::{Call, Content, Reply, Traffic, Transport};
+use super::{Options, text};
+use crate::progress::Progress;
+use crate::threads::lock;
+
+pub struct Client<'p> {
+    endpoint: Endpoint,
+    options: Options,
+    pub(super) progress: &'p Progress,
+    pub(super) transport: Transport,
+    auth: Mutex<Auth>,
+    /// With the scheme by which it answers.
+    base: Mutex<Option<Address>>,
+    /// The way to upload that the registry took last, or did not refuse yet.
+    pub(super) way: AtomicU8,
+}
+
+impl fmt::Debug for Client<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { endpoint, options, .. } = self;
+        f.debug_struct("Client").field("endpoint", endpoint).field("options", options).finish_non_exhaustive()
+    }
+}
+
+/// A request to the registry, before its address is known.
+pub(super) struct Wanted<'a> {
+    pub method: &'static str,
+    /// Behind `/v2/`.
+    pub path: &'a str,
+    pub headers: &'a [(&'static str, String)],
+    pub content: Option<Content<'a>>,
+    pub long: bool,
+}
+
+impl<'a> Wanted<'a> {
+    pub fn new(method: &'static str, path: &'a str) -> Self {
+        Self { method, path, headers: &[], content: None, long: false }
+    }
+}
+
+impl<'p> Client<'p> {
+    /// Sends nothing yet.
+    pub fn new(endpoint: Endpoint, options: Options, progress: &'p Progress) -> Result<Self, RegistryError> {
+        if Address::of(true, &endpoint.host, "/v2/").is_none() {
+            let (host, expected) = (text::shown(&endpoint.host), "HOST or HOST:PORT");
+            return Err(RegistryError::Name { host, expected, found: endpoint.host });
+        }
+        let transport = Transport::new(&endpoint, &options)?;
+        let (auth, base, way) = (Mutex::default(), Mutex::default(), AtomicU8::new(0));
+        Ok(Self { endpoint, options, progress, transport, auth, base, way })
+    }
+
+    pub fn repository(&self, name: &str) -> Result<Repository<'_, 'p>, RegistryError> {
+        let component = |part: &str| {
+            part.starts_with(|c: char| c.is_ascii_alphanumeric())
+                && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+        };
+        if name.len() > 255 || !name.split('/').all(component) {
+            let expected = "a repository's name: letters, digits, and ._-/ between them";
+            return Err(RegistryError::Name { host: self.endpoint.host.clone(), expected, found: name.to_owned() });
+        }
+        Ok(Repository { client: self, name: name.to_owned() })
+    }
+
+    /// What this client sent and received so far.
+    pub fn traffic(&self) -> Traffic {
+        self.transport.counters.traffic()
+    }
+
+    pub(super) fn host(&self) -> &str {
+        &self.endpoint.host
+    }
+
+    pub(super) fn tries(&self) -> Tries<'_> {
+        Tries::new(&self.options.retries, self.progress)
+    }
+
+    /// Asks until `read` takes the answer, as long as a failure may pass.
+    pub(super) fn ask<T>(
+        &self,
+        wanted: &Wanted,
+        scope: &Scope,
+        read: impl Fn(Reply) -> Result<T, RegistryError>,
+    ) -> Result<T, RegistryError> {
+        let mut tries = self.tries();
+        loop {
+            match self.once(wanted, scope).and_then(&read) {
+                Ok(value) => return Ok(value),
+                Err(error) => tries.failed(error)?,
+            }
+        }
+    }
+
+    /// One try, with new permission where the old one has run out.
+    pub(super) fn once(&self, wanted: &Wanted, scope: &Scope) -> Result<Reply, RegistryError> {
+        let base = self.base()?;
+        let bad = || base.request(wanted.method);
+        let address = base.join(&format!("/v2/{}", wanted.path)).ok_or_else(|| {
+            RegistryError::failed(bad(), Fault::Malformed { expected: "a path", found: text::shown(wanted.path) })
+        })?;
+        let Wanted { method, headers, content, long, .. } = *wanted;
+        self.at(&Ask { method, address: &address, headers, content, long }, scope)
+    }
+
+    /// The same for an address that the registry gave.
+    pub(super) fn at(&self, ask: &Ask, scope: &Scope) -> Result<Reply, RegistryError> {
+        let base = self.base()?;
+        let mut renewed = false;
+        loop {
+            let header = lock(&self.auth).header(&self.endpoint, &base, scope, &self.transport, self.progress)?;
+            let mut reply = follow(self, ask, &base, header.as_ref())?;
+            if !reply.own || !matches!(reply.status, 401 | 403) {
+                return Ok(reply);
+            }
+            if reply.status == 401 && !renewed && lock(&self.auth).learn(&reply, header.as_ref(), &self.endpoint) {
+                renewed = true;
+                continue;
+            }
+            let said = reply.said();
+            return Err(reply.error(scope.denied(reply.status, said, self.endpoint.credentials.is_some())));
+        }
+    }
+
+    /// By HTTPS; where the user allows it and HTTPS is not spoken, by HTTP.
+    pub(super) fn base(&self) -> Result<Address, RegistryError> {
+        let mut known = lock(&self.base);
+        if let Some(base) = &*known {
+            return Ok(base.clone());
+        }
+        let at = |secure| {
+            let address = Address::of(secure, &self.endpoint.host, "/v2/");
+            address.ok_or_else(|| RegistryError::Name {
+                host: text::shown(&self.endpoint.host),
+                expected: "HOST or HOST:PORT",
+                found: self.endpoint.host.clone(),
+            })
+        };
+        let mut base = at(true)?;
+        if self.endpoint.may_be_plain_http {
+            let ping = |address: &Address| {
+                let call = Call { method: "GET", address, headers: &[], content: None, own: true, long: false };
+                self.transport.call(&call, self.progress)
+            };
+            match ping(&base) {
+                Ok(_) => {}
+                Err(error) if matches!(error.fault(), Some(Fault::Certificate { .. }) | None) => return Err(error),
+                Err(error) => {
+                    let plain = at(false)?;
+                    match ping(&plain) {
+                        // What a server with TLS says to those who speak without.
+                        Ok(reply) if reply.status == 400 => return Err(error),
+                        Ok(_) => base = plain,
+                        Err(RegistryError::Interrupted(interrupted)) => return Err(interrupted.into()),
+                        Err(_) => return Err(error),
+                    }
+                }
+            }
+        }
+        *known = Some(base.clone());
+        Ok(base)
+    }
+}
+
+/// A repository of a registry.
+#[derive(Debug, Clone)]
+pub struct Repository<'c, 'p> {
+    pub(super) client: &'c Client<'p>,
+    pub(super) name: String,
+}
+
+impl Repository<'_, '_> {
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn pull(&self) -> Scope {
+        Scope { repository: self.name.clone(), action: Action::Pull, from: None }
+    }
+
+    pub(super) fn push(&self) -> Scope {
+        Scope { repository: self.name.clone(), action: Action::Push, from: None }
+    }
+}

@@ -1,0 +1,245 @@
+//! Blobs on their way to a registry. A session is used for one try: registries lose them, and few can go on with one.
+
+use std::cell::Cell;
+use std::io::{self, Cursor, Read};
+use std::sync::atomic::Ordering;
+
+use super::address::Address;
+use super::client::{Repository, Wanted};
+use super::error::{Fault, RegistryError};
+use super::redirect::{Ask, next};
+use super::scope::Scope;
+use super::transport::{Content, Open, Reply};
+use crate::digest::BlobDigest;
+use crate::units;
+
+/// How the bytes are sent, best first. A registry that refuses one is asked by the next from then on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// All with the request that ends the session.
+    Put,
+    /// All in one PATCH without a range, as podman and docker do it.
+    Patch,
+    /// Pieces, each with its range: what has to pass a proxy that limits bodies.
+    Pieces,
+}
+
+const WAYS: [Way; 3] = [Way::Put, Way::Patch, Way::Pieces];
+
+/// ghcr.io refuses more in a PATCH with a range.
+const PIECE_BYTES: u64 = 4 << 20;
+
+/// A piece is in memory. No registry is known to want more than 100 MB at least.
+const LARGEST_PIECE_BYTES: u64 = 128 << 20;
+
+enum Stopped {
+    Failed(RegistryError),
+    /// The registry takes no uploads this way.
+    Refused(RegistryError),
+}
+
+impl From<RegistryError> for Stopped {
+    fn from(error: RegistryError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// What every step of one upload needs.
+struct Job<'a> {
+    digest: BlobDigest,
+    scope: &'a Scope,
+    content: Content<'a>,
+}
+
+impl Repository<'_, '_> {
+    /// Makes a blob of another repository of the same registry one of this, without sending it. False where the registry does
+    /// not do that, or the user may not: then it has to be uploaded.
+    pub fn mount(&self, digest: BlobDigest, from: &str) -> Result<bool, RegistryError> {
+        let from = self.client.repository(from)?.name;
+        let path = format!("{}/blobs/uploads/?mount={digest}&from={}", self.name, super::address::encoded(&from));
+        let scope = Scope { from: Some(from), ..self.push() };
+        let asked = self.client.ask(&Wanted::new("POST", &path), &scope, |reply| match reply.status {
+            201 => Ok(true),
+            202 => {
+                self.give_up(next(&reply).ok(), &scope);
+                Ok(false)
+            }
+            _ => Err(reply.refused("that the blob is mounted", &self.name)),
+        });
+        match asked {
+            Err(error) if error.status().is_some_and(|status| (400..500).contains(&status)) => Ok(false),
+            asked => asked,
+        }
+    }
+
+    /// Sends a blob. `open` gives its bytes from the start, as often as it takes; `seen` is told of bytes that went out for
+    /// the first time.
+    pub fn upload(&self, digest: BlobDigest, size: u64, open: Open, seen: &dyn Fn(u64)) -> Result<(), RegistryError> {
+        let (passed, furthest) = (Cell::new(0), Cell::new(0));
+        let open_anew = || {
+            passed.set(0);
+            open()
+        };
+        let seen_first = |bytes: u64| {
+            passed.set(passed.get() + bytes);
+            let new = u64::saturating_sub(passed.get(), furthest.get());
+            furthest.set(furthest.get() + new);
+            if new > 0 {
+                seen(new);
+            }
+        };
+        let scope = self.push();
+        let job = Job { digest, scope: &scope, content: Content { size, open: &open_anew, seen: &seen_first } };
+        let mut tries = self.client.tries();
+        loop {
+            let number = self.client.way.load(Ordering::Relaxed);
+            match self.send(&job, WAYS[usize::from(number)]) {
+                Ok(()) => return Ok(()),
+                Err(Stopped::Refused(error)) => {
+                    if usize::from(number) + 1 == WAYS.len() {
+                        return Err(error);
+                    }
+                    let _ = self.client.way.compare_exchange(number, number + 1, Ordering::Relaxed, Ordering::Relaxed);
+                }
+                Err(Stopped::Failed(error)) => {
+                    tries.failed(error)?;
+                    // The answer may have been lost, and not the blob.
+                    if furthest.get() >= size && self.has_blob(digest).is_ok_and(|found| found == Some(size)) {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    fn send(&self, job: &Job, way: Way) -> Result<(), Stopped> {
+        let begin = format!("{}/blobs/uploads/", self.name);
+        let reply = self.client.once(&Wanted::new("POST", &begin), job.scope)?;
+        if reply.status != 202 {
+            return Err(reply.refused("an upload to begin", &format!("the repository {}", self.name)).into());
+        }
+        let session = next(&reply)?;
+        let least = reply.header("oci-chunk-min-length").and_then(|least| least.trim().parse().ok()).unwrap_or(0);
+        let sent = match way {
+            Way::Put => self.finish(job, &session, Some(job.content)),
+            Way::Patch => {
+                let patched = self.patch(job, session.clone(), job.content, None);
+                patched.and_then(|session| self.finish(job, &session, None))
+            }
+            Way::Pieces => {
+                let pieces = self.pieces(job, session.clone(), PIECE_BYTES.max(least));
+                pieces.and_then(|session| self.finish(job, &session, None))
+            }
+        };
+        if sent.is_err() {
+            self.give_up(Some(session), job.scope);
+        }
+        sent
+    }
+
+    fn pieces(&self, job: &Job, mut session: Address, piece: u64) -> Result<Address, Stopped> {
+        if piece > LARGEST_PIECE_BYTES {
+            let request = session.request("PATCH");
+            let fault = Fault::TooMuch { what: "bytes of a piece that the registry wants", limit: LARGEST_PIECE_BYTES };
+            return Err(RegistryError::failed(request, fault).into());
+        }
+        let unread = |source| RegistryError::Source { request: session.request("PATCH"), source };
+        let mut reader = (job.content.open)().map_err(unread)?.take(job.content.size);
+        let mut at = 0;
+        while at < job.content.size {
+            let mut bytes = Vec::new();
+            let got = (&mut reader).take(piece).read_to_end(&mut bytes);
+            let got = got.map_err(|source| RegistryError::Source { request: session.request("PATCH"), source })? as u64;
+            if got == 0 {
+                let source = io::Error::from(io::ErrorKind::UnexpectedEof);
+                return Err(RegistryError::Source { request: session.request("PATCH"), source }.into());
+            }
+            let open = || -> io::Result<Box<dyn Read + Send>> { Ok(Box::new(Cursor::new(bytes.clone()))) };
+            let content = Content { size: got, open: &open, seen: job.content.seen };
+            session = self.patch(job, session, content, Some(at))?;
+            at += got;
+        }
+        Ok(session)
+    }
+
+    /// Sends bytes, with their range if they are a piece; gives where the session goes on.
+    fn patch(&self, job: &Job, session: Address, content: Content, from: Option<u64>) -> Result<Address, Stopped> {
+        let mut headers = vec![("Content-Type", "application/octet-stream".to_owned())];
+        let end = from.unwrap_or(0) + content.size;
+        if let Some(from) = from {
+            headers.push(("Content-Range", format!("{from}-{}", end - 1)));
+        }
+        let ask = Ask { method: "PATCH", address: &session, headers: &headers, content: Some(content), long: false };
+        let reply = self.client.at(&ask, job.scope)?;
+        if !matches!(reply.status, 200..=204) {
+            return Err(stopped(reply, "that the blob's bytes are taken"));
+        }
+        let taken = reply.header("range").and_then(|range| range.rsplit('-').next()?.trim().parse::<u64>().ok());
+        if content.size > 0 && taken.is_some_and(|last| last.checked_add(1) != Some(end)) {
+            let found =
+                format!("{} of {} bytes", units::count(taken.unwrap_or(0).saturating_add(1)), units::count(end));
+            return Err(reply.error(Fault::Cut { reason: format!("the registry took {found}") }).into());
+        }
+        match reply.header("location") {
+            Some(_) => Ok(next(&reply)?),
+            None => Ok(session),
+        }
+    }
+
+    fn finish(&self, job: &Job, session: &Address, content: Option<Content>) -> Result<(), Stopped> {
+        let digest = job.digest;
+        let Some(address) = session.with_query(&format!("digest={}", super::address::encoded(&digest.to_string())))
+        else {
+            let fault = Fault::Redirect { expected: "a URL of HTTP or HTTPS", found: "another".to_owned() };
+            return Err(RegistryError::failed(session.request("PUT"), fault).into());
+        };
+        let headers = [("Content-Type", "application/octet-stream".to_owned())];
+        let headers = if content.is_some() { &headers[..] } else { &[] };
+        let ask = Ask { method: "PUT", address: &address, headers, content, long: false };
+        let reply = self.client.at(&ask, job.scope)?;
+        if !matches!(reply.status, 200..=204) {
+            return Err(stopped(reply, "that the blob is taken"));
+        }
+        match reply.header("docker-content-digest").and_then(|found| found.trim().parse::<BlobDigest>().ok()) {
+            Some(found) if found != digest => {
+                let (expected, found) = (digest, found.to_string());
+                Err(reply.error(Fault::Digest { place: "the registry's answer", expected, found }).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Nobody waits for it, and a registry that can't do it forgets the session some day.
+    fn give_up(&self, session: Option<Address>, scope: &Scope) {
+        if let Some(session) = session {
+            let ask = Ask { method: "DELETE", address: &session, headers: &[], content: None, long: false };
+            let _ = self.client.at(&ask, scope);
+        }
+    }
+}
+
+/// A status that says no to the bytes, to the way they came, or to the session.
+fn stopped(reply: Reply, expected: &'static str) -> Stopped {
+    let status = reply.status;
+    let error = reply.refused(expected, "the upload session");
+    let wrong_bytes = match error.fault() {
+        Some(Fault::Status { said, .. }) => said.has_code("DIGEST_INVALID") || said.has_code("SIZE_INVALID"),
+        _ => false,
+    };
+    match (status, error) {
+        (400 | 405 | 411 | 413 | 415 | 416 | 501, error) if !wrong_bytes => Stopped::Refused(error),
+        (404, RegistryError::Failed(failure)) => {
+            let fault = Fault::Cut {
+                reason: format!(
+                    "the registry does not know the upload any more{}",
+                    match &failure.fault {
+                        Fault::NotFound { said, .. } => said.to_string(),
+                        _ => String::new(),
+                    }
+                ),
+            };
+            Stopped::Failed(RegistryError::failed(failure.request, fault))
+        }
+        (_, error) => Stopped::Failed(error),
+    }
+}
