@@ -9,6 +9,7 @@ use crate::order::BrokenEntry;
 use crate::order::layers::PlanError;
 use crate::pack::PackError;
 use crate::progress::{Interrupted, TooLarge, TooMany};
+use crate::registry::RegistryError;
 use crate::sink::SinkError;
 use crate::source::SourceError;
 use crate::spool::SpoolError;
@@ -142,6 +143,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         let interrupted = match self {
             Self::Interrupted(_) | Self::Source(SourceError::Interrupted(_)) => true,
+            Self::Source(SourceError::Registry { source: RegistryError::Interrupted(_), .. }) => true,
             Self::Unpack { source, .. } => matches!(source, UnpackError::Interrupted(_)),
             Self::Pack { source, .. } | Self::Reframe { source } => matches!(source, PackError::Interrupted(_)),
             _ => false,
@@ -169,6 +171,7 @@ fn is_not_found(error: &SourceError) -> bool {
         | SourceError::NoSuchImage { .. }
         | SourceError::NoImage { .. }
         | SourceError::NoPlatform { .. } => true,
+        SourceError::Registry { source, .. } => source.is_not_found(),
         SourceError::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
         _ => false,
     }

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use crate::compression::Compression;
 use crate::digest::BlobDigest;
 use crate::error::Error;
+use crate::job::JobOptions;
 use crate::inventory::{held_bytes, toc_entries};
 use crate::oci::marks::OWNERS;
 use crate::oci::{Platform, Reference};
@@ -87,18 +88,22 @@ pub struct BigFile {
     pub compressed: u64,
 }
 
-pub fn inspect(reference: &Reference, platform: Option<&Platform>) -> Result<Inspection, Error> {
-    let source = Source::open(reference)?;
+pub fn inspect(
+    reference: &Reference,
+    platform: Option<&Platform>,
+    options: &JobOptions,
+    progress: &Progress,
+) -> Result<Inspection, Error> {
+    let source = options.open(reference, progress)?;
     let images = source.images(platform)?;
-    let images = images.iter().map(|image| inspect_image(&source, image)).collect::<Result<_, _>>()?;
+    let images = images.iter().map(|image| inspect_image(&source, image, progress)).collect::<Result<_, _>>()?;
     Ok(Inspection { images, notes: source.take_notes() })
 }
 
-fn inspect_image(source: &Source, image: &Image) -> Result<InspectedImage, Error> {
+fn inspect_image(source: &Source, image: &Image, progress: &Progress) -> Result<InspectedImage, Error> {
     let (mut layers, mut entries) = (Vec::new(), Vec::new());
-    let progress = Progress::new();
     for (index, layer) in image.layers.iter().enumerate() {
-        let toc = source.toc(layer, &progress).map_err(|fault| match fault {
+        let toc = source.toc(layer, progress).map_err(|fault| match fault {
             IndexError::TooMany(error) => error.into(),
             // Names the layer itself.
             IndexError::Source(error) => error.into(),

@@ -1,10 +1,28 @@
-//! What every job that only reads is given.
+//! What every job that reads images is given.
 
 use std::path::PathBuf;
+
+use crate::oci::Reference;
+use crate::progress::Progress;
+use crate::registry::Reach;
+use crate::source::{Source, SourceError};
 
 #[derive(Debug, Clone)]
 pub struct JobOptions {
     pub threads: usize,
     /// Where temporary files go; see [`crate::spool::default_dir`].
     pub spool_dir: PathBuf,
+    pub reach: Reach,
+}
+
+impl JobOptions {
+    /// Registries are reached as the machine's files say.
+    pub fn new(threads: usize, spool_dir: PathBuf) -> Self {
+        Self { threads, spool_dir, reach: Reach::default() }
+    }
+
+    /// Opens an image.
+    pub fn open<'p>(&self, reference: &Reference, progress: &'p Progress) -> Result<Source<'p>, SourceError> {
+        Source::open_any(reference, &self.spool_dir, &self.reach, progress)
+    }
 }

@@ -9,7 +9,7 @@
 //! use restrata::rechunk::{Request, rechunk};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let resources = JobOptions { threads: 2, spool_dir: restrata::spool::default_dir() };
+//! let resources = JobOptions::new(2, restrata::spool::default_dir());
 //! let request = Request {
 //!     previous: vec!["oci:images:v1".parse()?],
 //!     ..Request::new("docker-archive:new.tar".parse()?, "oci:images:v2".parse()?, resources)

@@ -257,7 +257,7 @@ fn run(
     threads: usize,
 ) -> (Image, ImageOutcome) {
     let reference = |name: &str| format!("oci:{}:t", dir.join(name).display()).parse().unwrap();
-    let resources = JobOptions { threads, spool_dir: dir.to_owned() };
+    let resources = JobOptions::new(threads, dir.to_owned());
     let request = Request {
         previous: previous.map(reference).into_iter().collect(),
         effort: Effort::Fixed(Level::new(1).unwrap()),

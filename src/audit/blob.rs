@@ -9,16 +9,16 @@ use crate::source::SourceError;
 use crate::span::Span;
 
 /// The bytes, and where they are from, for errors.
-pub struct Blob {
-    bytes: Box<dyn Bytes>,
+pub struct Blob<'a> {
+    bytes: Box<dyn Bytes + 'a>,
     path: PathBuf,
 }
 
 /// A part of a blob, front to back.
 pub(super) type BlobReader<'a> = Box<dyn Read + Send + 'a>;
 
-impl Blob {
-    pub fn new(bytes: Box<dyn Bytes>, path: &Path) -> Self {
+impl<'a> Blob<'a> {
+    pub fn new(bytes: Box<dyn Bytes + 'a>, path: &Path) -> Self {
         Self { bytes, path: path.to_owned() }
     }
 

@@ -70,7 +70,7 @@ fn made(dir: &Path, index: IndexPlace) -> Made {
     let (digest, size) = sink.put_bytes(&manifest.to_bytes()).unwrap();
     let manifest = Descriptor::new("application/vnd.oci.image.manifest.v1+json", digest, size);
     sink.commit(vec![manifest], None, &Progress::new()).unwrap();
-    let options = JobOptions { threads: 2, spool_dir: std::env::temp_dir() };
+    let options = JobOptions::new(2, std::env::temp_dir());
     let request = Request { index, ..Request::new(plain.parse().unwrap(), chunked.parse().unwrap(), options) };
     rechunk(&request, &Progress::new()).unwrap();
     let source = Source::open(&chunked.parse().unwrap()).unwrap();
@@ -91,7 +91,7 @@ impl Made {
         (is_plainly_sound(said, &blob, &size, &progress).unwrap(), findings.is_clean())
     }
 
-    fn blob(&self) -> Blob {
+    fn blob(&self) -> Blob<'static> {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&self.blob).unwrap();
         let bytes = FileBytes::new(file, Span::new(0, self.blob.len() as u64).unwrap());

@@ -15,7 +15,7 @@ use crate::units;
 const PIECE: u64 = 1 << 20;
 
 pub(super) struct Payloads<'a> {
-    blob: &'a Blob,
+    blob: &'a Blob<'a>,
     frames: &'a Frames,
     progress: &'a Progress,
     decoder: FrameDecoder,
@@ -23,7 +23,7 @@ pub(super) struct Payloads<'a> {
 }
 
 impl<'a> Payloads<'a> {
-    pub fn new(blob: &'a Blob, frames: &'a Frames, progress: &'a Progress) -> Result<Self, Error> {
+    pub fn new(blob: &'a Blob<'a>, frames: &'a Frames, progress: &'a Progress) -> Result<Self, Error> {
         Ok(Self { blob, frames, progress, decoder: FrameDecoder::new()?, buffer: Vec::new() })
     }
 

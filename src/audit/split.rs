@@ -20,7 +20,7 @@ const PIECE: usize = 256 << 10;
 type Input<'a> = BufReader<HashingReader<Watched<'a, BlobReader<'a>>>>;
 
 pub(super) struct Split<'a> {
-    blob: &'a Blob,
+    blob: &'a Blob<'a>,
     span: Span,
     json: zstd::stream::read::Decoder<'static, Input<'a>>,
     reader: TarSplitReader,
@@ -30,7 +30,7 @@ pub(super) struct Split<'a> {
 }
 
 impl<'a> Split<'a> {
-    pub fn open(blob: &'a Blob, span: Span, progress: &'a Progress) -> Result<Self, Error> {
+    pub fn open(blob: &'a Blob<'a>, span: Span, progress: &'a Progress) -> Result<Self, Error> {
         let input = BufReader::with_capacity(PIECE, HashingReader::new(progress.watch(blob.reader(span)?)));
         let mut json = zstd::stream::read::Decoder::with_buffer(input).map_err(|error| blob.error(error))?;
         json.window_log_max(limits::ZSTD_WINDOW_LOG).map_err(|error| blob.error(error))?;

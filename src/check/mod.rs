@@ -68,7 +68,7 @@ pub fn check(
     options: JobOptions,
     progress: &Progress,
 ) -> Result<CheckReport, Error> {
-    let opened = Source::open_in(reference, &options.spool_dir, progress)
+    let opened = options.open(reference, progress)
         .and_then(|source| source.images(platform).map(|images| (source, images)));
     let (source, images) = match opened {
         Ok(opened) => opened,
@@ -89,7 +89,7 @@ pub fn check(
 /// What checking any layer needs.
 #[derive(Clone, Copy)]
 struct Job<'a> {
-    source: &'a Source,
+    source: &'a Source<'a>,
     options: &'a JobOptions,
     progress: &'a Progress,
     size: &'a SizeLimit,

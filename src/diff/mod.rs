@@ -120,7 +120,7 @@ impl Diff {
 
 /// What an update from each of `request.olds` to `request.new` costs.
 pub fn diff(request: &Request, progress: &Progress) -> Result<Outcome, Error> {
-    let open = |reference| Source::open_in(reference, &request.resources.spool_dir, progress);
+    let open = |reference| request.resources.open(reference, progress);
     let new = open(&request.new)?;
     let olds = request.olds.iter().map(open).collect::<Result<Vec<_>, _>>()?;
     let platform = request.platform.as_ref();

@@ -124,7 +124,7 @@ impl LayoutHistory {
 
 /// What the versions of `request` cost.
 pub fn history(request: &Request, progress: &Progress) -> Result<Outcome, Error> {
-    let open = |reference| Source::open_in(reference, &request.resources.spool_dir, progress);
+    let open = |reference| request.resources.open(reference, progress);
     let sources = request.references.iter().map(open).collect::<Result<Vec<_>, _>>()?;
     let (images, platforms) = choose(&sources, request.platform.as_ref())?;
     let mut run = Run::new(&request.resources, progress, &request.views);

@@ -1,10 +1,12 @@
-//! Where an image is, in the notation of containers-transports(5): `TRANSPORT:PATH[:TAG]`.
+//! Where an image is, in the notation of containers-transports(5): `TRANSPORT:PATH[:TAG]`, or `docker://NAME[:TAG]`.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::digest::BlobDigest;
+use crate::registry::names::{Name, NameError};
+use crate::registry;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Transport {
@@ -16,6 +18,8 @@ pub enum Transport {
     DockerArchive,
     /// A root file system.
     Dir,
+    /// A registry.
+    Docker,
 }
 
 impl Transport {
@@ -25,6 +29,7 @@ impl Transport {
             Self::OciArchive => "oci-archive",
             Self::DockerArchive => "docker-archive",
             Self::Dir => "dir",
+            Self::Docker => "docker",
         }
     }
 }
@@ -54,14 +59,20 @@ pub struct Reference {
     transport: Transport,
     path: PathBuf,
     which: Option<Which>,
+    /// Of an image in a registry.
+    name: Option<Name>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReferenceError {
-    #[error("{found:?}: expected TRANSPORT:PATH[:TAG] with oci, oci-archive, docker-archive or dir")]
+    #[error("{found:?}: expected TRANSPORT:PATH[:TAG] with oci, oci-archive, docker-archive or dir, or docker://HOST/REPOSITORY[:TAG]")]
     NoTransport { found: String },
     #[error("{found:?}: the transport {transport:?} is not supported yet in this version")]
     Unsupported { found: String, transport: String },
+    #[error("docker://{0}")]
+    Name(#[from] NameError),
+    #[error("{found:?}: expected docker://HOST/REPOSITORY[:TAG|@DIGEST]")]
+    NoSlashes { found: String },
     #[error("{found:?}: expected a path after \"{transport}:\"")]
     NoPath { found: String, transport: &'static str },
     #[error("{found:?}: a root file system has no tag, but {tag:?} follows the path (which ends at the first colon)")]
@@ -82,8 +93,14 @@ impl Reference {
         self.transport
     }
 
+    /// Of files; in a registry, host and repository.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Of an image in a registry.
+    pub fn name(&self) -> Option<&Name> {
+        self.name.as_ref()
     }
 
     pub fn which(&self) -> Option<&Which> {
@@ -109,6 +126,10 @@ impl FromStr for Reference {
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
         let found = text.to_owned();
         let (name, rest) = text.split_once(':').unwrap_or(("", text));
+        if name == Transport::Docker.name() {
+            let name = rest.strip_prefix("//").ok_or_else(|| ReferenceError::NoSlashes { found: shown(text) })?;
+            return Ok(Self::from(name.parse::<Name>()?));
+        }
         let transports = [Transport::Oci, Transport::OciArchive, Transport::DockerArchive, Transport::Dir];
         let Some(transport) = transports.into_iter().find(|transport| transport.name() == name) else {
             let transport = name.to_owned();
@@ -128,8 +149,23 @@ impl FromStr for Reference {
             return Err(ReferenceError::TagOnDir { found, tag: tag.to_owned() });
         }
         let which = which.map(|which| choice(which, found)).transpose()?;
-        Ok(Self { transport, path: PathBuf::from(path), which })
+        Ok(Self { transport, path: PathBuf::from(path), which, name: None })
     }
+}
+
+impl From<Name> for Reference {
+    fn from(name: Name) -> Self {
+        let which = match name.which() {
+            registry::names::Which::Tag(tag) => Which::Tag(tag.clone()),
+            registry::names::Which::Digest(digest) => Which::Digest(*digest),
+        };
+        Self { transport: Transport::Docker, path: PathBuf::from(name.place()), which: Some(which), name: Some(name) }
+    }
+}
+
+/// Up to what may be a password.
+fn shown(text: &str) -> String {
+    if text.contains('@') { "docker:..".to_owned() } else { text.to_owned() }
 }
 
 /// No tag begins with an `@`.
@@ -146,6 +182,9 @@ fn choice(text: &str, found: String) -> Result<Which, ReferenceError> {
 
 impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(name) = &self.name {
+            return write!(f, "docker://{name}");
+        }
         write!(f, "{}:{}", self.transport.name(), self.path.display())?;
         match &self.which {
             Some(which) => write!(f, ":{which}"),
@@ -155,7 +194,7 @@ impl fmt::Display for Reference {
 }
 
 /// Other transports of skopeo, from which it can copy.
-const OTHERS: [&str; 7] = ["docker", "containers-storage", "docker-daemon", "ostree", "sif", "atomic", "tarball"];
+const OTHERS: [&str; 6] = ["containers-storage", "docker-daemon", "ostree", "sif", "atomic", "tarball"];
 
 /// The grammar of `org.opencontainers.image.ref.name` (OCI annotations.md).
 fn is_tag(tag: &str) -> bool {

@@ -14,7 +14,7 @@ pub(super) fn replaced(dest: &Reference, progress: &Progress) -> Vec<String> {
         return Vec::new();
     }
     // It is no compressed one: that is refused.
-    let there = Source::open_in(dest, Path::new(""), progress);
+    let there = Source::open_file(dest, Path::new(""), progress);
     there.and_then(|archive| archive.other_images(dest.tag())).unwrap_or_default()
 }
 
@@ -26,7 +26,7 @@ pub(super) fn forgotten(request: &Request, progress: &Progress) -> Option<String
     if !request.previous.is_empty() || request.base.is_some() || dest.transport() != Transport::Oci {
         return None;
     }
-    let there = Source::open_in(dest, Path::new(""), progress).ok()?;
+    let there = Source::open_file(dest, Path::new(""), progress).ok()?;
     let is_new = |tag: &str| new.tag() == Some(tag) && absolute(new.path()) == absolute(dest.path());
     let mut tags = there.other_tags(dest.tag()).ok()?;
     tags.retain(|tag| !is_new(tag));

@@ -29,7 +29,7 @@ use super::{ImageOutcome, LayerOutcome, PlannedLayer, Request, ostree};
 
 pub(super) struct Job<'a> {
     pub request: &'a Request,
-    pub source: &'a Source,
+    pub source: &'a Source<'a>,
     pub image: &'a Image,
     pub old: Plannable,
     pub spool: &'a Spool,

@@ -167,15 +167,15 @@ fn expect_strict(request: &Request, notes: &Notes) -> Result<(), Error> {
 
 struct Inputs<'a> {
     request: &'a Request,
-    source: Source,
+    source: Source<'a>,
     images: Vec<Image>,
     old: OldImages<'a>,
 }
 
 impl<'a> Inputs<'a> {
-    fn open(request: &'a Request, progress: &Progress, notes: &mut Notes) -> Result<Self, Error> {
+    fn open(request: &'a Request, progress: &'a Progress, notes: &mut Notes) -> Result<Self, Error> {
         check_places(request)?;
-        let source = Source::open_in(&request.new, &request.resources.spool_dir, progress)?;
+        let source = request.resources.open(&request.new, progress)?;
         let source = source.with_config(request.config.clone());
         let images = source.images(request.platform.as_ref())?;
         Ok(Self { request, source, images, old: OldImages::open(request.ask(), progress, notes)? })

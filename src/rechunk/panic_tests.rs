@@ -24,7 +24,7 @@ fn a_panic_ends_the_run_with_an_error_and_leaves_nothing() {
             let (transport, name) = dest.split_once(':').unwrap();
             let dest = format!("{transport}:{}/images/{name}:v1", dir.path().display()).parse().unwrap();
             let new = format!("dir:{}/root", dir.path().display()).parse().unwrap();
-            let resources = JobOptions { threads, spool_dir: dir.path().join("spool") };
+            let resources = JobOptions::new(threads, dir.path().join("spool"));
             let error = rechunk(&Request::new(new, dest, resources), &Progress::new()).unwrap_err();
             assert_eq!(error.to_string(), "internal error: a worker panicked: asked to");
             assert_eq!(error.exit_code(), 1);

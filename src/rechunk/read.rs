@@ -19,7 +19,7 @@ use super::reframe::each;
 #[derive(Clone, Copy)]
 pub(super) struct Reader<'a> {
     pub request: &'a Request,
-    pub source: &'a Source,
+    pub source: &'a Source<'a>,
     pub image: &'a Image,
     pub spool: &'a Spool,
     pub progress: &'a Progress,

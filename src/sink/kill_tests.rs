@@ -36,7 +36,7 @@ fn reference(dir: &Path, reference: &str) -> String {
 /// Writes the tree in `dir`; the references are relative to it. Returns the digest.
 pub(super) fn run(dir: &Path, previous: Option<&str>, dest: &str) -> Result<String, Error> {
     let parse = |text: &str| reference(dir, text).parse().unwrap();
-    let resources = JobOptions { threads: 2, spool_dir: std::env::temp_dir() };
+    let resources = JobOptions::new(2, std::env::temp_dir());
     let mut request = Request::new(parse("dir:root"), parse(dest), resources);
     request.previous = previous.map(parse).into_iter().collect();
     // Else what is new is so much of this image that everything is written anew.

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use crate::digest::BlobDigest;
 use crate::oci::OciError;
 use crate::progress::Interrupted;
+use crate::registry::RegistryError;
+use crate::registry::names::LookupError;
 use crate::spool::SpoolError;
 use crate::tar::ScanError;
 use crate::units;
@@ -71,6 +73,17 @@ pub enum SourceError {
     Blob { place: String, what: String, source: BlobError },
     #[error("{place}: {source}")]
     Oci { place: String, source: OciError },
+    #[error("{place}: {source}")]
+    Registry { place: String, source: RegistryError },
+    #[error(
+        "{reference}: expected an image in files, found one in a registry, which can't be used here yet; copy it first \
+         (skopeo copy --all --preserve-digests)"
+    )]
+    NoFile { reference: String },
+    #[error("{place}: {source}")]
+    Lookup { place: String, source: LookupError },
+    #[error("internal error: {0}")]
+    Internal(&'static str),
     /// Where it went wrong, and not what stands there.
     #[error(
         "{archive}: {member}: expected a list of images in JSON, as docker save writes it; line {line}, column {column} is \
@@ -84,6 +97,7 @@ impl SourceError {
     pub fn into_io(self) -> io::Error {
         match self {
             Self::Blob { source, .. } => source.wrap(),
+            Self::Registry { source, .. } => source.into(),
             other => io::Error::other(other),
         }
     }
@@ -115,6 +129,10 @@ impl SourceError {
             | Self::TooManyMembers { .. }
             | Self::LongNames { .. }
             | Self::Spool { .. }
+            | Self::Registry { .. }
+            | Self::Lookup { .. }
+            | Self::NoFile { .. }
+            | Self::Internal(_)
             | Self::Interrupted(_) => false,
         }
     }

@@ -39,7 +39,7 @@ pub enum IndexError {
     TooMany(#[from] TooMany),
 }
 
-impl Source {
+impl Source<'_> {
     /// Checked against the annotations as clients do. `None` for a layer without one.
     pub fn toc(&self, layer: &Layer, progress: &Progress) -> Result<Option<(ChunkedAnnotations, Toc)>, IndexError> {
         let Some(descriptor) = &layer.descriptor else { return Ok(None) };

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::documents::Documents;
 use super::store::Store;
 use super::{Image, Layer, Notes, Place, SourceError, choice, select};
 use crate::digest::BlobDigest;
@@ -18,20 +19,53 @@ pub(super) fn images(
 ) -> Result<Vec<Image>, SourceError> {
     let index = store.index()?;
     let entries = choice::entries(&index, reference)?;
-    let mut walk = Walk::new(store, reference, wanted, notes);
-    walk.is_one_of_several = entries.len() > 1;
-    for entry in &entries {
-        walk.enter(entry.entry, "index.json", None, 0)?;
+    let (found, several) = (entries.iter().map(|entry| entry.entry), entries.len() > 1);
+    let Found { images, others, absent } = walk(store, found.collect(), "index.json", reference, wanted, notes)?;
+    if several && !images.is_empty() && !select::are_variants(&images) {
+        return Err(choice::several(reference, &entries));
     }
-    let Walk { images, others, absent, .. } = walk;
+    chosen(Found { images, others, absent }, reference, wanted, notes)
+}
+
+/// What entries lead to.
+pub(super) struct Found {
+    images: Vec<Image>,
+    /// Platforms that are there but not wanted.
+    others: Vec<Platform>,
+    /// Images that an index names, but whose blobs are not there.
+    absent: Vec<String>,
+}
+
+/// Follows the entries of an index that `within` names.
+pub(super) fn walk(
+    documents: &dyn Documents,
+    entries: Vec<IndexEntry<'_>>,
+    within: &str,
+    reference: &Reference,
+    wanted: Option<&Platform>,
+    notes: &Notes,
+) -> Result<Found, SourceError> {
+    let mut walk = Walk::new(documents, reference, wanted, notes);
+    walk.is_one_of_several = entries.len() > 1;
+    for entry in entries {
+        walk.enter(entry, within, None, 0)?;
+    }
+    Ok(Found { images: walk.images, others: walk.others, absent: walk.absent })
+}
+
+/// Those of the images that are wanted.
+pub(super) fn chosen(
+    found: Found,
+    reference: &Reference,
+    wanted: Option<&Platform>,
+    notes: &Notes,
+) -> Result<Vec<Image>, SourceError> {
+    let Found { images, others, absent } = found;
     if images.is_empty() && others.is_empty() {
         return Err(match absent.is_empty() {
             true => SourceError::NoImage { reference: reference.to_string(), notes: notes.all() },
             false => SourceError::Absent { reference: reference.to_string(), platforms: absent },
         });
-    }
-    if entries.len() > 1 && !select::are_variants(&images) {
-        return Err(choice::several(reference, &entries));
     }
     if wanted.is_none() && !absent.is_empty() {
         let absent = absent.join(", ");
@@ -41,7 +75,7 @@ pub(super) fn images(
 }
 
 struct Walk<'a> {
-    store: &'a Store,
+    documents: &'a dyn Documents,
     reference: &'a Reference,
     wanted: Option<&'a Platform>,
     notes: &'a Notes,
@@ -61,10 +95,10 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(store: &'a Store, reference: &'a Reference, wanted: Option<&'a Platform>, notes: &'a Notes) -> Self {
+    fn new(documents: &'a dyn Documents, reference: &'a Reference, wanted: Option<&'a Platform>, notes: &'a Notes) -> Self {
         let (seen, left) = (HashSet::new(), limits::DOCUMENT_BYTES);
         let (images, others, absent, is_one_of_several) = (Vec::new(), Vec::new(), Vec::new(), false);
-        Self { store, reference, wanted, notes, seen, left, is_one_of_several, images, others, absent, values: 0 }
+        Self { documents, reference, wanted, notes, seen, left, is_one_of_several, images, others, absent, values: 0 }
     }
 
     /// `within` names what the entry stands in, `index` is that document unless it is index.json.
@@ -76,7 +110,7 @@ impl<'a> Walk<'a> {
         depth: usize,
     ) -> Result<(), SourceError> {
         if depth > limits::INDEX_DEPTH {
-            let what = format!("{}: {}", self.store.path().display(), entry.name());
+            let what = format!("{}: {}", self.documents.place(), entry.name());
             return Err(SourceError::TooDeep { what, limit: limits::INDEX_DEPTH });
         }
         if is_attachment(entry) {
@@ -87,25 +121,25 @@ impl<'a> Walk<'a> {
             && !platform.is_same_family(wanted)
         {
             let descriptor = entry.descriptor(within).ok();
-            match descriptor.map(|entry| self.store.has(entry.digest)).transpose()? {
+            match descriptor.map(|entry| self.documents.has(entry.digest)).transpose()? {
                 Some(false) => self.absent.push(platform.to_string()),
                 _ => self.others.push(platform),
             }
             return Ok(());
         }
-        let entry = entry.descriptor(within).map_err(|source| self.store.oci(source))?;
+        let entry = entry.descriptor(within).map_err(|source| self.documents.oci(source))?;
         if !self.seen.insert((entry.digest, entry.platform())) {
             return Ok(());
         }
         // docker saves one platform under an index that names all.
         let may_be_absent = index.is_some() || self.is_one_of_several;
-        if may_be_absent && !self.store.has(entry.digest)? {
+        if may_be_absent && !self.documents.has(entry.digest)? {
             self.absent.push(shown(&entry));
             return Ok(());
         }
         let what = format!("manifest {}", entry.digest);
-        let bytes = self.document(&entry, &what)?;
-        match Document::parse(&bytes, &entry.media_type, &what).map_err(|source| self.store.oci(source))? {
+        let bytes = self.counted(self.documents.manifest(&entry, &what)?)?;
+        match Document::parse(&bytes, &entry.media_type, &what).map_err(|source| self.documents.oci(source))? {
             Document::Manifest(manifest) => self.image(manifest, &entry, index, &what),
             Document::Index(inner) => {
                 // Whatever platform the entry names, the images inside are the same.
@@ -118,8 +152,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn document(&mut self, blob: &Descriptor, what: &str) -> Result<Vec<u8>, SourceError> {
-        let bytes = self.store.document(blob, what)?;
+    fn counted(&mut self, bytes: Vec<u8>) -> Result<Vec<u8>, SourceError> {
         let left = self.left.checked_sub(bytes.len() as u64);
         self.left = left.ok_or_else(|| SourceError::TooManyDocuments {
             reference: self.reference.to_string(),
@@ -127,7 +160,7 @@ impl<'a> Walk<'a> {
         })?;
         self.values += json_values(&bytes);
         if self.values > limits::REFERENCE_JSON_VALUES {
-            let (place, limit) = (self.store.path().display().to_string(), limits::REFERENCE_JSON_VALUES);
+            let (place, limit) = (self.documents.place(), limits::REFERENCE_JSON_VALUES);
             return Err(SourceError::TooMany { place, what: "JSON values in all manifests and configs", limit });
         }
         Ok(bytes)
@@ -144,21 +177,21 @@ impl<'a> Walk<'a> {
             self.skip(&entry.digest.to_string(), &format!("an artifact with a config of type {found:?}"));
             return Ok(());
         }
-        let store = self.store;
+        let documents = self.documents;
         if (index.is_some() || self.is_one_of_several) && self.is_absent(&manifest)? {
             self.absent.push(shown(entry));
             return Ok(());
         }
         let name = format!("config {}", manifest.config().digest);
-        let bytes = self.document(manifest.config(), &name)?;
-        let config = Config::parse(&bytes, &name).map_err(|source| store.oci(source))?;
-        if manifest.layers().is_empty() && !config.diff_ids().is_empty() && store.is_dockers() {
+        let bytes = self.counted(self.documents.config(manifest.config(), &name)?)?;
+        let config = Config::parse(&bytes, &name).map_err(|source| documents.oci(source))?;
+        if manifest.layers().is_empty() && !config.diff_ids().is_empty() && documents.is_dockers() {
             return Err(self.layers_elsewhere(config.diff_ids().len()));
         }
-        config.check_layers(manifest.layers().len(), &name).map_err(|source| store.oci(source))?;
+        config.check_layers(manifest.layers().len(), &name).map_err(|source| documents.oci(source))?;
         let layers = manifest.layers().iter().zip(config.diff_ids()).map(|(layer, &diff_id)| {
             Ok(Layer {
-                compression: layer_compression(layer).map_err(|source| store.oci(source))?,
+                compression: layer_compression(layer).map_err(|source| documents.oci(source))?,
                 descriptor: Some(layer.clone()),
                 diff_id: Some(diff_id),
                 place: Place::Blob(layer.clone()),
@@ -180,7 +213,7 @@ impl<'a> Walk<'a> {
     /// damaged.
     fn is_absent(&self, manifest: &Manifest) -> Result<bool, SourceError> {
         for blob in [manifest.config()].into_iter().chain(manifest.layers()) {
-            if self.store.has(blob.digest)? {
+            if self.documents.has(blob.digest)? {
                 return Ok(false);
             }
         }
@@ -189,7 +222,7 @@ impl<'a> Walk<'a> {
 
     fn layers_elsewhere(&self, diff_ids: usize) -> SourceError {
         let hint = match self.reference.transport() {
-            Transport::OciArchive => format!(" (read it as docker-archive:{})", self.store.path().display()),
+            Transport::OciArchive => format!(" (read it as docker-archive:{})", self.documents.place()),
             _ => " (save the image again, or read the archive as docker-archive:)".to_owned(),
         };
         SourceError::LayersElsewhere { reference: self.reference.to_string(), diff_ids, hint }

@@ -3,6 +3,7 @@
 mod archive;
 mod choice;
 mod docker;
+mod documents;
 mod error;
 mod guess;
 mod index;
@@ -10,6 +11,7 @@ mod layout;
 mod near;
 mod plain_file;
 mod read;
+mod remote;
 mod rootfs;
 mod select;
 mod store;
@@ -27,6 +29,7 @@ use crate::compression::Compression;
 use crate::digest::{BlobDigest, DiffId};
 use crate::oci::{Config, Descriptor, Index, Manifest, Platform, Reference, Transport};
 use crate::progress::Progress;
+use crate::registry::Reach;
 use crate::span::Span;
 use crate::spool;
 use crate::threads::lock;
@@ -38,6 +41,7 @@ pub use read::{VerifyingReader, blob_reader};
 
 use archive::Archive;
 use plain_file::Scratch;
+use remote::Remote;
 use rootfs::Rootfs;
 use store::Store;
 
@@ -76,27 +80,47 @@ enum Place {
 
 /// An opened reference.
 #[derive(Debug)]
-pub struct Source {
+pub struct Source<'p> {
     reference: Reference,
-    kind: Kind,
+    kind: Kind<'p>,
     notes: Notes,
 }
 
 #[derive(Debug)]
-enum Kind {
+enum Kind<'p> {
     Layout(Store),
+    Remote(Box<Remote<'p>>),
     Docker(Archive),
     Rootfs(Rootfs),
 }
 
-impl Source {
-    /// As [`open_in`](Self::open_in), with the usual place for temporary files and nobody to stop it.
+impl<'p> Source<'p> {
+    /// As [`open_file`](Self::open_file), with the usual place for temporary files and nobody to stop it.
     pub fn open(reference: &Reference) -> Result<Self, SourceError> {
-        Self::open_in(reference, &spool::default_dir(), &Progress::new())
+        Self::open_file(reference, &spool::default_dir(), &Progress::new())
     }
 
-    /// An archive that is compressed or comes through a pipe is unpacked into a temporary file in `spool_dir`.
-    pub fn open_in(reference: &Reference, spool_dir: &Path, progress: &Progress) -> Result<Self, SourceError> {
+    /// An archive that is compressed or comes through a pipe is unpacked into a temporary file in `spool_dir`. A registry
+    /// is reached as `reach` says.
+    pub fn open_any(
+        reference: &Reference,
+        spool_dir: &Path,
+        reach: &Reach,
+        progress: &'p Progress,
+    ) -> Result<Self, SourceError> {
+        if let Some(name) = reference.name() {
+            let kind = Kind::Remote(Box::new(Remote::open(name, reach, progress)?));
+            return Ok(Self { reference: reference.clone(), kind, notes: Notes::default() });
+        }
+        Self::open_file(reference, spool_dir, progress)
+    }
+
+    /// The same for files alone.
+    pub fn open_file(
+        reference: &Reference,
+        spool_dir: &Path,
+        progress: &Progress,
+    ) -> Result<Self, SourceError> {
         let (path, notes) = (reference.path(), Notes::default());
         let scratch = Scratch { dir: spool_dir, progress, notes: &notes };
         let kind = match reference.transport() {
@@ -104,6 +128,7 @@ impl Source {
             Transport::OciArchive => Kind::Layout(Store::open_archive(path, scratch)?),
             Transport::DockerArchive => Kind::Docker(Archive::open(path, scratch)?),
             Transport::Dir => Kind::Rootfs(Rootfs::open(path)?),
+            Transport::Docker => return Err(SourceError::NoFile { reference: reference.to_string() }),
         };
         Ok(Self { reference: reference.clone(), kind, notes })
     }
@@ -124,15 +149,19 @@ impl Source {
     pub fn images(&self, platform: Option<&Platform>) -> Result<Vec<Image>, SourceError> {
         match &self.kind {
             Kind::Layout(store) => layout::images(store, &self.reference, platform, &self.notes),
+            Kind::Remote(remote) => remote.images(&self.reference, platform, &self.notes),
             Kind::Docker(archive) => docker::images(archive, &self.reference, platform),
             Kind::Rootfs(root) => Ok(vec![root.image(&self.reference, platform)?]),
         }
     }
 
     /// A layer's bytes as stored, checked against its descriptor while they are read (see [`VerifyingReader`]).
-    pub fn open_layer(&self, layer: &Layer) -> Result<Box<dyn Read + Send>, SourceError> {
+    pub fn open_layer(&self, layer: &Layer) -> Result<Box<dyn Read + Send + '_>, SourceError> {
         if let Kind::Rootfs(root) = &self.kind {
             return Ok(Box::new(rootfs::TarStream::open(&root.path, self.notes.clone())?));
+        }
+        if let (Kind::Remote(remote), Place::Blob(blob)) = (&self.kind, &layer.place) {
+            return remote.open_blob(blob);
         }
         let Some((file, span)) = self.span(layer)? else { return Ok(Box::new(std::io::empty())) };
         let reader = SpanReader::new(file, span);
@@ -143,8 +172,11 @@ impl Source {
     }
 
     /// A layer's bytes as stored, unchecked but for the size. `None` for a directory.
-    pub fn layer_bytes(&self, layer: &Layer) -> Result<Option<Box<dyn Bytes>>, SourceError> {
-        Ok(self.layer_file(layer)?.map(|bytes| Box::new(bytes) as Box<dyn Bytes>))
+    pub fn layer_bytes(&self, layer: &Layer) -> Result<Option<Box<dyn Bytes + '_>>, SourceError> {
+        if let (Kind::Remote(remote), Place::Blob(blob)) = (&self.kind, &layer.place) {
+            return Ok(Some(Box::new(remote.blob_bytes(blob)?)));
+        }
+        Ok(self.layer_file(layer)?.map(|bytes| Box::new(bytes) as Box<dyn Bytes + '_>))
     }
 
     /// The file that they are in, where a layer can be copied from one.
@@ -166,7 +198,7 @@ impl Source {
     pub fn other_images(&self, tag: Option<&str>) -> Result<Vec<String>, SourceError> {
         match &self.kind {
             Kind::Layout(store) => Ok(choice::others(&store.index()?, tag)),
-            Kind::Docker(_) | Kind::Rootfs(_) => Ok(Vec::new()),
+            Kind::Remote(_) | Kind::Docker(_) | Kind::Rootfs(_) => Ok(Vec::new()),
         }
     }
 
@@ -174,7 +206,7 @@ impl Source {
     pub fn other_tags(&self, tag: Option<&str>) -> Result<Vec<String>, SourceError> {
         match &self.kind {
             Kind::Layout(store) => Ok(choice::other_tags(&store.index()?, tag)),
-            Kind::Docker(_) | Kind::Rootfs(_) => Ok(Vec::new()),
+            Kind::Remote(_) | Kind::Docker(_) | Kind::Rootfs(_) => Ok(Vec::new()),
         }
     }
 

@@ -85,7 +85,7 @@ pub fn verify(
     progress: &Progress,
 ) -> Result<Verdict, Error> {
     let (source_a, source_b) =
-        (Source::open_in(a, &options.spool_dir, progress)?, Source::open_in(b, &options.spool_dir, progress)?);
+        (options.open(a, progress)?, options.open(b, progress)?);
     let (images_a, images_b) = (source_a.images(platform)?, source_b.images(platform)?);
     let mut verdict = Verdict::default();
     let pairs = pairs(&images_a, &images_b, [a, b]);

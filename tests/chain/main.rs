@@ -173,7 +173,7 @@ impl Run {
     }
 
     fn request(&self, new: &str, dest: &str) -> Request {
-        let resources = JobOptions { threads: 1, spool_dir: self.dir.path().to_owned() };
+        let resources = JobOptions::new(1, self.dir.path().to_owned());
         let (new, dest) = (reference(self.dir.path(), new), reference(self.dir.path(), dest));
         Request { effort: Effort::Fixed(Level::new(1).unwrap()), ..Request::new(new, dest, resources) }
     }

@@ -20,7 +20,7 @@ use serde_json::Value;
 pub type Entry = (Header, Vec<u8>);
 
 pub fn options() -> JobOptions {
-    JobOptions { threads: 2, spool_dir: std::env::temp_dir() }
+    JobOptions::new(2, std::env::temp_dir())
 }
 
 pub fn entry(name: &str, kind: EntryKind) -> Entry {

@@ -275,7 +275,7 @@ impl<'a> Loader<'a> {
             verified: Some(digest),
             diff_id: layer.diff_id,
         };
-        let JobOptions { threads, spool_dir } = self.ask.resources;
+        let JobOptions { threads, spool_dir, .. } = self.ask.resources;
         let found = tar_inventory(input, &Spool::new(spool_dir)?, *threads, &self.opened.size, self.progress);
         let mut inventory = found.map_err(|fault| {
             let (reference, layer) = (source.reference().to_string(), digest.to_string());

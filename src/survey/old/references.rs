@@ -16,8 +16,8 @@ use super::{Ask, Opened};
 /// The opened references.
 pub struct OldImages<'a> {
     ask: Ask<'a>,
-    previous: Vec<Source>,
-    base: Option<Source>,
+    previous: Vec<Source<'a>>,
+    base: Option<Source<'a>>,
 }
 
 const PREVIOUS: &str = "--previous";
@@ -28,14 +28,14 @@ impl<'a> OldImages<'a> {
         let spool_dir = &ask.resources.spool_dir;
         let mut previous = Vec::with_capacity(ask.previous.len());
         for reference in ask.previous {
-            match Source::open_in(reference, spool_dir, progress) {
+            match Source::open_file(reference, spool_dir, progress) {
                 Err(error) if error.is_spoilt() => {
                     notes.degraded(Code::PreviousDamaged, damaged(reference, &error));
                 }
                 opened => previous.push(opened.map_err(|error| Error::from(error).of_option(PREVIOUS))?),
             }
         }
-        let base = ask.base.map(|base| Source::open_in(base, spool_dir, progress)).transpose();
+        let base = ask.base.map(|base| Source::open_file(base, spool_dir, progress)).transpose();
         Ok(Self { ask, previous, base: base.map_err(|error| Error::from(error).of_option(BASE))? })
     }
 
