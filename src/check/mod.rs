@@ -68,8 +68,8 @@ pub fn check(
     options: JobOptions,
     progress: &Progress,
 ) -> Result<CheckReport, Error> {
-    let opened = options.open(reference, progress)
-        .and_then(|source| source.images(platform).map(|images| (source, images)));
+    let opened =
+        options.open(reference, progress).and_then(|source| source.images(platform).map(|images| (source, images)));
     let (source, images) = match opened {
         Ok(opened) => opened,
         Err(error) if error.is_damage() => {

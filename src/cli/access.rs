@@ -7,8 +7,8 @@ use std::time::Duration;
 use clap::builder::{BoolishValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Arg, Args, Command, Error};
-use restrata::registry::names::Access;
-use restrata::registry::{Credentials, Options, Retries};
+use restrata::registry::names::{Access, Environment};
+use restrata::registry::{Credentials, Options, Reach, Retries};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Registry")]
@@ -58,6 +58,10 @@ impl AccessArgs {
             tls_verify: self.tls_verify,
             cert_dir: self.cert_dir.clone(),
         }
+    }
+
+    pub fn reach(&self) -> Reach {
+        Reach { access: self.access(), environment: Environment::current(), options: self.options() }
     }
 
     pub fn options(&self) -> Options {

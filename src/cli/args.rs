@@ -15,6 +15,7 @@ use restrata::rechunk::Effort;
 use restrata::spool;
 use restrata::verify::Ignore;
 
+use super::access::AccessArgs;
 use super::diff::Diff;
 use super::history::{History, too_few};
 use super::layers::{Edits, Layers};
@@ -98,7 +99,7 @@ pub struct Rechunk {
     ///
     /// The first one decides the layout. The report shows the pull cost for each. Without --previous the result is a
     /// first layout. Name it as --previous the next time.
-    #[arg(long, value_name = "REF", value_parser = values::reference)]
+    #[arg(long, value_name = "REF", value_parser = values::files)]
     pub previous: Vec<Reference>,
 
     /// Compress new content at this zstd level: auto, or 1 to 22
@@ -222,6 +223,8 @@ pub struct Inspect {
     pub choice: Choice,
     #[command(flatten)]
     pub output: Output,
+    #[command(flatten)]
+    pub access: AccessArgs,
 }
 
 #[derive(Debug, Args)]
@@ -250,6 +253,9 @@ pub struct Resources {
     /// layers of an image count together. 500GB, 1.5TiB and 4096 are understood.
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     max_size: Option<u64>,
+
+    #[command(flatten)]
+    access: AccessArgs,
 }
 
 impl Resources {
@@ -258,6 +264,7 @@ impl Resources {
         JobOptions {
             threads: self.threads.map_or_else(cores, usize::from),
             spool_dir: self.tmpdir.clone().unwrap_or_else(spool::default_dir),
+            reach: self.access.reach(),
         }
     }
 

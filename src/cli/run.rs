@@ -14,12 +14,14 @@ use restrata::diff::diff;
 use restrata::error::Error;
 use restrata::history::history;
 use restrata::inspect::inspect;
+use restrata::job::JobOptions;
 use restrata::limits;
 use restrata::oci::{Config, Reference};
 use restrata::progress::{Interrupted, Progress};
 use restrata::prune::prune;
 use restrata::rechunk::{Request, plan, rechunk};
 use restrata::report::{count, html, json, markdown, printable, text};
+use restrata::spool;
 use restrata::verify::{Ignore, verify};
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -272,7 +274,10 @@ fn run_check(arguments: &Check, quiet: bool) -> anyhow::Result<u8> {
 
 /// What is printed is all that was asked for, so quiet leaves out the notes alone.
 fn run_inspect(arguments: &Inspect, quiet: bool) -> anyhow::Result<u8> {
-    let inspection = inspect(&arguments.reference, arguments.choice.platform.as_ref())?;
+    let platform = arguments.choice.platform.as_ref();
+    let options = JobOptions { reach: arguments.access.reach(), ..JobOptions::new(1, spool::default_dir()) };
+    let look = |progress: &Progress| inspect(&arguments.reference, platform, &options, progress);
+    let inspection = beside(Progress::new(), quiet, look)?;
     note(quiet, &inspection.notes);
     answer(arguments.output.format, false, || text::inspect(&inspection), || json::inspect(&inspection))?;
     Ok(exit::DONE)

@@ -27,6 +27,18 @@ pub fn reference(text: &str) -> Result<Reference, String> {
     })
 }
 
+/// A reference to files.
+pub fn files(text: &str) -> Result<Reference, String> {
+    let reference = reference(text)?;
+    match reference.transport() {
+        Transport::Docker => Err(format!(
+            "expected an image in files: previous images and bases are not read from registries yet\nhint: {}",
+            hints::source(text)
+        )),
+        _ => Ok(reference),
+    }
+}
+
 /// A reference that can be written.
 pub fn destination(text: &str) -> Result<Reference, String> {
     const EXPECTED: &str = "expected oci:DIR[:TAG] or oci-archive:FILE[:TAG]";

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::digest::BlobDigest;
-use crate::registry::names::{Name, NameError};
 use crate::registry;
+use crate::registry::names::{Name, NameError};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Transport {
@@ -65,7 +65,9 @@ pub struct Reference {
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReferenceError {
-    #[error("{found:?}: expected TRANSPORT:PATH[:TAG] with oci, oci-archive, docker-archive or dir, or docker://HOST/REPOSITORY[:TAG]")]
+    #[error(
+        "{found:?}: expected TRANSPORT:PATH[:TAG] with oci, oci-archive, docker-archive or dir, or docker://HOST/REPOSITORY[:TAG]"
+    )]
     NoTransport { found: String },
     #[error("{found:?}: the transport {transport:?} is not supported yet in this version")]
     Unsupported { found: String, transport: String },
@@ -114,9 +116,15 @@ impl Reference {
         }
     }
 
-    /// Another image at the same place.
+    /// Another image at the same place. A registry's images have no numbers.
     pub fn choosing(&self, which: Which) -> Self {
-        Self { which: Some(which), ..self.clone() }
+        let Some(name) = &self.name else { return Self { which: Some(which), ..self.clone() } };
+        let other = match which {
+            Which::Tag(tag) => format!("{}:{tag}", name.place()).parse().ok(),
+            Which::Digest(digest) => format!("{}@{digest}", name.place()).parse().ok(),
+            Which::Position(_) => None,
+        };
+        other.map_or_else(|| self.clone(), |name: Name| Self::from(name))
     }
 }
 

@@ -143,6 +143,11 @@ impl RegistryError {
         matches!(self.fault(), Some(Fault::Denied { .. }))
     }
 
+    /// What came is not what was asked for, however good the connection is.
+    pub fn is_damage(&self) -> bool {
+        matches!(self.fault(), Some(Fault::Digest { .. } | Fault::Length { .. } | Fault::NotFound { .. }))
+    }
+
     pub fn is_temporary(&self) -> bool {
         self.fault().is_some_and(Fault::is_temporary)
     }

@@ -70,7 +70,9 @@ impl Target {
                 layout::Found::Layout => Ok(Self::Layout),
             },
             Transport::OciArchive => archive::look(path).map(|()| Self::Archive),
-            Transport::DockerArchive | Transport::Dir | Transport::Docker => Err(SinkError::Transport { reference: reference.to_string() }),
+            Transport::DockerArchive | Transport::Dir | Transport::Docker => {
+                Err(SinkError::Transport { reference: reference.to_string() })
+            }
         }
     }
 }

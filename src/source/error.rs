@@ -82,6 +82,9 @@ pub enum SourceError {
     NoFile { reference: String },
     #[error("{place}: {source}")]
     Lookup { place: String, source: LookupError },
+    /// While a layer was read.
+    #[error("{0}")]
+    Network(io::Error),
     #[error("internal error: {0}")]
     Internal(&'static str),
     /// Where it went wrong, and not what stands there.
@@ -107,6 +110,8 @@ impl SourceError {
     pub fn is_damage(&self) -> bool {
         match self {
             Self::Oci { source, .. } => source.is_damage(),
+            // Without the root there is no image.
+            Self::Registry { source, .. } => source.is_damage() && !source.is_not_found(),
             Self::MissingMember { .. }
             | Self::CutShort { .. }
             | Self::TooLarge { .. }
@@ -129,9 +134,9 @@ impl SourceError {
             | Self::TooManyMembers { .. }
             | Self::LongNames { .. }
             | Self::Spool { .. }
-            | Self::Registry { .. }
             | Self::Lookup { .. }
             | Self::NoFile { .. }
+            | Self::Network(_)
             | Self::Internal(_)
             | Self::Interrupted(_) => false,
         }

@@ -7,7 +7,8 @@ use crate::bytes::Bytes;
 use crate::codec::{FrameDecoder, FrameError, Sha256Stream};
 use crate::digest::BlobDigest;
 use crate::inventory::toc_reading_bytes;
-use crate::progress::{Progress, TooMany};
+use crate::progress::{Progress, Stop, TooMany};
+use crate::registry::RegistryError;
 use crate::span::Span;
 use crate::toc::{
     AnnotationError, ChunkedAnnotations, Disagreement, FOOTER_FRAME, Positions, SKIPPABLE_HEADER, Toc, TocError,
@@ -39,6 +40,14 @@ pub enum IndexError {
     TooMany(#[from] TooMany),
 }
 
+/// A registry that does not answer says nothing of the index.
+fn read_error(error: io::Error) -> IndexError {
+    if RegistryError::of(&error).is_some_and(|error| !error.is_damage()) || Stop::of(&error).is_some() {
+        return IndexError::Source(SourceError::Network(error));
+    }
+    IndexError::Read(error)
+}
+
 impl Source<'_> {
     /// Checked against the annotations as clients do. `None` for a layer without one.
     pub fn toc(&self, layer: &Layer, progress: &Progress) -> Result<Option<(ChunkedAnnotations, Toc)>, IndexError> {
@@ -52,7 +61,7 @@ impl Source<'_> {
         }
         // Bounded by the annotations' own check.
         let mut compressed = vec![0; span.len() as usize];
-        blob.read_exact_at(&mut compressed, span.start()).map_err(IndexError::Read)?;
+        blob.read_exact_at(&mut compressed, span.start()).map_err(read_error)?;
         let found = BlobDigest::from_bytes(Sha256Stream::of(&compressed));
         if found != annotations.toc_digest {
             return Err(IndexError::Digest { expected: annotations.toc_digest, found });
@@ -87,7 +96,7 @@ impl Source<'_> {
 
 /// Footer and frame headers against the annotations.
 fn agree(blob: &dyn Bytes, positions: &Positions) -> Result<(), IndexError> {
-    let read = |out: &mut [u8], at: u64| blob.read_exact_at(out, at).map_err(IndexError::Read);
+    let read = |out: &mut [u8], at: u64| blob.read_exact_at(out, at).map_err(read_error);
     for (part, span) in positions.parts() {
         expect_inside(part, span, blob.size())?;
         let mut header = [0; SKIPPABLE_HEADER as usize];

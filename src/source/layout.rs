@@ -95,7 +95,12 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(documents: &'a dyn Documents, reference: &'a Reference, wanted: Option<&'a Platform>, notes: &'a Notes) -> Self {
+    fn new(
+        documents: &'a dyn Documents,
+        reference: &'a Reference,
+        wanted: Option<&'a Platform>,
+        notes: &'a Notes,
+    ) -> Self {
         let (seen, left) = (HashSet::new(), limits::DOCUMENT_BYTES);
         let (images, others, absent, is_one_of_several) = (Vec::new(), Vec::new(), Vec::new(), false);
         Self { documents, reference, wanted, notes, seen, left, is_one_of_several, images, others, absent, values: 0 }

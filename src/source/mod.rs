@@ -1,5 +1,6 @@
 //! Where images come from: layouts, archives and directories, each seen as a manifest, a config and layers.
 
+mod ahead;
 mod archive;
 mod choice;
 mod docker;
@@ -109,18 +110,14 @@ impl<'p> Source<'p> {
         progress: &'p Progress,
     ) -> Result<Self, SourceError> {
         if let Some(name) = reference.name() {
-            let kind = Kind::Remote(Box::new(Remote::open(name, reach, progress)?));
+            let kind = Kind::Remote(Box::new(Remote::open(reference, name, reach, progress)?));
             return Ok(Self { reference: reference.clone(), kind, notes: Notes::default() });
         }
         Self::open_file(reference, spool_dir, progress)
     }
 
     /// The same for files alone.
-    pub fn open_file(
-        reference: &Reference,
-        spool_dir: &Path,
-        progress: &Progress,
-    ) -> Result<Self, SourceError> {
+    pub fn open_file(reference: &Reference, spool_dir: &Path, progress: &Progress) -> Result<Self, SourceError> {
         let (path, notes) = (reference.path(), Notes::default());
         let scratch = Scratch { dir: spool_dir, progress, notes: &notes };
         let kind = match reference.transport() {

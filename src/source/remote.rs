@@ -2,16 +2,17 @@
 
 use std::io::{self, Read};
 
+use super::ahead::Ahead;
 use super::documents::Documents;
 use super::layout::{chosen, walk};
-use super::{Image, Notes, SourceError};
+use super::{Image, Notes, SourceError, choice};
 use crate::bytes::Bytes;
 use crate::digest::BlobDigest;
 use crate::limits;
-use crate::oci::{Descriptor, Index, Platform, Reference};
+use crate::oci::{Descriptor, Index, Platform, Reference, Which};
 use crate::progress::Progress;
 use crate::registry::names::{self, Name, Purpose, Target, resolve};
-use crate::registry::{Answer, Blob, Client, Document, Reach, RegistryError, Repository, Which};
+use crate::registry::{self, Answer, Blob, Client, Document, Reach, RegistryError, Repository};
 use crate::span::Span;
 
 #[derive(Debug)]
@@ -20,30 +21,40 @@ pub(super) struct Remote<'p> {
     repository: String,
     place: String,
     root: Document,
+    ahead: Ahead,
 }
 
 impl<'p> Remote<'p> {
     /// Reads the manifest or index that the name leads to, at the first place that has it.
-    pub fn open(name: &Name, reach: &Reach, progress: &'p Progress) -> Result<Self, SourceError> {
+    pub fn open(
+        reference: &Reference,
+        name: &Name,
+        reach: &Reach,
+        progress: &'p Progress,
+    ) -> Result<Self, SourceError> {
         let place = format!("docker://{name}");
         let failed = |source| SourceError::Registry { place: place.clone(), source };
         let targets = resolve(name, &reach.access, &reach.environment, Purpose::Read)
             .map_err(|source| SourceError::Lookup { place: place.clone(), source })?;
         let which = match name.which() {
-            names::Which::Tag(tag) => Which::Tag(tag),
-            names::Which::Digest(digest) => Which::Digest(*digest),
+            names::Which::Tag(tag) => registry::Which::Tag(tag),
+            names::Which::Digest(digest) => registry::Which::Digest(*digest),
         };
         let mut failure = None;
         for Target { endpoint, repository } in targets {
             let client = Client::new(endpoint, reach.options.clone(), progress).map_err(failed)?;
-            match client.repository(&repository).and_then(|repository| repository.manifest(&which)) {
-                Ok(root) => return Ok(Self { client, repository, place, root }),
+            let repository = client.repository(&repository).map_err(failed)?;
+            match repository.manifest(&which) {
+                Ok(root) => {
+                    let repository = repository.name().to_owned();
+                    return Ok(Self { client, repository, place, root, ahead: Ahead::default() });
+                }
                 Err(error @ RegistryError::Interrupted(_)) => return Err(failed(error)),
                 // A mirror's failure is told only where the next place fails as well.
-                Err(error) => failure = Some(error),
+                Err(error) => failure = Some(untagged(reference, &repository, &error).unwrap_or_else(|| failed(error))),
             }
         }
-        Err(failure.map_or(SourceError::Internal("a name without a place"), failed))
+        Err(failure.unwrap_or(SourceError::Internal("a name without a place")))
     }
 
     pub fn images(
@@ -67,7 +78,7 @@ impl<'p> Remote<'p> {
     }
 
     pub fn blob_bytes(&self, blob: &Descriptor) -> Result<RemoteBytes<'_, 'p>, SourceError> {
-        Ok(RemoteBytes { repository: self.repository()?, digest: blob.digest, size: blob.size })
+        Ok(RemoteBytes { repository: self.repository()?, ahead: &self.ahead, digest: blob.digest, size: blob.size })
     }
 
     fn repository(&self) -> Result<Repository<'_, 'p>, SourceError> {
@@ -89,7 +100,7 @@ impl Documents for Remote<'_> {
             return Ok(self.root.bytes.clone());
         }
         expect_size(entry, what)?;
-        let document = self.repository()?.manifest(&Which::Digest(entry.digest));
+        let document = self.repository()?.manifest(&registry::Which::Digest(entry.digest));
         Ok(document.map_err(|source| self.failed(source))?.bytes)
     }
 
@@ -116,6 +127,14 @@ impl Documents for Remote<'_> {
     }
 }
 
+/// What a repository without the tag has instead, if it tells.
+fn untagged(reference: &Reference, repository: &Repository<'_, '_>, error: &RegistryError) -> Option<SourceError> {
+    let which = reference.which().filter(|which| matches!(which, Which::Tag(_)) && error.is_not_found())?;
+    let tags = repository.tags().ok().filter(|tags| !tags.is_empty())?;
+    let names: Vec<&str> = tags.iter().map(String::as_str).collect();
+    Some(choice::none(reference, which, tags.clone(), &names))
+}
+
 fn expect_size(blob: &Descriptor, what: &str) -> Result<(), SourceError> {
     match blob.size > limits::MANIFEST_BYTES {
         true => Err(super::store::too_large(what, blob.size)),
@@ -127,6 +146,7 @@ fn expect_size(blob: &Descriptor, what: &str) -> Result<(), SourceError> {
 #[derive(Debug)]
 pub(super) struct RemoteBytes<'c, 'p> {
     repository: Repository<'c, 'p>,
+    ahead: &'c Ahead,
     digest: BlobDigest,
     size: u64,
 }
@@ -140,7 +160,8 @@ impl Bytes for RemoteBytes<'_, '_> {
         let span = Span::new(at, out.len() as u64).filter(|span| span.fits_in(self.size));
         let Some(span) = span else { return Err(io::ErrorKind::UnexpectedEof.into()) };
         if !span.is_empty() {
-            out.copy_from_slice(&self.repository.read_at(self.digest, self.size, span)?);
+            let fetch = |span| self.repository.read_at(self.digest, self.size, span);
+            self.ahead.read((self.digest, self.size), out, at, fetch)?;
         }
         Ok(())
     }

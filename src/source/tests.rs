@@ -65,7 +65,7 @@ impl Layout {
         fs::write(self.path("index.json"), json!({"schemaVersion": 2, "manifests": entries}).to_string()).unwrap();
     }
 
-    fn open(&self, tag: &str) -> Source {
+    fn open(&self, tag: &str) -> Source<'static> {
         open(&format!("oci:{}{tag}", self.path("").display()))
     }
 
@@ -92,7 +92,7 @@ fn on(mut entry: Value, os: &str, architecture: &str) -> Value {
     entry
 }
 
-fn open(reference: &str) -> Source {
+fn open(reference: &str) -> Source<'static> {
     Source::open(&reference.parse().unwrap()).unwrap()
 }
 

@@ -13,7 +13,8 @@ use crate::limits;
 use crate::order::Entry;
 use crate::order::tree::{Whiteout, whiteout};
 use crate::owner::{Hint, Owner, Owners, Problem, Warning, is_evidence};
-use crate::source::{Image, Layer, Source};
+use crate::registry::RegistryError;
+use crate::source::{Image, Layer, Source, SourceError};
 use crate::span::Span;
 use crate::spool::Spool;
 use crate::tar::TarPath;
@@ -175,6 +176,9 @@ fn decoded(source: &Source, layer: &Layer, frames: &Frames) -> Result<Result<Vec
     while at < frames.span.end() {
         buffer.resize(PIECE.min(frames.span.end() - at) as usize, 0);
         if let Err(fault) = blob.read_exact_at(&mut buffer, at) {
+            if RegistryError::of(&fault).is_some() {
+                return Err(SourceError::Network(fault).into());
+            }
             return Ok(Err(fault.to_string()));
         }
         at += buffer.len() as u64;

@@ -19,6 +19,7 @@ use crate::codec::{FrameError, Level};
 use crate::digest::{BlobDigest, DiffId};
 use crate::inventory::{Inventory, Known, XattrGlob};
 use crate::progress::{Interrupted, Progress, SizeLimit, TooLarge, TooMany};
+use crate::registry::RegistryError;
 use crate::spool::{Spool, SpoolError};
 use crate::tar::{PathError, ScanError};
 use crate::threads::{self, ThreadError, lock};
@@ -76,8 +77,10 @@ impl UnpackError {
     /// True when the layer is at fault; false for a full disk, a failing one, a limit of this run, or Ctrl-C.
     pub fn is_damage(&self) -> bool {
         match self {
-            // Decoders and the blob's own check make errors that are none of the system's.
-            Self::Read(error) => error.raw_os_error().is_none(),
+            // Decoders and the blob's own check make errors that are none of the system's, nor the network's.
+            Self::Read(error) => {
+                error.raw_os_error().is_none() && RegistryError::of(error).is_none_or(RegistryError::is_damage)
+            }
             Self::Tar(_) | Self::Path(_) | Self::ContentTruncated { .. } | Self::DiffId { .. } => true,
             Self::Spool(_)
             | Self::Frame(_)

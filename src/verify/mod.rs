@@ -84,8 +84,7 @@ pub fn verify(
     options: JobOptions,
     progress: &Progress,
 ) -> Result<Verdict, Error> {
-    let (source_a, source_b) =
-        (options.open(a, progress)?, options.open(b, progress)?);
+    let (source_a, source_b) = (options.open(a, progress)?, options.open(b, progress)?);
     let (images_a, images_b) = (source_a.images(platform)?, source_b.images(platform)?);
     let mut verdict = Verdict::default();
     let pairs = pairs(&images_a, &images_b, [a, b]);

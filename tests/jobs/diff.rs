@@ -7,7 +7,6 @@ use std::path::Path;
 use restrata::codec::Sha256Stream;
 use restrata::diff::{Choice, Diff, Outcome, Request, diff};
 use restrata::error::Error;
-use restrata::inspect::inspect;
 use restrata::order::changes::FileState;
 use restrata::order::cost::{Client, PullOutcome, RegistryProfile};
 use restrata::pack::IndexPlace;
@@ -17,7 +16,7 @@ use restrata::tar::EntryKind::Dir;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::image::{Entry, chunked, entry, file, noise, options, plain, platforms, tar};
+use super::image::{Entry, chunked, entry, file, inspected, noise, options, plain, platforms, tar};
 
 fn request(olds: &[&str], new: &str) -> Request {
     Request {
@@ -116,7 +115,7 @@ fn chunked_layers_are_told_by_their_tocs() {
     assert_eq!(names(diff)[0], (Some("dpkg:b"), 1));
     let told: Vec<_> = written.images[0].pulls.iter().filter(|pull| pull.from.is_some()).cloned().collect();
     assert_eq!(diff.pulls, told);
-    let shown = inspect(&new.parse().unwrap(), None).unwrap();
+    let shown = inspected(&new.parse().unwrap()).unwrap();
     let layers = shown.images[0].layers.iter().map(|layer| (layer.digest.unwrap(), layer.index_bytes));
     assert!(layers.eq(outcome.layers.iter().map(|layer| (layer.digest, layer.index_bytes()))));
     // The input's own layer against the same files in other layers.

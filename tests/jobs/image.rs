@@ -7,8 +7,10 @@ use std::path::Path;
 use restrata::codec::Sha256Stream;
 use restrata::compression::Compression;
 use restrata::digest::DiffId;
+use restrata::error::Error;
+use restrata::inspect::{Inspection, inspect};
 use restrata::job::JobOptions;
-use restrata::oci::{Config, Descriptor, Manifest, Platform};
+use restrata::oci::{Config, Descriptor, Manifest, Platform, Reference};
 use restrata::pack::IndexPlace;
 use restrata::progress::Progress;
 use restrata::rechunk::{Request, rechunk};
@@ -18,6 +20,11 @@ use restrata::toc::{ChunkedAnnotations, FOOTER_FRAME, Layout, encode_footer, ski
 use serde_json::Value;
 
 pub type Entry = (Header, Vec<u8>);
+
+/// All platforms of an image.
+pub fn inspected(reference: &Reference) -> Result<Inspection, Error> {
+    inspect(reference, None, &options(), &Progress::new())
+}
 
 pub fn options() -> JobOptions {
     JobOptions::new(2, std::env::temp_dir())

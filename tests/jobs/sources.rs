@@ -8,7 +8,6 @@ use restrata::check::check;
 use restrata::degraded::Code;
 use restrata::diff::diff;
 use restrata::error::Error;
-use restrata::inspect::inspect;
 use restrata::oci::{Platform, Reference};
 use restrata::progress::{Now, Phase, Progress};
 use restrata::rechunk::{Outcome, Request, rechunk};
@@ -18,7 +17,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use super::image::{Entry, file, options, plain, tar};
+use super::image::{Entry, file, inspected, options, plain, tar};
 
 fn reference(text: &str) -> Reference {
     text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
@@ -184,7 +183,7 @@ fn absent_platforms_are_left_out_with_a_note() {
         let new = reference(&new);
         noted(&verify(&new, &reference(&dest), None, &[], options(), &progress).unwrap().notes);
         noted(&check(&new, None, options(), &progress).unwrap().notes);
-        noted(&inspect(&new, None).unwrap().notes);
+        noted(&inspected(&new).unwrap().notes);
         let (olds, choice) = (vec![new.clone()], restrata::diff::Choice::default());
         let new = reference(&dest);
         let request = restrata::diff::Request { olds, new, platform: None, choice, resources: options() };
@@ -360,7 +359,7 @@ fn a_compressed_archive_is_unpacked_once() {
         for bytes in [packed.len() - 9, packed.len() / 2] {
             fs::write(&path, &packed[..bytes]).unwrap();
             let progress = Progress::new();
-            let error = Source::open_in(&reference(&new), dir.path(), &progress).unwrap_err();
+            let error = Source::open_file(&reference(&new), dir.path(), &progress).unwrap_err();
             let place = format!("at byte {bytes} of its compressed data; copy or save it again");
             assert_eq!(error.to_string(), format!("{}: the archive ends early, {place}", path.display()));
             // How far it came is told by what is compressed.
@@ -449,7 +448,7 @@ fn an_archive_comes_through_a_pipe() {
             std::thread::sleep(std::time::Duration::from_millis(300));
             progress.cancel();
         });
-        let error = Source::open_in(&reference(&new), dir.path(), &progress).unwrap_err();
+        let error = Source::open_file(&reference(&new), dir.path(), &progress).unwrap_err();
         assert!(matches!(error, SourceError::Interrupted(_)), "{error}");
     });
 }
