@@ -10,13 +10,14 @@ use restrata::fuzz_frames;
 use restrata::oci::fuzz::{fuzz_config, fuzz_index, fuzz_manifest};
 use restrata::oci::{self, Config, Descriptor, Manifest};
 use restrata::owner::fuzz::fuzz_owner;
+use restrata::registry::fuzz::{fuzz_challenge, fuzz_multipart};
 use restrata::tar::fuzz::fuzz_tar;
 use restrata::tar::{EntryKind, Header, Time, Xattr, encode};
 use restrata::toc::fuzz::{fuzz_footer, fuzz_tarsplit, fuzz_toc};
 use restrata::toc::{Chunk, ChunkKind, Layout, Payload, TarSplitWriter, TocEntry, TocWriter, encode_footer};
 
 type Body = fn(&[u8]);
-const TARGETS: [(&str, Body); 9] = [
+const TARGETS: [(&str, Body); 11] = [
     ("footer", fuzz_footer),
     ("toc", fuzz_toc),
     ("tarsplit", fuzz_tarsplit),
@@ -26,6 +27,8 @@ const TARGETS: [(&str, Body); 9] = [
     ("index", fuzz_index),
     ("config", fuzz_config),
     ("frames", fuzz_frames),
+    ("challenge", fuzz_challenge),
+    ("multipart", fuzz_multipart),
 ];
 
 fn seeds(target: &str) -> Vec<(PathBuf, Vec<u8>)> {

@@ -21,7 +21,7 @@ pub struct Client<'p> {
     options: Options,
     pub(super) progress: &'p Progress,
     pub(super) transport: Transport,
-    auth: Mutex<Auth>,
+    pub(super) auth: Mutex<Auth>,
     /// With the scheme by which it answers.
     base: Mutex<Option<Address>>,
     /// The way to upload that the registry took last, or did not refuse yet.

@@ -71,6 +71,12 @@ impl Auth {
         }
     }
 
+    /// So much later, for what a token's end is.
+    #[cfg(test)]
+    pub fn age(&mut self, by: Duration) {
+        self.tokens.values_mut().for_each(|token| token.good_until -= by);
+    }
+
     /// Takes in what the registry asks for with a 401. True if there is something else to show than `shown`.
     pub fn learn(&mut self, reply: &Reply, shown: Option<&Secret>, endpoint: &Endpoint) -> bool {
         if let Some(shown) = shown {
