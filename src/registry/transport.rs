@@ -3,8 +3,8 @@
 use std::cell::Cell;
 use std::io::{self, Read, Take};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
 
 use ureq::http::request::Builder;
 use ureq::http::{HeaderMap, Response};
@@ -17,6 +17,16 @@ use super::text::{Said, shown};
 use super::{Options, retry};
 use crate::limits;
 use crate::progress::Progress;
+
+/// How long a request waits for what.
+#[derive(Clone, Copy)]
+pub(super) struct Waits {
+    connect: Duration,
+    /// For the next bytes.
+    read: Duration,
+    /// For all bytes of a small document.
+    body: Duration,
+}
 
 /// What went over the network: bytes of bodies, and requests, tokens and redirects included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -67,6 +77,8 @@ pub(super) struct Transport {
     others: Agent,
     options: Options,
     pub counters: Arc<Counters>,
+    /// False once something on the way could not do it (417).
+    expects: AtomicBool,
 }
 
 impl Transport {
@@ -82,7 +94,8 @@ impl Transport {
             let config = config.timeout_connect(connect).timeout_resolve(connect);
             config.timeout_per_write(Some(options.read_timeout)).build().new_agent()
         });
-        Ok(Self { own, others, options: options.clone(), counters: Arc::default() })
+        let (counters, expects) = (Arc::default(), AtomicBool::new(true));
+        Ok(Self { own, others, options: options.clone(), counters, expects })
     }
 
     pub fn call(&self, call: &Call, progress: &Progress) -> Result<Reply, RegistryError> {
@@ -99,7 +112,7 @@ impl Transport {
             let size = call.content.map_or(0, |content| content.size);
             builder = builder.header("Content-Length", size);
             // A registry that refuses says so before it gets it all.
-            if size >= EXPECT_FROM {
+            if size >= EXPECT_FROM && self.expects.load(Ordering::Relaxed) {
                 builder = builder.header("Expect", "100-continue");
             }
             let opened = call.content.map_or_else(|| Ok(Box::new(io::empty()) as Box<_>), |content| (content.open)());
@@ -114,24 +127,29 @@ impl Transport {
             progress.check()?;
             return Err(RegistryError::Source { request, source });
         }
-        let wait = self.wait(call);
-        let (parts, body) = answered.map_err(|error| failed(fault(error, wait)))?.into_parts();
-        let body = ReplyBody { reader: body.into_reader(), counters: self.counters.clone(), wait };
-        let (status, address, own) = (parts.status.as_u16(), call.address.clone(), call.own);
+        let waits = self.waits(call);
+        let (parts, body) = answered.map_err(|error| failed(fault(error, waits)))?.into_parts();
+        let status = parts.status.as_u16();
+        if status == 417 && self.expects.swap(false, Ordering::Relaxed) {
+            return self.call(call, progress);
+        }
+        let body = ReplyBody { reader: body.into_reader(), counters: self.counters.clone(), waits };
+        let (address, own) = (call.address.clone(), call.own);
         Ok(Reply { request, address, own, status, headers: parts.headers, body })
     }
 
     fn run(&self, call: &Call, builder: Builder, body: impl AsSendBody) -> Result<Response<Body>, ureq::Error> {
         let agent = if call.own { &self.own } else { &self.others };
-        let total = (!call.long).then_some(self.options.answer_timeout);
-        let config = agent.configure_request(builder.body(body)?);
-        agent.run(config.timeout_per_read(Some(self.wait(call))).timeout_recv_body(total).build())
+        let waits = self.waits(call);
+        let config = agent.configure_request(builder.body(body)?).timeout_per_read(Some(waits.read));
+        agent.run(config.timeout_recv_body((!call.long).then_some(waits.body)).build())
     }
 
     /// What ends an upload may take long before it is answered.
-    fn wait(&self, call: &Call) -> Duration {
+    fn waits(&self, call: &Call) -> Waits {
+        let Options { connect_timeout: connect, read_timeout, answer_timeout: body, .. } = self.options;
         let ends_upload = call.content.is_some() || call.method == "PUT";
-        if ends_upload { self.options.answer_timeout } else { self.options.read_timeout }
+        Waits { connect, read: if ends_upload { body } else { read_timeout }, body }
     }
 }
 
@@ -169,17 +187,17 @@ impl Read for Source<'_> {
 pub(super) struct ReplyBody {
     reader: BodyReader<'static>,
     counters: Arc<Counters>,
-    wait: Duration,
+    waits: Waits,
 }
 
 impl ReplyBody {
     /// What a read failed with.
     pub fn fault(&self, error: io::Error) -> Fault {
-        read_fault(error, self.wait)
+        read_fault(error, self.waits)
     }
 
-    pub fn wait(&self) -> Duration {
-        self.wait
+    pub fn waits(&self) -> Waits {
+        self.waits
     }
 }
 
@@ -234,8 +252,14 @@ impl Reply {
 
     /// What the registry says of the error. A body that is cut or has no end says nothing.
     pub fn said(&mut self) -> Said {
-        let mut bytes = Vec::new();
-        let _ = (&mut self.body).take(limits::REGISTRY_ERROR_BYTES).read_to_end(&mut bytes);
+        let (mut bytes, mut buf) = (Vec::new(), [0; 4096]);
+        let begun = Instant::now();
+        while bytes.len() as u64 <= limits::REGISTRY_ERROR_BYTES && begun.elapsed() < self.body.waits.read {
+            match self.body.read(&mut buf) {
+                Ok(got) if got > 0 => bytes.extend(&buf[..got]),
+                _ => break,
+            }
+        }
         Said::parse(&bytes)
     }
 
@@ -258,17 +282,23 @@ impl Reply {
 }
 
 /// What reading a [`ReplyBody`] failed with, where the body is inside of another reader.
-pub(super) fn read_fault(error: io::Error, wait: Duration) -> Fault {
-    fault(ureq::Error::from(error), wait)
+pub(super) fn read_fault(error: io::Error, waits: Waits) -> Fault {
+    fault(ureq::Error::from(error), waits)
 }
 
-fn fault(error: ureq::Error, wait: Duration) -> Fault {
-    use ureq::Error;
+fn fault(error: ureq::Error, waits: Waits) -> Fault {
+    use ureq::{Error, Timeout};
     match error {
-        Error::Timeout(_) => Fault::Timeout { after: wait },
+        Error::Timeout(of) => Fault::Timeout {
+            after: match of {
+                Timeout::Resolve | Timeout::Connect => waits.connect,
+                Timeout::RecvBody => waits.body,
+                _ => waits.read,
+            },
+        },
         Error::HostNotFound => Fault::UnknownHost,
         Error::Rustls(error) => tls_fault(&error),
-        Error::Io(error) => io_fault(&error, wait),
+        Error::Io(error) => io_fault(&error, waits),
         Error::LargeResponseHeader(..) => {
             Fault::TooMuch { what: "bytes of headers", limit: limits::REGISTRY_HEADER_BYTES as u64 }
         }
@@ -282,7 +312,7 @@ fn fault(error: ureq::Error, wait: Duration) -> Fault {
     }
 }
 
-fn io_fault(error: &io::Error, wait: Duration) -> Fault {
+fn io_fault(error: &io::Error, waits: Waits) -> Fault {
     let inner = error.get_ref();
     if let Some(error) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         return tls_fault(error);
@@ -293,7 +323,7 @@ fn io_fault(error: &io::Error, wait: Duration) -> Fault {
     }
     match error.kind() {
         io::ErrorKind::ConnectionRefused => Fault::Refused,
-        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Fault::Timeout { after: wait },
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Fault::Timeout { after: waits.read },
         _ => Fault::Cut { reason: shown(&error.to_string()) },
     }
 }

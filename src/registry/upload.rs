@@ -26,8 +26,11 @@ enum Way {
 
 const WAYS: [Way; 3] = [Way::Put, Way::Patch, Way::Pieces];
 
-/// ghcr.io refuses more in a PATCH with a range.
-const PIECE_BYTES: u64 = 4 << 20;
+/// What passes a proxy that limits bodies, and does not take a request for too little.
+const PIECE_BYTES: u64 = 16 << 20;
+
+/// It refuses more in a PATCH with a range.
+const GHCR_PIECE_BYTES: u64 = 4 << 20;
 
 /// A piece is in memory. No registry is known to want more than 100 MB at least.
 const LARGEST_PIECE_BYTES: u64 = 128 << 20;
@@ -97,6 +100,8 @@ impl Repository<'_, '_> {
                 Ok(()) => return Ok(()),
                 Err(Stopped::Refused(error)) => {
                     if usize::from(number) + 1 == WAYS.len() {
+                        // It was not the way.
+                        self.client.way.store(0, Ordering::Relaxed);
                         return Err(error);
                     }
                     let _ = self.client.way.compare_exchange(number, number + 1, Ordering::Relaxed, Ordering::Relaxed);
@@ -104,12 +109,17 @@ impl Repository<'_, '_> {
                 Err(Stopped::Failed(error)) => {
                     tries.failed(error)?;
                     // The answer may have been lost, and not the blob.
-                    if furthest.get() >= size && self.has_blob(digest).is_ok_and(|found| found == Some(size)) {
+                    if furthest.get() >= size && self.has_arrived(digest, size) {
                         return Ok(());
                     }
                 }
             }
         }
+    }
+
+    fn has_arrived(&self, digest: BlobDigest, size: u64) -> bool {
+        let reply = self.client.once(&Wanted::new("HEAD", &self.blob_path(digest)), &self.pull());
+        reply.is_ok_and(|reply| reply.status == 200 && reply.length() == Some(size))
     }
 
     fn send(&self, job: &Job, way: Way) -> Result<(), Stopped> {
@@ -127,7 +137,8 @@ impl Repository<'_, '_> {
                 patched.and_then(|session| self.finish(job, &session, None))
             }
             Way::Pieces => {
-                let pieces = self.pieces(job, session.clone(), PIECE_BYTES.max(least));
+                let piece = if self.client.host() == "ghcr.io" { GHCR_PIECE_BYTES } else { PIECE_BYTES };
+                let pieces = self.pieces(job, session.clone(), piece.max(least));
                 pieces.and_then(|session| self.finish(job, &session, None))
             }
         };
