@@ -1,6 +1,7 @@
 //! Whole blobs.
 
 use std::io::{self, Read};
+use std::time::Duration;
 
 use super::tests::stub::{Answer, Fault as Wrong, Registry};
 use super::tests::{client, content, digest, endpoint, options};
@@ -40,6 +41,20 @@ fn a_cut_body_goes_on() {
     let (result, ranges) = read(&[Wrong::Cut(5), Wrong::Cut(0), Wrong::Cut(5), Wrong::Cut(0), Wrong::Cut(5)], 100_000);
     assert!(result.unwrap_err().contains("the connection was cut"));
     assert_eq!(ranges.len(), 5);
+}
+
+#[test]
+fn a_body_that_stands_still_goes_on() {
+    let (registry, progress) = (Registry::start(), Progress::new());
+    let bytes = content(100_000);
+    let blob = digest(&registry.put_blob("a", &bytes));
+    registry.fault("GET", "/blobs/", 1, Wrong::Stall(40_000));
+    let options = Options { read_timeout: Duration::from_secs(1), ..options().0 };
+    let client = Client::new(endpoint(&registry), options, &progress).unwrap();
+    let mut found = Vec::new();
+    client.repository("a").unwrap().blob(blob, 100_000).unwrap().read_to_end(&mut found).unwrap();
+    assert!(found == bytes);
+    assert_eq!(registry.lines().len(), 2);
 }
 
 #[test]

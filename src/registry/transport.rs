@@ -141,7 +141,10 @@ impl Transport {
     fn run(&self, call: &Call, builder: Builder, body: impl AsSendBody) -> Result<Response<Body>, ureq::Error> {
         let agent = if call.own { &self.own } else { &self.others };
         let waits = self.waits(call);
-        let config = agent.configure_request(builder.body(body)?).timeout_per_read(Some(waits.read));
+        let mut config = agent.configure_request(builder.body(body)?).timeout_per_read(Some(waits.read));
+        if call.address.is_loopback() {
+            config = config.proxy(None);
+        }
         agent.run(config.timeout_recv_body((!call.long).then_some(waits.body)).build())
     }
 
@@ -333,5 +336,22 @@ fn tls_fault(error: &rustls::Error) -> Fault {
     match error {
         rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented => Fault::Certificate { reason },
         _ => Fault::NotTls { reason },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::ToSocketAddrs;
+
+    use super::*;
+
+    /// Not by a request: a proxy would look the name up.
+    #[test]
+    fn a_host_that_is_none() {
+        let second = Duration::from_secs(1);
+        let waits = Waits { connect: second, read: second, body: second };
+        let error = ("registry.invalid", 443).to_socket_addrs().unwrap_err();
+        assert!(matches!(fault(error.into(), waits), Fault::UnknownHost));
+        assert!(matches!(fault(io::Error::from(io::ErrorKind::BrokenPipe).into(), waits), Fault::Cut { .. }));
     }
 }

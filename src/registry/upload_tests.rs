@@ -192,6 +192,11 @@ fn what_expects_nothing() {
 }
 
 #[test]
+fn a_registry_that_takes_its_time_to_say_yes() {
+    assert_eq!(through(&[("PUT", Wrong::Late)], &content(2 << 20)).unwrap(), "POST PUT");
+}
+
+#[test]
 fn the_way_is_not_blamed_for_what_no_way_helps() {
     let (registry, progress) = (Registry::start(), Progress::new());
     for method in ["PUT", "PATCH", "PATCH"] {
