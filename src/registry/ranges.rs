@@ -7,9 +7,11 @@ use super::blob::{Blob, whole};
 use super::client::{Repository, Wanted};
 use super::error::{Fault, RegistryError, Request};
 use super::multipart::{ContentRange, Multipart, Trouble, boundary};
+use super::network::{Waits, read_fault};
+use super::reply::{Reply, ReplyBody};
 use super::retry::Tries;
 use super::text::shown;
-use super::transport::{Reply, ReplyBody, Waits, read_fault};
+
 use crate::digest::BlobDigest;
 use crate::span::Span;
 use crate::units;

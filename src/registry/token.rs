@@ -11,8 +11,9 @@ use super::address::{Address, encoded};
 use super::challenge::{self, Challenge};
 use super::endpoint::{Credentials, Endpoint, Secret};
 use super::error::{Fault, RegistryError};
+use super::reply::Reply;
 use super::scope::Scope;
-use super::transport::{Call, Content, Reply, Transport};
+use super::transport::{Call, Content, Transport};
 use crate::limits;
 use crate::progress::Progress;
 

@@ -4,29 +4,19 @@ use std::cell::Cell;
 use std::io::{self, Read, Take};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime};
 
+use ureq::http::Response;
 use ureq::http::request::Builder;
-use ureq::http::{HeaderMap, Response};
-use ureq::{Agent, AsSendBody, Body, BodyReader, SendBody};
+use ureq::{Agent, AsSendBody, Body, SendBody};
 
+use super::Options;
 use super::address::Address;
 use super::endpoint::Endpoint;
-use super::error::{Fault, RegistryError, Request};
-use super::text::{Said, shown};
-use super::{Options, retry};
+use super::error::RegistryError;
+use super::network::{Waits, fault};
+use super::reply::{Reply, ReplyBody};
 use crate::limits;
 use crate::progress::Progress;
-
-/// How long a request waits for what.
-#[derive(Clone, Copy)]
-pub(super) struct Waits {
-    connect: Duration,
-    /// For the next bytes.
-    read: Duration,
-    /// For all bytes of a small document.
-    body: Duration,
-}
 
 /// What went over the network: bytes of bodies, and requests, tokens and redirects included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -44,6 +34,10 @@ pub(super) struct Counters {
 }
 
 impl Counters {
+    pub fn received(&self, bytes: usize) {
+        self.received.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
     pub fn traffic(&self) -> Traffic {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Traffic { requests: read(&self.requests), sent: read(&self.sent), received: read(&self.received) }
@@ -133,7 +127,7 @@ impl Transport {
         if status == 417 && self.expects.swap(false, Ordering::Relaxed) {
             return self.call(call, progress);
         }
-        let body = ReplyBody { reader: body.into_reader(), counters: self.counters.clone(), waits };
+        let body = ReplyBody::new(body.into_reader(), self.counters.clone(), waits);
         let (address, own) = (call.address.clone(), call.own);
         Ok(Reply { request, address, own, status, headers: parts.headers, body })
     }
@@ -184,174 +178,5 @@ impl Read for Source<'_> {
                 Err(io::Error::other("unreadable"))
             }
         }
-    }
-}
-
-pub(super) struct ReplyBody {
-    reader: BodyReader<'static>,
-    counters: Arc<Counters>,
-    waits: Waits,
-}
-
-impl ReplyBody {
-    /// What a read failed with.
-    pub fn fault(&self, error: io::Error) -> Fault {
-        read_fault(error, self.waits)
-    }
-
-    pub fn waits(&self) -> Waits {
-        self.waits
-    }
-}
-
-impl Read for ReplyBody {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let got = self.reader.read(buf)?;
-        self.counters.received.fetch_add(got as u64, Ordering::Relaxed);
-        Ok(got)
-    }
-}
-
-pub(super) struct Reply {
-    pub request: Request,
-    pub address: Address,
-    pub own: bool,
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub body: ReplyBody,
-}
-
-impl Reply {
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
-    }
-
-    /// Of the body, if the registry says so.
-    pub fn length(&self) -> Option<u64> {
-        self.header("content-length")?.trim().parse().ok()
-    }
-
-    /// Without parameters, in lower case.
-    pub fn media_type(&self) -> String {
-        let all = self.header("content-type").unwrap_or_default();
-        all.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
-    }
-
-    /// The whole body, at most `limit` bytes.
-    pub fn read(&mut self, what: &'static str, limit: u64) -> Result<Vec<u8>, Fault> {
-        let too_much = Fault::TooMuch { what, limit };
-        if self.length().is_some_and(|length| length > limit) {
-            return Err(too_much);
-        }
-        let mut bytes = Vec::new();
-        let read = (&mut self.body).take(limit + 1).read_to_end(&mut bytes);
-        read.map_err(|error| self.body.fault(error))?;
-        if bytes.len() as u64 > limit { Err(too_much) } else { Ok(bytes) }
-    }
-
-    pub fn error(&self, fault: Fault) -> RegistryError {
-        RegistryError::failed(self.request.clone(), fault)
-    }
-
-    /// What the registry says of the error. A body that is cut or has no end says nothing.
-    pub fn said(&mut self) -> Said {
-        let (mut bytes, mut buf) = (Vec::new(), [0; 4096]);
-        let begun = Instant::now();
-        while bytes.len() as u64 <= limits::REGISTRY_ERROR_BYTES && begun.elapsed() < self.body.waits.read {
-            match self.body.read(&mut buf) {
-                Ok(got) if got > 0 => bytes.extend(&buf[..got]),
-                _ => break,
-            }
-        }
-        Said::parse(&bytes)
-    }
-
-    /// Another status than those that were expected.
-    pub fn refused(mut self, expected: &'static str, what: &str) -> RegistryError {
-        let retry_after = self.header("retry-after").and_then(|value| retry::retry_after(value, SystemTime::now()));
-        let media_type = self.media_type();
-        let said = self.said();
-        let fault = Fault::Status { expected, found: self.status, said: said.clone(), retry_after };
-        let fault = match self.status {
-            _ if fault.is_temporary() => fault,
-            status if media_type == "text/html" && self.own => {
-                Fault::NotARegistry { expected, found: format!("status {status}, text/html") }
-            }
-            404 => Fault::NotFound { what: what.to_owned(), said },
-            _ => fault,
-        };
-        self.error(fault)
-    }
-}
-
-/// What reading a [`ReplyBody`] failed with, where the body is inside of another reader.
-pub(super) fn read_fault(error: io::Error, waits: Waits) -> Fault {
-    fault(ureq::Error::from(error), waits)
-}
-
-fn fault(error: ureq::Error, waits: Waits) -> Fault {
-    use ureq::{Error, Timeout};
-    match error {
-        Error::Timeout(of) => Fault::Timeout {
-            after: match of {
-                Timeout::Resolve | Timeout::Connect => waits.connect,
-                Timeout::RecvBody => waits.body,
-                _ => waits.read,
-            },
-        },
-        Error::HostNotFound => Fault::UnknownHost,
-        Error::Rustls(error) => tls_fault(&error),
-        Error::Io(error) => io_fault(&error, waits),
-        Error::LargeResponseHeader(..) => {
-            Fault::TooMuch { what: "bytes of headers", limit: limits::REGISTRY_HEADER_BYTES as u64 }
-        }
-        Error::Protocol(error) => Fault::NotHttp { reason: shown(&error.to_string()) },
-        Error::ConnectionFailed => Fault::Refused,
-        // Its text may have what stands in the proxy's address.
-        Error::ConnectProxyFailed(_) | Error::InvalidProxyUrl => {
-            Fault::Cut { reason: "the proxy does not let it through".to_owned() }
-        }
-        error => Fault::NotHttp { reason: shown(&error.to_string()) },
-    }
-}
-
-fn io_fault(error: &io::Error, waits: Waits) -> Fault {
-    let inner = error.get_ref();
-    if let Some(error) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        return tls_fault(error);
-    }
-    // The standard library has no kind for it.
-    if error.to_string().starts_with("failed to lookup address information") {
-        return Fault::UnknownHost;
-    }
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => Fault::Refused,
-        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Fault::Timeout { after: waits.read },
-        _ => Fault::Cut { reason: shown(&error.to_string()) },
-    }
-}
-
-fn tls_fault(error: &rustls::Error) -> Fault {
-    let reason = shown(&error.to_string());
-    match error {
-        rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented => Fault::Certificate { reason },
-        _ => Fault::NotTls { reason },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::net::ToSocketAddrs;
-
-    use super::*;
-
-    /// Not by a request: a proxy would look the name up.
-    #[test]
-    fn a_host_that_is_none() {
-        let second = Duration::from_secs(1);
-        let waits = Waits { connect: second, read: second, body: second };
-        let error = ("registry.invalid", 443).to_socket_addrs().unwrap_err();
-        assert!(matches!(fault(error.into(), waits), Fault::UnknownHost));
-        assert!(matches!(fault(io::Error::from(io::ErrorKind::BrokenPipe).into(), waits), Fault::Cut { .. }));
     }
 }

@@ -8,8 +8,9 @@ use super::address::Address;
 use super::client::{Repository, Wanted};
 use super::error::{Fault, RegistryError};
 use super::redirect::{Ask, next};
+use super::reply::Reply;
 use super::scope::Scope;
-use super::transport::{Content, Open, Reply};
+use super::transport::{Content, Open};
 use crate::digest::BlobDigest;
 use crate::units;
 
