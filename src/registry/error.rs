@@ -69,7 +69,7 @@ pub enum Fault {
     NotTls { reason: String },
     #[error("no answer within {} s", after.as_secs_f32())]
     Timeout { after: Duration },
-    #[error("the connection was cut: {reason}")]
+    #[error("the transfer was cut short: {reason}")]
     Cut { reason: String },
     #[error("expected HTTP, found something else: {reason}")]
     NotHttp { reason: String },

@@ -14,7 +14,7 @@ use super::transport::{Content, Open};
 use crate::digest::BlobDigest;
 use crate::units;
 
-/// How the bytes are sent, best first. A registry that refuses one is asked by the next from then on.
+/// How the bytes are sent, best first. What a registry took is what the next upload begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
     /// All with the request that ends the session.
@@ -95,18 +95,15 @@ impl Repository<'_, '_> {
         let scope = self.push();
         let job = Job { digest, scope: &scope, content: Content { size, open: &open_anew, seen: &seen_first } };
         let mut tries = self.client.tries();
+        let mut way = self.client.way.load(Ordering::Relaxed);
         loop {
-            let number = self.client.way.load(Ordering::Relaxed);
-            match self.send(&job, WAYS[usize::from(number)]) {
-                Ok(()) => return Ok(()),
-                Err(Stopped::Refused(error)) => {
-                    if usize::from(number) + 1 == WAYS.len() {
-                        // It was not the way.
-                        self.client.way.store(0, Ordering::Relaxed);
-                        return Err(error);
-                    }
-                    let _ = self.client.way.compare_exchange(number, number + 1, Ordering::Relaxed, Ordering::Relaxed);
+            match self.send(&job, WAYS[way]) {
+                Ok(()) => {
+                    self.client.way.store(way, Ordering::Relaxed);
+                    return Ok(());
                 }
+                Err(Stopped::Refused(error)) if way + 1 == WAYS.len() => return Err(error),
+                Err(Stopped::Refused(_)) => way += 1,
                 Err(Stopped::Failed(error)) => {
                     tries.failed(error)?;
                     // The answer may have been lost, and not the blob.
@@ -167,8 +164,10 @@ impl Repository<'_, '_> {
                 return Err(RegistryError::Source { request: session.request("PATCH"), source }.into());
             }
             let open = || -> io::Result<Box<dyn Read + Send>> { Ok(Box::new(Cursor::new(bytes.clone()))) };
-            let content = Content { size: got, open: &open, seen: job.content.seen };
+            // Counted once, however often it is sent.
+            let content = Content { size: got, open: &open, seen: &|_| () };
             session = self.patch(job, session, content, Some(at))?;
+            (job.content.seen)(got);
             at += got;
         }
         Ok(session)

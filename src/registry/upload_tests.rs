@@ -108,6 +108,26 @@ fn the_way_is_remembered() {
 }
 
 #[test]
+fn a_piece_is_sent_again() {
+    let (registry, progress) = (Registry::start(), Progress::new());
+    registry.fault("PUT", "/blobs/uploads/", 1, status(405));
+    registry.fault("PATCH", "/blobs/uploads/", 1, status(413));
+    // To the same place: what is sent twice is seen once.
+    let back = Answer::new(307).header("Location", "/v2/a/blobs/uploads/3");
+    registry.fault("PATCH", "/blobs/uploads/3", 1, Wrong::Answer(back));
+    registry.fault("PATCH", "/blobs/uploads/3", 1, Wrong::Cut(0));
+    registry.fault("PATCH", "/blobs/uploads/3", 1, status(503));
+    let client = client(&registry, &progress);
+    upload(&client, &content(20 << 20)).unwrap();
+    assert!(is_there(&registry, &content(20 << 20)));
+    assert!(
+        methods(&registry).ends_with("POST PATCH PATCH PATCH DELETE HEAD POST PATCH PATCH PUT"),
+        "{}",
+        methods(&registry)
+    );
+}
+
+#[test]
 fn pieces_as_large_as_the_registry_wants() {
     let (registry, progress) = (Registry::start(), Progress::new());
     registry.fault("PUT", "/blobs/uploads/", 1, status(405));
