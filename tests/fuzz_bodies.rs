@@ -10,6 +10,7 @@ use restrata::fuzz_frames;
 use restrata::oci::fuzz::{fuzz_config, fuzz_index, fuzz_manifest};
 use restrata::oci::{self, Config, Descriptor, Manifest};
 use restrata::owner::fuzz::fuzz_owner;
+use restrata::registry::fuzz::{fuzz_challenge, fuzz_multipart};
 use restrata::registry::names::fuzz::{fuzz_auth, fuzz_name, fuzz_registries};
 use restrata::tar::fuzz::fuzz_tar;
 use restrata::tar::{EntryKind, Header, Time, Xattr, encode};
@@ -17,7 +18,7 @@ use restrata::toc::fuzz::{fuzz_footer, fuzz_tarsplit, fuzz_toc};
 use restrata::toc::{Chunk, ChunkKind, Layout, Payload, TarSplitWriter, TocEntry, TocWriter, encode_footer};
 
 type Body = fn(&[u8]);
-const TARGETS: [(&str, Body); 12] = [
+const TARGETS: [(&str, Body); 14] = [
     ("footer", fuzz_footer),
     ("toc", fuzz_toc),
     ("tarsplit", fuzz_tarsplit),
@@ -30,6 +31,8 @@ const TARGETS: [(&str, Body); 12] = [
     ("name", fuzz_name),
     ("auth", fuzz_auth),
     ("registries", fuzz_registries),
+    ("challenge", fuzz_challenge),
+    ("multipart", fuzz_multipart),
 ];
 
 fn seeds(target: &str) -> Vec<(PathBuf, Vec<u8>)> {

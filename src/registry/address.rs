@@ -1,5 +1,7 @@
 //! Where a request goes. Whatever a registry sends as a location becomes one of these, or an error.
 
+use std::net::IpAddr;
+
 use ureq::http::Uri;
 
 use super::error::Request;
@@ -78,6 +80,12 @@ impl Address {
         (self.secure, &self.host, self.port) == (other.secure, &other.host, other.port)
     }
 
+    /// No proxy is asked for it, as in Go's clients.
+    pub fn is_loopback(&self) -> bool {
+        let ip = self.host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        self.host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
+    }
+
     pub fn uri(&self) -> &Uri {
         &self.uri
     }
@@ -148,6 +156,13 @@ mod tests {
         for host in ["", "a/b", "a?b", "u@a", "a b", "a#", "a:x"] {
             assert!(Address::of(true, host, "/v2/").is_none(), "{host}");
         }
+    }
+
+    #[test]
+    fn loopback() {
+        let is = |host| Address::of(false, host, "/").unwrap().is_loopback();
+        assert!(["localhost", "LOCALHOST:5000", "127.0.0.1:5000", "127.9.9.9", "[::1]:5000"].into_iter().all(is));
+        assert!(!["localhost.example", "10.0.0.1", "[fe80::1]", "a"].into_iter().any(is));
     }
 
     #[test]

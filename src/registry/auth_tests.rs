@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::io::{self, Cursor, Read};
+use std::time::Duration;
 
 use super::tests::stub::{Answer, Auth, Fault as Wrong, Registry};
 use super::tests::{basic, content, digest, endpoint, options};
@@ -120,12 +121,33 @@ fn a_token_runs_out() {
         push(&client, &bytes).unwrap();
         assert!(registry.state().issued > issued);
     }
-    // What is known to run out is not shown; what is said to be good for no time is good for a minute.
-    registry.state().expires_in = Some("0".to_owned());
-    let client = with(&registry, basic("user", PASSWORD), &progress);
-    let issued = registry.state().issued;
-    (0..3).for_each(|_| drop(pull(&client).unwrap()));
-    assert_eq!(registry.state().issued, issued + 1);
+    // Between the PATCH with the bytes and the PUT.
+    let expired = Answer::error(401, "UNAUTHORIZED")
+        .header("WWW-Authenticate", format!("Bearer realm=\"{}\"", registry.url("/token")));
+    registry.fault("PUT", "/blobs/uploads/", 1, Wrong::Answer(Answer::new(405)));
+    registry.fault("PUT", "/blobs/uploads/", 1, Wrong::Answer(expired));
+    let patched = registry.lines().len();
+    push(&client, &bytes).unwrap();
+    let lines = registry.lines();
+    let methods: Vec<_> = lines[patched..].iter().map(|line| line.split(' ').next().unwrap()).collect();
+    assert_eq!(methods, ["POST", "PUT", "DELETE", "POST", "PATCH", "PUT", "PUT"]);
+}
+
+#[test]
+fn a_token_is_not_shown_after_its_end() {
+    let (registry, progress) = (registry(Auth::Token(None)), Progress::new());
+    for (expires_in, seconds) in [(None, 60), (Some("0"), 60), (Some("300"), 300), (Some("\"300\""), 300)] {
+        registry.state().expires_in = expires_in.map(str::to_owned);
+        let client = with(&registry, None, &progress);
+        let issued = registry.state().issued;
+        let mut issued_after = |seconds: u64| {
+            client.auth.lock().unwrap().age(Duration::from_secs(seconds));
+            pull(&client).unwrap();
+            registry.state().issued - issued
+        };
+        // Ten seconds are left for clocks and the way.
+        assert_eq!([0, seconds - 20, 11].map(&mut issued_after), [1, 1, 2], "{expires_in:?}");
+    }
 }
 
 #[test]

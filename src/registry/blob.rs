@@ -7,8 +7,8 @@ use sha2::{Digest as _, Sha256};
 use super::client::{Repository, Wanted};
 use super::error::{Fault, RegistryError};
 use super::multipart::ContentRange;
+use super::reply::Reply;
 use super::retry::Tries;
-use super::transport::Reply;
 use crate::digest::BlobDigest;
 use crate::units;
 

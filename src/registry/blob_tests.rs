@@ -1,6 +1,7 @@
 //! Whole blobs.
 
 use std::io::{self, Read};
+use std::time::Duration;
 
 use super::tests::stub::{Answer, Fault as Wrong, Registry};
 use super::tests::{client, content, digest, endpoint, options};
@@ -38,8 +39,22 @@ fn a_cut_body_goes_on() {
     let whole = Wrong::Answer(Answer::new(200).body(content(100_000)));
     assert_eq!(read(&[Wrong::Cut(40_000), whole], 100_000).0, Ok(true));
     let (result, ranges) = read(&[Wrong::Cut(5), Wrong::Cut(0), Wrong::Cut(5), Wrong::Cut(0), Wrong::Cut(5)], 100_000);
-    assert!(result.unwrap_err().contains("the connection was cut"));
+    assert!(result.unwrap_err().contains("the transfer was cut short"));
     assert_eq!(ranges.len(), 5);
+}
+
+#[test]
+fn a_body_that_stands_still_goes_on() {
+    let (registry, progress) = (Registry::start(), Progress::new());
+    let bytes = content(100_000);
+    let blob = digest(&registry.put_blob("a", &bytes));
+    registry.fault("GET", "/blobs/", 1, Wrong::Stall(40_000));
+    let options = Options { read_timeout: Duration::from_secs(1), ..options().0 };
+    let client = Client::new(endpoint(&registry), options, &progress).unwrap();
+    let mut found = Vec::new();
+    client.repository("a").unwrap().blob(blob, 100_000).unwrap().read_to_end(&mut found).unwrap();
+    assert!(found == bytes);
+    assert_eq!(registry.lines().len(), 2);
 }
 
 #[test]
@@ -98,19 +113,34 @@ fn a_reader_ends_with_the_job() {
 
 #[test]
 fn traffic_is_counted() {
-    let (registry, progress) = (Registry::start(), Progress::new());
+    let (registry, progress) = (Registry::start_tls(false), Progress::new());
     let blob = digest(&registry.put_blob("a", &content(1000)));
     let endpoint = Endpoint { may_be_plain_http: false, ..endpoint(&registry) };
     let client = Client::new(endpoint, Options::default(), &progress).unwrap();
     assert_eq!(client.traffic(), Traffic::default());
-    let tls = Registry::start_tls(false);
-    tls.put_blob("a", &content(1000));
-    let client = Client::new(
-        Endpoint { may_be_plain_http: false, ..super::tests::endpoint(&tls) },
-        Options::default(),
-        &progress,
-    )
-    .unwrap();
     client.repository("a").unwrap().blob(blob, 1000).unwrap().read_to_end(&mut Vec::new()).unwrap();
     assert_eq!(client.traffic(), Traffic { requests: 1, sent: 0, received: 1000 });
+}
+
+/// A blob that is dropped early ends its connection; the next request has its own.
+#[test]
+fn a_blob_can_be_left() {
+    let (registry, progress) = (Registry::start(), Progress::new());
+    let bytes = content(30_000_000);
+    let blob = digest(&registry.put_blob("a", &bytes));
+    let client = client(&registry, &progress);
+    let repository = client.repository("a").unwrap();
+    repository.blob(blob, 30_000_000).unwrap().read_exact(&mut [0; 10]).unwrap();
+    assert_eq!(repository.has_blob(blob).unwrap(), Some(30_000_000));
+    assert!(client.traffic().received < 1_000_000, "{:?}", client.traffic());
+}
+
+#[test]
+fn threads_share_a_client() {
+    fn sync<T: Sync + Send>() {}
+    fn send<T: Send>() {}
+    sync::<Client>();
+    sync::<Repository>();
+    send::<Blob>();
+    send::<Parts>();
 }

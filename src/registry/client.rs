@@ -2,16 +2,17 @@
 
 use std::fmt;
 use std::sync::Mutex;
-use std::sync::atomic::AtomicU8;
+use std::sync::atomic::AtomicUsize;
 
 use super::address::Address;
 use super::endpoint::Endpoint;
 use super::error::{Fault, RegistryError};
 use super::redirect::{Ask, follow};
+use super::reply::Reply;
 use super::retry::Tries;
 use super::scope::{Action, Scope};
 use super::token::Auth;
-use super::transport::{Call, Content, Reply, Traffic, Transport};
+use super::transport::{Call, Content, Traffic, Transport};
 use super::{Options, text};
 use crate::progress::Progress;
 use crate::threads::lock;
@@ -21,11 +22,11 @@ pub struct Client<'p> {
     options: Options,
     pub(super) progress: &'p Progress,
     pub(super) transport: Transport,
-    auth: Mutex<Auth>,
+    pub(super) auth: Mutex<Auth>,
     /// With the scheme by which it answers.
     base: Mutex<Option<Address>>,
-    /// The way to upload that the registry took last, or did not refuse yet.
-    pub(super) way: AtomicU8,
+    /// The way to upload that the registry took last.
+    pub(super) way: AtomicUsize,
 }
 
 impl fmt::Debug for Client<'_> {
@@ -59,7 +60,7 @@ impl<'p> Client<'p> {
             return Err(RegistryError::Name { host, expected, found: endpoint.host });
         }
         let transport = Transport::new(&endpoint, &options)?;
-        let (auth, base, way) = (Mutex::default(), Mutex::default(), AtomicU8::new(0));
+        let (auth, base, way) = (Mutex::default(), Mutex::default(), AtomicUsize::new(0));
         Ok(Self { endpoint, options, progress, transport, auth, base, way })
     }
 

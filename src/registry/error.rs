@@ -67,9 +67,9 @@ pub enum Fault {
     Certificate { reason: String },
     #[error("expected HTTPS, found something else ({reason}); for a registry without TLS use --tls-verify=false")]
     NotTls { reason: String },
-    #[error("no answer within {} seconds", after.as_secs_f32())]
+    #[error("no answer within {} s", after.as_secs_f32())]
     Timeout { after: Duration },
-    #[error("the connection was cut: {reason}")]
+    #[error("the transfer was cut short: {reason}")]
     Cut { reason: String },
     #[error("expected HTTP, found something else: {reason}")]
     NotHttp { reason: String },

@@ -79,10 +79,10 @@ fn an_answer_that_never_comes() {
     let (registry, progress) = (Registry::start(), Progress::new());
     registry.fault("GET", "/manifests/", 9, Wrong::Silence);
     let (mut options, _) = options();
-    (options.read_timeout, options.retries.tries) = (Duration::from_millis(300), 2);
+    (options.read_timeout, options.retries.tries) = (Duration::from_secs(1), 2);
     let client = Client::new(endpoint(&registry), options, &progress).unwrap();
     let error = client.repository("a").unwrap().manifest(&Which::Tag("v1")).unwrap_err().to_string();
-    assert!(error.ends_with("/v2/a/manifests/v1: no answer within 0.3 seconds (tried 2 times)"), "{error}");
+    assert!(error.ends_with("/v2/a/manifests/v1: no answer within 1 s (tried 2 times)"), "{error}");
 }
 
 #[test]
@@ -101,23 +101,15 @@ fn a_wait_ends_when_the_job_does() {
 }
 
 #[test]
-fn hosts_that_are_none() {
+fn nobody_listens() {
     let (registry, progress) = (Registry::start(), Progress::new());
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    for (host, says) in [
-        (
-            "registry.invalid".to_owned(),
-            "GET registry.invalid/v2/a/manifests/v1: no such host; check the name and the network",
-        ),
-        (
-            format!("localhost:{free}"),
-            "the connection is refused; check the name, the port and whether the registry runs",
-        ),
-    ] {
-        let endpoint = Endpoint { host, may_be_plain_http: false, ..endpoint(&registry) };
+    for may_be_plain_http in [false, true] {
+        let endpoint = Endpoint { host: format!("localhost:{free}"), may_be_plain_http, ..endpoint(&registry) };
         let client = Client::new(endpoint, options().0, &progress).unwrap();
         let error = client.repository("a").unwrap().manifest(&Which::Tag("v1")).unwrap_err().to_string();
-        assert!(error.contains(says) && !error.contains("tried"), "{error}");
+        let says = "the connection is refused; check the name, the port and whether the registry runs";
+        assert!(error.starts_with(&format!("GET localhost:{free}/v2/")) && error.ends_with(says), "{error}");
     }
 }
 

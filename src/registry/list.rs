@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::client::{Repository, Wanted};
 use super::error::{Fault, RegistryError};
 use super::manifest::{Document, Which, is_tag};
-use super::transport::Reply;
+use super::reply::Reply;
 use crate::digest::BlobDigest;
 use crate::limits;
 

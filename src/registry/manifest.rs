@@ -6,8 +6,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::client::{Repository, Wanted};
 use super::error::{Fault, RegistryError};
+use super::reply::Reply;
 use super::text::shown;
-use super::transport::{Content, Reply};
+use super::transport::Content;
 use crate::digest::BlobDigest;
 use crate::limits;
 

@@ -2,15 +2,16 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
-use std::time::Duration;
 
 use super::blob::{Blob, whole};
 use super::client::{Repository, Wanted};
 use super::error::{Fault, RegistryError, Request};
 use super::multipart::{ContentRange, Multipart, Trouble, boundary};
+use super::network::{Waits, read_fault};
+use super::reply::{Reply, ReplyBody};
 use super::retry::Tries;
 use super::text::shown;
-use super::transport::{Reply, ReplyBody, read_fault};
+
 use crate::digest::BlobDigest;
 use crate::span::Span;
 use crate::units;
@@ -39,7 +40,7 @@ pub struct Parts<'c, 'p> {
 /// One answer with parts.
 struct Wire {
     request: Request,
-    wait: Duration,
+    waits: Waits,
     frames: Frames,
     /// What of the part is not read yet.
     part: Span,
@@ -149,12 +150,12 @@ impl Wire {
             let found = shown(reply.header("content-range").unwrap_or_default());
             return Err(reply.error(Fault::Malformed { expected: "a Content-Range or multipart/byteranges", found }));
         }
-        let (request, wait) = (reply.request, reply.body.wait());
+        let (request, waits) = (reply.request, reply.body.waits());
         let frames = match frames {
             Ok(boundary) => Frames::Several(Multipart::new(reply.body, &boundary)),
             Err(range) => Frames::Single(range, reply.body),
         };
-        Ok(Self { request, wait, frames, part: Span::between(0, 0) })
+        Ok(Self { request, waits, frames, part: Span::between(0, 0) })
     }
 
     fn next(&mut self) -> Result<Option<ContentRange>, RegistryError> {
@@ -187,7 +188,7 @@ impl Wire {
 
     fn error(&self, trouble: Trouble) -> RegistryError {
         let fault = match trouble {
-            Trouble::Io(error) => read_fault(error, self.wait),
+            Trouble::Io(error) => read_fault(error, self.waits),
             Trouble::Cut => Fault::Cut { reason: "before the last part's end".to_owned() },
             Trouble::Malformed(found) => Fault::Malformed { expected: "multipart/byteranges", found: found.to_owned() },
         };

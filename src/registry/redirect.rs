@@ -4,8 +4,9 @@ use super::address::Address;
 use super::client::Client;
 use super::endpoint::Secret;
 use super::error::{Fault, RegistryError};
+use super::reply::Reply;
 use super::text::shown;
-use super::transport::{Call, Content, Reply};
+use super::transport::{Call, Content};
 use crate::limits;
 
 /// A request as it is asked first.

@@ -11,8 +11,9 @@ use super::address::{Address, encoded};
 use super::challenge::{self, Challenge};
 use super::endpoint::{Credentials, Endpoint, Secret};
 use super::error::{Fault, RegistryError};
+use super::reply::Reply;
 use super::scope::Scope;
-use super::transport::{Call, Content, Reply, Transport};
+use super::transport::{Call, Content, Transport};
 use crate::limits;
 use crate::progress::Progress;
 
@@ -69,6 +70,12 @@ impl Auth {
                 Ok(Some(secret))
             }
         }
+    }
+
+    /// So much later, for what a token's end is.
+    #[cfg(test)]
+    pub fn age(&mut self, by: Duration) {
+        self.tokens.values_mut().for_each(|token| token.good_until -= by);
     }
 
     /// Takes in what the registry asks for with a 401. True if there is something else to show than `shown`.

@@ -3,18 +3,18 @@
 use std::cell::Cell;
 use std::io::{self, Read, Take};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use ureq::http::Response;
 use ureq::http::request::Builder;
-use ureq::http::{HeaderMap, Response};
-use ureq::{Agent, AsSendBody, Body, BodyReader, SendBody};
+use ureq::{Agent, AsSendBody, Body, SendBody};
 
+use super::Options;
 use super::address::Address;
 use super::endpoint::Endpoint;
-use super::error::{Fault, RegistryError, Request};
-use super::text::{Said, shown};
-use super::{Options, retry};
+use super::error::RegistryError;
+use super::network::{Waits, fault};
+use super::reply::{Reply, ReplyBody};
 use crate::limits;
 use crate::progress::Progress;
 
@@ -34,6 +34,10 @@ pub(super) struct Counters {
 }
 
 impl Counters {
+    pub fn received(&self, bytes: usize) {
+        self.received.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
     pub fn traffic(&self) -> Traffic {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Traffic { requests: read(&self.requests), sent: read(&self.sent), received: read(&self.received) }
@@ -67,6 +71,8 @@ pub(super) struct Transport {
     others: Agent,
     options: Options,
     pub counters: Arc<Counters>,
+    /// False once something on the way could not do it (417).
+    expects: AtomicBool,
 }
 
 impl Transport {
@@ -82,7 +88,8 @@ impl Transport {
             let config = config.timeout_connect(connect).timeout_resolve(connect);
             config.timeout_per_write(Some(options.read_timeout)).build().new_agent()
         });
-        Ok(Self { own, others, options: options.clone(), counters: Arc::default() })
+        let (counters, expects) = (Arc::default(), AtomicBool::new(true));
+        Ok(Self { own, others, options: options.clone(), counters, expects })
     }
 
     pub fn call(&self, call: &Call, progress: &Progress) -> Result<Reply, RegistryError> {
@@ -99,7 +106,7 @@ impl Transport {
             let size = call.content.map_or(0, |content| content.size);
             builder = builder.header("Content-Length", size);
             // A registry that refuses says so before it gets it all.
-            if size >= EXPECT_FROM {
+            if size >= EXPECT_FROM && self.expects.load(Ordering::Relaxed) {
                 builder = builder.header("Expect", "100-continue");
             }
             let opened = call.content.map_or_else(|| Ok(Box::new(io::empty()) as Box<_>), |content| (content.open)());
@@ -114,24 +121,32 @@ impl Transport {
             progress.check()?;
             return Err(RegistryError::Source { request, source });
         }
-        let wait = self.wait(call);
-        let (parts, body) = answered.map_err(|error| failed(fault(error, wait)))?.into_parts();
-        let body = ReplyBody { reader: body.into_reader(), counters: self.counters.clone(), wait };
-        let (status, address, own) = (parts.status.as_u16(), call.address.clone(), call.own);
+        let waits = self.waits(call);
+        let (parts, body) = answered.map_err(|error| failed(fault(error, waits)))?.into_parts();
+        let status = parts.status.as_u16();
+        if status == 417 && self.expects.swap(false, Ordering::Relaxed) {
+            return self.call(call, progress);
+        }
+        let body = ReplyBody::new(body.into_reader(), self.counters.clone(), waits);
+        let (address, own) = (call.address.clone(), call.own);
         Ok(Reply { request, address, own, status, headers: parts.headers, body })
     }
 
     fn run(&self, call: &Call, builder: Builder, body: impl AsSendBody) -> Result<Response<Body>, ureq::Error> {
         let agent = if call.own { &self.own } else { &self.others };
-        let total = (!call.long).then_some(self.options.answer_timeout);
-        let config = agent.configure_request(builder.body(body)?);
-        agent.run(config.timeout_per_read(Some(self.wait(call))).timeout_recv_body(total).build())
+        let waits = self.waits(call);
+        let mut config = agent.configure_request(builder.body(body)?).timeout_per_read(Some(waits.read));
+        if call.address.is_loopback() {
+            config = config.proxy(None);
+        }
+        agent.run(config.timeout_recv_body((!call.long).then_some(waits.body)).build())
     }
 
     /// What ends an upload may take long before it is answered.
-    fn wait(&self, call: &Call) -> Duration {
+    fn waits(&self, call: &Call) -> Waits {
+        let Options { connect_timeout: connect, read_timeout, answer_timeout: body, .. } = self.options;
         let ends_upload = call.content.is_some() || call.method == "PUT";
-        if ends_upload { self.options.answer_timeout } else { self.options.read_timeout }
+        Waits { connect, read: if ends_upload { body } else { read_timeout }, body }
     }
 }
 
@@ -163,145 +178,5 @@ impl Read for Source<'_> {
                 Err(io::Error::other("unreadable"))
             }
         }
-    }
-}
-
-pub(super) struct ReplyBody {
-    reader: BodyReader<'static>,
-    counters: Arc<Counters>,
-    wait: Duration,
-}
-
-impl ReplyBody {
-    /// What a read failed with.
-    pub fn fault(&self, error: io::Error) -> Fault {
-        read_fault(error, self.wait)
-    }
-
-    pub fn wait(&self) -> Duration {
-        self.wait
-    }
-}
-
-impl Read for ReplyBody {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let got = self.reader.read(buf)?;
-        self.counters.received.fetch_add(got as u64, Ordering::Relaxed);
-        Ok(got)
-    }
-}
-
-pub(super) struct Reply {
-    pub request: Request,
-    pub address: Address,
-    pub own: bool,
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub body: ReplyBody,
-}
-
-impl Reply {
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
-    }
-
-    /// Of the body, if the registry says so.
-    pub fn length(&self) -> Option<u64> {
-        self.header("content-length")?.trim().parse().ok()
-    }
-
-    /// Without parameters, in lower case.
-    pub fn media_type(&self) -> String {
-        let all = self.header("content-type").unwrap_or_default();
-        all.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
-    }
-
-    /// The whole body, at most `limit` bytes.
-    pub fn read(&mut self, what: &'static str, limit: u64) -> Result<Vec<u8>, Fault> {
-        let too_much = Fault::TooMuch { what, limit };
-        if self.length().is_some_and(|length| length > limit) {
-            return Err(too_much);
-        }
-        let mut bytes = Vec::new();
-        let read = (&mut self.body).take(limit + 1).read_to_end(&mut bytes);
-        read.map_err(|error| self.body.fault(error))?;
-        if bytes.len() as u64 > limit { Err(too_much) } else { Ok(bytes) }
-    }
-
-    pub fn error(&self, fault: Fault) -> RegistryError {
-        RegistryError::failed(self.request.clone(), fault)
-    }
-
-    /// What the registry says of the error. A body that is cut or has no end says nothing.
-    pub fn said(&mut self) -> Said {
-        let mut bytes = Vec::new();
-        let _ = (&mut self.body).take(limits::REGISTRY_ERROR_BYTES).read_to_end(&mut bytes);
-        Said::parse(&bytes)
-    }
-
-    /// Another status than those that were expected.
-    pub fn refused(mut self, expected: &'static str, what: &str) -> RegistryError {
-        let retry_after = self.header("retry-after").and_then(|value| retry::retry_after(value, SystemTime::now()));
-        let media_type = self.media_type();
-        let said = self.said();
-        let fault = Fault::Status { expected, found: self.status, said: said.clone(), retry_after };
-        let fault = match self.status {
-            _ if fault.is_temporary() => fault,
-            status if media_type == "text/html" && self.own => {
-                Fault::NotARegistry { expected, found: format!("status {status}, text/html") }
-            }
-            404 => Fault::NotFound { what: what.to_owned(), said },
-            _ => fault,
-        };
-        self.error(fault)
-    }
-}
-
-/// What reading a [`ReplyBody`] failed with, where the body is inside of another reader.
-pub(super) fn read_fault(error: io::Error, wait: Duration) -> Fault {
-    fault(ureq::Error::from(error), wait)
-}
-
-fn fault(error: ureq::Error, wait: Duration) -> Fault {
-    use ureq::Error;
-    match error {
-        Error::Timeout(_) => Fault::Timeout { after: wait },
-        Error::HostNotFound => Fault::UnknownHost,
-        Error::Rustls(error) => tls_fault(&error),
-        Error::Io(error) => io_fault(&error, wait),
-        Error::LargeResponseHeader(..) => {
-            Fault::TooMuch { what: "bytes of headers", limit: limits::REGISTRY_HEADER_BYTES as u64 }
-        }
-        Error::Protocol(error) => Fault::NotHttp { reason: shown(&error.to_string()) },
-        Error::ConnectionFailed => Fault::Refused,
-        // Its text may have what stands in the proxy's address.
-        Error::ConnectProxyFailed(_) | Error::InvalidProxyUrl => {
-            Fault::Cut { reason: "the proxy does not let it through".to_owned() }
-        }
-        error => Fault::NotHttp { reason: shown(&error.to_string()) },
-    }
-}
-
-fn io_fault(error: &io::Error, wait: Duration) -> Fault {
-    let inner = error.get_ref();
-    if let Some(error) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        return tls_fault(error);
-    }
-    // The standard library has no kind for it.
-    if error.to_string().starts_with("failed to lookup address information") {
-        return Fault::UnknownHost;
-    }
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => Fault::Refused,
-        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Fault::Timeout { after: wait },
-        _ => Fault::Cut { reason: shown(&error.to_string()) },
-    }
-}
-
-fn tls_fault(error: &rustls::Error) -> Fault {
-    let reason = shown(&error.to_string());
-    match error {
-        rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented => Fault::Certificate { reason },
-        _ => Fault::NotTls { reason },
     }
 }

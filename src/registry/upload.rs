@@ -8,12 +8,13 @@ use super::address::Address;
 use super::client::{Repository, Wanted};
 use super::error::{Fault, RegistryError};
 use super::redirect::{Ask, next};
+use super::reply::Reply;
 use super::scope::Scope;
-use super::transport::{Content, Open, Reply};
+use super::transport::{Content, Open};
 use crate::digest::BlobDigest;
 use crate::units;
 
-/// How the bytes are sent, best first. A registry that refuses one is asked by the next from then on.
+/// How the bytes are sent, best first. What a registry took is what the next upload begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
     /// All with the request that ends the session.
@@ -26,8 +27,11 @@ enum Way {
 
 const WAYS: [Way; 3] = [Way::Put, Way::Patch, Way::Pieces];
 
-/// ghcr.io refuses more in a PATCH with a range.
-const PIECE_BYTES: u64 = 4 << 20;
+/// What passes a proxy that limits bodies, and does not take a request for too little.
+const PIECE_BYTES: u64 = 16 << 20;
+
+/// It refuses more in a PATCH with a range.
+const GHCR_PIECE_BYTES: u64 = 4 << 20;
 
 /// A piece is in memory. No registry is known to want more than 100 MB at least.
 const LARGEST_PIECE_BYTES: u64 = 128 << 20;
@@ -91,25 +95,29 @@ impl Repository<'_, '_> {
         let scope = self.push();
         let job = Job { digest, scope: &scope, content: Content { size, open: &open_anew, seen: &seen_first } };
         let mut tries = self.client.tries();
+        let mut way = self.client.way.load(Ordering::Relaxed);
         loop {
-            let number = self.client.way.load(Ordering::Relaxed);
-            match self.send(&job, WAYS[usize::from(number)]) {
-                Ok(()) => return Ok(()),
-                Err(Stopped::Refused(error)) => {
-                    if usize::from(number) + 1 == WAYS.len() {
-                        return Err(error);
-                    }
-                    let _ = self.client.way.compare_exchange(number, number + 1, Ordering::Relaxed, Ordering::Relaxed);
+            match self.send(&job, WAYS[way]) {
+                Ok(()) => {
+                    self.client.way.store(way, Ordering::Relaxed);
+                    return Ok(());
                 }
+                Err(Stopped::Refused(error)) if way + 1 == WAYS.len() => return Err(error),
+                Err(Stopped::Refused(_)) => way += 1,
                 Err(Stopped::Failed(error)) => {
                     tries.failed(error)?;
                     // The answer may have been lost, and not the blob.
-                    if furthest.get() >= size && self.has_blob(digest).is_ok_and(|found| found == Some(size)) {
+                    if furthest.get() >= size && self.has_arrived(digest, size) {
                         return Ok(());
                     }
                 }
             }
         }
+    }
+
+    fn has_arrived(&self, digest: BlobDigest, size: u64) -> bool {
+        let reply = self.client.once(&Wanted::new("HEAD", &self.blob_path(digest)), &self.pull());
+        reply.is_ok_and(|reply| reply.status == 200 && reply.length() == Some(size))
     }
 
     fn send(&self, job: &Job, way: Way) -> Result<(), Stopped> {
@@ -127,7 +135,8 @@ impl Repository<'_, '_> {
                 patched.and_then(|session| self.finish(job, &session, None))
             }
             Way::Pieces => {
-                let pieces = self.pieces(job, session.clone(), PIECE_BYTES.max(least));
+                let piece = if self.client.host() == "ghcr.io" { GHCR_PIECE_BYTES } else { PIECE_BYTES };
+                let pieces = self.pieces(job, session.clone(), piece.max(least));
                 pieces.and_then(|session| self.finish(job, &session, None))
             }
         };
@@ -155,8 +164,10 @@ impl Repository<'_, '_> {
                 return Err(RegistryError::Source { request: session.request("PATCH"), source }.into());
             }
             let open = || -> io::Result<Box<dyn Read + Send>> { Ok(Box::new(Cursor::new(bytes.clone()))) };
-            let content = Content { size: got, open: &open, seen: job.content.seen };
+            // Counted once, however often it is sent.
+            let content = Content { size: got, open: &open, seen: &|_| () };
             session = self.patch(job, session, content, Some(at))?;
+            (job.content.seen)(got);
             at += got;
         }
         Ok(session)

@@ -83,7 +83,7 @@ fn a_session_is_begun_anew() {
 
 #[test]
 fn what_refuses_one_way_gets_another() {
-    let large = content((9 << 20) + 5);
+    let large = content((33 << 20) + 5);
     for refusal in [400, 405, 411, 413, 415, 416, 501] {
         assert_eq!(through(&[("PUT", status(refusal))], b"x").unwrap(), "POST PUT DELETE POST PATCH PUT", "{refusal}");
     }
@@ -108,16 +108,36 @@ fn the_way_is_remembered() {
 }
 
 #[test]
+fn a_piece_is_sent_again() {
+    let (registry, progress) = (Registry::start(), Progress::new());
+    registry.fault("PUT", "/blobs/uploads/", 1, status(405));
+    registry.fault("PATCH", "/blobs/uploads/", 1, status(413));
+    // To the same place: what is sent twice is seen once.
+    let back = Answer::new(307).header("Location", "/v2/a/blobs/uploads/3");
+    registry.fault("PATCH", "/blobs/uploads/3", 1, Wrong::Answer(back));
+    registry.fault("PATCH", "/blobs/uploads/3", 1, Wrong::Cut(0));
+    registry.fault("PATCH", "/blobs/uploads/3", 1, status(503));
+    let client = client(&registry, &progress);
+    upload(&client, &content(20 << 20)).unwrap();
+    assert!(is_there(&registry, &content(20 << 20)));
+    assert!(
+        methods(&registry).ends_with("POST PATCH PATCH PATCH DELETE HEAD POST PATCH PATCH PUT"),
+        "{}",
+        methods(&registry)
+    );
+}
+
+#[test]
 fn pieces_as_large_as_the_registry_wants() {
     let (registry, progress) = (Registry::start(), Progress::new());
     registry.fault("PUT", "/blobs/uploads/", 1, status(405));
     registry.fault("PATCH", "/blobs/uploads/", 1, status(413));
-    registry.fault("POST", "/blobs/uploads/", 9, Wrong::Header("OCI-Chunk-Min-Length", (6 << 20).to_string()));
+    registry.fault("POST", "/blobs/uploads/", 9, Wrong::Header("OCI-Chunk-Min-Length", (20 << 20).to_string()));
     let client = client(&registry, &progress);
-    upload(&client, &content(13 << 20)).unwrap();
+    upload(&client, &content(45 << 20)).unwrap();
     let asked = registry.state().asked.clone();
     let ranges: Vec<_> = asked.iter().filter_map(|asked| asked.header("content-range")).collect();
-    assert_eq!(ranges, ["0-6291455", "6291456-12582911", "12582912-13631487"]);
+    assert_eq!(ranges, ["0-20971519", "20971520-41943039", "41943040-47185919"]);
     let all = u64::MAX.to_string();
     registry.state().rules_end();
     registry.fault("POST", "/blobs/uploads/", 9, Wrong::Header("OCI-Chunk-Min-Length", all));
@@ -183,6 +203,30 @@ fn a_refusal_comes_before_the_bytes() {
     let error = upload(&client, &content(50 << 20)).unwrap_err();
     assert!(error.is_denied(), "{error}");
     assert_eq!(client.traffic().sent, 0);
+}
+
+#[test]
+fn what_expects_nothing() {
+    let bytes = content(2 << 20);
+    assert_eq!(through(&[("PUT", Wrong::Early(Answer::new(417)))], &bytes).unwrap(), "POST PUT PUT");
+}
+
+#[test]
+fn a_registry_that_takes_its_time_to_say_yes() {
+    assert_eq!(through(&[("PUT", Wrong::Late)], &content(2 << 20)).unwrap(), "POST PUT");
+}
+
+#[test]
+fn the_way_is_not_blamed_for_what_no_way_helps() {
+    let (registry, progress) = (Registry::start(), Progress::new());
+    for method in ["PUT", "PATCH", "PATCH"] {
+        registry.fault(method, "/blobs/uploads/", 1, status(400));
+    }
+    let client = client(&registry, &progress);
+    assert_eq!(upload(&client, b"first").unwrap_err().status(), Some(400));
+    let before = registry.lines().len();
+    upload(&client, b"second").unwrap();
+    assert_eq!(registry.lines().len() - before, 2);
 }
 
 #[test]

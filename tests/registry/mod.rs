@@ -35,6 +35,10 @@ pub enum Fault {
     Endless,
     /// No answer.
     Silence,
+    /// So many bytes of the right answer's body, and no end.
+    Stall(usize),
+    /// The right answer, but it takes a while until the body may be sent.
+    Late,
     /// The connection ends before the answer, but what was asked is done.
     Lost,
 }
@@ -195,6 +199,10 @@ fn connection(mut wire: Connection, scheme: &str, address: SocketAddr, state: &M
                 rule.fault.clone()
             })
         };
+        if matches!(rule, Some(Fault::Late)) {
+            // Longer than clients wait for it.
+            thread::sleep(Duration::from_millis(1500));
+        }
         if !matches!(rule, Some(Fault::Early(_))) {
             asked.read_body(&mut wire)?;
         }
@@ -227,6 +235,11 @@ fn connection(mut wire: Connection, scheme: &str, address: SocketAddr, state: &M
                     wire.get_mut().write_all(&chunk)?;
                     wire.get_mut().flush()?;
                 }
+            }
+            Some(Fault::Late) => right(&asked).write(&mut wire, is_head, None)?,
+            Some(Fault::Stall(bytes)) => {
+                right(&asked).write(&mut wire, is_head, Some(bytes))?;
+                thread::sleep(Duration::from_secs(30));
             }
             Some(Fault::Silence) => thread::sleep(Duration::from_secs(30)),
             Some(Fault::Lost) => {
