@@ -123,9 +123,17 @@ impl Job<'_> {
             Ok(Some(bytes)) => {
                 let blob = Blob::new(bytes, self.source.reference().path());
                 checked.size = blob.len();
-                match layer.descriptor.as_ref().filter(|_| is_chunked) {
-                    Some(descriptor) => self.chunked(layer, descriptor, &blob, &mut checked, &mut findings)?,
-                    None => self.plain(layer, Some(&blob), &mut checked, &mut findings)?,
+                let looked = match layer.descriptor.as_ref().filter(|_| is_chunked) {
+                    Some(descriptor) => self.chunked(layer, descriptor, &blob, &mut checked, &mut findings),
+                    None => self.plain(layer, Some(&blob), &mut checked, &mut findings),
+                };
+                match looked {
+                    // A registry finds damage while the layer is read.
+                    Err(Error::Source(error)) if error.is_damage() => {
+                        findings.problem(error.to_string());
+                        None
+                    }
+                    looked => looked?,
                 }
             }
             Ok(None) => self.plain(layer, None, &mut checked, &mut findings)?,

@@ -110,6 +110,7 @@ impl SourceError {
     pub fn is_damage(&self) -> bool {
         match self {
             Self::Oci { source, .. } => source.is_damage(),
+            Self::Io { source, .. } => RegistryError::of(source).is_some_and(RegistryError::is_damage),
             // Without the root there is no image.
             Self::Registry { source, .. } => source.is_damage() && !source.is_not_found(),
             Self::MissingMember { .. }
@@ -130,7 +131,6 @@ impl SourceError {
             | Self::NoImage { .. }
             | Self::NoPlatform { .. }
             | Self::Kind { .. }
-            | Self::Io { .. }
             | Self::TooManyMembers { .. }
             | Self::LongNames { .. }
             | Self::Spool { .. }

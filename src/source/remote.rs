@@ -173,7 +173,7 @@ impl Bytes for RemoteBytes<'_, '_> {
             return Ok(Box::new(io::empty()));
         }
         if span == Span::between(0, self.size) {
-            return Ok(Box::new(self.repository.blob(self.digest, self.size)?));
+            return Ok(Box::new(self.repository.blob(self.digest, self.size)?.unproven()));
         }
         match self.repository.ranges(self.digest, self.size, &[span])? {
             Answer::Parts(mut parts) => {
@@ -189,5 +189,5 @@ impl Bytes for RemoteBytes<'_, '_> {
 /// What comes before is thrown away.
 fn part<'a>(mut blob: Blob<'a, 'a>, span: Span) -> io::Result<Box<dyn Read + Send + 'a>> {
     io::copy(&mut (&mut blob).take(span.start()), &mut io::sink())?;
-    Ok(Box::new(blob.take(span.len())))
+    Ok(Box::new(blob.unproven().take(span.len())))
 }

@@ -17,6 +17,7 @@ mod overlay;
 mod owners;
 mod previous;
 mod rechunk;
+mod registry;
 mod runs;
 mod setgid;
 mod sources;

@@ -1,6 +1,6 @@
 //! A registry in the test's own process, on std::net. It does as the distribution spec says, until a test gives it a fault.
 
-#![allow(dead_code, reason = "each test uses a part")]
+#![allow(dead_code, unused_imports, reason = "each test uses a part")]
 
 mod answers;
 mod http;
