@@ -37,9 +37,10 @@ pub const AFTER: &str = concat!(
   oci-archive:FILE[:TAG]     the same in a tar file, read and written
   docker-archive:FILE[:TAG]  what 'podman save' and 'docker save' write, read
   dir:ROOTFS                 a root file system in a directory, read
+  docker://HOST/REPO[:TAG]   an image in a registry, read (not as --previous or --base)
   Where several images have no tag or the same one, write @N (from 0) or @sha256:HEX in its place.
   Archives may be compressed, and come through a pipe: docker-archive:/dev/stdin.
-  The path ends at the first colon. To read from a registry, or to publish, use skopeo:
+  The path ends at the first colon. To publish, or for a previous image from a registry, use skopeo:
   skopeo copy --all --preserve-digests docker://HOST/NAME:TAG oci:DIR:TAG
   skopeo copy --all --preserve-digests oci:DIR:TAG docker://HOST/NAME:TAG
 

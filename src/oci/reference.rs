@@ -258,9 +258,32 @@ mod tests {
     }
 
     #[test]
+    fn a_registrys_image_is_named_in_full() {
+        let reference: Reference = "docker://alpine".parse().unwrap();
+        assert_eq!(
+            (reference.transport(), reference.path()),
+            (Transport::Docker, Path::new("docker.io/library/alpine"))
+        );
+        assert_eq!(reference.to_string(), "docker://docker.io/library/alpine:latest");
+        let other = reference.choosing(Which::Tag("3.19".to_owned()));
+        assert_eq!(other.to_string(), "docker://docker.io/library/alpine:3.19");
+        assert_eq!(other.to_string().parse(), Ok(other.clone()));
+        assert_eq!((other.tag(), other.choosing(Which::Position(1))), (Some("3.19"), other.clone()));
+        let digest = format!("sha256:{}", "ab".repeat(32));
+        let exact: Reference = format!("docker://localhost:5000/a/b@{digest}").parse().unwrap();
+        assert!(matches!(exact.which(), Some(Which::Digest(_))));
+        assert_eq!(exact.to_string(), format!("docker://localhost:5000/a/b@{digest}"));
+    }
+
+    #[test]
     fn refuses_what_has_no_meaning() {
         assert!(error("alpine:3.19").contains("expected TRANSPORT:PATH[:TAG]"));
-        assert!(error("docker://quay.io/x").contains("not supported yet"));
+        assert!(error("docker-daemon:x").contains("not supported yet"));
+        assert!(error("docker:quay.io/x").contains("expected docker://HOST/REPOSITORY"));
+        assert!(error("docker://Quay.io/X").starts_with("docker://"));
+        for hidden in ["docker:me:secret@quay.io/x", "docker://me:secret@quay.io/x"] {
+            assert!(!error(hidden).contains("secret"), "{hidden}");
+        }
         assert!(error("oci:").contains("expected a path"));
         assert!(error("oci::tag").contains("expected a path"));
         assert!(error("dir:/root:tag").contains("no tag"));

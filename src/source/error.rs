@@ -81,7 +81,7 @@ pub enum SourceError {
     )]
     NoFile { reference: String },
     #[error("{place}: {source}")]
-    Lookup { place: String, source: LookupError },
+    Lookup { place: String, source: Box<LookupError> },
     /// While a layer was read.
     #[error("{0}")]
     Network(io::Error),

@@ -35,7 +35,7 @@ impl<'p> Remote<'p> {
         let place = format!("docker://{name}");
         let failed = |source| SourceError::Registry { place: place.clone(), source };
         let targets = resolve(name, &reach.access, &reach.environment, Purpose::Read)
-            .map_err(|source| SourceError::Lookup { place: place.clone(), source })?;
+            .map_err(|source| SourceError::Lookup { place: place.clone(), source: Box::new(source) })?;
         let which = match name.which() {
             names::Which::Tag(tag) => registry::Which::Tag(tag),
             names::Which::Digest(digest) => registry::Which::Digest(*digest),

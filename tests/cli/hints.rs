@@ -276,17 +276,15 @@ fn other_transports_are_skopeos() {
     let docker_archive = format!("docker-archive:{}", place.text("new docker.tar"));
     for (reference, all) in [
         ("docker://registry.example:5000/team/app:v1", true),
-        ("docker://registry.example/app@sha256:aa", true),
         ("containers-storage:localhost/app:v1", true),
         ("containers-storage:[overlay@/a b]localhost/app", true),
         ("docker-daemon:app:v1", false),
-        ("docker://it's", true),
+        ("containers-storage:it's", true),
     ] {
-        for arguments in [
-            &["inspect", reference][..],
-            &["verify", reference, "oci:b"],
-            &["rechunk", "oci:a", "oci:b", "--previous", reference],
-        ] {
+        let previous = &["rechunk", "oci:a", "oci:b", "--previous", reference][..];
+        let is_read = reference.starts_with("docker://");
+        let read = [&["inspect", reference][..], &["verify", reference, "oci:b"]];
+        for arguments in read.into_iter().filter(|_| !is_read).chain([previous]) {
             let command = place.command(arguments);
             let (from, to) = (&command[command.len() - 2], &command[command.len() - 1]);
             assert_eq!((from.as_str(), command.len() == 5), (reference, all), "{command:?}");
@@ -297,7 +295,8 @@ fn other_transports_are_skopeos() {
         assert_eq!(to, reference);
         assert_eq!(from.parse::<restrata::oci::Reference>().unwrap().transport().name(), "oci");
     }
-    assert_eq!(place.command(&["inspect", "quay.io/team/app:v1"])[3], "docker://quay.io/team/app:v1");
+    let said = err(&restrata(&["inspect", "quay.io/team/app:v1"]));
+    assert!(said.contains("for an image in a registry: docker://quay.io/team/app:v1\n"), "{said}");
     let command = place.command(&["rechunk", &place.root, &docker_archive]);
     assert_eq!((command.len(), &command[2]), (3, &docker_archive));
     let said = err(&restrata(&["rechunk", &place.root, &docker_archive]));
