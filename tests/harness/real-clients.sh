@@ -158,6 +158,21 @@ docker_pulls() {
   done
 }
 
+# diff_said OLD NEW: what restrata says of an update, without the images' names.
+diff_said() {
+  "$restrata" diff "$1" "$2" --format json -q --tls-verify=false |
+    python3 -c 'import json, sys; print(json.dumps(json.load(sys.stdin)).replace(sys.argv[1], "OLD").replace(sys.argv[2], "NEW"))' "$1" "$2"
+}
+# read_by_index SEQUENCE PROFILE: restrata says the same of the images in a registry as of the files, and reads few bytes of
+# the layers for it: indexes and package databases.
+read_by_index() {
+  local image seen
+  image=docker://127.0.0.1:$(profile_port "$2")/$tool-$1
+  seen=$(wc -l <"$bed/registry/access.log")
+  diff <(diff_said "oci:$work/$1-v1:v1" "oci:$work/$1-v2:v2") <(diff_said "$image:v1" "$image:v2") || return
+  tail -n "+$((seen + 1))" "$bed/registry/access.log" | python3 "$harness/read_by_index.py" "$work/$1-v1.json" "$work/$1-v2.json"
+}
+
 rm -f "$work/pulls.jsonl"
 leave() {
   "$harness/registry.sh" stop
@@ -184,6 +199,8 @@ for seq in "${sequences[@]}"; do
       mount=
       case $profile in multi-range) mount="1 2" ;; refuse-501) ;; *) [ "$seq" != corners ] || mount=2 ;; esac
       pulls "$client" "$seq" "$profile" true ext4 "$mount"
+      [ "$tool$client" != restratasid ] || check "$seq $profile: restrata diff says of the registry what it says of the files, by indexes" \
+        read_by_index "$seq" "$profile"
       # No ordinary pull sends ranges; one client shows it on every registry.
       if [ "$seq$client" = cornerssid ] || [ "$profile" = multi-range ]; then pulls "$client" "$seq" "$profile" false ext4 "${mount:-2}"; fi
     done
