@@ -207,6 +207,11 @@ impl<'p> Source<'p> {
         }
     }
 
+    /// How many layers' indexes are worth reading at the same time: a registry takes its time for each.
+    pub fn at_once(&self) -> usize {
+        if matches!(self.kind, Kind::Remote(_)) { REQUESTS } else { 1 }
+    }
+
     /// What was skipped since the last call, for the user to know.
     pub fn take_notes(&self) -> Vec<String> {
         let Gathered { notes, absent } = std::mem::take(&mut *lock(&self.notes.0));
@@ -226,6 +231,9 @@ impl<'p> Source<'p> {
         })
     }
 }
+
+/// Requests to one registry at once.
+const REQUESTS: usize = 8;
 
 /// What layers have in the source; `None` where one is made while it is read.
 pub fn stored_bytes<'a>(layers: impl IntoIterator<Item = &'a Layer>) -> Option<u64> {

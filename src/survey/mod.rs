@@ -32,7 +32,8 @@ use crate::order::changes::Side;
 use crate::order::cost::{PullIndex, PullLayer};
 use crate::owner::Hint;
 use crate::progress::{Phase, Progress};
-use crate::source::{Image, Layer, Source, stored_bytes};
+use crate::source::{Image, IndexError, Layer, Source, stored_bytes};
+use crate::threads;
 use crate::toc::{TOC_DIGEST, Toc, TocEntry};
 
 pub use choose::{common, other_platform, other_platforms, pick};
@@ -116,23 +117,10 @@ impl<'a> Surveyor<'a> {
         let reference = source.reference().to_string();
         self.note_nameless(source.reference(), image);
         let keys = image.layers.iter().map(|layer| key(source, layer)).collect::<Result<Vec<_>, _>>()?;
-        let mut tars = Vec::new();
         let mut taken = HashSet::new();
-        for (index, (layer, key)) in image.layers.iter().zip(&keys).enumerate() {
-            self.progress.check()?;
-            if self.seen.contains_key(key) || !taken.insert(*key) {
-                continue;
-            }
-            match self.index(source, index, layer)? {
-                Some(found) => {
-                    let surveyed = indexed(layer, &found)?;
-                    let pulled = limits::HELD_FILE * surveyed.entries.len() as u64;
-                    self.progress.hold(surveyed.held + pulled)?;
-                    self.see(*key, surveyed);
-                }
-                None => tars.push(index),
-            }
-        }
+        let is_new = |&number: &usize| !self.seen.contains_key(&keys[number]) && taken.insert(keys[number]);
+        let new: Vec<usize> = (0..keys.len()).filter(is_new).collect();
+        let tars = self.read_indexes(source, image, &new, &keys)?;
         self.unpack(source, image, &tars, &keys, owners)?;
         let layer = |key| self.seen.get(key).cloned().ok_or(Error::Internal("a layer was not read"));
         Ok(SurveyedImage {
@@ -171,17 +159,51 @@ impl<'a> Surveyor<'a> {
         self.seen.insert(key, Arc::new(layer));
     }
 
+    /// Of these layers. Returns those that have none.
+    fn read_indexes(
+        &mut self,
+        source: &Source,
+        image: &Image,
+        numbers: &[usize],
+        keys: &[Key],
+    ) -> Result<Vec<usize>, Error> {
+        let mut tars = Vec::new();
+        let progress = self.progress;
+        for numbers in numbers.chunks(source.at_once()) {
+            progress.check()?;
+            let read = |at: usize| index(source, &image.layers[numbers[at]], Use::Compare, progress);
+            let read = threads::each(numbers.len(), numbers.len(), read)?;
+            for (&number, read) in numbers.iter().zip(read) {
+                let layer = &image.layers[number];
+                match self.usable(source, number, layer, read) {
+                    Some(found) => {
+                        let surveyed = indexed(layer, &found)?;
+                        let pulled = limits::HELD_FILE * surveyed.entries.len() as u64;
+                        progress.hold(surveyed.held + pulled)?;
+                        self.see(keys[number], surveyed);
+                    }
+                    None => tars.push(number),
+                }
+            }
+        }
+        Ok(tars)
+    }
+
     /// A TOC whose content lies outside the blob is none: the sums of what it says would not be the layer's.
-    fn index(&mut self, source: &Source, number: usize, layer: &Layer) -> Result<Option<Index>, Error> {
-        let read = index(source, layer, Use::Compare, self.progress)?;
+    fn usable(
+        &mut self,
+        source: &Source,
+        number: usize,
+        layer: &Layer,
+        read: Result<Option<Index>, IndexError>,
+    ) -> Option<Index> {
         let without =
             |fault: String| format!("{}: layer {number} is taken for one without a TOC: {fault}", source.reference());
         let index = match read {
-            Ok(Some(index)) => index,
-            Ok(None) => return Ok(None),
+            Ok(index) => index?,
             Err(fault) => {
                 self.notes.push(without(fault.to_string()));
-                return Ok(None);
+                return None;
             }
         };
         let size = layer.descriptor.as_ref().map_or(0, |descriptor| descriptor.size);
@@ -190,9 +212,9 @@ impl<'a> Surveyor<'a> {
             Some(end) => {
                 let (end, size) = (units::count(end), units::count(size));
                 self.notes.push(without(format!("content ends at byte {end}, the blob at {size}")));
-                Ok(None)
+                None
             }
-            None => Ok(Some(index)),
+            None => Some(index),
         }
     }
 
