@@ -11,41 +11,41 @@ use restrata::registry::names::{Access, Environment};
 use restrata::registry::{Credentials, Options, Reach, Retries};
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Registry")]
 pub struct AccessArgs {
     /// Log in to the registry with this user and password
     ///
     /// Without it, the credentials of podman login, skopeo login and docker login are used. Other users of the machine
-    /// can see a command's arguments: prefer a login.
-    #[arg(long, value_name = "USER[:PASSWORD]", value_parser = Creds)]
+    /// can see a command's arguments: prefer a login. Without :PASSWORD the password is empty. All registries that the
+    /// command names get them.
+    #[arg(long, help_heading = "Registry", value_name = "USER[:PASSWORD]", value_parser = Creds)]
     creds: Option<Credentials>,
 
-    /// Read credentials from this file [default: $REGISTRY_AUTH_FILE, else where podman login writes them]
-    #[arg(long, value_name = "FILE")]
+    /// Read credentials from this file [default: $REGISTRY_AUTH_FILE, else those of a login]
+    #[arg(long, help_heading = "Registry", value_name = "FILE")]
     authfile: Option<PathBuf>,
 
     /// Require HTTPS and a valid certificate [default: true, if registries.conf says nothing else]
     ///
     /// With --tls-verify=false any certificate is taken, and HTTP is tried where HTTPS does not answer.
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, help_heading = "Registry", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     #[arg(value_parser = BoolishValueParser::new(), hide_possible_values = true)]
     tls_verify: Option<bool>,
 
     /// Look here for the registry's CA (*.crt) and for a client certificate (*.cert, *.key)
     ///
     /// Without it, the directories /etc/containers/certs.d/HOST:PORT and those of docker count, as for podman.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, help_heading = "Registry", value_name = "DIR")]
     cert_dir: Option<PathBuf>,
 
-    /// Ask again this often when a request fails for the moment [default: 4]
-    #[arg(long, value_name = "N", value_parser = retry)]
+    /// Repeat a request up to N times if its failure may pass (429, 5xx, cut connection, timeout) [default: 4]
+    #[arg(long, help_heading = "Registry", value_name = "N", value_parser = retry)]
     #[arg(allow_negative_numbers = true)]
     retry: Option<u32>,
 
     /// Wait this long before a request is repeated, such as 500ms or 2s; each wait is twice the one before [default: 2s]
     ///
-    /// The registry can ask for another delay. No wait is longer than a minute, or than the delay given here.
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    /// The registry can ask for another delay. No wait is longer than one minute, or than this delay if that is longer.
+    #[arg(long, help_heading = "Registry", value_name = "DURATION", value_parser = duration)]
     #[arg(allow_negative_numbers = true)]
     retry_delay: Option<Duration>,
 }

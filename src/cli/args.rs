@@ -359,7 +359,7 @@ fn lacks_versions(error: &clap::Error) -> bool {
 }
 
 fn told(error: &clap::Error) -> u8 {
-    let text = error.render().ansi().to_string();
+    let text = values::without_passwords(&error.render().ansi().to_string(), std::env::args());
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             super::run::print(&text).map_or_else(|error| super::report_failure(&error), |()| exit::DONE)

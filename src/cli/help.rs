@@ -8,7 +8,7 @@ pub const ABOUT: &str = "Rewrite container images so that the next update is as 
 pub const LONG_ABOUT: &str = "\
 restrata takes a new image and the one that is published today. It writes the new image with the same files, in \
 zstd:chunked layers. Layers that can stay byte-identical stay, so clients do not pull them again. In new layers the \
-changed files stand first, so podman fetches an update in one range for each layer.";
+changed files stand first, so podman fetches what changed in a layer in one range.";
 
 macro_rules! examples {
     () => {
@@ -37,10 +37,11 @@ pub const AFTER: &str = concat!(
   oci-archive:FILE[:TAG]     the same in a tar file, read and written
   docker-archive:FILE[:TAG]  what 'podman save' and 'docker save' write, read
   dir:ROOTFS                 a root file system in a directory, read
-  docker://HOST/REPO[:TAG]   an image in a registry, read (not as --previous or --base)
-  Where several images have no tag or the same one, write @N (from 0) or @sha256:HEX in its place.
+  docker://[HOST[:PORT]/]REPO[:TAG|@sha256:HEX]
+                             an image in a registry, read (not as --previous or --base)
+  Where several images in files have no tag or the same one, write @N (from 0) or @sha256:HEX in its place.
   Archives may be compressed, and come through a pipe: docker-archive:/dev/stdin.
-  The path ends at the first colon. To publish, or for a previous image from a registry, use skopeo:
+  A path ends at the first colon. To publish, or for a previous image from a registry, use skopeo:
   skopeo copy --all --preserve-digests docker://HOST/NAME:TAG oci:DIR:TAG
   skopeo copy --all --preserve-digests oci:DIR:TAG docker://HOST/NAME:TAG
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use restrata::oci::Transport;
+use restrata::registry::names::Name;
 use restrata::source::{Guess, guess};
 
 /// For an image to read.
@@ -24,7 +25,10 @@ pub fn source(text: &str) -> String {
         let found = if Path::new(path).exists() { "holds no image that this version reads" } else { "is not there" };
         return format!("{path} {found}");
     }
-    format!("there is no file {path}; for an image in a registry: docker://{text}")
+    match text.parse::<Name>() {
+        Ok(_) => format!("there is no file {path}; for an image in a registry: docker://{text}"),
+        Err(_) => format!("there is no file {path}"),
+    }
 }
 
 /// For a place to write to.

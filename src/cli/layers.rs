@@ -131,7 +131,7 @@ impl Layers {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Order {
-    /// Changed files first: podman fetches an update in one range for each layer
+    /// Changed files first: podman fetches what changed in a layer in one range
     Changed,
     /// By path: for composefs and other readers that need it
     Canonical,

@@ -27,6 +27,19 @@ pub fn reference(text: &str) -> Result<Reference, String> {
     })
 }
 
+/// clap shows what it refuses. A reference can have a password, though none may: `docker://USER:PASSWORD@HOST/..`.
+pub fn without_passwords(text: &str, arguments: impl Iterator<Item = String>) -> String {
+    let mut text = text.to_owned();
+    for argument in arguments {
+        let Some((_, behind)) = argument.split_once("//") else { continue };
+        let authority = behind.split('/').next().unwrap_or_default();
+        if let Some((user, _)) = authority.rsplit_once('@').filter(|(user, _)| user.contains(':')) {
+            text = text.replace(&format!("{user}@"), "..@");
+        }
+    }
+    text
+}
+
 /// A reference to files.
 pub fn files(text: &str) -> Result<Reference, String> {
     let reference = reference(text)?;

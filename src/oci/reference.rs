@@ -71,7 +71,7 @@ pub enum ReferenceError {
     NoTransport { found: String },
     #[error("{found:?}: the transport {transport:?} is not supported yet in this version")]
     Unsupported { found: String, transport: String },
-    #[error("docker://{0}")]
+    #[error("{0}")]
     Name(#[from] NameError),
     #[error("{found:?}: expected docker://HOST/REPOSITORY[:TAG|@DIGEST]")]
     NoSlashes { found: String },
@@ -280,7 +280,7 @@ mod tests {
         assert!(error("alpine:3.19").contains("expected TRANSPORT:PATH[:TAG]"));
         assert!(error("docker-daemon:x").contains("not supported yet"));
         assert!(error("docker:quay.io/x").contains("expected docker://HOST/REPOSITORY"));
-        assert!(error("docker://Quay.io/X").starts_with("docker://"));
+        assert!(error("docker://quay.io/X").contains("expected a repository in lower case"));
         for hidden in ["docker:me:secret@quay.io/x", "docker://me:secret@quay.io/x"] {
             assert!(!error(hidden).contains("secret"), "{hidden}");
         }

@@ -48,7 +48,7 @@ fn basic_authentication() {
     let error = pull(&with(&registry, basic("user", "wrong"), &progress)).unwrap_err();
     assert!(error.is_denied() && !error.is_not_found());
     let error = error.to_string();
-    let says = "no permission to pull from a (scope \"repository:a:pull\"), status 401: the registry says \"UNAUTHORIZED: of the test\"; check";
+    let says = "no permission to pull from a (scope \"repository:a:pull\"), status 401: the registry says \"UNAUTHORIZED: of the test\"; the registry does not accept";
     assert!(error.contains(says), "{error}");
     let error = pull(&with(&registry, None, &progress)).unwrap_err().to_string();
     assert!(error.contains("no credentials are known for it; use podman login"), "{error}");

@@ -165,6 +165,8 @@ impl<'p> Client<'p> {
                         Ok(reply) if reply.status == 400 => return Err(error),
                         Ok(_) => base = plain,
                         Err(RegistryError::Interrupted(interrupted)) => return Err(interrupted.into()),
+                        // Then it speaks HTTP, but says no more.
+                        Err(plain) if matches!(error.fault(), Some(Fault::NotTls { .. })) => return Err(plain),
                         Err(_) => return Err(error),
                     }
                 }

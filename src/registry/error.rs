@@ -61,8 +61,8 @@ pub enum Fault {
     #[error("the connection is refused; check the name, the port and whether the registry runs")]
     Refused,
     #[error(
-        "the certificate is not accepted: {reason}; put the registry's CA into /etc/containers/certs.d/HOST/ca.crt, or \
-         use --tls-verify=false"
+        "the certificate is not accepted: {reason}; if the registry has a CA of its own, put it into \
+         /etc/containers/certs.d/HOST:PORT/ca.crt or into --cert-dir; or use --tls-verify=false"
     )]
     Certificate { reason: String },
     #[error("expected HTTPS, found something else ({reason}); for a registry without TLS use --tls-verify=false")]

@@ -234,11 +234,15 @@ impl Parts<'_, '_> {
             let Some(range) = wire.next()? else {
                 return Err(wire.not_asked(format!("no part with byte {}", units::count(wanted))));
             };
+            if let Some(found) = range.size.filter(|size| *size != self.size) {
+                let (place, expected, found) = ("the blob", self.size, units::count(found));
+                return Err(RegistryError::failed(wire.request.clone(), Fault::Length { place, expected, found }));
+            }
             // A server may join neighbours; what it joins begins and ends as they do. What lies before was left out.
             let ends = |span: &Span| range.end == span.end();
             let ends_as_asked = range.end <= wanted || ends(&self.rest) || self.todo.iter().any(ends);
             let begins_as_asked = range.start >= wire.part.end() && range.start <= wanted;
-            let is_of_it = range.end <= self.size && range.size.is_none_or(|size| size == self.size);
+            let is_of_it = range.end <= self.size;
             if !begins_as_asked || !ends_as_asked || !is_of_it {
                 let size = range.size.map_or("*".to_owned(), |size| size.to_string());
                 return Err(wire.not_asked(format!("bytes {}-{}/{size}", range.start, range.end - 1)));

@@ -106,7 +106,7 @@ fn parts_that_were_not_asked_for() {
     for (fault, says) in [
         (sent(&[part("20-49/10000", 30)]), "expected the ranges that were asked for, found bytes 20-49/10000"),
         (sent(&[part("10-18/10000", 9)]), "found bytes 10-18/10000"),
-        (sent(&[part("10-19/9999", 10)]), "found bytes 10-19/9999"),
+        (sent(&[part("10-19/9999", 10)]), "expected 10,000 bytes, found 9,999 in the blob"),
         (sent(&[part("9-19/10000", 10)]), "no part with byte 20"),
         (sent(&[part("10-19/10000", 10)]), "no part with byte 20"),
         (sent(&[part("10-19/10000", 10), part("10-19/10000", 10)]), "found bytes 10-19/10000"),

@@ -36,6 +36,9 @@ impl Scope {
         };
         let hint = match (with_credentials, self.action) {
             (false, _) => "no credentials are known for it; use podman login, or check the repository's name",
+            (true, _) if status == 401 => {
+                "the registry does not accept the user and password or token; log in again, or check the repository's name"
+            }
             (true, Action::Pull) => "check the repository's name, and whether the user may pull",
             (true, Action::Push) => "check the repository's name, and whether the user may push",
         };

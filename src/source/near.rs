@@ -14,6 +14,14 @@ pub(super) fn mistyped<'a>(wanted: &str, names: &[&'a str]) -> Option<&'a str> {
     nearest.next().filter(|_| nearest.next().is_none()).map(|(_, name)| *name)
 }
 
+/// All names, those first that begin most like this one.
+pub(super) fn first(wanted: &str, names: &[&str]) -> Vec<String> {
+    let shared = |name: &&&str| name.bytes().zip(wanted.bytes()).take_while(|(a, b)| a == b).count();
+    let mut names: Vec<&&str> = names.iter().collect();
+    names.sort_by_key(|name| std::cmp::Reverse(shared(name)));
+    names.into_iter().map(|name| (*name).to_owned()).collect()
+}
+
 fn letters(name: &str) -> Option<Vec<char>> {
     (name.len() <= LONGEST).then(|| name.chars().collect())
 }

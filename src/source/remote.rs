@@ -5,7 +5,8 @@ use std::io::{self, Read};
 use super::ahead::Ahead;
 use super::documents::Documents;
 use super::layout::{chosen, walk};
-use super::{Image, Notes, SourceError, choice};
+use super::near;
+use super::{BlobError, Image, Notes, SourceError, choice};
 use crate::bytes::Bytes;
 use crate::digest::BlobDigest;
 use crate::limits;
@@ -85,6 +86,14 @@ impl<'p> Remote<'p> {
         self.client.repository(&self.repository).map_err(|source| self.failed(source))
     }
 
+    /// A part of an image that is missing is damage, and not an image that is not there.
+    fn lacks(&self, what: &str, source: RegistryError) -> SourceError {
+        match source.is_not_found() {
+            true => SourceError::Blob { place: self.place.clone(), what: what.to_owned(), source: BlobError::Missing },
+            false => self.failed(source),
+        }
+    }
+
     fn failed(&self, source: RegistryError) -> SourceError {
         SourceError::Registry { place: self.place.clone(), source }
     }
@@ -101,14 +110,14 @@ impl Documents for Remote<'_> {
         }
         expect_size(entry, what)?;
         let document = self.repository()?.manifest(&registry::Which::Digest(entry.digest));
-        Ok(document.map_err(|source| self.failed(source))?.bytes)
+        Ok(document.map_err(|source| self.lacks(what, source))?.bytes)
     }
 
     fn config(&self, blob: &Descriptor, what: &str) -> Result<Vec<u8>, SourceError> {
         expect_size(blob, what)?;
         let mut bytes = Vec::new();
-        let mut reader = self.open_blob(blob)?;
-        match reader.read_to_end(&mut bytes) {
+        let opened = self.repository()?.blob(blob.digest, blob.size).map_err(|source| self.lacks(what, source));
+        match opened?.read_to_end(&mut bytes) {
             Ok(_) => Ok(bytes),
             Err(error) => Err(match error.downcast::<RegistryError>() {
                 Ok(source) => self.failed(source),
@@ -132,7 +141,7 @@ fn untagged(reference: &Reference, repository: &Repository<'_, '_>, error: &Regi
     let which = reference.which().filter(|which| matches!(which, Which::Tag(_)) && error.is_not_found())?;
     let tags = repository.tags().ok().filter(|tags| !tags.is_empty())?;
     let names: Vec<&str> = tags.iter().map(String::as_str).collect();
-    Some(choice::none(reference, which, tags.clone(), &names))
+    Some(choice::none(reference, which, near::first(&which.to_string(), &names), &names))
 }
 
 fn expect_size(blob: &Descriptor, what: &str) -> Result<(), SourceError> {

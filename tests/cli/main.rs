@@ -106,6 +106,21 @@ fn a_reference_without_transport_gets_a_hint() {
 }
 
 #[test]
+fn a_password_in_a_reference_is_not_shown() {
+    for reference in
+        ["docker://me:hunter2@quay.io/app:v1", "https://me:hunter2@quay.io/app", "docker://me:hunter2@x/@y"]
+    {
+        for arguments in
+            [&["inspect", reference][..], &["rechunk", "oci:a", reference], &["diff", reference, reference]]
+        {
+            let output = restrata(arguments);
+            assert_eq!(code(&output), 64, "{arguments:?}");
+            assert!(!err(&output).contains("hunter2") && err(&output).contains(".."), "{}", err(&output));
+        }
+    }
+}
+
+#[test]
 fn help_has_an_example_for_every_command() {
     let help = restrata(&["--help"]);
     assert_eq!(code(&help), 0);

@@ -179,6 +179,22 @@ fn damage_is_a_finding_and_a_failure_an_error() {
     assert!(error.to_string().contains("(tried 5 times)"), "{error}");
 }
 
+/// Of an image whose manifest is there.
+#[test]
+fn a_missing_blob_is_damage() {
+    let world = World::new();
+    world.publish("v1", sample());
+    let blobs = std::mem::take(&mut world.registry.state().blobs);
+    for (missing, bytes) in &blobs {
+        world.registry.state().blobs = blobs.clone();
+        world.registry.state().blobs.remove(missing);
+        let error =
+            verify(&world.reference("v1"), &world.reference("v1"), None, &[], world.options(), &Progress::new());
+        let error = error.map(|_| ()).expect_err("an image that is not whole");
+        assert_eq!(error.exit_code(), 1, "{} bytes: {error}", bytes.len());
+    }
+}
+
 /// In the middle of a layer, after its index was read.
 #[test]
 fn a_registry_that_goes_away_is_no_damage() {
@@ -198,10 +214,16 @@ fn a_registry_that_goes_away_is_no_damage() {
 fn what_is_not_there_is_told_with_what_is() {
     let world = World::new();
     world.publish("v1.2", sample());
+    for tag in ["latest", "nightly"] {
+        world.registry.put_manifest("app", tag, b"{}");
+    }
     let error = world.error("v1.3");
     assert_eq!(error.exit_code(), 2);
     let host = world.registry.host();
-    assert_eq!(error.to_string(), format!("docker://{host}/app:v1.3: expected the tag \"v1.3\", found v1.2"),);
+    assert_eq!(
+        error.to_string(),
+        format!("docker://{host}/app:v1.3: expected the tag \"v1.3\", found v1.2, latest, nightly"),
+    );
     world.registry.fault("GET", "/tags/list", 10, Fault::Answer(Answer::error(404, "NAME_UNKNOWN")));
     let error = world.error("v1.3");
     assert_eq!(error.exit_code(), 2);
@@ -235,8 +257,9 @@ fn an_index_is_read_by_platform() {
     };
     let inspection = look("linux/s390x").unwrap();
     assert_eq!(inspection.images[0].platform.as_ref().unwrap().to_string(), "linux/s390x");
-    // It is named, and not there.
-    assert_eq!(look("linux/arm64").unwrap_err().exit_code(), 2);
+    // It is named, and not there: that is damage.
+    let error = look("linux/arm64").unwrap_err();
+    assert!(error.exit_code() == 1 && error.to_string().ends_with("the blob is missing"), "{error}");
     let error = look("linux/riscv64").unwrap_err();
     assert!(error.exit_code() == 2 && error.to_string().contains("found linux/arm64, linux/s390x"), "{error}");
 }
