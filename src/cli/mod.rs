@@ -3,11 +3,13 @@
 //! | file | does |
 //! | --- | --- |
 //! | `args`, `values`, `help` | the definitions; completions and manual pages come from the same ones |
+//! | `access` | the options that say how a registry is reached |
 //! | `run` | from arguments to a job, from its outcome to the output and the exit code |
 //! | `failure` | errors as text with hints, and their exit codes |
 //! | `signals`, `meter` | what goes on beside a job: Ctrl-C, and how far it is |
 //! | `manual` | completions and manual pages |
 
+mod access;
 mod args;
 mod diff;
 mod failure;
