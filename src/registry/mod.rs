@@ -19,6 +19,7 @@ mod options;
 mod ranges;
 mod redirect;
 mod retry;
+mod sample;
 mod scope;
 mod text;
 mod tls;
@@ -35,6 +36,8 @@ mod fault_tests;
 #[cfg(test)]
 mod ranges_tests;
 #[cfg(test)]
+mod sample_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod upload_tests;
@@ -47,5 +50,6 @@ pub use manifest::{Document, Head, Which};
 pub use options::Options;
 pub use ranges::{Answer, Parts};
 pub use retry::{Pause, Retries};
+pub use sample::{Sample, Sampled};
 pub use text::{Said, SaidError};
 pub use transport::Traffic;

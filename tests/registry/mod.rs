@@ -56,6 +56,8 @@ pub enum Several {
     Joined,
     Whole,
     Status(u16),
+    /// So many ranges, and for more this status: 200 is the whole.
+    UpTo(usize, u16),
 }
 
 #[derive(Debug, Clone, Default)]
