@@ -70,6 +70,9 @@ pub enum Command {
     /// Remove blobs of a layout that no image in it needs
     #[command(long_about = help::PRUNE, after_help = help::PRUNE_EXAMPLES)]
     Prune(super::prune::Prune),
+    /// Show how a registry answers clients, and what each of them can do there
+    #[command(long_about = help::PROBE, after_help = help::PROBE_EXAMPLES)]
+    Probe(super::probe::Probe),
     /// Print completions for a shell
     #[command(after_help = help::COMPLETIONS_EXAMPLES)]
     Completions {
