@@ -21,12 +21,12 @@ pub fn probe(probed: &Probed) -> String {
     let profile = probed.profile.map_or("none that restrata knows", |profile| profile.name());
     let _ = writeln!(out, "profile  {}", bold(profile));
 
-    let _ = writeln!(out, "\n{}", bold(&format!("{:<24}answer", "request")));
+    let _ = writeln!(out, "\n{}", bold(&format!("{:<26}answer", "request")));
     for answered in &probed.answers {
-        out += &fill(&printable(&format!("{:<24}{}", asked(answered.question), answer(answered))));
+        out += &fill(&printable(&format!("{:<26}{}", asked(answered.question), answer(answered))));
     }
 
-    let _ = writeln!(out, "\n{}", bold(&format!("{:<24}pulls", "client")));
+    let _ = writeln!(out, "\n{}", bold(&format!("{:<26}pulls", "client")));
     probed.verdicts.iter().for_each(|verdict| out += &client(verdict));
 
     out.push('\n');
@@ -77,7 +77,7 @@ fn client(verdict: &Verdict) -> String {
         Pulls::Unknown => "not known".to_owned(),
     };
     // Styles have no width, so they come last.
-    let line = fill(&format!("{client:<24}{PULLS}: {}", printable(&verdict.why)));
+    let line = fill(&format!("{client:<26}{PULLS}: {}", printable(&verdict.why)));
     line.replacen(PULLS, &pulls, 1)
 }
 
