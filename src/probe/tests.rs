@@ -8,10 +8,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::registry::{Credentials, Retries, Sampled, Secret};
 
-#[path = "../../tests/registry/mod.rs"]
-mod stub;
-
-use stub::{Answer, Auth, Fault, Registry, Several};
+use crate::registry::tests::stub::{Answer, Auth, Fault, Registry, Several};
 
 const SIZE: usize = 100_000;
 

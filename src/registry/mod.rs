@@ -38,7 +38,7 @@ mod ranges_tests;
 #[cfg(test)]
 mod sample_tests;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 #[cfg(test)]
 mod upload_tests;
 

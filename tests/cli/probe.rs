@@ -18,7 +18,9 @@ fn probe(arguments: &[&str], auth_file: Option<&str>) -> Output {
     let home = TempDir::new().unwrap();
     let mut command = Command::cargo_bin("restrata").unwrap();
     let unset = ["XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "DOCKER_CONFIG", "CONTAINERS_REGISTRIES_CONF"];
-    unset.iter().for_each(|name| drop(command.env_remove(name)));
+    for name in unset {
+        command.env_remove(name);
+    }
     command.env("HOME", home.path()).env("REGISTRY_AUTH_FILE", auth_file.unwrap_or_default());
     command.arg("probe").args(arguments).arg("--tls-verify=false").output().unwrap()
 }
