@@ -36,8 +36,8 @@ use super::{exit, help, values};
 pub struct Arguments {
     /// Print no progress and no notes
     ///
-    /// A report is printed all the same where it is all that the command is for: history, inspect, diff, prune without
-    /// --force, rechunk --dry-run. Where the exit code is the answer, no report is printed: verify, check, diff
+    /// A report is printed all the same where it is all that the command is for: history, inspect, diff, probe, prune
+    /// without --force, rechunk --dry-run. Where the exit code is the answer, no report is printed: verify, check, diff
     /// --fail-above, prune --force. rechunk prints only the digest. A format that is asked for, such as JSON, is always
     /// printed. Errors, what is degraded, and the images that an archive loses always go to standard error.
     #[arg(short, long, global = true)]
