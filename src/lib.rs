@@ -42,6 +42,7 @@ pub mod oci;
 pub mod order;
 pub mod owner;
 pub mod pack;
+pub mod probe;
 pub mod progress;
 pub mod prune;
 pub mod rechunk;

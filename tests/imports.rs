@@ -26,7 +26,7 @@ const RANKS: &[(&str, &[&str])] = &[
     // What jobs read of images before they decide.
     ("4.8", &["audit"]),
     ("4.9", &["survey"]),
-    ("5", &["rechunk", "verify", "check", "inspect", "diff", "history", "prune"]),
+    ("5", &["rechunk", "verify", "check", "inspect", "diff", "history", "prune", "probe"]),
     // Shows what the jobs found; no job knows how it is shown.
     ("5.5", &["report"]),
     ("6", &["lib"]),

@@ -37,8 +37,8 @@ use super::{exit, help, values};
 pub struct Arguments {
     /// Print no progress and no notes
     ///
-    /// A report is printed all the same where it is all that the command is for: history, inspect, diff, prune without
-    /// --force, rechunk --dry-run. Where the exit code is the answer, no report is printed: verify, check, diff
+    /// A report is printed all the same where it is all that the command is for: history, inspect, diff, probe, prune
+    /// without --force, rechunk --dry-run. Where the exit code is the answer, no report is printed: verify, check, diff
     /// --fail-above, prune --force. rechunk prints only the digest. A format that is asked for, such as JSON, is always
     /// printed. Errors, what is degraded, and the images that an archive loses always go to standard error.
     #[arg(short, long, global = true)]
@@ -71,6 +71,9 @@ pub enum Command {
     /// Remove blobs of a layout that no image in it needs
     #[command(long_about = help::PRUNE, after_help = help::PRUNE_EXAMPLES)]
     Prune(super::prune::Prune),
+    /// Show how a registry answers clients, and what each of them can do there
+    #[command(long_about = help::PROBE, after_help = help::PROBE_EXAMPLES)]
+    Probe(super::probe::Probe),
     /// Print completions for a shell
     #[command(after_help = help::COMPLETIONS_EXAMPLES)]
     Completions {

@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 
-use restrata::error::Error;
+use restrata::error::{Error, ProbeError};
 use restrata::report::printable;
 use restrata::sink::SinkError;
 use restrata::source::{BlobError, SourceError};
@@ -48,6 +48,7 @@ fn hint(error: &Error) -> Option<String> {
             Some(COPY_AGAIN.to_owned())
         }
         Error::Sink(error) => sink_hint(error).map(str::to_owned),
+        Error::Probe(ProbeError::NoTag { near, .. }) => near.as_ref().map(|near| format!("perhaps {near}")),
         Error::Spool(_) => Some(TEMPORARY_FILES.to_owned()),
         _ => None,
     }

@@ -21,6 +21,7 @@ Examples:
   restrata check oci:images:v2
   restrata inspect oci:images:v2
   restrata prune oci:images
+  restrata probe docker://registry.example/app:v1
 "
     };
 }
@@ -188,6 +189,24 @@ Examples:
     restrata prune oci:images --force
   In a script, the bytes alone:
     restrata prune oci:images --format json | jq '.unneeded_bytes'";
+
+pub const PROBE: &str = "\
+Show how a registry answers clients, and what each of them can do there\n\n\
+Partial pulls ask for several byte ranges in one request, and registries answer in different ways. This asks for a few \
+bytes of the image's largest layer: one range, two, 17 and 300. It names the registry's profile, which restrata diff \
+--registry takes, and says how podman and other clients pull there. It writes nothing, and reads at most about 60 kB. A \
+registry that sends the whole layer is cut off; some of it, a megabyte or so, is on its way by then. docs/cost.md has \
+the profiles.";
+
+pub const PROBE_EXAMPLES: &str = "\
+Examples:
+  Any image will do that has a layer of 40 kB or more:
+    restrata probe docker://registry.example/app:v1
+  What an update costs on this registry:
+    restrata probe docker://registry.example/app:v1 --format json | jq -r .profile
+    restrata diff oci:images:v1 oci:images:v2 --registry multi-range
+  A registry without TLS:
+    restrata probe docker://localhost:5000/app:v1 --tls-verify=false";
 
 pub const COMPLETIONS_EXAMPLES: &str = "\
 Examples:

@@ -63,7 +63,10 @@ fn synopsis(command: &clap::Command) -> Roff {
     for arg in named {
         let Some(long) = arg.get_long() else { continue };
         line.extend([roman(" ["), bold(format!("--{long}"))]);
-        line.extend(values(arg).into_iter().flat_map(|value| [roman(" "), value]));
+        match arg.is_require_equals_set() {
+            true => line.extend(values(arg).into_iter().flat_map(|value| [roman("[="), value, roman("]")])),
+            false => line.extend(values(arg).into_iter().flat_map(|value| [roman(" "), value])),
+        }
         line.push(roman(if matches!(arg.get_action(), ArgAction::Append) { "]..." } else { "]" }));
     }
     for arg in command.get_positionals() {

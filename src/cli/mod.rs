@@ -19,6 +19,7 @@ mod history;
 mod layers;
 mod manual;
 mod meter;
+mod probe;
 mod prune;
 mod run;
 mod signals;

@@ -17,6 +17,7 @@ use restrata::inspect::inspect;
 use restrata::job::JobOptions;
 use restrata::limits;
 use restrata::oci::{Config, Reference};
+use restrata::probe::probe;
 use restrata::progress::{Interrupted, Progress};
 use restrata::prune::prune;
 use restrata::rechunk::{Request, plan, rechunk};
@@ -30,6 +31,7 @@ use super::args::{Arguments, Check, Command, Format, Inspect, Rechunk, Verify};
 use super::diff::{Diff, DiffFormat};
 use super::history::{History, HistoryFormat};
 use super::meter::Meter;
+use super::probe::Probe;
 use super::prune::Prune;
 use super::{exit, manual, signals};
 
@@ -46,6 +48,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<u8> {
         Command::Check(arguments) => run_check(&arguments, quiet),
         Command::Inspect(arguments) => run_inspect(&arguments, quiet),
         Command::Prune(arguments) => run_prune(&arguments, quiet),
+        Command::Probe(arguments) => run_probe(&arguments, quiet),
         Command::Completions { shell } => print(&manual::completions(shell)?).map(|()| exit::DONE),
         Command::Man { dir } => manual::pages(&dir).map(|()| exit::DONE),
     }
@@ -288,6 +291,14 @@ fn run_prune(arguments: &Prune, quiet: bool) -> anyhow::Result<u8> {
     let pruned = beside(Progress::new(), quiet, |progress| prune(&arguments.layout, arguments.force, progress))?;
     note(quiet, &pruned.notes);
     answer(arguments.output.format, quiet && arguments.force, || text::prune(&pruned), || json::prune(&pruned))?;
+    Ok(exit::DONE)
+}
+
+/// What is printed is all that was asked for, so quiet leaves out the notes alone.
+fn run_probe(arguments: &Probe, quiet: bool) -> anyhow::Result<u8> {
+    let probed = beside(Progress::new(), quiet, |progress| probe(&arguments.request(), progress))?;
+    note(quiet, &probed.notes);
+    answer(arguments.output.format, false, || text::probe(&probed), || json::probe(&probed))?;
     Ok(exit::DONE)
 }
 

@@ -235,12 +235,20 @@ mod tests {
     fn the_hint_stands_on_its_own_line() {
         let error = reference("alpine").unwrap_err();
         let (cause, hint) = error.split_once("\nhint: ").unwrap();
-        assert!(cause.starts_with("expected TRANSPORT:PATH[:TAG]") && cause.ends_with("or dir"), "{cause}");
+        assert!(
+            cause.starts_with("expected TRANSPORT:PATH[:TAG]") && cause.ends_with("docker://HOST/REPOSITORY[:TAG]"),
+            "{cause}"
+        );
         assert!(hint.contains("docker://alpine"), "{hint}");
-        assert!(reference("docker://x").unwrap_err().contains("supported yet in this version\nhint: copy"));
+        assert!(reference("docker-daemon:x").unwrap_err().contains("supported yet in this version\nhint: copy"));
+        assert!(reference("docker://x").is_ok());
+        assert!(files("docker://x").unwrap_err().contains("not read from registries yet\nhint: copy"));
         assert!(destination("dir:x").is_err() && destination("oci:x:y").is_ok() && destination("oci:x:@0").is_err());
         let registry = destination("docker://x").unwrap_err();
-        assert!(registry.starts_with("expected oci:DIR[:TAG] or oci-archive:FILE[:TAG]; docker: is not"), "{registry}");
+        assert!(
+            registry.starts_with("expected oci:DIR[:TAG] or oci-archive:FILE[:TAG]; docker: is only read"),
+            "{registry}"
+        );
         assert!(reference("oci:").unwrap_err().starts_with("expected a path"));
     }
 

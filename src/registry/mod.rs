@@ -22,6 +22,7 @@ mod reach;
 mod redirect;
 mod reply;
 mod retry;
+mod sample;
 mod scope;
 mod text;
 mod tls;
@@ -38,7 +39,9 @@ mod fault_tests;
 #[cfg(test)]
 mod ranges_tests;
 #[cfg(test)]
-mod tests;
+mod sample_tests;
+#[cfg(test)]
+pub(crate) mod tests;
 #[cfg(test)]
 mod upload_tests;
 
@@ -51,5 +54,6 @@ pub use options::Options;
 pub use ranges::{Answer, Parts};
 pub use reach::Reach;
 pub use retry::{Pause, Retries};
+pub use sample::{Sample, Sampled};
 pub use text::{Said, SaidError};
 pub use transport::Traffic;

@@ -38,7 +38,7 @@ pub struct Parts<'c, 'p> {
 }
 
 /// One answer with parts.
-struct Wire {
+pub(super) struct Wire {
     request: Request,
     waits: Waits,
     frames: Frames,
@@ -135,13 +135,13 @@ impl<'c, 'p> Repository<'c, 'p> {
     }
 }
 
-fn range_header<'a>(spans: impl Iterator<Item = &'a Span>) -> String {
+pub(super) fn range_header<'a>(spans: impl Iterator<Item = &'a Span>) -> String {
     let ranges: Vec<String> = spans.map(|span| format!("{}-{}", span.start(), span.end() - 1)).collect();
     format!("bytes={}", ranges.join(","))
 }
 
 impl Wire {
-    fn new(reply: Reply) -> Result<Self, RegistryError> {
+    pub(super) fn new(reply: Reply) -> Result<Self, RegistryError> {
         let frames = match reply.header("content-type").and_then(boundary) {
             Some(boundary) => Ok(boundary),
             None => Err(reply.header("content-range").and_then(ContentRange::parse)),
@@ -158,7 +158,7 @@ impl Wire {
         Ok(Self { request, waits, frames, part: Span::between(0, 0) })
     }
 
-    fn next(&mut self) -> Result<Option<ContentRange>, RegistryError> {
+    pub(super) fn next(&mut self) -> Result<Option<ContentRange>, RegistryError> {
         let next = match &mut self.frames {
             Frames::Single(range, _) => Ok(range.take()),
             Frames::Several(multipart) => multipart.next(),
@@ -179,6 +179,16 @@ impl Wire {
         let got = got.map_err(|trouble| self.error(trouble))?;
         self.part = Span::between(self.part.start() + got as u64, self.part.end());
         Ok(got)
+    }
+
+    /// Reads the part that [`next`](Self::next) told, and drops it.
+    pub(super) fn pass(&mut self, part: Span) -> Result<(), RegistryError> {
+        self.part = part;
+        let mut unread = [0; 64];
+        while !self.part.is_empty() {
+            self.read(&mut unread)?;
+        }
+        Ok(())
     }
 
     fn not_asked(&self, found: String) -> RegistryError {

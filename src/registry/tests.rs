@@ -8,7 +8,7 @@ use crate::digest::BlobDigest;
 use crate::progress::Progress;
 
 #[path = "../../tests/registry/mod.rs"]
-pub(super) mod stub;
+pub(crate) mod stub;
 
 use stub::{Answer, Fault as Wrong, Registry};
 

@@ -35,9 +35,11 @@ use crate::span::Span;
 use crate::spool;
 use crate::threads::lock;
 
+pub(crate) use error::listed;
 pub use error::{BlobError, SourceError};
 pub use guess::{Guess, guess};
 pub use index::IndexError;
+pub(crate) use near::mistyped;
 pub use read::{VerifyingReader, blob_reader};
 
 use archive::Archive;

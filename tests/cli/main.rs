@@ -8,6 +8,7 @@ mod failures;
 mod hints;
 mod history;
 mod options;
+mod probe;
 
 use std::fs;
 use std::path::Path;
@@ -18,8 +19,9 @@ use restrata::oci::Reference;
 use serde_json::Value;
 use tempfile::TempDir;
 
-const COMMANDS: [&str; 9] = ["rechunk", "verify", "diff", "history", "check", "inspect", "prune", "completions", "man"];
-const JOBS: [&str; 7] = ["rechunk", "verify", "diff", "history", "check", "inspect", "prune"];
+const COMMANDS: [&str; 10] =
+    ["rechunk", "verify", "diff", "history", "check", "inspect", "prune", "probe", "completions", "man"];
+const JOBS: [&str; 8] = ["rechunk", "verify", "diff", "history", "check", "inspect", "prune", "probe"];
 
 fn restrata(arguments: &[&str]) -> Output {
     Command::cargo_bin("restrata")
@@ -85,6 +87,10 @@ fn wrong_usage_is_64() {
         &["inspect", "oci:a", "--platform", "linux"],
         &["check", "oci:a", "--no-such-option"],
         &["completions", "tcsh"],
+        &["probe", "oci:a"],
+        &["probe", "docker://"],
+        &["probe", "docker://localhost/a", "--tls-verify=perhaps"],
+        &["probe", "docker://localhost/a", "--retry-delay", "2"],
     ] {
         let output = restrata(arguments);
         assert_eq!(code(&output), 64, "{arguments:?}: {}", err(&output));
@@ -174,6 +180,7 @@ fn completions_know_every_command() {
             "dry-run",
             "fail-above",
             "ranges-299",
+            "tls-verify",
         ]) {
             assert!(out(&output).contains(word), "{shell}: {word}");
         }
@@ -192,6 +199,7 @@ fn manual_pages_are_written_for_every_command() {
     for words in [r"[\fB\-\-previous\fR \fIREF\fR]...", r"[\fB\-\-dry\-run\fR]", r"\fINEW\fR \fIDEST\fR"] {
         assert!(synopsis.contains(words), "{words}: {synopsis}");
     }
+    assert!(page("restrata-probe.1").contains(r"[\fB\-\-tls\-verify\fR[=\fIBOOL\fR]]"));
     for command in COMMANDS {
         assert!(main.contains(&format!("restrata\\-{command}(1)")), "{command}");
         assert!(page(&format!("restrata-{command}.1")).contains(".SH EXAMPLES\n.nf\n"), "{command}");

@@ -143,6 +143,16 @@ pulls() {
   rm -rf "$store" "$store".*
 }
 
+# probes SEQUENCE: restrata names each registry's way to answer.
+probed() { # PROFILE SEQUENCE
+  [ "$("$restrata" probe "docker://127.0.0.1:$(profile_port "$1")/$tool-$2:v1" --tls-verify=false --format json |
+    python3 -c 'import json, sys; print(json.load(sys.stdin)["profile"])')" = "$1" ]
+}
+probes() {
+  local profile
+  for profile in "${profiles[@]}"; do check "$1: restrata probe names $profile" probed "$profile" "$1"; done
+}
+
 # docker_pulls SEQUENCE: both versions with a real docker, into both of its stores. Bytes and requests are the predicted ones:
 # with the graph driver those of `docker`, with the image store those of `plain`.
 docker_pulls() {
@@ -186,7 +196,7 @@ apt_need zstd:zstd go:golang-go mkfs.xfs:xfsprogs
 for seq in "${sequences[@]}"; do
   "$harness/images.sh" "$seq"
   make "$seq"
-  [ "$tool" != restrata ] || docker_pulls "$seq"
+  [ "$tool" != restrata ] || { docker_pulls "$seq"; probes "$seq"; }
   declare -A losses=()
   for client in "${clients[@]}"; do
     losses[$client-partial]=$(baseline "$client" "$seq" true)

@@ -119,9 +119,12 @@ impl State {
         if spans.len() > 1 {
             match self.several {
                 Several::Parts => {}
+                Several::UpTo(most, _) if spans.len() <= most => {}
                 Several::Joined => spans = joined(&spans),
-                Several::Whole => return whole(),
-                Several::Status(status) => return Answer::new(status).body("Unsupported client range"),
+                Several::Whole | Several::UpTo(_, 200) => return whole(),
+                Several::Status(status) | Several::UpTo(_, status) => {
+                    return Answer::new(status).body("Unsupported client range");
+                }
             }
         }
         let range = |(start, end): (usize, usize)| format!("bytes {start}-{}/{}", end - 1, bytes.len());

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 pub use http::{Answer, Asked};
 use http::{Connection, Wire};
+#[allow(unused_imports, reason = "each test uses a part")]
 pub use tls::{CA, CLIENT, CLIENT_KEY, OTHER_KEY};
 
 /// What goes wrong with one request.
@@ -60,6 +61,8 @@ pub enum Several {
     Joined,
     Whole,
     Status(u16),
+    /// So many ranges, and for more this status: 200 is the whole.
+    UpTo(usize, u16),
 }
 
 #[derive(Debug, Clone, Default)]

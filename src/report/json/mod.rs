@@ -2,12 +2,14 @@
 
 mod diff;
 mod history;
+mod probe;
 mod prune;
 mod pulls;
 mod rechunk;
 
 pub use diff::diff;
 pub use history::history;
+pub use probe::probe;
 pub use prune::prune;
 pub use rechunk::{plan, rechunk, refused};
 

@@ -1,0 +1,111 @@
+//! The requests: as few as tell the kinds of registry apart, and small ones.
+
+use crate::digest::BlobDigest;
+use crate::registry::{RegistryError, Repository, Sampled};
+use crate::span::Span;
+
+use super::{Answered, Question};
+
+/// Bytes of each range.
+const RANGE: u64 = 4;
+
+/// From one range's start to the next at least. Apache joins ranges less than 80 bytes apart.
+const APART: u64 = 128;
+
+/// The same for two ranges, which are what podman asks for first: TOC and tar-split.
+const TWO_APART: u64 = 2048;
+
+pub(super) fn ask(
+    repository: &Repository<'_, '_>,
+    layer: BlobDigest,
+    size: u64,
+) -> Result<Vec<Answered>, RegistryError> {
+    let mut asked = Asked { repository, layer, size, answers: Vec::new() };
+    let sample = repository.sample_head(layer, size)?;
+    asked.answers.push(Answered { question: Question::Head, sample });
+    // The first request for the blob's bytes: where a cache does not have them yet.
+    let cold = asked.ranges(2)?;
+    asked.ranges(1)?;
+    let warm = asked.again()?.or(cold);
+    // Who does not send two does not send more.
+    if warm != Some(Sampled::Parts) {
+        return Ok(asked.answers);
+    }
+    // Two limits are known. What is just below tells whether the limit is that one.
+    let is_refused = |answer: Option<&Sampled>| answer.is_some_and(|answer| *answer != Sampled::Parts);
+    let many = asked.ranges(17)?;
+    // Of a blob that is sent whole, some arrives before the client has hung up: once is enough.
+    let most = if many == Some(Sampled::Whole) { None } else { asked.ranges(300)? };
+    if is_refused(many.as_ref()) {
+        asked.ranges(16)?;
+    } else if is_refused(most.as_ref()) {
+        asked.ranges(299)?;
+    }
+    asked.answers.sort_by_key(|answered| match answered.question {
+        Question::Head => (0, 0),
+        // In the order of the requests: what comes first is asked of a cold cache.
+        Question::Ranges(2) => (1, 0),
+        Question::Ranges(1) => (2, 0),
+        Question::TwoAgain => (3, 0),
+        Question::Ranges(count) => (4, count),
+    });
+    Ok(asked.answers)
+}
+
+struct Asked<'a, 'c, 'p> {
+    repository: &'a Repository<'c, 'p>,
+    layer: BlobDigest,
+    size: u64,
+    answers: Vec<Answered>,
+}
+
+impl Asked<'_, '_, '_> {
+    /// `None` where the layer is too small for so many.
+    fn ranges(&mut self, count: usize) -> Result<Option<Sampled>, RegistryError> {
+        let Some(spans) = spread(count, self.size) else { return Ok(None) };
+        let sample = self.repository.sample_ranges(self.layer, self.size, &spans)?;
+        let answer = sample.answer.clone();
+        self.answers.push(Answered { question: Question::Ranges(count), sample });
+        Ok(Some(answer))
+    }
+
+    fn again(&mut self) -> Result<Option<Sampled>, RegistryError> {
+        let Some(spans) = spread(2, self.size) else { return Ok(None) };
+        let sample = self.repository.sample_ranges(self.layer, self.size, &spans)?;
+        let answer = sample.answer.clone();
+        let is_new = self.answers.iter().all(|old| old.question != Question::Ranges(2) || old.sample != sample);
+        if is_new {
+            self.answers.push(Answered { question: Question::TwoAgain, sample });
+        }
+        Ok(Some(answer))
+    }
+}
+
+/// So many small ranges, from the blob's start on.
+fn spread(count: usize, size: u64) -> Option<Vec<Span>> {
+    let count = count as u64;
+    let apart = size / count;
+    let least = if count <= 2 { TWO_APART } else { APART };
+    let span = |at: u64| Span::between(at * apart, at * apart + RANGE);
+    (apart >= least).then(|| (0..count).map(span).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_small_and_apart() {
+        for (count, size) in [(1, 2048), (2, 4096), (17, 2176), (300, 38_400), (300, u64::MAX), (2, 38_401)] {
+            let spans = spread(count, size).unwrap();
+            assert_eq!(spans.len(), count);
+            assert!(spans.iter().all(|span| span.len() == 4 && span.end() <= size));
+            assert!(spans.windows(2).all(|pair| pair[1].start() >= pair[0].end() + 100), "{size}");
+        }
+        let two = spread(2, 10_000_000).unwrap();
+        assert!(two[1].start() - two[0].end() > 1000);
+        for (count, size) in [(1, 0), (1, 2047), (2, 4095), (17, 2175), (300, 38_399)] {
+            assert_eq!(spread(count, size), None, "{count} {size}");
+        }
+    }
+}

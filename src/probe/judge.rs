@@ -1,0 +1,206 @@
+//! What follows from a registry's answers for each client.
+//!
+//! podman's rules are those of `order::cost` (container-libs `GetBlobAt`, `storage/pkg/chunked`). Those of 6.1 for
+//! mirrors come from its source alone (c/image PR 845): after 429, a 5xx, 404 or no answer it asks the next place.
+
+use crate::order::cost::RegistryProfile;
+use crate::registry::Sampled;
+
+use super::{Answered, ProbeClient, Pulls, Question, Verdict};
+
+pub(super) struct Judged {
+    pub profile: Option<RegistryProfile>,
+    pub verdicts: Vec<Verdict>,
+    pub hints: Vec<String>,
+}
+
+pub(super) fn judge(answers: &[Answered]) -> Judged {
+    let answers = Answers(answers);
+    let profile = profile(&answers);
+    let podman = podman(&answers);
+    let mirror = Verdict { client: ProbeClient::PodmanMirror, ..mirrored(&answers, &podman) };
+    let hints = hints(&answers, profile, &podman);
+    let why = "each layer that changed".to_owned();
+    let plain = Verdict { client: ProbeClient::Plain, pulls: Pulls::Whole, why };
+    Judged { profile, verdicts: vec![plain, podman, mirror], hints }
+}
+
+struct Answers<'a>(&'a [Answered]);
+
+impl Answers<'_> {
+    fn to(&self, question: Question) -> Option<&Sampled> {
+        self.0.iter().find(|answered| answered.question == question).map(|answered| &answered.sample.answer)
+    }
+
+    fn ranges(&self, count: usize) -> Option<&Sampled> {
+        self.to(Question::Ranges(count))
+    }
+
+    /// As all but the first client get it.
+    fn two(&self) -> Option<&Sampled> {
+        self.to(Question::TwoAgain).or(self.ranges(2))
+    }
+
+    /// The fewest ranges that are not answered with ranges, and how; and the most that are.
+    fn limit(&self) -> Option<(usize, &Sampled)> {
+        let several = self.0.iter().filter_map(|answered| match answered.question {
+            Question::Ranges(count) if count > 2 => Some((count, &answered.sample.answer)),
+            _ => None,
+        });
+        several.filter(|(_, answer)| **answer != Sampled::Parts).min_by_key(|(count, _)| *count)
+    }
+
+    /// The layer was too small for what would have been asked next.
+    fn are_few(&self) -> bool {
+        match self.two() {
+            None => true,
+            Some(Sampled::Parts) => match self.ranges(17) {
+                Some(Sampled::Parts) => self.ranges(300).is_none(),
+                answer => answer.is_none(),
+            },
+            Some(_) => false,
+        }
+    }
+}
+
+fn profile(answers: &Answers<'_>) -> Option<RegistryProfile> {
+    if answers.ranges(1) != Some(&Sampled::Parts) {
+        return None;
+    }
+    let ranges = |count| answers.ranges(count);
+    match answers.two()? {
+        Sampled::Whole => Some(RegistryProfile::Whole200),
+        Sampled::Refused(400) => Some(RegistryProfile::Refuse400),
+        Sampled::Refused(501) => Some(RegistryProfile::Refuse501),
+        Sampled::Parts => match (ranges(17)?, ranges(300)?) {
+            (Sampled::Parts, Sampled::Parts) => Some(RegistryProfile::MultiRange),
+            (Sampled::Parts, Sampled::Whole) if ranges(299) == Some(&Sampled::Parts) => {
+                Some(RegistryProfile::Ranges299)
+            }
+            (Sampled::Refused(416), Sampled::Refused(416)) if ranges(16) == Some(&Sampled::Parts) => {
+                Some(RegistryProfile::Ranges16)
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn podman(answers: &Answers<'_>) -> Verdict {
+    let verdict = |pulls, why: String| Verdict { client: ProbeClient::Podman, pulls, why };
+    let Some(two) = answers.two() else {
+        return verdict(Pulls::Unknown, "the layer is too small for two ranges".to_owned());
+    };
+    match two {
+        Sampled::Refused(400) => return verdict(Pulls::Whole, "two ranges get 400".to_owned()),
+        Sampled::Refused(_) | Sampled::Odd(_) => {
+            return verdict(Pulls::Fails, format!("two ranges get {}", said(two)));
+        }
+        Sampled::Parts | Sampled::Whole => {}
+    }
+    if let Some(one @ (Sampled::Refused(_) | Sampled::Odd(_))) = answers.ranges(1) {
+        return verdict(Pulls::Fails, format!("one range gets {}", said(one)));
+    }
+    if *two == Sampled::Whole {
+        return verdict(Pulls::Parts, "hangs up when it has enough; more is sent".to_owned());
+    }
+    let Some((count, answer)) = answers.limit() else {
+        return verdict(Pulls::Parts, "content that is new, and the index".to_owned());
+    };
+    let below = count - 1;
+    verdict(
+        Pulls::Parts,
+        match answer {
+            Sampled::Whole => format!("for {count} ranges it gets all of the layer"),
+            Sampled::Refused(400) => format!("is refused {count} ranges (400), asks for fewer"),
+            answer if answers.ranges(below).is_some() => {
+                format!("more than {below} ranges of a layer FAIL ({})", said(answer))
+            }
+            answer => format!("{count} ranges of a layer FAIL ({})", said(answer)),
+        },
+    )
+}
+
+/// podman 6.1, for which this registry is a mirror of another.
+fn mirrored(answers: &Answers<'_>, podman: &Verdict) -> Verdict {
+    let failing = match podman.pulls {
+        Pulls::Fails => {
+            let one = answers.ranges(1).filter(|one| matches!(one, Sampled::Refused(_) | Sampled::Odd(_)));
+            answers.two().filter(|two| !matches!(two, Sampled::Parts | Sampled::Whole)).or(one)
+        }
+        _ => None,
+    };
+    match failing {
+        Some(answer) if goes_on(answer) => {
+            let why = format!("asks the next mirror, or the registry ({})", said(answer));
+            Verdict { pulls: Pulls::Elsewhere, why, ..podman.clone() }
+        }
+        _ => podman.clone(),
+    }
+}
+
+/// An answer that is no HTTP counts as none; one with the wrong ranges does not.
+fn goes_on(answer: &Sampled) -> bool {
+    match answer {
+        Sampled::Refused(status) => matches!(status, 404 | 429 | 500..),
+        Sampled::Parts | Sampled::Whole | Sampled::Odd(_) => false,
+    }
+}
+
+fn hints(answers: &Answers<'_>, profile: Option<RegistryProfile>, podman: &Verdict) -> Vec<String> {
+    let mut hints = Vec::new();
+    match podman.pulls {
+        Pulls::Fails => hints.push(
+            "podman with partial pulls fails here, with zstd:chunked layers of any tool: switch partial pulls off \
+             (enable_partial_images = \"false\" in storage.conf), or publish layers without TOC annotations"
+                .to_owned(),
+        ),
+        Pulls::Whole => hints.push(
+            "partial pulls gain nothing here: podman asks for the index, is refused, and pulls the layer whole. Layers \
+             that stay are not pulled at all"
+                .to_owned(),
+        ),
+        Pulls::Parts | Pulls::Elsewhere | Pulls::Unknown => {}
+    }
+    if podman.pulls == Pulls::Parts && answers.two() == Some(&Sampled::Whole) {
+        hints.push(
+            "podman reads each layer up to the last byte that it needs: keep the index first (rechunk --index first, \
+             the default)"
+                .to_owned(),
+        );
+    }
+    if podman.pulls == Pulls::Parts && profile == Some(RegistryProfile::Ranges16) {
+        hints.push(
+            "keep rechunk --max-ranges at 16, the default, or below; layers of other tools can need more ranges"
+                .to_owned(),
+        );
+    }
+    if let (Some(cold), Some(warm)) = (answers.ranges(2), answers.to(Question::TwoAgain)) {
+        hints.push(format!(
+            "the first request for a blob is answered in another way ({}) than later ones ({}): a cache is between. What \
+             is said above holds for later ones",
+            said(cold),
+            said(warm)
+        ));
+    }
+    match profile {
+        Some(profile) => hints.push(format!(
+            "restrata diff OLD NEW --registry {} shows what an update costs each client here",
+            profile.name()
+        )),
+        None if answers.are_few() => hints
+            .push("the layer is too small for all questions: name an image with a layer of 40 kB or more".to_owned()),
+        None => hints.push("no profile of restrata diff --registry fits these answers".to_owned()),
+    }
+    hints
+}
+
+/// As tables and sentences have it.
+pub(crate) fn said(answer: &Sampled) -> String {
+    match answer {
+        Sampled::Parts => "206".to_owned(),
+        Sampled::Whole => "200".to_owned(),
+        Sampled::Refused(status) => status.to_string(),
+        Sampled::Odd(found) => found.clone(),
+    }
+}

@@ -1,0 +1,151 @@
+//! How a registry answers what clients ask for, and which client that means what for. Reads a few kilobytes.
+//!
+//! | file | does |
+//! | --- | --- |
+//! | `open` | the first place that has the image, and the image's largest layer |
+//! | `ask` | the requests |
+//! | `judge` | what follows from the answers; pure |
+
+mod ask;
+mod judge;
+mod open;
+
+pub(crate) use judge::said;
+
+#[cfg(test)]
+mod judge_tests;
+#[cfg(test)]
+mod tests;
+
+use crate::digest::BlobDigest;
+use crate::error::Error;
+use crate::order::cost::RegistryProfile;
+use crate::progress::Progress;
+use crate::registry::names::{Access, Environment, Name};
+use crate::registry::{Options, Sample, Traffic};
+
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub name: Name,
+    pub access: Access,
+    pub environment: Environment,
+    pub options: Options,
+}
+
+#[derive(Debug, Clone)]
+pub struct Probed {
+    /// `docker://` and the name in full.
+    pub reference: String,
+    /// `HOST/REPOSITORY` that was asked: a mirror's, if one has the image.
+    pub place: String,
+    /// Of the image's manifest.
+    pub digest: BlobDigest,
+    /// The layer that was asked for.
+    pub layer: BlobDigest,
+    pub layer_size: u64,
+    pub answers: Vec<Answered>,
+    /// The other hosts that blobs come from.
+    pub elsewhere: Vec<String>,
+    /// `None`: the answers fit none.
+    pub profile: Option<RegistryProfile>,
+    pub verdicts: Vec<Verdict>,
+    /// What to do about it.
+    pub hints: Vec<String>,
+    pub traffic: Traffic,
+    /// Places that were tried before.
+    pub notes: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    pub question: Question,
+    pub sample: Sample,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Question {
+    Head,
+    /// So many ranges in one request.
+    Ranges(usize),
+    /// Two ranges once more. It is told where the answer is another than at first: caches answer in their own way.
+    TwoAgain,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    pub client: ProbeClient,
+    pub pulls: Pulls,
+    /// In words, behind what `pulls` says.
+    pub why: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProbeClient {
+    /// Everyone without partial pulls.
+    Plain,
+    /// podman with partial pulls.
+    Podman,
+    /// podman from 6.1 on, which goes on to other places where one has an error.
+    PodmanMirror,
+}
+
+impl ProbeClient {
+    /// As reports have it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Podman => "podman",
+            Self::PodmanMirror => "podman-mirror",
+        }
+    }
+}
+
+/// How a client pulls a changed layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pulls {
+    Parts,
+    Whole,
+    Fails,
+    /// From the next mirror, or from the registry that the mirror is for.
+    Elsewhere,
+    /// The layer is too small to tell.
+    Unknown,
+}
+
+impl Pulls {
+    /// As reports have it; the first three as [`PullOutcome`](crate::order::cost::PullOutcome) names them.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Parts => "partial",
+            Self::Whole => "whole",
+            Self::Fails => "failed",
+            Self::Elsewhere => "elsewhere",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+pub fn probe(request: &Request, progress: &Progress) -> Result<Probed, Error> {
+    let mut notes = Vec::new();
+    let opened = open::open(request, progress, &mut notes)?;
+    let repository = opened.client.repository(&opened.repository).map_err(|error| open::failed(request, error))?;
+    let answers = ask::ask(&repository, opened.layer, opened.size).map_err(|error| open::failed(request, error))?;
+    let mut elsewhere: Vec<String> = answers.iter().filter_map(|answered| answered.sample.elsewhere.clone()).collect();
+    elsewhere.sort();
+    elsewhere.dedup();
+    let judged = judge::judge(&answers);
+    Ok(Probed {
+        reference: format!("docker://{}", request.name),
+        place: opened.place,
+        digest: opened.digest,
+        layer: opened.layer,
+        layer_size: opened.size,
+        answers,
+        elsewhere,
+        profile: judged.profile,
+        verdicts: judged.verdicts,
+        hints: judged.hints,
+        traffic: opened.client.traffic(),
+        notes,
+    })
+}
