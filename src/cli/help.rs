@@ -194,8 +194,8 @@ pub const PROBE: &str = "\
 Show how a registry answers clients, and what each of them can do there\n\n\
 Partial pulls ask for several byte ranges in one request, and registries answer in different ways. This asks for a few \
 bytes of the image's largest layer: one range, two, 17 and 300. It names the registry's profile, which restrata diff \
---registry takes, and says how podman and other clients pull there. It writes nothing, and reads at most about 60 kB. A \
-registry that sends the whole layer is cut off; some of it, a megabyte or so, is on its way by then. docs/cost.md has \
+--registry takes, and says how podman and other clients pull there. It writes nothing, and reads at most about 60 kB of \
+the layer. A registry that sends the whole layer is cut off; some of it, a megabyte or so, is on its way by then. docs/cost.md has \
 the profiles.";
 
 pub const PROBE_EXAMPLES: &str = "\
