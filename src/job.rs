@@ -18,7 +18,7 @@ pub struct JobOptions {
 impl JobOptions {
     /// Registries are reached as the machine's files say.
     pub fn new(threads: usize, spool_dir: PathBuf) -> Self {
-        Self { threads, spool_dir, reach: Reach::default() }
+        Self { threads, spool_dir, reach: Reach::current() }
     }
 
     /// Opens an image.

@@ -40,7 +40,8 @@ impl<'c, 'p> Repository<'c, 'p> {
         })
     }
 
-    /// The whole blob. Its reader fails at the end if the bytes are not those of the digest.
+    /// The whole blob. Its reader fails before it hands out the last bytes if they are not those of the digest: nobody needs
+    /// to read on to the end.
     pub fn blob(&self, digest: BlobDigest, size: u64) -> Result<Blob<'c, 'p>, RegistryError> {
         let path = self.blob_path(digest);
         let wanted = Wanted { long: true, ..Wanted::new("GET", &path) };
@@ -173,10 +174,10 @@ impl Read for Blob<'_, '_> {
         if buf.is_empty() || self.checked {
             return Ok(0);
         }
-        if self.at < self.size {
-            return Ok(self.read_some(buf)?);
+        let got = if self.at < self.size { self.read_some(buf)? } else { 0 };
+        if self.at == self.size {
+            self.check()?;
         }
-        self.check()?;
-        Ok(0)
+        Ok(got)
     }
 }

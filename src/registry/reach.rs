@@ -10,9 +10,9 @@ pub struct Reach {
     pub options: Options,
 }
 
-impl Default for Reach {
-    /// As the machine's files say.
-    fn default() -> Self {
+impl Reach {
+    /// As the machine's files say, found by this process's environment.
+    pub fn current() -> Self {
         Self { access: Access::default(), environment: Environment::current(), options: Options::default() }
     }
 }

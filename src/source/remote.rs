@@ -126,7 +126,7 @@ impl Documents for Remote<'_> {
         }
     }
 
-    /// A registry refuses an index whose manifests it does not have.
+    /// Asking for each would take a request. What is missing is told when it is read.
     fn has(&self, _: BlobDigest) -> Result<bool, SourceError> {
         Ok(true)
     }
@@ -169,7 +169,13 @@ impl Bytes for RemoteBytes<'_, '_> {
         let span = Span::new(at, out.len() as u64).filter(|span| span.fits_in(self.size));
         let Some(span) = span else { return Err(io::ErrorKind::UnexpectedEof.into()) };
         if !span.is_empty() {
-            let fetch = |span| self.repository.read_at(self.digest, self.size, span);
+            let fetch = |span: Span| -> io::Result<Vec<u8>> {
+                let bytes = self.repository.read_at(self.digest, self.size, span)?;
+                match bytes.len() as u64 == span.len() {
+                    true => Ok(bytes),
+                    false => Err(io::ErrorKind::UnexpectedEof.into()),
+                }
+            };
             self.ahead.read((self.digest, self.size), out, at, fetch)?;
         }
         Ok(())

@@ -1,8 +1,7 @@
 //! OCI layouts written and read with none of restrata's own readers: the `tar`, `zstd` and `flate2` crates, and
 //! an applier that mounts layers as overlayfs does.
 
-// Each test that shares this module uses a part of it.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "each test uses a part")]
 
 pub mod layout;
 pub mod read;
