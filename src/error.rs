@@ -5,15 +5,13 @@ use std::path::PathBuf;
 
 use crate::codec::FrameError;
 use crate::degraded::{Degraded, summary};
-use crate::oci::OciError;
 use crate::order::BrokenEntry;
 use crate::order::layers::PlanError;
 use crate::pack::PackError;
 use crate::progress::{Interrupted, TooLarge, TooMany};
 use crate::registry::RegistryError;
-use crate::registry::names::LookupError;
 use crate::sink::SinkError;
-use crate::source::{SourceError, listed};
+use crate::source::SourceError;
 use crate::spool::SpoolError;
 use crate::threads::ThreadError;
 use crate::unpack::UnpackError;
@@ -70,8 +68,8 @@ pub enum Error {
     Unsteady(#[from] Unsteady),
     #[error("{0}")]
     Prune(#[from] PruneError),
-    #[error("{0}")]
-    Probe(#[from] ProbeError),
+    #[error("{reference}: expected an image with a layer that the registry has, found none")]
+    NoLayer { reference: String },
     #[error("{0}")]
     Threads(#[from] ThreadError),
     #[error("internal error: {0}")]
@@ -96,37 +94,6 @@ pub enum PruneError {
     Unread { what: String, reason: String },
     #[error("nothing is removed, since another run writes into the layout ({}); try again when it is over", stage.display())]
     Writing { stage: PathBuf },
-}
-
-/// Why a registry can't be asked.
-#[derive(Debug, thiserror::Error)]
-pub enum ProbeError {
-    #[error("{reference}: {source}")]
-    Lookup { reference: String, source: Box<LookupError> },
-    #[error("{reference}: {source}")]
-    Registry { reference: String, source: Box<RegistryError> },
-    #[error("{reference}: expected the tag {tag:?}, found {}", listed(available))]
-    NoTag {
-        reference: String,
-        tag: String,
-        available: Vec<String>,
-        /// A reference that leads to the one that may be meant.
-        near: Option<String>,
-    },
-    #[error("{0}")]
-    Document(#[from] OciError),
-    #[error("{reference}: expected an image with a layer that the registry has, found none")]
-    NoLayer { reference: String },
-}
-
-impl ProbeError {
-    fn is_not_found(&self) -> bool {
-        match self {
-            Self::Registry { source, .. } => source.is_not_found(),
-            Self::NoTag { .. } => true,
-            _ => false,
-        }
-    }
 }
 
 impl PruneError {
@@ -187,7 +154,6 @@ impl Error {
             _ if interrupted => 130,
             Self::Source(source) if is_not_found(source) => 2,
             Self::Old { source, .. } if is_not_found(source) => 2,
-            Self::Probe(error) if error.is_not_found() => 2,
             Self::Strict { .. } => 3,
             Self::Source(source) if is_ambiguous(source) => 64,
             Self::Old { source, .. } if is_ambiguous(source) => 64,

@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 
-use restrata::error::{Error, ProbeError};
+use restrata::error::Error;
 use restrata::report::printable;
 use restrata::sink::SinkError;
 use restrata::source::{BlobError, SourceError};
@@ -48,7 +48,6 @@ fn hint(error: &Error) -> Option<String> {
             Some(COPY_AGAIN.to_owned())
         }
         Error::Sink(error) => sink_hint(error).map(str::to_owned),
-        Error::Probe(ProbeError::NoTag { near, .. }) => near.as_ref().map(|near| format!("perhaps {near}")),
         Error::Spool(_) => Some(TEMPORARY_FILES.to_owned()),
         _ => None,
     }

@@ -11,6 +11,7 @@ use restrata::oci::{Platform, Reference, ReferenceError, Transport, Which};
 use restrata::order::cost::{Client, RegistryProfile};
 use restrata::order::layers::{Mtime, Prune, Share};
 use restrata::rechunk::Effort;
+use restrata::registry::names::Name;
 use restrata::tar::{TarPath, Time};
 
 use super::hints;
@@ -50,6 +51,12 @@ pub fn files(text: &str) -> Result<Reference, String> {
         )),
         _ => Ok(reference),
     }
+}
+
+/// An image in a registry.
+pub fn registry_image(text: &str) -> Result<Name, String> {
+    let name = reference(text)?.name().cloned();
+    name.ok_or_else(|| "expected docker://HOST/REPOSITORY[:TAG|@DIGEST]".to_owned())
 }
 
 /// A reference that can be written.

@@ -21,15 +21,16 @@ use crate::digest::BlobDigest;
 use crate::error::Error;
 use crate::order::cost::RegistryProfile;
 use crate::progress::Progress;
-use crate::registry::names::{Access, Environment, Name};
-use crate::registry::{Options, Sample, Traffic};
+use crate::registry::names::Name;
+use crate::registry::{Reach, Sample, Traffic};
+use crate::source::SourceError;
+
+use open::{Opened, open, reference};
 
 #[derive(Debug, Clone)]
 pub struct Request {
     pub name: Name,
-    pub access: Access,
-    pub environment: Environment,
-    pub options: Options,
+    pub reach: Reach,
 }
 
 #[derive(Debug, Clone)]
@@ -126,26 +127,26 @@ impl Pulls {
 }
 
 pub fn probe(request: &Request, progress: &Progress) -> Result<Probed, Error> {
-    let mut notes = Vec::new();
-    let opened = open::open(request, progress, &mut notes)?;
-    let repository = opened.client.repository(&opened.repository).map_err(|error| open::failed(request, error))?;
-    let answers = ask::ask(&repository, opened.layer, opened.size).map_err(|error| open::failed(request, error))?;
+    let Opened { found, digest, layer, size } = open(request, progress)?;
+    let failed = |source| SourceError::Registry { place: reference(&request.name), source };
+    let repository = found.client.repository(&found.repository).map_err(failed)?;
+    let answers = ask::ask(&repository, layer, size).map_err(failed)?;
     let mut elsewhere: Vec<String> = answers.iter().filter_map(|answered| answered.sample.elsewhere.clone()).collect();
     elsewhere.sort();
     elsewhere.dedup();
     let judged = judge::judge(&answers);
     Ok(Probed {
-        reference: format!("docker://{}", request.name),
-        place: opened.place,
-        digest: opened.digest,
-        layer: opened.layer,
-        layer_size: opened.size,
+        reference: reference(&request.name),
+        digest,
+        layer,
+        layer_size: size,
         answers,
         elsewhere,
         profile: judged.profile,
         verdicts: judged.verdicts,
         hints: judged.hints,
-        traffic: opened.client.traffic(),
-        notes,
+        traffic: found.client.traffic(),
+        place: found.place,
+        notes: found.passed,
     })
 }

@@ -6,7 +6,8 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::*;
-use crate::registry::{Credentials, Retries, Sampled, Secret};
+use crate::registry::names::{Access, Environment};
+use crate::registry::{Credentials, Options, Retries, Sampled, Secret};
 
 use crate::registry::tests::stub::{Answer, Auth, Fault, Registry, Several};
 
@@ -34,9 +35,11 @@ fn request(registry: &Registry, which: &str) -> Request {
     let retries = Retries { pause: Arc::new(|_, progress| progress.check()), ..Retries::default() };
     Request {
         name: format!("{}/a/app{which}", registry.host()).parse().unwrap(),
-        access: Access { tls_verify: Some(false), ..Access::default() },
-        environment: Environment::below(TempDir::new().unwrap().path()),
-        options: Options { retries, ..Options::default() },
+        reach: Reach {
+            access: Access { tls_verify: Some(false), ..Access::default() },
+            environment: Environment::below(TempDir::new().unwrap().path()),
+            options: Options { retries, ..Options::default() },
+        },
     }
 }
 
@@ -163,9 +166,7 @@ fn what_is_not_there() {
     let wanted = format!("docker://{host}/a/app:nxet: expected the tag \"nxet\", found next, v1.0, v1.1");
     assert_eq!((error.exit_code(), error.to_string()), (2, wanted));
     let near = format!("docker://{host}/a/app:next");
-    assert!(
-        matches!(&error, Error::Probe(crate::error::ProbeError::NoTag { near: Some(found), .. }) if *found == near)
-    );
+    assert!(matches!(&error, Error::Source(SourceError::NoTag { hint: Some(found), .. }) if *found == near));
     let digest = BlobDigest::from_bytes([9; 32]);
     assert_eq!(asked(&registry, &format!("@{digest}")).unwrap_err().exit_code(), 2);
     // A registry that lists nothing.
@@ -189,7 +190,7 @@ fn what_is_no_registry_or_says_no() {
     for (password, works) in [("hunter3", false), ("hunter2", true)] {
         let mut request = request(&registry, ":v1");
         let (user, password) = ("me".to_owned(), Secret::new(password.to_owned()));
-        request.access.credentials = Some(Credentials::Basic { user, password });
+        request.reach.access.credentials = Some(Credentials::Basic { user, password });
         let shown = match probe(&request, &Progress::new()) {
             Ok(probed) => {
                 assert!(works);
@@ -216,7 +217,8 @@ fn a_mirror_comes_first_and_the_registry_after_it() {
     );
     std::fs::write(&conf, text).unwrap();
     let environment = Environment { registries_conf: Some(conf), ..Environment::below(dir.path()) };
-    let request = Request { access: Access::default(), environment, ..request(&registry, ":v1") };
+    let mut request = request(&registry, ":v1");
+    request.reach = Reach { access: Access::default(), environment, ..request.reach };
     let probed = probe(&request, &Progress::new()).unwrap();
     assert_eq!((probed.place, probed.notes.len()), (format!("{host}/a/app"), 1));
     assert!(probed.notes[0].contains(&format!("the mirror {at}/a/app is passed over")), "{:?}", probed.notes);

@@ -182,7 +182,7 @@ impl BlobError {
 /// An index can name a thousand; that many help nobody.
 const LISTED: usize = 16;
 
-pub(crate) fn listed(names: &[String]) -> String {
+fn listed(names: &[String]) -> String {
     // A name can have megabytes.
     let shown: Vec<String> = names.iter().take(LISTED).map(|name| name.chars().take(300).collect()).collect();
     let shown = shown.join(", ");

@@ -6,6 +6,7 @@ mod choice;
 mod docker;
 mod documents;
 mod error;
+mod find;
 mod guess;
 mod index;
 mod layout;
@@ -35,11 +36,10 @@ use crate::span::Span;
 use crate::spool;
 use crate::threads::lock;
 
-pub(crate) use error::listed;
 pub use error::{BlobError, SourceError};
+pub use find::{Found, find};
 pub use guess::{Guess, guess};
 pub use index::IndexError;
-pub(crate) use near::mistyped;
 pub use read::{VerifyingReader, blob_reader};
 
 use archive::Archive;
@@ -112,7 +112,7 @@ impl<'p> Source<'p> {
         progress: &'p Progress,
     ) -> Result<Self, SourceError> {
         if let Some(name) = reference.name() {
-            let kind = Kind::Remote(Box::new(Remote::open(reference, name, reach, progress)?));
+            let kind = Kind::Remote(Box::new(Remote::open(name, reach, progress)?));
             return Ok(Self { reference: reference.clone(), kind, notes: Notes::default() });
         }
         Self::open_file(reference, spool_dir, progress)

@@ -4,7 +4,7 @@
 const LONGEST: usize = 128;
 
 /// The name that differs in the fewest letters, if that are few and no other name differs in as few.
-pub(crate) fn mistyped<'a>(wanted: &str, names: &[&'a str]) -> Option<&'a str> {
+pub(super) fn mistyped<'a>(wanted: &str, names: &[&'a str]) -> Option<&'a str> {
     let wanted: Vec<char> = letters(wanted)?;
     let few = wanted.len() / 3;
     let distance = |name: &str| letters(name).map(|name| distance(&wanted, &name)).filter(|&letters| letters <= few);

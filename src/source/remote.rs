@@ -4,15 +4,15 @@ use std::io::{self, Read};
 
 use super::ahead::Ahead;
 use super::documents::Documents;
+use super::find::{Found, find};
 use super::layout::{chosen, walk};
-use super::near;
-use super::{BlobError, Image, Notes, SourceError, choice};
+use super::{BlobError, Image, Notes, SourceError};
 use crate::bytes::Bytes;
 use crate::digest::BlobDigest;
 use crate::limits;
-use crate::oci::{Descriptor, Index, Platform, Reference, Which};
+use crate::oci::{Descriptor, Index, Platform, Reference};
 use crate::progress::Progress;
-use crate::registry::names::{self, Name, Purpose, Target, resolve};
+use crate::registry::names::Name;
 use crate::registry::{self, Answer, Blob, Client, Document, Reach, RegistryError, Repository};
 use crate::span::Span;
 
@@ -26,36 +26,9 @@ pub(super) struct Remote<'p> {
 }
 
 impl<'p> Remote<'p> {
-    /// Reads the manifest or index that the name leads to, at the first place that has it.
-    pub fn open(
-        reference: &Reference,
-        name: &Name,
-        reach: &Reach,
-        progress: &'p Progress,
-    ) -> Result<Self, SourceError> {
-        let place = format!("docker://{name}");
-        let failed = |source| SourceError::Registry { place: place.clone(), source };
-        let targets = resolve(name, &reach.access, &reach.environment, Purpose::Read)
-            .map_err(|source| SourceError::Lookup { place: place.clone(), source: Box::new(source) })?;
-        let which = match name.which() {
-            names::Which::Tag(tag) => registry::Which::Tag(tag),
-            names::Which::Digest(digest) => registry::Which::Digest(*digest),
-        };
-        let mut failure = None;
-        for Target { endpoint, repository } in targets {
-            let client = Client::new(endpoint, reach.options.clone(), progress).map_err(failed)?;
-            let repository = client.repository(&repository).map_err(failed)?;
-            match repository.manifest(&which) {
-                Ok(root) => {
-                    let repository = repository.name().to_owned();
-                    return Ok(Self { client, repository, place, root, ahead: Ahead::default() });
-                }
-                Err(error @ RegistryError::Interrupted(_)) => return Err(failed(error)),
-                // A mirror's failure is told only where the next place fails as well.
-                Err(error) => failure = Some(untagged(reference, &repository, &error).unwrap_or_else(|| failed(error))),
-            }
-        }
-        Err(failure.unwrap_or(SourceError::Internal("a name without a place")))
+    pub fn open(name: &Name, reach: &Reach, progress: &'p Progress) -> Result<Self, SourceError> {
+        let Found { client, repository, root, .. } = find(name, reach, progress)?;
+        Ok(Self { client, repository, place: format!("docker://{name}"), root, ahead: Ahead::default() })
     }
 
     pub fn images(
@@ -134,14 +107,6 @@ impl Documents for Remote<'_> {
     fn is_dockers(&self) -> bool {
         false
     }
-}
-
-/// What a repository without the tag has instead, if it tells.
-fn untagged(reference: &Reference, repository: &Repository<'_, '_>, error: &RegistryError) -> Option<SourceError> {
-    let which = reference.which().filter(|which| matches!(which, Which::Tag(_)) && error.is_not_found())?;
-    let tags = repository.tags().ok().filter(|tags| !tags.is_empty())?;
-    let names: Vec<&str> = tags.iter().map(String::as_str).collect();
-    Some(choice::none(reference, which, near::first(&which.to_string(), &names), &names))
 }
 
 fn expect_size(blob: &Descriptor, what: &str) -> Result<(), SourceError> {
