@@ -40,6 +40,7 @@ pub mod json;
 pub mod limits;
 pub mod oci;
 pub mod order;
+pub mod origin;
 pub mod owner;
 pub mod pack;
 pub mod probe;

@@ -18,7 +18,8 @@ const RANKS: &[(&str, &[&str])] = &[
     ("3", &["bytes", "codec", "oci", "inventory"]),
     // Files that were proven, for those that copy them.
     ("3.5", &["watch"]),
-    ("4", &["source", "sink", "unpack", "pack", "cache"]),
+    ("3.6", &["origin", "cache"]),
+    ("4", &["source", "sink", "unpack", "pack", "push"]),
     // One type for every job, made of the errors of the rooms below.
     ("4.5", &["error"]),
     // The options that jobs share.

@@ -189,6 +189,11 @@ impl Repository<'_, '_> {
         &self.name
     }
 
+    /// `HOST[:PORT]` of its registry.
+    pub fn host(&self) -> &str {
+        self.client.host()
+    }
+
     pub(super) fn pull(&self) -> Scope {
         Scope { repository: self.name.clone(), action: Action::Pull, from: None }
     }
