@@ -178,9 +178,9 @@ diff_said() {
 read_by_index() {
   local image seen
   image=docker://127.0.0.1:$(profile_port "$2")/$tool-$1
-  seen=$(wc -l <"$bed/registry/access.log")
+  seen=$(wc -l <"$served/access.log")
   diff <(diff_said "oci:$work/$1-v1:v1" "oci:$work/$1-v2:v2") <(diff_said "$image:v1" "$image:v2") || return
-  tail -n "+$((seen + 1))" "$bed/registry/access.log" | python3 "$harness/read_by_index.py" "$work/$1-v1.json" "$work/$1-v2.json"
+  tail -n "+$((seen + 1))" "$served/access.log" | python3 "$harness/read_by_index.py" "$work/$1-v1.json" "$work/$1-v2.json"
 }
 
 rm -f "$work/pulls.jsonl"

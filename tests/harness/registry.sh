@@ -11,36 +11,21 @@
 #   ranges-299   206 up to 299, else 200 and the whole body   Cloudflare, Docker Hub
 #
 # A single range gets 206 everywhere. Push to multi-range. The ports are the first seven in a row that are free, from
-# RESTRATA_PORT_BASE (default 5000) on in steps of 100; registry/port says where.
+# RESTRATA_PORT_BASE (default 5000) on in steps of 100; registry/port says where. RESTRATA_REGISTRY_DIR is another place
+# than `registry` in the bed.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-dir=$bed/registry
-
-# running NAME: by its pid file, which may be older than the process that has the number now.
-running() { [ -f "$dir/$1.pid" ] && grep -q "$1" "/proc/$(cat "$dir/$1.pid")/cmdline" 2>/dev/null; }
+dir=$served
 
 stop() {
   local name
   for name in nginx registry; do
-    if running "$name"; then kill "$(cat "$dir/$name.pid")"; fi
+    if running "$dir/$name.pid" "$name"; then kill "$(cat "$dir/$name.pid")"; fi
     rm -f "$dir/$name.pid"
   done
   rm -f "$dir/port"
-}
-
-port_base=
-choose_ports() {
-  local i
-  for port_base in $(seq "${RESTRATA_PORT_BASE:-5000}" 100 9900); do
-    for i in 0 1 2 3 4 5 6; do
-      if (: <"/dev/tcp/127.0.0.1/$((port_base + i))") 2>/dev/null; then continue 2; fi
-    done
-    echo "$port_base" >"$dir/port"
-    return
-  done
-  die "no free ports"
 }
 
 # Blobs straight from distribution's storage, so that nginx's own max_ranges decides.
@@ -84,11 +69,12 @@ nginx_conf() {
 }
 
 start() {
-  if running nginx && running registry; then return; fi
+  if running "$dir/nginx.pid" nginx && running "$dir/registry.pid" registry; then return; fi
   stop
   apt_need docker-registry:docker-registry nginx:nginx-light curl:curl
   mkdir -p "$dir/data" "$dir/tmp"
-  choose_ports
+  port_base=$(free_ports 7)
+  echo "$port_base" >"$dir/port"
   touch "$dir/access.log"
   cat >"$dir/registry.yml" <<S
 version: 0.1
@@ -102,8 +88,7 @@ S
   nginx -c "$dir/nginx.conf"
   local port
   for port in "$port_base" $((port_base + 1)) $((port_base + 6)); do
-    curl -sf --retry 50 --retry-delay 0 --retry-connrefused --max-time 10 "http://127.0.0.1:$port/v2/" >/dev/null ||
-      die "no registry on port $port (see $dir)"
+    await "http://127.0.0.1:$port/v2/" || die "no registry on port $port (see $dir)"
   done
 }
 
