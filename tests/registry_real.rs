@@ -191,7 +191,7 @@ fn with_tokens() {
     let reader = client(endpoint(&host, Some("reader:pw")), &progress);
     pull(&reader, "private/image").unwrap();
     let says = "to push to private/image (scope \"repository:private/image:pull,push\"), status 401";
-    denied(push(&reader, "private/image"), &[says]);
+    denied(push(&reader, "private/image"), &[says, "whether the user may push"]);
     // Its token is good for what it may do still.
     pull(&reader, "private/image").unwrap();
 
