@@ -57,8 +57,10 @@ nginx_conf() {
   echo 'events { worker_connections 512; }'
   echo 'http {'
   echo "  client_max_body_size 0; client_body_temp_path $dir/tmp; proxy_temp_path $dir/tmp;"
-  echo '  log_format bytes escape=json '"'"'{"port":$server_port,"status":$status,"body":$body_bytes_sent,"request":$request_length,'"'"
-  echo "    '"'"method":"$request_method","path":"$uri","range":"$http_range"}'"'"';'
+  cat <<'S'
+  log_format bytes escape=json '{"port":$server_port,"status":$status,"body":$body_bytes_sent,"request":$request_length,'
+    '"method":"$request_method","path":"$uri","range":"$http_range","content":"$content_length","blob":"$arg_digest"}';
+S
   server multi-range ''
   server whole-200 "max_ranges 1; $static"
   server ranges-16 'if ($http_range ~ "(,[^,]*){16}") { return 416; } return 418;'
