@@ -28,7 +28,8 @@ stop() {
   rm -f "$dir/port"
 }
 
-# Blobs straight from distribution's storage, so that nginx's own max_ranges decides.
+# Blobs straight from distribution's storage, so that nginx's own max_ranges decides. Whether a repository has one is asked of
+# distribution: storage is one for all.
 blob_path='~ "^/v2/.*/blobs/sha256:(?<pre>..)(?<rest>[0-9a-f]{62})$"'
 # shellcheck disable=SC2016 # nginx's variables, here and below
 static="alias $dir/data/docker/registry/v2/blobs/sha256/\$pre/\$pre\$rest/data; types {} default_type application/octet-stream;"
@@ -40,7 +41,7 @@ proxy() { echo "proxy_pass http://127.0.0.1:$port_base; proxy_set_header Host \$
 server() {
   local blobs=
   # shellcheck disable=SC2016 # nginx's variable
-  [ -z "$2" ] || blobs="location $blob_path { error_page 418 = @registry; "'if ($request_method !~ ^(GET|HEAD)$) { return 418; }'" $2 }"
+  [ -z "$2" ] || blobs="location $blob_path { error_page 418 = @registry; "'if ($request_method != GET) { return 418; }'" $2 }"
   cat <<S
   server {
     listen 127.0.0.1:$(profile_port "$1") sndbuf=512k; access_log $dir/access.log bytes; large_client_header_buffers 8 256k;
