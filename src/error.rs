@@ -7,6 +7,7 @@ use crate::codec::FrameError;
 use crate::degraded::{Degraded, summary};
 use crate::order::BrokenEntry;
 use crate::order::layers::PlanError;
+use crate::origin::FetchError;
 use crate::pack::PackError;
 use crate::progress::{Interrupted, TooLarge, TooMany};
 use crate::registry::RegistryError;
@@ -71,6 +72,8 @@ pub enum Error {
     #[error("{reference}: expected an image with a layer that the registry has, found none")]
     NoLayer { reference: String },
     #[error("{0}")]
+    Registry(#[from] RegistryError),
+    #[error("{0}")]
     Threads(#[from] ThreadError),
     #[error("internal error: {0}")]
     Internal(&'static str),
@@ -99,6 +102,17 @@ pub enum PruneError {
 impl PruneError {
     pub(crate) fn unread(what: impl ToString, reason: impl ToString) -> Self {
         Self::Unread { what: what.to_string(), reason: reason.to_string() }
+    }
+}
+
+impl From<FetchError> for Error {
+    fn from(error: FetchError) -> Self {
+        match error {
+            FetchError::Registry(error) => Self::Registry(error),
+            FetchError::Spool(error) => Self::Spool(error),
+            FetchError::Interrupted(error) => Self::Interrupted(error),
+            FetchError::Threads(error) => Self::Threads(error),
+        }
     }
 }
 
@@ -144,6 +158,8 @@ impl Error {
     /// else 1.
     pub fn exit_code(&self) -> u8 {
         let interrupted = match self {
+            Self::Registry(RegistryError::Interrupted(_)) => true,
+            Self::Sink(SinkError::Fetch { source: RegistryError::Interrupted(_) }) => true,
             Self::Interrupted(_) | Self::Source(SourceError::Interrupted(_)) => true,
             Self::Source(SourceError::Registry { source: RegistryError::Interrupted(_), .. }) => true,
             Self::Unpack { source, .. } => matches!(source, UnpackError::Interrupted(_)),

@@ -102,8 +102,16 @@ pub struct Rechunk {
     ///
     /// The first one decides the layout. The report shows the pull cost for each. Without --previous the result is a
     /// first layout. Name it as --previous the next time.
-    #[arg(long, value_name = "REF", value_parser = values::files)]
+    #[arg(long, value_name = "REF", value_parser = values::reference)]
     pub previous: Vec<Reference>,
+
+    /// Keep layers of --previous from a registry without a proof
+    ///
+    /// Before a layer stays, restrata makes sure that it is what its index says. A layer of a registry that the cache
+    /// does not know has to be downloaded for that. This option skips it. Use it if nobody else can push to the
+    /// repository.
+    #[arg(long)]
+    pub trust_previous: bool,
 
     /// Compress new content at this zstd level: auto, or 1 to 22
     ///

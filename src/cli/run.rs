@@ -109,6 +109,7 @@ fn config(path: &Path) -> anyhow::Result<Config> {
 fn request(arguments: Rechunk) -> Request {
     Request {
         previous: arguments.previous,
+        trust_previous: arguments.trust_previous,
         platform: arguments.choice.platform,
         effort: arguments.level,
         max_ranges: arguments.max_ranges,

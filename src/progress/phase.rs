@@ -14,6 +14,8 @@ pub enum Phase {
     Planning,
     /// Compresses new content at its last level. Bytes are uncompressed ones.
     Compressing,
+    /// Fetches frames of previous layers from a registry. Bytes are those of the blobs.
+    Fetching,
     /// Writes layers. Bytes are those of the blobs, as far as they can be known before.
     Writing,
     /// Puts everything on the disk and moves the tag.
@@ -21,8 +23,16 @@ pub enum Phase {
 }
 
 impl Phase {
-    const ALL: [Self; 7] =
-        [Self::Opening, Self::Reading, Self::Comparing, Self::Planning, Self::Compressing, Self::Writing, Self::Saving];
+    const ALL: [Self; 8] = [
+        Self::Opening,
+        Self::Reading,
+        Self::Comparing,
+        Self::Planning,
+        Self::Compressing,
+        Self::Fetching,
+        Self::Writing,
+        Self::Saving,
+    ];
 
     pub const fn name(self) -> &'static str {
         match self {
@@ -31,6 +41,7 @@ impl Phase {
             Self::Comparing => "comparing",
             Self::Planning => "planning",
             Self::Compressing => "compressing new content",
+            Self::Fetching => "fetching frames",
             Self::Writing => "writing layers",
             Self::Saving => "saving",
         }

@@ -31,7 +31,7 @@ pub(super) struct Job<'a> {
     pub request: &'a Request,
     pub source: &'a Source<'a>,
     pub image: &'a Image,
-    pub old: Plannable,
+    pub old: Plannable<'a>,
     pub spool: &'a Spool,
     pub progress: &'a Progress,
 }

@@ -9,14 +9,16 @@ use crate::compression::Compression;
 use crate::degraded::{Code, Notes};
 use crate::digest::{BlobDigest, DiffId};
 use crate::error::Error;
-use crate::inventory::{Payload, Stored, pull_index};
+use crate::inventory::{Frames, Payload, Stored, pull_index};
 use crate::oci::Descriptor;
 use crate::oci::marks::PROFILE;
 use crate::order::cost::PullLayer;
 use crate::order::{LayerPlan, Plan, State};
+use crate::origin::fetch;
 use crate::pack::{self, PackError, PackedLayer, Placed, Stock};
 use crate::progress::Phase;
 use crate::sink::Sink;
+use crate::span::Span;
 use crate::survey::old::{ProvenLayer, claim, left_out};
 use crate::threads;
 use crate::toc;
@@ -25,6 +27,7 @@ use crate::watch::{Trace, Used, steady};
 
 use super::entries::placed;
 use super::image::Job;
+use super::reframe::{content, payload};
 
 /// A layer of the output.
 pub(super) struct Written {
@@ -58,6 +61,7 @@ impl Job<'_> {
         level: Level,
     ) -> Result<Vec<Written>, Error> {
         let bytes = |layer: &LayerPlan| self.kept(layer).map_or(layer.live, |(kept, _)| kept.descriptor.size);
+        self.fetch_frames(unpacked, plan)?;
         self.progress.begin(Phase::Writing, Some(plan.layers.iter().map(bytes).sum()));
         threads::each(self.request.resources.threads, plan.layers.len(), |index| {
             let plan = &plan.layers[index];
@@ -67,8 +71,16 @@ impl Job<'_> {
         })
     }
 
+    /// Frames that new layers take over from blobs in registries.
+    fn fetch_frames(&self, unpacked: &[UnpackedLayer], plan: &Plan) -> Result<(), Error> {
+        let written = plan.layers.iter().flat_map(|layer| &layer.entries).filter_map(content);
+        let payloads = written.filter_map(|place| payload(unpacked, place));
+        self.progress.begin(Phase::Fetching, None);
+        Ok(fetch(self.old.blobs(), payloads.flat_map(|payload| old_runs(&payload.frames)), self.spool, self.progress)?)
+    }
+
     /// The old layer that stays as it is, if the plan has one there, and what clients see of it.
-    fn kept(&self, plan: &LayerPlan) -> Option<(&ProvenLayer, &Arc<PullLayer>)> {
+    fn kept(&self, plan: &LayerPlan) -> Option<(&ProvenLayer<'_>, &Arc<PullLayer>)> {
         match (plan.state, plan.segments.as_slice()) {
             (State::Kept, [kept]) => Some((self.old.layer(*kept), &self.old.segments()[*kept].pull)),
             _ => None,
@@ -124,17 +136,13 @@ impl Job<'_> {
 
     /// The old blobs that frames are copied from.
     fn used_blobs(&self, placed: &[Placed<'_>]) -> Vec<Used<'_>> {
-        let stored = placed.iter().filter_map(|placed| placed.payload).flat_map(|payload| payload.frames.stored());
-        let numbers = stored.filter_map(|stored| match stored {
-            Stored::Blob(number, _) => Some(*number),
-            Stored::One(_) | Stored::Many(_) => None,
-        });
-        let numbers: BTreeSet<u32> = numbers.collect();
-        numbers.into_iter().map(|number| self.old.used(number)).collect()
+        let payloads = placed.iter().filter_map(|placed| placed.payload);
+        let numbers: BTreeSet<u32> = payloads.flat_map(|payload| old_runs(&payload.frames)).map(|(n, _)| n).collect();
+        numbers.into_iter().filter_map(|number| self.old.used(number)).collect()
     }
 
     /// The old layer that this one takes the place of.
-    fn cleaned(&self, plan: &LayerPlan) -> Option<&ProvenLayer> {
+    fn cleaned(&self, plan: &LayerPlan) -> Option<&ProvenLayer<'_>> {
         match plan.segments.as_slice() {
             [one] => Some(self.old.layer(*one)),
             _ => None,
@@ -166,8 +174,16 @@ impl Job<'_> {
     }
 }
 
-fn keep(sink: &Sink, index: usize, layer: &ProvenLayer, pull: &Arc<PullLayer>) -> Result<Written, Error> {
-    let trace = sink.copy_sound_blob(&layer.place, layer.descriptor.digest)?;
+/// Where in old blobs frames lie.
+pub(super) fn old_runs(frames: &Frames) -> impl Iterator<Item = (u32, Span)> {
+    frames.stored().filter_map(|stored| match stored {
+        Stored::Blob(number, run) => Some((*number, *run)),
+        Stored::One(_) | Stored::Many(_) => None,
+    })
+}
+
+fn keep(sink: &Sink, index: usize, layer: &ProvenLayer<'_>, pull: &Arc<PullLayer>) -> Result<Written, Error> {
+    let trace = sink.keep(&layer.place, layer.descriptor.digest)?;
     Ok(Written {
         trace,
         left_out: left_out(index, &layer.reference, &layer.left_out),

@@ -65,6 +65,8 @@ pub struct Request {
     pub base: Option<Reference>,
     /// Previous layers without a TOC are reused, too.
     pub keep_foreign: bool,
+    /// Layers of previous images in registries are not proven. For who alone pushes there.
+    pub trust_previous: bool,
     /// Xattrs that are left out of the image.
     pub drop_xattrs: Vec<XattrGlob>,
     pub cache: Cache,
@@ -88,6 +90,7 @@ impl Request {
             base: self.base.as_ref(),
             max_layers: self.layers.max_layers,
             keep_foreign: self.keep_foreign,
+            trust_previous: self.trust_previous,
             cache: &self.cache,
             resources: &self.resources,
         }
@@ -106,6 +109,7 @@ impl Request {
             layers: order::layers::Options::default(),
             base: None,
             keep_foreign: false,
+            trust_previous: false,
             drop_xattrs: Vec::new(),
             cache: Cache::default(),
             labels: Vec::new(),
@@ -239,8 +243,9 @@ fn check_places(request: &Request) -> Result<(), Error> {
         Err(Error::Place { dest: request.dest.to_string(), input: input.to_string(), reason })
     };
     if request.dest.transport() == Transport::OciArchive {
-        let mut inputs = std::iter::once(&request.new).chain(&request.previous).chain(&request.base);
-        if let Some(input) = inputs.find(|input| absolute(input.path()) == dest) {
+        let inputs = std::iter::once(&request.new).chain(&request.previous).chain(&request.base);
+        let mut files = inputs.filter(|input| input.name().is_none());
+        if let Some(input) = files.find(|input| absolute(input.path()) == dest) {
             return refuse(input, "an archive is written anew, and this one is an input");
         }
     }

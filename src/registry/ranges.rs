@@ -103,12 +103,12 @@ impl<'c, 'p> Repository<'c, 'p> {
         };
         match read {
             Ok(_) => Ok(bytes),
-            Err(error) => Err(self.unwrapped(error)),
+            Err(error) => Err(self.failure(error)),
         }
     }
 
-    /// What a reader of this room failed with, as it was.
-    fn unwrapped(&self, error: io::Error) -> RegistryError {
+    /// What a reader of this repository failed with, as it was.
+    pub fn failure(&self, error: io::Error) -> RegistryError {
         match error.downcast::<RegistryError>() {
             Ok(error) => error,
             Err(error) => match crate::progress::Stop::of(&error) {

@@ -10,9 +10,9 @@ use crate::inventory::Known;
 use crate::oci::Descriptor;
 use crate::order::layers::Segment;
 use crate::order::{BrokenEntry, Entry, broken_above, broken_alone};
+use crate::origin::Origin;
 use crate::progress::{Progress, SizeLimit};
 use crate::threads::{self, ThreadError};
-use crate::watch::Watched;
 
 use super::faults::{Fault, Flaw};
 use super::frames::OldFrames;
@@ -20,7 +20,7 @@ use super::proven::Proven;
 use super::{Ask, Facts};
 
 /// A layer that can be used again as it is.
-pub struct OldLayer {
+pub struct OldLayer<'s> {
     pub reference: String,
     /// In its image, from the bottom.
     pub index: usize,
@@ -30,22 +30,24 @@ pub struct OldLayer {
     pub left_out: Vec<String>,
     pub compression: Compression,
     pub diff_id: DiffId,
-    pub place: Watched,
+    pub place: Origin<'s>,
+    /// It was proven before, or the user trusts it.
+    pub(super) is_trusted: bool,
     /// Its number among the blobs whose frames can be copied.
     pub(super) blob: Option<u32>,
 }
 
 /// A layer, and the planner's view of it.
-pub(super) struct OpenedLayer {
-    pub layer: OldLayer,
+pub(super) struct OpenedLayer<'s> {
+    pub layer: OldLayer<'s>,
     pub segment: Segment,
 }
 
 /// Everything that the new image can be laid out against, unproven.
-pub struct Opened {
+pub struct Opened<'s> {
     /// Base layers first, then those of the newest previous image.
-    pub(super) layers: Vec<OpenedLayer>,
-    pub(super) frames: OldFrames,
+    pub(super) layers: Vec<OpenedLayer<'s>>,
+    pub(super) frames: OldFrames<'s>,
     pub(super) facts: Facts,
     /// What they may unpack to, all together.
     pub(super) size: SizeLimit,
@@ -54,7 +56,7 @@ pub struct Opened {
 /// What is wrong with layers, by their numbers.
 pub struct Verdicts(BTreeMap<usize, Fault>);
 
-impl Opened {
+impl<'s> Opened<'s> {
     /// Of no image. `size` bounds what all layers together unpack to.
     pub(super) fn new(size: SizeLimit) -> Self {
         Self { layers: Vec::new(), frames: OldFrames::default(), facts: Facts::default(), size }
@@ -103,7 +105,7 @@ impl Opened {
 
     /// Without the layers whose content is not what their digests promise. Those that clients can't extract are to be
     /// written anew. True where a layer went: what was taken for its content has to be read again.
-    pub fn proven(self, verdicts: Verdicts, notes: &mut Notes) -> Result<(Proven, bool), Error> {
+    pub fn proven(self, verdicts: Verdicts, notes: &mut Notes) -> Result<(Proven<'s>, bool), Error> {
         Proven::new(self, verdicts.0, notes)
     }
 }
