@@ -55,7 +55,7 @@ pub struct TagsError {
     /// References, as all here.
     pub moved: Vec<String>,
     pub failed: String,
-    /// The registry can't be asked whether it moved.
+    /// Nobody says whether it moved.
     pub is_unknown: bool,
     /// Those that were to move after it.
     pub left: Vec<String>,
@@ -71,7 +71,7 @@ impl fmt::Display for TagsError {
             write!(f, "{} {} at the new image {new}; ", joined(moved), points(moved))?;
         }
         match is_unknown {
-            true => write!(f, "whether {failed} does, the registry does not say")?,
+            true => write!(f, "whether {failed} points at {new} is not known")?,
             false => write!(f, "{failed} is as it was")?,
         }
         if !left.is_empty() {

@@ -7,7 +7,11 @@ mod bytes;
 mod carry;
 mod commit;
 mod error;
+#[cfg(test)]
+mod keep_tests;
 mod queue;
+#[cfg(test)]
+mod stop_tests;
 #[cfg(test)]
 mod tag_tests;
 #[cfg(test)]
@@ -148,10 +152,12 @@ impl<'p> Push<'p> {
             let workers = workers.collect::<Result<Vec<_>, _>>()?;
             let done = work(&uploads);
             match &done {
-                Ok(_) => queue.close(),
+                Ok(_) => {
+                    queue.close();
+                    self.progress.begin(Phase::Uploading, None);
+                }
                 Err(_) => queue.abandon(),
             }
-            self.progress.begin(Phase::Uploading, None);
             for worker in workers {
                 worker.join()?;
             }
