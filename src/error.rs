@@ -10,6 +10,7 @@ use crate::order::layers::PlanError;
 use crate::origin::FetchError;
 use crate::pack::PackError;
 use crate::progress::{Interrupted, TooLarge, TooMany};
+use crate::push::PushError;
 use crate::registry::RegistryError;
 use crate::sink::SinkError;
 use crate::source::SourceError;
@@ -27,6 +28,8 @@ pub enum Error {
     Old { option: &'static str, source: Box<SourceError> },
     #[error("{0}")]
     Sink(#[from] SinkError),
+    #[error("{0}")]
+    Push(#[from] PushError),
     #[error("{0}")]
     Spool(#[from] SpoolError),
     #[error("{0}")]
@@ -140,7 +143,10 @@ impl Error {
             PackError::Spool(error) => Self::Spool(error),
             PackError::Write(error) => match error.downcast() {
                 Ok(error) => Self::Sink(error),
-                Err(error) => Self::Pack { layer, source: PackError::Write(error) },
+                Err(error) => match error.downcast() {
+                    Ok(error) => Self::Push(error),
+                    Err(error) => Self::Pack { layer, source: PackError::Write(error) },
+                },
             },
             source => Self::Pack { layer, source },
         }
@@ -162,6 +168,7 @@ impl Error {
             Self::Sink(SinkError::Fetch { source: RegistryError::Interrupted(_) }) => true,
             Self::Interrupted(_) | Self::Source(SourceError::Interrupted(_)) => true,
             Self::Source(SourceError::Registry { source: RegistryError::Interrupted(_), .. }) => true,
+            Self::Push(error) => error.is_interrupted(),
             Self::Unpack { source, .. } => matches!(source, UnpackError::Interrupted(_)),
             Self::Pack { source, .. } | Self::Reframe { source } => matches!(source, PackError::Interrupted(_)),
             _ => false,

@@ -28,7 +28,7 @@ use std::sync::Mutex;
 use crate::codec::Sha256Stream;
 use crate::digest::BlobDigest;
 use crate::limits;
-use crate::oci::{Descriptor, Index, Reference, Transport, Which};
+use crate::oci::{Descriptor, Index, Reference, Top, Transport, Which};
 use crate::origin::Origin;
 use crate::progress::Progress;
 use crate::registry::StoredBlob;
@@ -234,17 +234,13 @@ impl Sink {
     }
 
     /// What index.json shall hold for the tag.
-    fn entry(&self, mut images: Vec<Descriptor>, index: Option<&Index>) -> Result<Descriptor, SinkError> {
-        for image in &mut images {
-            NAMES.iter().for_each(|name| image.remove_annotation(name));
-        }
-        match (images.len(), index) {
-            (0, _) => Err(SinkError::NoImages { reference: self.reference.to_string() }),
-            (1, None) => Ok(images.remove(0).into_oci()),
-            _ => {
-                let index = index.cloned().unwrap_or_default().to_oci_with(images);
-                let (digest, size) = self.put_bytes(&index.to_bytes())?;
-                Ok(Descriptor::new(INDEX, digest, size))
+    fn entry(&self, images: Vec<Descriptor>, index: Option<&Index>) -> Result<Descriptor, SinkError> {
+        match Top::of(images, index) {
+            None => Err(SinkError::NoImages { reference: self.reference.to_string() }),
+            Some(Top::Image(image)) => Ok(image),
+            Some(Top::Index(bytes)) => {
+                let (digest, size) = self.put_bytes(&bytes)?;
+                Ok(Descriptor::new(Top::INDEX, digest, size))
             }
         }
     }
@@ -258,7 +254,3 @@ pub(crate) fn check_document(dest: &Path, bytes: u64) -> Result<(), SinkError> {
         false => Ok(()),
     }
 }
-
-/// Names that an index entry had where it came from; the second is containerd's.
-const NAMES: [&str; 2] = [oci_spec::image::ANNOTATION_REF_NAME, "io.containerd.image.name"];
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
