@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::cache::CacheError;
 use crate::codec::FrameError;
 use crate::degraded::{Degraded, summary};
 use crate::order::BrokenEntry;
@@ -66,6 +67,8 @@ pub enum Error {
     Strict { degraded: Vec<Degraded> },
     #[error("{0}")]
     Unsteady(#[from] Unsteady),
+    #[error("{0}")]
+    Cache(#[from] CacheError),
     #[error("{0}")]
     Prune(#[from] PruneError),
     #[error("{reference}: expected an image with a layer that the registry has, found none")]
@@ -145,6 +148,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         let interrupted = match self {
             Self::Interrupted(_) | Self::Source(SourceError::Interrupted(_)) => true,
+            Self::Cache(CacheError::Interrupted(_)) => true,
             Self::Source(SourceError::Registry { source: RegistryError::Interrupted(_), .. }) => true,
             Self::Unpack { source, .. } => matches!(source, UnpackError::Interrupted(_)),
             Self::Pack { source, .. } | Self::Reframe { source } => matches!(source, PackError::Interrupted(_)),

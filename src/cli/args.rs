@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use restrata::cache::Cache;
 use restrata::inventory::XattrGlob;
 use restrata::job::JobOptions;
 use restrata::oci::{Platform, Reference, Transport};
@@ -268,6 +269,7 @@ impl Resources {
             threads: self.threads.map_or_else(cores, usize::from),
             spool_dir: self.tmpdir.clone().unwrap_or_else(spool::default_dir),
             reach: self.access.reach(),
+            cache: Cache::of_user(),
         }
     }
 

@@ -121,7 +121,6 @@ fn request(arguments: Rechunk) -> Request {
         labels: arguments.edits.label,
         annotations: arguments.edits.annotation,
         strict: arguments.strict,
-        cache: Cache::of_user(),
         ..Request::new(arguments.new, arguments.dest, arguments.resources.options())
     }
 }
@@ -278,7 +277,8 @@ fn run_check(arguments: &Check, quiet: bool) -> anyhow::Result<u8> {
 /// What is printed is all that was asked for, so quiet leaves out the notes alone.
 fn run_inspect(arguments: &Inspect, quiet: bool) -> anyhow::Result<u8> {
     let platform = arguments.choice.platform.as_ref();
-    let options = JobOptions { reach: arguments.access.reach(), ..JobOptions::new(1, spool::default_dir()) };
+    let (reach, cache) = (arguments.access.reach(), Cache::of_user());
+    let options = JobOptions { reach, cache, ..JobOptions::new(1, spool::default_dir()) };
     let look = |progress: &Progress| inspect(&arguments.reference, platform, &options, progress);
     let inspection = beside(Progress::new(), quiet, look)?;
     note(quiet, &inspection.notes);

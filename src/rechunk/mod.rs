@@ -19,7 +19,7 @@ mod reframe;
 mod sizes;
 mod unmatched;
 
-use crate::cache::{Cache, Claim, Proof};
+use crate::cache::{Claim, Proof};
 use crate::degraded::{Code, Notes};
 use crate::digest::BlobDigest;
 use crate::error::Error;
@@ -67,7 +67,6 @@ pub struct Request {
     pub keep_foreign: bool,
     /// Xattrs that are left out of the image.
     pub drop_xattrs: Vec<XattrGlob>,
-    pub cache: Cache,
     /// Labels of the config to set, or to remove where there is no value; one after the other.
     pub labels: Vec<(String, Option<String>)>,
     /// The config of a root file system. Every other image has its own.
@@ -88,12 +87,11 @@ impl Request {
             base: self.base.as_ref(),
             max_layers: self.layers.max_layers,
             keep_foreign: self.keep_foreign,
-            cache: &self.cache,
             resources: &self.resources,
         }
     }
 
-    /// From `new` to `dest`, with everything else as the command line has it by default, but without a cache.
+    /// From `new` to `dest`, with everything else as the command line has it by default.
     pub fn new(new: Reference, dest: Reference, resources: JobOptions) -> Self {
         Self {
             new,
@@ -107,7 +105,6 @@ impl Request {
             base: None,
             keep_foreign: false,
             drop_xattrs: Vec::new(),
-            cache: Cache::default(),
             labels: Vec::new(),
             config: None,
             annotations: Vec::new(),
@@ -225,7 +222,9 @@ fn remember(request: &Request, proofs: &[(BlobDigest, Claim, Trace)]) {
     for &(digest, claim, trace) in proofs {
         let blob = request.dest.path().join("blobs/sha256").join(digest.hex());
         match Stamp::settled(|| std::fs::metadata(&blob)) {
-            Ok(Some(stamp)) if trace.leads_to(&stamp) => request.cache.remember(digest, Proof { claim, stamp }),
+            Ok(Some(stamp)) if trace.leads_to(&stamp) => {
+                request.resources.cache.remember(digest, Proof { claim, stamp });
+            }
             // Something else put it there or writes to it: it is proven when it is needed.
             _ => {}
         }

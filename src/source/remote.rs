@@ -8,6 +8,7 @@ use super::find::{Found, find};
 use super::layout::{chosen, walk};
 use super::{BlobError, Image, Notes, SourceError};
 use crate::bytes::Bytes;
+use crate::cache::Cache;
 use crate::digest::BlobDigest;
 use crate::limits;
 use crate::oci::{Descriptor, Index, Platform, Reference};
@@ -23,12 +24,14 @@ pub(super) struct Remote<'p> {
     place: String,
     root: Document,
     ahead: Ahead,
+    pub cache: Cache,
 }
 
 impl<'p> Remote<'p> {
     pub fn open(name: &Name, reach: &Reach, progress: &'p Progress) -> Result<Self, SourceError> {
         let Found { client, repository, root, .. } = find(name, reach, progress)?;
-        Ok(Self { client, repository, place: format!("docker://{name}"), root, ahead: Ahead::default() })
+        let (place, ahead, cache) = (format!("docker://{name}"), Ahead::default(), Cache::default());
+        Ok(Self { client, repository, place, root, ahead, cache })
     }
 
     pub fn images(

@@ -30,7 +30,6 @@ mod usable;
 
 use std::sync::Arc;
 
-use crate::cache::Cache;
 use crate::digest::ChunkDigest;
 use crate::job::JobOptions;
 use crate::oci::{Descriptor, Reference};
@@ -56,7 +55,6 @@ pub struct Ask<'a> {
     pub max_layers: usize,
     /// Previous layers without a TOC may stay, too.
     pub keep_foreign: bool,
-    pub cache: &'a Cache,
     pub resources: &'a JobOptions,
 }
 

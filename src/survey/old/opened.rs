@@ -84,7 +84,7 @@ impl Opened {
     fn fault(&self, number: usize, ask: Ask<'_>, progress: &Progress) -> Option<Fault> {
         let OpenedLayer { layer, segment } = &self.layers[number];
         // A layer without a TOC was read whole to know its entries.
-        let lie = segment.pull.index.as_ref().and_then(|_| layer.lies(ask.cache, &self.size, progress));
+        let lie = segment.pull.index.as_ref().and_then(|_| layer.lies(&ask.resources.cache, &self.size, progress));
         match lie {
             Some(lie) => Some(Fault::Lies(Flaw::of(lie, &layer.place, layer.descriptor.digest, progress))),
             None => self.broken(number).map(Fault::Broken),
