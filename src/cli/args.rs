@@ -17,6 +17,7 @@ use restrata::spool;
 use restrata::verify::Ignore;
 
 use super::access::AccessArgs;
+use super::cache::CacheArgs;
 use super::diff::Diff;
 use super::history::{History, too_few};
 use super::layers::{Edits, Layers};
@@ -39,8 +40,8 @@ pub struct Arguments {
     /// Print no progress and no notes
     ///
     /// A report is printed all the same where it is all that the command is for: history, inspect, diff, probe, prune
-    /// without --force, rechunk --dry-run. Where the exit code is the answer, no report is printed: verify, check, diff
-    /// --fail-above, prune --force. rechunk prints only the digest. A format that is asked for, such as JSON, is always
+    /// without --force, cache without --clear, rechunk --dry-run. Where the exit code is the answer, no report is printed: verify, check, diff
+    /// --fail-above, prune --force, cache --clear. rechunk prints only the digest. A format that is asked for, such as JSON, is always
     /// printed. Errors, what is degraded, and the images that an archive loses always go to standard error.
     #[arg(short, long, global = true)]
     pub quiet: bool,
@@ -75,6 +76,9 @@ pub enum Command {
     /// Show how a registry answers clients, and what each of them can do there
     #[command(long_about = help::PROBE, after_help = help::PROBE_EXAMPLES)]
     Probe(super::probe::Probe),
+    /// Show what restrata remembers of earlier runs, or remove it
+    #[command(long_about = help::CACHE, after_help = help::CACHE_EXAMPLES)]
+    Cache(CacheArgs),
     /// Print completions for a shell
     #[command(after_help = help::COMPLETIONS_EXAMPLES)]
     Completions {

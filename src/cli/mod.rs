@@ -11,6 +11,7 @@
 
 mod access;
 mod args;
+mod cache;
 mod diff;
 mod failure;
 mod help;

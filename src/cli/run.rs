@@ -28,6 +28,7 @@ use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::args::{Arguments, Check, Command, Format, Inspect, Rechunk, Verify};
+use super::cache::CacheArgs;
 use super::diff::{Diff, DiffFormat};
 use super::history::{History, HistoryFormat};
 use super::meter::Meter;
@@ -49,6 +50,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<u8> {
         Command::Inspect(arguments) => run_inspect(&arguments, quiet),
         Command::Prune(arguments) => run_prune(&arguments, quiet),
         Command::Probe(arguments) => run_probe(&arguments, quiet),
+        Command::Cache(arguments) => run_cache(&arguments, quiet),
         Command::Completions { shell } => print(&manual::completions(shell)?).map(|()| exit::DONE),
         Command::Man { dir } => manual::pages(&dir).map(|()| exit::DONE),
     }
@@ -299,6 +301,18 @@ fn run_probe(arguments: &Probe, quiet: bool) -> anyhow::Result<u8> {
     let probed = beside(Progress::new(), quiet, |progress| probe(&arguments.request(), progress))?;
     note(quiet, &probed.notes);
     answer(arguments.output.format, false, || text::probe(&probed), || json::probe(&probed))?;
+    Ok(exit::DONE)
+}
+
+/// Without --clear the list is all that was asked for.
+fn run_cache(arguments: &CacheArgs, quiet: bool) -> anyhow::Result<u8> {
+    let cache = Cache::of_user();
+    let contents = beside(Progress::new(), quiet, |progress| match arguments.clear {
+        true => Ok(cache.clear(progress)?),
+        false => Ok(cache.contents(progress)?),
+    })?;
+    let is_quiet = quiet && arguments.clear;
+    answer(arguments.output.format, is_quiet, || text::cache(&contents), || json::cache(&contents))?;
     Ok(exit::DONE)
 }
 
