@@ -22,6 +22,7 @@ use super::diff::Diff;
 use super::history::{History, too_few};
 use super::layers::{Edits, Layers};
 use super::run::say;
+use super::sides::Sides;
 use super::{exit, help, values};
 
 #[derive(Debug, Parser)]
@@ -156,6 +157,8 @@ pub struct Rechunk {
     pub choice: Choice,
     #[command(flatten)]
     pub resources: Resources,
+    #[command(flatten)]
+    pub sides: Sides,
     #[command(flatten)]
     pub output: Output,
     // A heading holds for everything that comes behind it.

@@ -21,6 +21,7 @@ use restrata::probe::probe;
 use restrata::progress::{Interrupted, Progress};
 use restrata::prune::prune;
 use restrata::rechunk::{Request, plan, rechunk};
+use restrata::registry::Reach;
 use restrata::report::{count, html, json, markdown, printable, text};
 use restrata::spool;
 use restrata::verify::{Ignore, verify};
@@ -109,7 +110,12 @@ fn config(path: &Path) -> anyhow::Result<Config> {
 }
 
 fn request(arguments: Rechunk) -> Request {
+    let mut resources = arguments.resources.options();
+    let dest_access = arguments.sides.destination(&resources.reach.access);
+    resources.reach.access = arguments.sides.source(&resources.reach.access);
+    let dest_reach = Reach { access: dest_access, ..resources.reach.clone() };
     Request {
+        dest_reach,
         previous: arguments.previous,
         platform: arguments.choice.platform,
         effort: arguments.level,
@@ -123,7 +129,7 @@ fn request(arguments: Rechunk) -> Request {
         labels: arguments.edits.label,
         annotations: arguments.edits.annotation,
         strict: arguments.strict,
-        ..Request::new(arguments.new, arguments.dest, arguments.resources.options())
+        ..Request::new(arguments.new, arguments.dest, resources)
     }
 }
 

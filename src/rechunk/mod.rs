@@ -29,6 +29,7 @@ use crate::oci::{Config, Platform, Reference, Transport};
 use crate::order;
 use crate::pack::IndexPlace;
 use crate::progress::{Phase, Progress};
+use crate::registry::Reach;
 use crate::sink::Sink;
 use crate::source::{Image, Source, absolute};
 use crate::spool::Spool;
@@ -78,6 +79,8 @@ pub struct Request {
     /// Fail before anything is visible at the destination when the image would be degraded.
     pub strict: bool,
     pub resources: JobOptions,
+    /// How the registry of `dest` is reached; `resources` say it of all others.
+    pub dest_reach: Reach,
 }
 
 impl Request {
@@ -110,6 +113,7 @@ impl Request {
             annotations: Vec::new(),
             epoch: None,
             strict: false,
+            dest_reach: resources.reach.clone(),
             resources,
         }
     }

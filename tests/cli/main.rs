@@ -1,6 +1,7 @@
 //! The command as it is typed.
 #![cfg(feature = "cli")]
 
+mod access;
 mod cache;
 mod degraded;
 mod diff;
