@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::cache::CacheError;
 use crate::codec::FrameError;
 use crate::degraded::{Degraded, summary};
 use crate::order::BrokenEntry;
@@ -70,6 +71,8 @@ pub enum Error {
     Strict { degraded: Vec<Degraded> },
     #[error("{0}")]
     Unsteady(#[from] Unsteady),
+    #[error("{0}")]
+    Cache(#[from] CacheError),
     #[error("{0}")]
     Prune(#[from] PruneError),
     #[error("{reference}: expected an image with a layer that the registry has, found none")]
@@ -167,6 +170,7 @@ impl Error {
             Self::Registry(RegistryError::Interrupted(_)) => true,
             Self::Sink(SinkError::Fetch { source: RegistryError::Interrupted(_) }) => true,
             Self::Interrupted(_) | Self::Source(SourceError::Interrupted(_)) => true,
+            Self::Cache(CacheError::Interrupted(_)) => true,
             Self::Source(SourceError::Registry { source: RegistryError::Interrupted(_), .. }) => true,
             Self::Push(error) => error.is_interrupted(),
             Self::Unpack { source, .. } => matches!(source, UnpackError::Interrupted(_)),

@@ -27,14 +27,14 @@ pub(super) struct Reader<'a> {
     pub progress: &'a Progress,
 }
 
-impl<'a> Reader<'a> {
+impl Reader<'_> {
     /// The image's layers, and what of the old images they can be laid out against.
-    pub fn read(
+    pub fn read<'s>(
         &self,
-        opened: Opened<'a>,
+        opened: Opened<'s>,
         ask: Ask<'_>,
         notes: &mut Notes,
-    ) -> Result<(Vec<UnpackedLayer>, Plannable<'a>), Error> {
+    ) -> Result<(Vec<UnpackedLayer>, Plannable<'s>), Error> {
         self.progress.begin(Phase::Reading, stored_bytes(&self.image.layers));
         let level = self.request.effort.first(opened.is_update());
         let asked = || opened.ask(ask, self.progress);

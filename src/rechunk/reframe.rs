@@ -26,7 +26,7 @@ struct File {
     cutting: Cutting,
 }
 
-impl Job<'_> {
+impl Job<'_, '_> {
     /// Returns the level that new content has now.
     pub(super) fn reframe(&self, unpacked: &mut [UnpackedLayer], layout: &mut Layout) -> Result<Level, Error> {
         let Layout { plan, labels, .. } = layout;

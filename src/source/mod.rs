@@ -28,6 +28,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use crate::bytes::{Bytes, FileBytes, SpanReader};
+use crate::cache::Cache;
 use crate::compression::Compression;
 use crate::digest::{BlobDigest, DiffId};
 use crate::oci::{Config, Descriptor, Index, Manifest, Platform, Reference, Transport};
@@ -140,6 +141,14 @@ impl<'p> Source<'p> {
     pub fn with_config(mut self, config: Option<Config>) -> Self {
         if let (Kind::Rootfs(root), Some(config)) = (&mut self.kind, config) {
             root.config = Some(config);
+        }
+        self
+    }
+
+    /// Indexes of layers in a registry come from this cache where it has them, and go there.
+    pub fn with_cache(mut self, cache: &Cache) -> Self {
+        if let Kind::Remote(remote) = &mut self.kind {
+            remote.cache = cache.clone();
         }
         self
     }

@@ -9,6 +9,7 @@ use super::find::{Found, find};
 use super::layout::{chosen, walk};
 use super::{BlobError, Image, Notes, SourceError};
 use crate::bytes::Bytes;
+use crate::cache::Cache;
 use crate::digest::BlobDigest;
 use crate::limits;
 use crate::oci::{Descriptor, Index, Platform, Reference};
@@ -24,12 +25,14 @@ pub(super) struct Remote<'p> {
     place: String,
     root: Document,
     ahead: Arc<Ahead>,
+    pub cache: Cache,
 }
 
 impl<'p> Remote<'p> {
     pub fn open(name: &Name, reach: &Reach, progress: &'p Progress) -> Result<Self, SourceError> {
         let Found { client, repository, root, .. } = find(name, reach, progress)?;
-        Ok(Self { client, repository, place: format!("docker://{name}"), root, ahead: Arc::default() })
+        let (place, ahead, cache) = (format!("docker://{name}"), Arc::default(), Cache::default());
+        Ok(Self { client, repository, place, root, ahead, cache })
     }
 
     pub fn images(

@@ -28,7 +28,7 @@ use super::Ask;
 use super::faults::{Flaw, unused};
 use super::handed::handed_on;
 use super::opened::{OldLayer, Opened, OpenedLayer};
-use super::trust::Trust;
+use super::trust::{Standing, Trust};
 use super::usable::usable;
 
 /// Puts together what there is, image by image.
@@ -141,7 +141,7 @@ impl<'s, 'n> Loader<'s, 'n> {
             let layer = layers[number].layer;
             match !is_newest && self.seen_before(layer).is_some() {
                 true => Ok(None),
-                false => usable(source, layer, self.ask.cache, self.progress).map(Some),
+                false => usable(source, layer, &self.ask.resources.cache, self.progress).map(Some),
             }
         })
     }
@@ -278,8 +278,10 @@ impl<'s, 'n> Loader<'s, 'n> {
             return Ok(true);
         }
         let is_remote = matches!(place, Origin::Registry(_));
-        let is_trusted =
-            is_remote && toc.is_some() && trust.add(layer, self.ask.cache, self.ask.trust_previous && !is_base);
+        let standing = match is_remote && toc.is_some() {
+            true => trust.add(layer, &self.ask.resources.cache, self.ask.trust_previous && !is_base),
+            false => Standing::Unproven,
+        };
         let (entries, blob) = match toc {
             Some((_, toc)) => {
                 let chunks = toc.entries.iter().filter_map(|entry| entry.payload.as_ref()).flat_map(|p| &p.chunks);
@@ -305,7 +307,7 @@ impl<'s, 'n> Loader<'s, 'n> {
             compression: layer.compression,
             diff_id,
             place,
-            is_trusted,
+            standing,
             blob,
         };
         let segment = Segment { entries, pull, is_base, is_broken: false };

@@ -32,7 +32,6 @@ mod usable;
 
 use std::sync::Arc;
 
-use crate::cache::Cache;
 use crate::digest::ChunkDigest;
 use crate::job::JobOptions;
 use crate::oci::{Descriptor, Reference};
@@ -60,7 +59,6 @@ pub struct Ask<'a> {
     pub keep_foreign: bool,
     /// Layers of previous images in registries are what they say.
     pub trust_previous: bool,
-    pub cache: &'a Cache,
     pub resources: &'a JobOptions,
 }
 

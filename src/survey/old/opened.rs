@@ -17,6 +17,7 @@ use crate::threads::{self, ThreadError};
 use super::faults::{Fault, Flaw};
 use super::frames::OldFrames;
 use super::proven::Proven;
+use super::trust::Standing;
 use super::{Ask, Facts};
 
 /// A layer that can be used again as it is.
@@ -31,10 +32,16 @@ pub struct OldLayer<'s> {
     pub compression: Compression,
     pub diff_id: DiffId,
     pub place: Origin<'s>,
-    /// It was proven before, or the user trusts it.
-    pub(super) is_trusted: bool,
+    pub(super) standing: Standing,
     /// Its number among the blobs whose frames can be copied.
     pub(super) blob: Option<u32>,
+}
+
+impl OldLayer<'_> {
+    /// Of a layer that was asked: false if only the user says so.
+    pub fn is_proven(&self) -> bool {
+        self.standing != Standing::Told
+    }
 }
 
 /// A layer, and the planner's view of it.
@@ -86,7 +93,7 @@ impl<'s> Opened<'s> {
     fn fault(&self, number: usize, ask: Ask<'_>, progress: &Progress) -> Option<Fault> {
         let OpenedLayer { layer, segment } = &self.layers[number];
         // A layer without a TOC was read whole to know its entries.
-        let lie = segment.pull.index.as_ref().and_then(|_| layer.lies(ask.cache, &self.size, progress));
+        let lie = segment.pull.index.as_ref().and_then(|_| layer.lies(&ask.resources.cache, &self.size, progress));
         match lie {
             Some(lie) => Some(Fault::Lies(Flaw::of(lie, &layer.place, layer.descriptor.digest, progress))),
             None => self.broken(number).map(Fault::Broken),

@@ -12,6 +12,7 @@ use crate::toc::{TAR_SPLIT_POSITION, TOC_DIGEST, TOC_POSITION};
 use crate::watch::{Stamp, Watched};
 
 use super::opened::OldLayer;
+use super::trust::Standing;
 
 /// How often a layer is proven that something writes to.
 const PROOFS: usize = 3;
@@ -26,12 +27,12 @@ impl OldLayer<'_> {
         let claim = claim(&self.descriptor, self.diff_id);
         match &self.place {
             Origin::File(file) => self.lies_in(file, claim, cache, size, progress),
-            Origin::Registry(_) if self.is_trusted => None,
+            Origin::Registry(_) if self.standing != Standing::Unproven => None,
             Origin::Registry(_) => {
                 progress.expect(self.descriptor.size);
                 let fault = self.fault(size, progress);
                 if fault.is_none() {
-                    self.remember(cache, claim, Some(Stamp::default()));
+                    cache.remember_claim(self.descriptor.digest, claim);
                 }
                 fault
             }

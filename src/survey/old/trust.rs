@@ -7,6 +7,16 @@ use crate::units::size;
 
 use super::proof::claim;
 
+/// What is known of a layer before it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    Unproven,
+    /// The cache has seen it decoded.
+    Known,
+    /// The user trusts it.
+    Told,
+}
+
 /// Of the layers of one image.
 #[derive(Default)]
 pub(super) struct Trust {
@@ -19,20 +29,19 @@ pub(super) struct Trust {
 }
 
 impl Trust {
-    /// True if a layer, which may stay, needs no proof.
-    pub fn add(&mut self, layer: &Layer, cache: &Cache, trust_previous: bool) -> bool {
+    /// How a layer, which may stay, stands.
+    pub fn add(&mut self, layer: &Layer, cache: &Cache, trust_previous: bool) -> Standing {
         self.layers += 1;
         if is_known(layer, cache) {
-            return true;
+            return Standing::Known;
         }
-        match trust_previous {
-            true => self.told += 1,
-            false => {
-                self.unproven += 1;
-                self.unproven_bytes += layer.descriptor.as_ref().map_or(0, |descriptor| descriptor.size);
-            }
+        if trust_previous {
+            self.told += 1;
+            return Standing::Told;
         }
-        trust_previous
+        self.unproven += 1;
+        self.unproven_bytes += layer.descriptor.as_ref().map_or(0, |descriptor| descriptor.size);
+        Standing::Unproven
     }
 
     /// What the user is told.
@@ -56,6 +65,5 @@ impl Trust {
 /// True if this user's cache has seen the layer decoded.
 pub(super) fn is_known(layer: &Layer, cache: &Cache) -> bool {
     let (Some(descriptor), Some(diff_id)) = (&layer.descriptor, layer.diff_id) else { return false };
-    let known = cache.proof(descriptor.digest);
-    known.is_some_and(|known| known.claim == claim(descriptor, diff_id))
+    cache.has_proven(descriptor.digest, claim(descriptor, diff_id))
 }
