@@ -3,12 +3,15 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::cache::CacheError;
 use crate::codec::FrameError;
 use crate::degraded::{Degraded, summary};
 use crate::order::BrokenEntry;
 use crate::order::layers::PlanError;
+use crate::origin::FetchError;
 use crate::pack::PackError;
 use crate::progress::{Interrupted, TooLarge, TooMany};
+use crate::push::PushError;
 use crate::registry::RegistryError;
 use crate::sink::SinkError;
 use crate::source::SourceError;
@@ -26,6 +29,8 @@ pub enum Error {
     Old { option: &'static str, source: Box<SourceError> },
     #[error("{0}")]
     Sink(#[from] SinkError),
+    #[error("{0}")]
+    Push(#[from] PushError),
     #[error("{0}")]
     Spool(#[from] SpoolError),
     #[error("{0}")]
@@ -67,9 +72,13 @@ pub enum Error {
     #[error("{0}")]
     Unsteady(#[from] Unsteady),
     #[error("{0}")]
+    Cache(#[from] CacheError),
+    #[error("{0}")]
     Prune(#[from] PruneError),
     #[error("{reference}: expected an image with a layer that the registry has, found none")]
     NoLayer { reference: String },
+    #[error("{0}")]
+    Registry(#[from] RegistryError),
     #[error("{0}")]
     Threads(#[from] ThreadError),
     #[error("internal error: {0}")]
@@ -102,6 +111,17 @@ impl PruneError {
     }
 }
 
+impl From<FetchError> for Error {
+    fn from(error: FetchError) -> Self {
+        match error {
+            FetchError::Registry(error) => Self::Registry(error),
+            FetchError::Spool(error) => Self::Spool(error),
+            FetchError::Interrupted(error) => Self::Interrupted(error),
+            FetchError::Threads(error) => Self::Threads(error),
+        }
+    }
+}
+
 impl Error {
     /// The same, of an image that this option names.
     pub(crate) fn of_option(self, option: &'static str) -> Self {
@@ -126,7 +146,10 @@ impl Error {
             PackError::Spool(error) => Self::Spool(error),
             PackError::Write(error) => match error.downcast() {
                 Ok(error) => Self::Sink(error),
-                Err(error) => Self::Pack { layer, source: PackError::Write(error) },
+                Err(error) => match error.downcast() {
+                    Ok(error) => Self::Push(error),
+                    Err(error) => Self::Pack { layer, source: PackError::Write(error) },
+                },
             },
             source => Self::Pack { layer, source },
         }
@@ -144,8 +167,12 @@ impl Error {
     /// else 1.
     pub fn exit_code(&self) -> u8 {
         let interrupted = match self {
+            Self::Registry(RegistryError::Interrupted(_)) => true,
+            Self::Sink(SinkError::Fetch { source: RegistryError::Interrupted(_) }) => true,
             Self::Interrupted(_) | Self::Source(SourceError::Interrupted(_)) => true,
+            Self::Cache(CacheError::Interrupted(_)) => true,
             Self::Source(SourceError::Registry { source: RegistryError::Interrupted(_), .. }) => true,
+            Self::Push(error) => error.is_interrupted(),
             Self::Unpack { source, .. } => matches!(source, UnpackError::Interrupted(_)),
             Self::Pack { source, .. } | Self::Reframe { source } => matches!(source, PackError::Interrupted(_)),
             _ => false,

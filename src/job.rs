@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::cache::Cache;
 use crate::oci::Reference;
 use crate::progress::Progress;
 use crate::registry::Reach;
@@ -13,16 +14,19 @@ pub struct JobOptions {
     /// Where temporary files go; see [`crate::spool::default_dir`].
     pub spool_dir: PathBuf,
     pub reach: Reach,
+    /// What is known from runs before.
+    pub cache: Cache,
 }
 
 impl JobOptions {
-    /// Registries are reached as the machine's files say.
+    /// Registries are reached as the machine's files say. Nothing is remembered.
     pub fn new(threads: usize, spool_dir: PathBuf) -> Self {
-        Self { threads, spool_dir, reach: Reach::current() }
+        Self { threads, spool_dir, reach: Reach::current(), cache: Cache::default() }
     }
 
     /// Opens an image.
     pub fn open<'p>(&self, reference: &Reference, progress: &'p Progress) -> Result<Source<'p>, SourceError> {
-        Source::open_any(reference, &self.spool_dir, &self.reach, progress)
+        let source = Source::open_any(reference, &self.spool_dir, &self.reach, progress)?;
+        Ok(source.with_cache(&self.cache))
     }
 }

@@ -46,6 +46,7 @@ pub mod pack;
 pub mod probe;
 pub mod progress;
 pub mod prune;
+pub mod push;
 pub mod rechunk;
 pub mod registry;
 pub mod remark;

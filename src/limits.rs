@@ -143,6 +143,10 @@ pub const LISTED_PATHS: usize = 1 << 22;
 /// that a few bytes could stand for many long paths.
 pub const LISTED_PATH_BYTES: usize = 4096;
 
+/// Bytes of the indexes that the user's cache holds. A package-rich image of 2 GB has some 4 MB of them, and half of those
+/// stay from one version to the next.
+pub const CACHED_INDEX_BYTES: u64 = 512_000_000;
+
 /// Bytes of a file with passwords, of a registries.conf or of a certificate. Each has a few kB; an auth.json of a cluster with
 /// a key for each of 5,000 repositories has 1 MB.
 pub const SETTINGS_BYTES: u64 = 2 << 20;

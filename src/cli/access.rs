@@ -16,7 +16,7 @@ pub struct AccessArgs {
     ///
     /// Without it, the credentials of podman login, skopeo login and docker login are used. Other users of the machine
     /// can see a command's arguments: prefer a login. Without :PASSWORD the password is empty. All registries that the
-    /// command names get them.
+    /// command names get them; for other credentials on another registry, use logins.
     #[arg(long, help_heading = "Registry", value_name = "USER[:PASSWORD]", value_parser = Creds)]
     creds: Option<Credentials>,
 
@@ -79,17 +79,18 @@ impl AccessArgs {
 
 /// clap's own errors show the value.
 #[derive(Debug, Clone)]
-struct Creds;
+pub struct Creds;
 
 impl TypedValueParser for Creds {
     type Value = Credentials;
 
-    fn parse_ref(&self, command: &Command, _: Option<&Arg>, value: &OsStr) -> Result<Credentials, Error> {
+    fn parse_ref(&self, command: &Command, option: Option<&Arg>, value: &OsStr) -> Result<Credentials, Error> {
         let parsed = match value.to_str() {
             Some(text) => text.parse::<Credentials>().map_err(|error| error.to_string()),
             None => Err("expected USER[:PASSWORD] in UTF-8, found something else".to_owned()),
         };
-        let refused = |why| Error::raw(ErrorKind::ValueValidation, format!("--creds: {why}\n")).with_cmd(command);
+        let option = option.and_then(Arg::get_long).unwrap_or("creds");
+        let refused = |why| Error::raw(ErrorKind::ValueValidation, format!("--{option}: {why}\n")).with_cmd(command);
         parsed.map_err(refused)
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use restrata::cache::Cache;
 use restrata::inventory::XattrGlob;
 use restrata::job::JobOptions;
 use restrata::oci::{Platform, Reference, Transport};
@@ -16,10 +17,12 @@ use restrata::spool;
 use restrata::verify::Ignore;
 
 use super::access::AccessArgs;
+use super::cache::CacheArgs;
 use super::diff::Diff;
 use super::history::{History, too_few};
 use super::layers::{Edits, Layers};
 use super::run::say;
+use super::sides::Sides;
 use super::{exit, help, values};
 
 #[derive(Debug, Parser)]
@@ -38,8 +41,8 @@ pub struct Arguments {
     /// Print no progress and no notes
     ///
     /// A report is printed all the same where it is all that the command is for: history, inspect, diff, probe, prune
-    /// without --force, rechunk --dry-run. Where the exit code is the answer, no report is printed: verify, check, diff
-    /// --fail-above, prune --force. rechunk prints only the digest. A format that is asked for, such as JSON, is always
+    /// without --force, cache without --clear, rechunk --dry-run. Where the exit code is the answer, no report is printed: verify, check, diff
+    /// --fail-above, prune --force, cache --clear. rechunk prints only the digest. A format that is asked for, such as JSON, is always
     /// printed. Errors, what is degraded, and the images that an archive loses always go to standard error.
     #[arg(short, long, global = true)]
     pub quiet: bool,
@@ -74,6 +77,9 @@ pub enum Command {
     /// Show how a registry answers clients, and what each of them can do there
     #[command(long_about = help::PROBE, after_help = help::PROBE_EXAMPLES)]
     Probe(super::probe::Probe),
+    /// Show what restrata remembers of earlier runs, or remove it
+    #[command(long_about = help::CACHE, after_help = help::CACHE_EXAMPLES)]
+    Cache(CacheArgs),
     /// Print completions for a shell
     #[command(after_help = help::COMPLETIONS_EXAMPLES)]
     Completions {
@@ -102,8 +108,16 @@ pub struct Rechunk {
     ///
     /// The first one decides the layout. The report shows the pull cost for each. Without --previous the result is a
     /// first layout. Name it as --previous the next time.
-    #[arg(long, value_name = "REF", value_parser = values::files)]
+    #[arg(long, value_name = "REF", value_parser = values::reference)]
     pub previous: Vec<Reference>,
+
+    /// Keep layers of --previous from a registry without a proof
+    ///
+    /// Before a layer stays, restrata makes sure that it is what its index says. A layer of a registry that the cache
+    /// does not know has to be downloaded for that. This option skips it. Use it if nobody else can push to the
+    /// repository.
+    #[arg(long)]
+    pub trust_previous: bool,
 
     /// Compress new content at this zstd level: auto, or 1 to 22
     ///
@@ -151,6 +165,8 @@ pub struct Rechunk {
     pub choice: Choice,
     #[command(flatten)]
     pub resources: Resources,
+    #[command(flatten)]
+    pub sides: Sides,
     #[command(flatten)]
     pub output: Output,
     // A heading holds for everything that comes behind it.
@@ -268,6 +284,7 @@ impl Resources {
             threads: self.threads.map_or_else(cores, usize::from),
             spool_dir: self.tmpdir.clone().unwrap_or_else(spool::default_dir),
             reach: self.access.reach(),
+            cache: Cache::of_user(),
         }
     }
 

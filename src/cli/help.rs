@@ -22,6 +22,7 @@ Examples:
   restrata inspect oci:images:v2
   restrata prune oci:images
   restrata probe docker://registry.example/app:v1
+  restrata cache
 "
     };
 }
@@ -189,6 +190,22 @@ Examples:
     restrata prune oci:images --force
   In a script, the bytes alone:
     restrata prune oci:images --format json | jq '.unneeded_bytes'";
+
+pub const CACHE: &str = "\
+Show what restrata remembers of earlier runs, or remove it\n\n\
+Proofs say that a layer was read to its end and is what it says: the next rechunk need not decode it again. Indexes are \
+those of layers in registries: they need not be downloaded again. Both are in $XDG_CACHE_HOME/restrata, or else in \
+~/.cache/restrata. Only what this user alone can write counts.\n\n\
+Without the cache every command does the same, but reads more. Keep it between the runs of a pipeline.";
+
+pub const CACHE_EXAMPLES: &str = "\
+Examples:
+  How much there is, and when it was used:
+    restrata cache
+  Remove it:
+    restrata cache --clear
+  Where it is:
+    restrata cache --format json | jq -r .directory";
 
 pub const PROBE: &str = "\
 Show how a registry answers clients, and what each of them can do there\n\n\

@@ -1,4 +1,4 @@
-//! How far a job is: one line that changes on a terminal, else a line every half minute.
+//! How far a job is: on a terminal one line that changes, and one for each blob that travels; else a line every half minute.
 
 use std::collections::VecDeque;
 use std::io::IsTerminal as _;
@@ -7,8 +7,8 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
-use restrata::progress::{Now, Phase, Progress};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use restrata::progress::{InFlight, Now, Phase, Progress, Travelled};
 use restrata::report::size;
 
 use super::run::{say, terminal_columns};
@@ -54,23 +54,49 @@ fn runs_on(stopped: &Receiver<()>, pause: Duration) -> bool {
 }
 
 fn draw(progress: &Progress, stopped: &Receiver<()>) {
-    let bar = ProgressBar::new_spinner();
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
-        bar.set_style(style);
-    }
+    let lines = MultiProgress::new();
+    let line = |template: &str| {
+        let bar = ProgressBar::new_spinner();
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        lines.add(bar)
+    };
+    let (bar, mut blobs) = (line("{spinner} {msg}"), Vec::new());
     let (start, mut speed) = (Instant::now(), Speed::default());
     while runs_on(stopped, REDRAW) {
         let columns = terminal_columns().unwrap_or(usize::MAX).saturating_sub(BESIDE);
-        bar.set_message(fitted(&parts(progress.now(), start.elapsed(), &mut speed), columns));
+        bar.set_message(fitted(&parts(progress, start.elapsed(), &mut speed), columns));
         bar.tick();
+        let in_flight = progress.in_flight();
+        blobs.drain(in_flight.len().min(blobs.len())..).for_each(|gone| lines.remove(&gone));
+        blobs.resize_with(in_flight.len(), || line("  {msg}"));
+        for (bar, blob) in blobs.iter().zip(&in_flight) {
+            bar.set_message(travelling(blob, columns));
+            bar.tick();
+        }
     }
-    bar.finish_and_clear();
+    // What can't be cleared stays on the screen.
+    let _ = lines.clear();
+}
+
+/// A blob on its way, in no more than so many columns.
+fn travelling(blob: &InFlight, columns: usize) -> String {
+    const WIDTH: u64 = 24;
+    let InFlight { name, done, total } = blob;
+    let (done, total) = (*done.min(total), *total);
+    let full = (percent(done, total) * WIDTH / 100) as usize;
+    let bar = format!("[{}{}]", "#".repeat(full), "-".repeat(WIDTH as usize - full));
+    let share = format!("{} of {}", size(done), size(total));
+    let lines =
+        [format!("{name} {bar} {share}"), format!("{name} {share}"), format!("{name} {} %", percent(done, total))];
+    lines.into_iter().find(|line| line.len() <= columns).unwrap_or_default()
 }
 
 fn log(progress: &Progress, stopped: &Receiver<()>) {
     let (start, mut speed) = (Instant::now(), Speed::default());
     while runs_on(stopped, LOG) {
-        say(format_args!("restrata: {}", fitted(&parts(progress.now(), start.elapsed(), &mut speed), usize::MAX)));
+        say(format_args!("restrata: {}", fitted(&parts(progress, start.elapsed(), &mut speed), usize::MAX)));
     }
 }
 
@@ -86,11 +112,20 @@ struct Parts {
     speed: Option<String>,
     left: Option<String>,
     elapsed: String,
+    /// Of what travels, beside another phase.
+    uploaded: Option<String>,
 }
 
 /// The phase, how much of it is done, how fast, and the time left in it.
-fn parts(now: Now, elapsed: Duration, speed: &mut Speed) -> Parts {
+fn parts(progress: &Progress, elapsed: Duration, speed: &mut Speed) -> Parts {
+    let now = progress.now();
+    let travelled = (now.phase != Phase::Uploading).then(|| progress.travelled());
+    parts_of(now, travelled.unwrap_or_default(), elapsed, speed)
+}
+
+fn parts_of(now: Now, travelled: Travelled, elapsed: Duration, speed: &mut Speed) -> Parts {
     let Now { phase, done, total } = now;
+    let Travelled { done: sent, total: to_send } = travelled;
     let share = match total {
         // Headers and indexes of new layers are not known before.
         Some(total) => Some(format!("{} of {} ({} %)", size(done.min(total)), size(total), percent(done, total))),
@@ -108,21 +143,23 @@ fn parts(now: Now, elapsed: Duration, speed: &mut Speed) -> Parts {
         speed: rate.map(|rate| format!("{}/s", size(rate))),
         left,
         elapsed: format!("{} elapsed", clock(elapsed)),
+        uploaded: (to_send > 0).then(|| format!("{} of {} uploaded", size(sent.min(to_send)), size(to_send))),
     }
 }
 
 /// The fullest line that has no more than so many columns: one that is wrapped can't be drawn over.
 fn fitted(parts: &Parts, columns: usize) -> String {
-    let Parts { phase, share, percent, speed, left, elapsed } = parts;
+    let Parts { phase, share, percent, speed, left, elapsed, uploaded } = parts;
     let (phase, elapsed) = (Some(*phase), Some(elapsed.as_str()));
-    let [share, percent, speed, left] = [share, percent, speed, left].map(|part| part.as_deref());
+    let [share, percent, speed, left, uploaded] = [share, percent, speed, left, uploaded].map(|part| part.as_deref());
     let lines = [
-        [phase, share, speed, left, elapsed],
-        [phase, share, left, elapsed, None],
-        [phase, share, left, None, None],
-        [phase, percent, left, None, None],
-        [phase, percent, None, None, None],
-        [percent, None, None, None, None],
+        [phase, share, speed, left, elapsed, uploaded],
+        [phase, share, left, elapsed, uploaded, None],
+        [phase, share, left, uploaded, None, None],
+        [phase, percent, left, uploaded, None, None],
+        [phase, percent, left, None, None, None],
+        [phase, percent, None, None, None, None],
+        [percent, None, None, None, None, None],
     ];
     let mut lines = lines.map(|line| line.into_iter().flatten().collect::<Vec<_>>().join(", ")).into_iter();
     // All of it is ASCII.
@@ -178,7 +215,8 @@ mod tests {
     fn the_line_says_what_goes_on_and_how_long_it_takes() {
         let reading = Now { phase: Phase::Reading, done: 812_000_000, total: Some(2_012_000_000) };
         let mut speed = Speed::default();
-        let line = |now, elapsed, speed: &mut Speed| fitted(&parts(now, elapsed, speed), usize::MAX);
+        let line =
+            |now, elapsed, speed: &mut Speed| fitted(&parts_of(now, Travelled::default(), elapsed, speed), usize::MAX);
         let first = line(reading, seconds(7), &mut speed);
         assert_eq!(first, "reading layers, 812 MB of 2.01 GB (40 %), 0:07 elapsed");
         let later = line(Now { done: 1_012_000_000, ..reading }, seconds(9), &mut speed);
@@ -195,8 +233,9 @@ mod tests {
     fn the_line_fits() {
         let now = Now { phase: Phase::Compressing, done: 812_000_000, total: Some(2_012_000_000) };
         let mut speed = Speed::default();
-        parts(Now { done: 0, ..now }, seconds(1), &mut speed);
-        let full = parts(now, seconds(9), &mut speed);
+        let nothing = Travelled::default();
+        parts_of(Now { done: 0, ..now }, nothing, seconds(1), &mut speed);
+        let full = parts_of(now, nothing, seconds(9), &mut speed);
         for (columns, line) in [
             (90, "compressing new content, 812 MB of 2.01 GB (40 %), 102 MB/s, 0:12 left, 0:09 elapsed"),
             (80, "compressing new content, 812 MB of 2.01 GB (40 %), 0:12 left, 0:09 elapsed"),
@@ -208,8 +247,35 @@ mod tests {
         ] {
             assert_eq!(fitted(&full, columns), line);
         }
-        let unknown = parts(Now { phase: Phase::Reading, done: 5000, total: None }, seconds(11), &mut speed);
+        let unknown =
+            parts_of(Now { phase: Phase::Reading, done: 5000, total: None }, nothing, seconds(11), &mut speed);
         assert_eq!(fitted(&unknown, 36), "reading layers, 5.00 kB");
+    }
+
+    #[test]
+    fn uploads_beside_other_work() {
+        let now = Now { phase: Phase::Writing, done: 10, total: Some(100) };
+        let parts = parts_of(now, Travelled { done: 5000, total: 20_000 }, seconds(9), &mut Speed::default());
+        let line = "writing layers, 10 B of 100 B (10 %), 0:09 elapsed, 5.00 kB of 20.0 kB uploaded";
+        assert_eq!(fitted(&parts, 90), line);
+        assert_eq!(fitted(&parts, 70), "writing layers, 10 B of 100 B (10 %), 5.00 kB of 20.0 kB uploaded");
+        assert_eq!(fitted(&parts, 30), "writing layers, 10 %");
+    }
+
+    #[test]
+    fn a_blob_on_its_way_fits() {
+        let blob = InFlight { name: "0123456789ab".to_owned(), done: 5_000_000, total: 20_000_000 };
+        for (columns, line) in [
+            (80, "0123456789ab [######------------------] 5.00 MB of 20.0 MB"),
+            (40, "0123456789ab 5.00 MB of 20.0 MB"),
+            (20, "0123456789ab 25 %"),
+            (5, ""),
+        ] {
+            assert_eq!(travelling(&blob, columns), line);
+        }
+        // What is sent again.
+        let more = InFlight { done: 30_000_000, ..blob };
+        assert_eq!(travelling(&more, 80), "0123456789ab [########################] 20.0 MB of 20.0 MB");
     }
 
     #[test]

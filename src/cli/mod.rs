@@ -3,7 +3,7 @@
 //! | file | does |
 //! | --- | --- |
 //! | `args`, `values`, `help` | the definitions; completions and manual pages come from the same ones |
-//! | `access` | the options that say how a registry is reached |
+//! | `access`, `sides` | the options that say how a registry is reached; those for one side of `rechunk` |
 //! | `run` | from arguments to a job, from its outcome to the output and the exit code |
 //! | `failure` | errors as text with hints, and their exit codes |
 //! | `signals`, `meter` | what goes on beside a job: Ctrl-C, and how far it is |
@@ -11,6 +11,7 @@
 
 mod access;
 mod args;
+mod cache;
 mod diff;
 mod failure;
 mod help;
@@ -22,6 +23,7 @@ mod meter;
 mod probe;
 mod prune;
 mod run;
+mod sides;
 mod signals;
 mod values;
 

@@ -21,6 +21,7 @@ use restrata::probe::probe;
 use restrata::progress::{Interrupted, Progress};
 use restrata::prune::prune;
 use restrata::rechunk::{Request, plan, rechunk};
+use restrata::registry::Reach;
 use restrata::report::{count, html, json, markdown, printable, text};
 use restrata::spool;
 use restrata::verify::{Ignore, verify};
@@ -28,6 +29,7 @@ use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::args::{Arguments, Check, Command, Format, Inspect, Rechunk, Verify};
+use super::cache::CacheArgs;
 use super::diff::{Diff, DiffFormat};
 use super::history::{History, HistoryFormat};
 use super::meter::Meter;
@@ -49,6 +51,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<u8> {
         Command::Inspect(arguments) => run_inspect(&arguments, quiet),
         Command::Prune(arguments) => run_prune(&arguments, quiet),
         Command::Probe(arguments) => run_probe(&arguments, quiet),
+        Command::Cache(arguments) => run_cache(&arguments, quiet),
         Command::Completions { shell } => print(&manual::completions(shell)?).map(|()| exit::DONE),
         Command::Man { dir } => manual::pages(&dir).map(|()| exit::DONE),
     }
@@ -107,8 +110,14 @@ fn config(path: &Path) -> anyhow::Result<Config> {
 }
 
 fn request(arguments: Rechunk) -> Request {
+    let mut resources = arguments.resources.options();
+    let dest_access = arguments.sides.destination(&resources.reach.access);
+    resources.reach.access = arguments.sides.source(&resources.reach.access);
+    let dest_reach = Reach { access: dest_access, ..resources.reach.clone() };
     Request {
+        dest_reach,
         previous: arguments.previous,
+        trust_previous: arguments.trust_previous,
         platform: arguments.choice.platform,
         effort: arguments.level,
         max_ranges: arguments.max_ranges,
@@ -121,8 +130,7 @@ fn request(arguments: Rechunk) -> Request {
         labels: arguments.edits.label,
         annotations: arguments.edits.annotation,
         strict: arguments.strict,
-        cache: Cache::of_user(),
-        ..Request::new(arguments.new, arguments.dest, arguments.resources.options())
+        ..Request::new(arguments.new, arguments.dest, resources)
     }
 }
 
@@ -278,7 +286,8 @@ fn run_check(arguments: &Check, quiet: bool) -> anyhow::Result<u8> {
 /// What is printed is all that was asked for, so quiet leaves out the notes alone.
 fn run_inspect(arguments: &Inspect, quiet: bool) -> anyhow::Result<u8> {
     let platform = arguments.choice.platform.as_ref();
-    let options = JobOptions { reach: arguments.access.reach(), ..JobOptions::new(1, spool::default_dir()) };
+    let (reach, cache) = (arguments.access.reach(), Cache::of_user());
+    let options = JobOptions { reach, cache, ..JobOptions::new(1, spool::default_dir()) };
     let look = |progress: &Progress| inspect(&arguments.reference, platform, &options, progress);
     let inspection = beside(Progress::new(), quiet, look)?;
     note(quiet, &inspection.notes);
@@ -299,6 +308,18 @@ fn run_probe(arguments: &Probe, quiet: bool) -> anyhow::Result<u8> {
     let probed = beside(Progress::new(), quiet, |progress| probe(&arguments.request(), progress))?;
     note(quiet, &probed.notes);
     answer(arguments.output.format, false, || text::probe(&probed), || json::probe(&probed))?;
+    Ok(exit::DONE)
+}
+
+/// Without --clear the list is all that was asked for.
+fn run_cache(arguments: &CacheArgs, quiet: bool) -> anyhow::Result<u8> {
+    let cache = Cache::of_user();
+    let contents = beside(Progress::new(), quiet, |progress| match arguments.clear {
+        true => Ok(cache.clear(progress)?),
+        false => Ok(cache.contents(progress)?),
+    })?;
+    let is_quiet = quiet && arguments.clear;
+    answer(arguments.output.format, is_quiet, || text::cache(&contents), || json::cache(&contents))?;
     Ok(exit::DONE)
 }
 

@@ -41,18 +41,6 @@ pub fn without_passwords(text: &str, arguments: impl Iterator<Item = String>) ->
     text
 }
 
-/// A reference to files.
-pub fn files(text: &str) -> Result<Reference, String> {
-    let reference = reference(text)?;
-    match reference.transport() {
-        Transport::Docker => Err(format!(
-            "expected an image in files: previous images and bases are not read from registries yet\nhint: {}",
-            hints::source(text)
-        )),
-        _ => Ok(reference),
-    }
-}
-
 /// An image in a registry.
 pub fn registry_image(text: &str) -> Result<Name, String> {
     let name = reference(text)?.name().cloned();
@@ -249,7 +237,6 @@ mod tests {
         assert!(hint.contains("docker://alpine"), "{hint}");
         assert!(reference("docker-daemon:x").unwrap_err().contains("supported yet in this version\nhint: copy"));
         assert!(reference("docker://x").is_ok());
-        assert!(files("docker://x").unwrap_err().contains("not read from registries yet\nhint: copy"));
         assert!(destination("dir:x").is_err() && destination("oci:x:y").is_ok() && destination("oci:x:@0").is_err());
         let registry = destination("docker://x").unwrap_err();
         assert!(

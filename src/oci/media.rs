@@ -5,6 +5,9 @@ use oci_spec::image::{MediaType, ToDockerV2S2};
 use super::{Descriptor, OciError};
 use crate::compression::Compression;
 
+/// The media type of a manifest.
+pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+
 const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar";
 
 /// The compression that a layer's media type promises.
@@ -62,7 +65,7 @@ pub(super) fn document_type(media_type: &str) -> Option<DocumentType> {
 pub(super) fn to_oci(media_type: &str) -> &str {
     match media_type {
         "application/vnd.docker.container.image.v1+json" => "application/vnd.oci.image.config.v1+json",
-        "application/vnd.docker.distribution.manifest.v2+json" => "application/vnd.oci.image.manifest.v1+json",
+        "application/vnd.docker.distribution.manifest.v2+json" => MANIFEST,
         "application/vnd.docker.distribution.manifest.list.v2+json" => "application/vnd.oci.image.index.v1+json",
         _ => match media_type.strip_prefix(DOCKER_LAYER) {
             Some("") => Compression::None.media_type(),

@@ -14,6 +14,7 @@ pub mod marks;
 mod media;
 mod platform;
 mod reference;
+mod top;
 
 pub use config::Config;
 pub use descriptor::Descriptor;
@@ -23,6 +24,7 @@ pub use json::check_keys;
 pub(crate) use json::json_values;
 pub use known::DOCKER_ARCHIVE;
 pub use manifest::{Document, Manifest, ManifestKind};
-pub use media::{layer_compression, may_be_manifest};
+pub use media::{MANIFEST, layer_compression, may_be_manifest};
 pub use platform::Platform;
 pub use reference::{Reference, ReferenceError, Transport, Which};
+pub use top::Top;

@@ -12,7 +12,6 @@ mod parts;
 mod reframe;
 
 use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
 
 pub use reframe::{Reframer, Slice};
 
@@ -22,6 +21,7 @@ use crate::inventory::{Body, Payload, Stored};
 use crate::limits;
 use crate::order::Entry;
 use crate::order::cost::PullFile;
+use crate::origin::FrameBlob;
 use crate::progress::{Interrupted, Progress};
 use crate::span::Span;
 use crate::spool::{Spool, SpoolError};
@@ -29,7 +29,6 @@ use crate::tar::{EntryKind, Header, TarPath, decode};
 use crate::threads::{self, ThreadError};
 use crate::toc::{ChunkedAnnotations, LayoutError, PositionError, Unrepresentable};
 use crate::units;
-use crate::watch::Watched;
 
 /// Where the TOC and tar-split stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -69,8 +68,8 @@ impl<'a> Placed<'a> {
 #[derive(Clone, Copy)]
 pub struct Stock<'a> {
     pub spool: &'a Spool,
-    /// Blobs of previous images, each a part of a file.
-    pub blobs: &'a [Watched],
+    /// Blobs of previous images.
+    pub blobs: &'a [FrameBlob<'a>],
 }
 
 impl Stock<'_> {
@@ -78,9 +77,7 @@ impl Stock<'_> {
     fn read(&self, stored: &Stored, run: Span, out: &mut Vec<u8>) -> Result<(), PackError> {
         let Stored::Blob(number, _) = stored else { return Ok(self.spool.read(run, out)?) };
         let blob = self.blobs.get(*number as usize).ok_or(PackError::Internal("no such previous blob"))?;
-        let start = out.len();
-        out.resize(start + run.len() as usize, 0);
-        blob.file().read_exact_at(&mut out[start..], blob.span().start() + run.start()).map_err(PackError::Previous)
+        blob.read(self.spool, run, out).map_err(PackError::Previous)
     }
 }
 

@@ -2,12 +2,14 @@
 
 mod phase;
 mod room;
+mod transfers;
 mod watched;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 pub use phase::{Now, Phase};
 pub use room::{SizeLimit, TooLarge, TooMany};
+pub use transfers::{InFlight, Transfer, Travelled};
 pub use watched::{Stop, Watched};
 
 use crate::limits;
@@ -17,6 +19,7 @@ pub struct Progress {
     cancelled: AtomicBool,
     counters: phase::Counters,
     room: room::Room,
+    transfers: transfers::Transfers,
     /// 0: the default.
     max_size: AtomicU64,
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-use super::Progress;
+use super::{Progress, Travelled};
 
 /// The parts of a job that can take long, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,15 +14,28 @@ pub enum Phase {
     Planning,
     /// Compresses new content at its last level. Bytes are uncompressed ones.
     Compressing,
+    /// Fetches frames of previous layers from a registry. Bytes are those of the blobs.
+    Fetching,
     /// Writes layers. Bytes are those of the blobs, as far as they can be known before.
     Writing,
+    /// Waits for uploads. Bytes are those that travel.
+    Uploading,
     /// Puts everything on the disk and moves the tag.
     Saving,
 }
 
 impl Phase {
-    const ALL: [Self; 7] =
-        [Self::Opening, Self::Reading, Self::Comparing, Self::Planning, Self::Compressing, Self::Writing, Self::Saving];
+    const ALL: [Self; 9] = [
+        Self::Opening,
+        Self::Reading,
+        Self::Comparing,
+        Self::Planning,
+        Self::Compressing,
+        Self::Fetching,
+        Self::Writing,
+        Self::Uploading,
+        Self::Saving,
+    ];
 
     pub const fn name(self) -> &'static str {
         match self {
@@ -31,7 +44,9 @@ impl Phase {
             Self::Comparing => "comparing",
             Self::Planning => "planning",
             Self::Compressing => "compressing new content",
+            Self::Fetching => "fetching frames",
             Self::Writing => "writing layers",
+            Self::Uploading => "uploading",
             Self::Saving => "saving",
         }
     }
@@ -76,6 +91,10 @@ impl Progress {
     pub fn now(&self) -> Now {
         let counters = &self.counters;
         let phase = Phase::ALL.get(usize::from(counters.phase.load(Ordering::Relaxed)));
+        if phase == Some(&Phase::Uploading) {
+            let Travelled { done, total } = self.travelled();
+            return Now { phase: Phase::Uploading, done, total: (total > 0).then_some(total) };
+        }
         let total = counters.total.load(Ordering::Relaxed);
         Now {
             phase: phase.copied().unwrap_or(Phase::Opening),
@@ -93,12 +112,15 @@ mod tests {
     fn a_phase_begins_anew() {
         let progress = Progress::new();
         assert_eq!(progress.now(), Now { phase: Phase::Opening, done: 0, total: None });
-        for phase in Phase::ALL {
+        for phase in Phase::ALL.into_iter().filter(|phase| *phase != Phase::Uploading) {
             progress.begin(phase, Some(100));
             progress.advance(40);
             progress.expect(50);
             assert_eq!(progress.now(), Now { phase, done: 40, total: Some(150) });
         }
+        progress.expect_transfer(70);
+        progress.begin(Phase::Uploading, None);
+        assert_eq!(progress.now(), Now { phase: Phase::Uploading, done: 0, total: Some(70) });
         progress.begin(Phase::Reading, None);
         progress.expect(50);
         assert_eq!(progress.now(), Now { phase: Phase::Reading, done: 0, total: None });

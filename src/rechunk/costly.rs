@@ -11,7 +11,7 @@ use crate::tar::Time;
 
 use super::image::Job;
 
-impl Job<'_> {
+impl Job<'_, '_> {
     pub fn note_costly(&self, layers: &[&[Entry]], plan: &Plan, notes: &mut Notes) {
         self.note_none_stays(layers, plan, notes);
         self.note_other_base(plan, notes);

@@ -7,13 +7,12 @@ use crate::codec::Level;
 use crate::degraded::Notes;
 use crate::digest::DiffId;
 use crate::error::Error;
-use crate::oci::{Config, Descriptor, Transport};
+use crate::oci::{Config, Descriptor, MANIFEST, Transport};
 use crate::order::cost::{Has, Pull, PullLayer, pulls};
 use crate::order::layers::{Given, Label, Labels, PlanError, Unpurged, plan, unpurged};
 use crate::order::{Entry, Plan, broken_entry, tree};
 use crate::progress::{Phase, Progress};
 use crate::remark;
-use crate::sink::Sink;
 use crate::source::{Image, Source};
 use crate::spool::Spool;
 use crate::survey::old::Plannable;
@@ -23,15 +22,16 @@ use crate::unpack::UnpackedLayer;
 use super::hint::{Hint, more_waste};
 use super::labels::{Labelled, labelled};
 use super::layers::Written;
+use super::output::Output;
 use super::planned::{descriptors, told_states};
 use super::read::layer_name;
 use super::{ImageOutcome, LayerOutcome, PlannedLayer, Request, ostree};
 
-pub(super) struct Job<'a> {
+pub(super) struct Job<'a, 's> {
     pub request: &'a Request,
     pub source: &'a Source<'a>,
     pub image: &'a Image,
-    pub old: Plannable,
+    pub old: Plannable<'s>,
     pub spool: &'a Spool,
     pub progress: &'a Progress,
 }
@@ -44,7 +44,7 @@ pub(super) struct Layout {
     pub hint: Option<Hint>,
 }
 
-impl Job<'_> {
+impl<'s> Job<'_, 's> {
     pub fn layout(&self, unpacked: &[UnpackedLayer], notes: &mut Notes) -> Result<Layout, Error> {
         self.progress.begin(Phase::Planning, None);
         let entries: Vec<&[Entry]> = unpacked.iter().map(|layer| layer.inventory.entries.as_slice()).collect();
@@ -107,10 +107,10 @@ impl Job<'_> {
         Ok(Layout { plan, labels, owners, hint })
     }
 
-    /// The outcome, and the descriptor of the manifest in the sink.
+    /// The outcome, and the descriptor of the manifest.
     pub fn publish(
         &self,
-        sink: &Sink,
+        output: Output<'_, 's>,
         layout: &Layout,
         written: Vec<Written>,
     ) -> Result<(ImageOutcome, Descriptor), Error> {
@@ -119,13 +119,13 @@ impl Job<'_> {
         let layers: Vec<(DiffId, String)> =
             states.iter().zip(&written).map(|(state, written)| (written.diff_id, state.name().to_owned())).collect();
         let config = self.config().with_layers(&layers).with_labels(&self.request.labels).to_bytes();
-        let (config_digest, config_size) = sink.put_bytes(&config)?;
+        let (config_digest, config_size) = output.config(&config)?;
         let old_config = self.image.manifest.config();
         let config = old_config.pointing_at(&old_config.media_type, config_digest, config_size);
         let descriptors = descriptors(&planned, &written, &states);
         let mut manifest = self.image.manifest.to_oci_with(descriptors, config);
         self.request.annotations.iter().for_each(|(key, value)| manifest.set_annotation(key, value));
-        let (digest, size) = sink.put_bytes(&manifest.to_bytes())?;
+        let (digest, size) = output.manifest(&manifest.to_bytes())?;
         let mut descriptor = match &self.image.index_descriptor {
             Some(entry) => entry.pointing_at(MANIFEST, digest, size),
             None => Descriptor::new(MANIFEST, digest, size),
@@ -175,5 +175,3 @@ fn shown_elsewhere(kept: &Unpurged) -> String {
         false => format!("{path}: to be purged, but its content stays, since the image shows it at {shown_at}{others}"),
     }
 }
-
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";

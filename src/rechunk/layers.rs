@@ -9,14 +9,15 @@ use crate::compression::Compression;
 use crate::degraded::{Code, Notes};
 use crate::digest::{BlobDigest, DiffId};
 use crate::error::Error;
-use crate::inventory::{Payload, Stored, pull_index};
+use crate::inventory::{Frames, Payload, Stored, pull_index};
 use crate::oci::Descriptor;
 use crate::oci::marks::PROFILE;
 use crate::order::cost::PullLayer;
 use crate::order::{LayerPlan, Plan, State};
+use crate::origin::fetch;
 use crate::pack::{self, PackError, PackedLayer, Placed, Stock};
 use crate::progress::Phase;
-use crate::sink::Sink;
+use crate::span::Span;
 use crate::survey::old::{ProvenLayer, claim, left_out};
 use crate::threads;
 use crate::toc;
@@ -25,6 +26,8 @@ use crate::watch::{Trace, Used, steady};
 
 use super::entries::placed;
 use super::image::Job;
+use super::output::Output;
+use super::reframe::{content, payload};
 
 /// A layer of the output.
 pub(super) struct Written {
@@ -34,6 +37,8 @@ pub(super) struct Written {
     /// Compressed bytes of content, of a layer that was written.
     pub live: Option<u64>,
     pub no_index: Option<String>,
+    /// False for an old layer that the user trusts.
+    pub is_proven: bool,
     /// How the file in the sink that holds it is known again.
     pub trace: Option<Trace>,
     /// What is not handed on of the old descriptor.
@@ -42,33 +47,42 @@ pub(super) struct Written {
 
 impl Written {
     /// What the next run need not ask of a layer with a TOC.
-    pub fn proof(&self) -> Option<(BlobDigest, Claim, Trace)> {
-        self.pull.index.as_ref()?;
-        Some((self.descriptor.digest, claim(&self.descriptor, self.diff_id), self.trace?))
+    pub fn proof(&self) -> Option<(BlobDigest, Claim, Option<Trace>)> {
+        self.pull.index.as_ref().filter(|_| self.is_proven)?;
+        Some((self.descriptor.digest, claim(&self.descriptor, self.diff_id), self.trace))
     }
 }
 
-impl Job<'_> {
+impl<'s> Job<'_, 's> {
     /// In the order of the plan.
     pub(super) fn write(
         &self,
-        sink: &Sink,
+        output: Output<'_, 's>,
         unpacked: &[UnpackedLayer],
         plan: &Plan,
         level: Level,
     ) -> Result<Vec<Written>, Error> {
         let bytes = |layer: &LayerPlan| self.kept(layer).map_or(layer.live, |(kept, _)| kept.descriptor.size);
+        self.fetch_frames(unpacked, plan)?;
         self.progress.begin(Phase::Writing, Some(plan.layers.iter().map(bytes).sum()));
         threads::each(self.request.resources.threads, plan.layers.len(), |index| {
             let plan = &plan.layers[index];
-            let written = self.write_layer(sink, index, unpacked, plan, level)?;
+            let written = self.write_layer(output, index, unpacked, plan, level)?;
             self.progress.advance(self.kept(plan).map_or(0, |(kept, _)| kept.descriptor.size));
             Ok(written)
         })
     }
 
+    /// Frames that new layers take over from blobs in registries.
+    fn fetch_frames(&self, unpacked: &[UnpackedLayer], plan: &Plan) -> Result<(), Error> {
+        let written = plan.layers.iter().flat_map(|layer| &layer.entries).filter_map(content);
+        let payloads = written.filter_map(|place| payload(unpacked, place));
+        self.progress.begin(Phase::Fetching, None);
+        Ok(fetch(self.old.blobs(), payloads.flat_map(|payload| old_runs(&payload.frames)), self.spool, self.progress)?)
+    }
+
     /// The old layer that stays as it is, if the plan has one there, and what clients see of it.
-    fn kept(&self, plan: &LayerPlan) -> Option<(&ProvenLayer, &Arc<PullLayer>)> {
+    fn kept(&self, plan: &LayerPlan) -> Option<(&ProvenLayer<'s>, &Arc<PullLayer>)> {
         match (plan.state, plan.segments.as_slice()) {
             (State::Kept, [kept]) => Some((self.old.layer(*kept), &self.old.segments()[*kept].pull)),
             _ => None,
@@ -77,21 +91,21 @@ impl Job<'_> {
 
     fn write_layer(
         &self,
-        sink: &Sink,
+        output: Output<'_, 's>,
         index: usize,
         unpacked: &[UnpackedLayer],
         plan: &LayerPlan,
         level: Level,
     ) -> Result<Written, Error> {
         match self.kept(plan) {
-            Some((kept, pull)) => keep(sink, index, kept, pull),
-            None => self.pack(sink, index, unpacked, plan, level),
+            Some((kept, pull)) => keep(output, index, kept, pull),
+            None => self.pack(output, index, unpacked, plan, level),
         }
     }
 
     fn pack(
         &self,
-        sink: &Sink,
+        output: Output<'_, 's>,
         index: usize,
         unpacked: &[UnpackedLayer],
         plan: &LayerPlan,
@@ -102,13 +116,14 @@ impl Job<'_> {
         let options = pack::Options { level, index: self.request.index, threads: self.request.resources.threads };
         let stock = Stock { spool: self.spool, blobs: self.old.blobs() };
         let (packed, blob) = steady(&self.used_blobs(&placed), || {
-            let mut blob = sink.blob()?;
+            let mut blob = output.blob()?;
             let packed = pack::pack(&placed, stock, options, self.progress, &mut blob).map_err(failed)?;
             Ok::<_, Error>((packed, blob))
         })?;
-        let (digest, size, trace) = blob.finish_traced()?;
+        let (digest, size, trace) = blob.finish()?;
         Ok(Written {
-            trace: Some(trace),
+            is_proven: true,
+            trace,
             left_out: self.cleaned(plan).and_then(|old| left_out(index, &old.reference, &old.left_out)),
             descriptor: self.descriptor(plan, &packed, level, digest, size),
             diff_id: packed.diff_id,
@@ -124,17 +139,13 @@ impl Job<'_> {
 
     /// The old blobs that frames are copied from.
     fn used_blobs(&self, placed: &[Placed<'_>]) -> Vec<Used<'_>> {
-        let stored = placed.iter().filter_map(|placed| placed.payload).flat_map(|payload| payload.frames.stored());
-        let numbers = stored.filter_map(|stored| match stored {
-            Stored::Blob(number, _) => Some(*number),
-            Stored::One(_) | Stored::Many(_) => None,
-        });
-        let numbers: BTreeSet<u32> = numbers.collect();
-        numbers.into_iter().map(|number| self.old.used(number)).collect()
+        let payloads = placed.iter().filter_map(|placed| placed.payload);
+        let numbers: BTreeSet<u32> = payloads.flat_map(|payload| old_runs(&payload.frames)).map(|(n, _)| n).collect();
+        numbers.into_iter().filter_map(|number| self.old.used(number)).collect()
     }
 
     /// The old layer that this one takes the place of.
-    fn cleaned(&self, plan: &LayerPlan) -> Option<&ProvenLayer> {
+    fn cleaned(&self, plan: &LayerPlan) -> Option<&ProvenLayer<'s>> {
         match plan.segments.as_slice() {
             [one] => Some(self.old.layer(*one)),
             _ => None,
@@ -166,9 +177,23 @@ impl Job<'_> {
     }
 }
 
-fn keep(sink: &Sink, index: usize, layer: &ProvenLayer, pull: &Arc<PullLayer>) -> Result<Written, Error> {
-    let trace = sink.copy_sound_blob(&layer.place, layer.descriptor.digest)?;
+/// Where in old blobs frames lie.
+pub(super) fn old_runs(frames: &Frames) -> impl Iterator<Item = (u32, Span)> {
+    frames.stored().filter_map(|stored| match stored {
+        Stored::Blob(number, run) => Some((*number, *run)),
+        Stored::One(_) | Stored::Many(_) => None,
+    })
+}
+
+fn keep<'s>(
+    output: Output<'_, 's>,
+    index: usize,
+    layer: &ProvenLayer<'s>,
+    pull: &Arc<PullLayer>,
+) -> Result<Written, Error> {
+    let trace = output.keep(layer)?;
     Ok(Written {
+        is_proven: layer.is_proven(),
         trace,
         left_out: left_out(index, &layer.reference, &layer.left_out),
         descriptor: layer.descriptor.clone().into_oci(),

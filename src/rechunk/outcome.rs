@@ -5,6 +5,7 @@ use crate::digest::{BlobDigest, DiffId};
 use crate::oci::Platform;
 use crate::order::cost::{NewContent, Pull};
 use crate::order::{Reason, State, Unowned};
+use crate::push::Pushed;
 
 use super::Hint;
 
@@ -15,6 +16,8 @@ pub struct Outcome {
     pub images: Vec<ImageOutcome>,
     /// Other images that were in the archive before and are gone.
     pub replaced: Vec<String>,
+    /// What a registry took.
+    pub published: Option<Pushed>,
     /// For the user to know; nothing of it makes the image wrong.
     pub notes: Vec<String>,
     /// Those of the notes that tell why clients pay more than they should.

@@ -15,7 +15,7 @@ use super::{OldBlob, PlannedImage, PlannedLayer};
 /// Names in an annotation.
 const MOST_OWNERS: usize = 5;
 
-impl Job<'_> {
+impl Job<'_, '_> {
     /// What would be written, and what it would cost to pull.
     pub fn planned(&self, layout: &Layout, unpacked: &[UnpackedLayer]) -> PlannedImage {
         let entries: Vec<&[Entry]> = unpacked.iter().map(|layer| layer.inventory.entries.as_slice()).collect();

@@ -4,6 +4,7 @@ use crate::codec::Level;
 use crate::degraded::Notes;
 use crate::error::Error;
 use crate::inventory::{Frames, Known, Payload};
+use crate::origin::fetch;
 use crate::pack::Stock;
 use crate::progress::{Phase, Progress};
 use crate::source::{Image, Source, SourceError, stored_bytes};
@@ -13,6 +14,7 @@ use crate::threads;
 use crate::unpack::{self, LayerInput, UnpackError, UnpackedLayer, settle_across, unpack};
 
 use super::Request;
+use super::layers::old_runs;
 use super::reframe::each;
 
 /// The new image, before anything is decided.
@@ -27,12 +29,12 @@ pub(super) struct Reader<'a> {
 
 impl Reader<'_> {
     /// The image's layers, and what of the old images they can be laid out against.
-    pub fn read(
+    pub fn read<'s>(
         &self,
-        opened: Opened,
+        opened: Opened<'s>,
         ask: Ask<'_>,
         notes: &mut Notes,
-    ) -> Result<(Vec<UnpackedLayer>, Plannable), Error> {
+    ) -> Result<(Vec<UnpackedLayer>, Plannable<'s>), Error> {
         self.progress.begin(Phase::Reading, stored_bytes(&self.image.layers));
         let level = self.request.effort.first(opened.is_update());
         let asked = || opened.ask(ask, self.progress);
@@ -52,10 +54,12 @@ impl Reader<'_> {
 
     /// Payloads whose frames lie in older images' blobs and are not what those say. They are few: of what is shared, the
     /// newest image's frames are taken.
-    fn lies(&self, unpacked: &[UnpackedLayer], proven: &Proven) -> Result<Vec<Frames>, Error> {
+    fn lies(&self, unpacked: &[UnpackedLayer], proven: &Proven<'_>) -> Result<Vec<Frames>, Error> {
         let payloads =
             unpacked.iter().flat_map(|layer| &layer.inventory.bodies).filter_map(|body| body.payload.as_ref());
         let unproven: Vec<&Payload> = payloads.filter(|payload| proven.is_unproven(&payload.frames)).collect();
+        let runs = unproven.iter().flat_map(|payload| old_runs(&payload.frames));
+        fetch(proven.blobs(), runs, self.spool, self.progress)?;
         let stock = Stock { spool: self.spool, blobs: proven.blobs() };
         let threads = self.request.resources.threads;
         let sound = each(stock, threads, self.progress, &unproven, Level::DEFAULT, |reframer, payload| {

@@ -12,7 +12,7 @@ use super::image::Job;
 /// Paths that a note names.
 const NAMED: usize = 3;
 
-impl Job<'_> {
+impl Job<'_, '_> {
     pub fn note_readings(&self, unpacked: &[UnpackedLayer], notes: &mut Vec<String>) -> Result<(), Error> {
         let layers: Vec<&[Entry]> = unpacked.iter().map(|layer| layer.inventory.entries.as_slice()).collect();
         let Readings { implied, setgid, seen_through, opaque_root, marked } = readings(&layers);

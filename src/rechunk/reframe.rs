@@ -26,7 +26,7 @@ struct File {
     cutting: Cutting,
 }
 
-impl Job<'_> {
+impl Job<'_, '_> {
     /// Returns the level that new content has now.
     pub(super) fn reframe(&self, unpacked: &mut [UnpackedLayer], layout: &mut Layout) -> Result<Level, Error> {
         let Layout { plan, labels, .. } = layout;
@@ -141,14 +141,7 @@ pub(super) fn each<T: Sync, R: Send>(
 fn new_files(unpacked: &[UnpackedLayer], plan: &Plan) -> Vec<File> {
     let mut files = Vec::new();
     for (layer, entries) in plan.layers.iter().map(|layer| &layer.entries).enumerate() {
-        for written in entries {
-            let place = match written {
-                Written::Entry { at, role: Role::Itself, .. } => *at,
-                Written::Entry { role: Role::Heir(inode), .. } => *inode,
-                Written::Entry { role: Role::LinkTo(_), .. } | Written::Implied { .. } | Written::Whiteout(_) => {
-                    continue;
-                }
-            };
+        for place in entries.iter().filter_map(content) {
             let in_spool = |stored: &Stored| !matches!(stored, Stored::Blob(..));
             let is_new =
                 |payload: &&Payload| !matches!(payload.frames, Frames::None) && payload.frames.stored().all(in_spool);
@@ -161,7 +154,16 @@ fn new_files(unpacked: &[UnpackedLayer], plan: &Plan) -> Vec<File> {
     files
 }
 
-fn payload(unpacked: &[UnpackedLayer], place: Place) -> Option<&Payload> {
+/// Whose content an entry is written with.
+pub(super) fn content(written: &Written) -> Option<Place> {
+    match written {
+        Written::Entry { at, role: Role::Itself, .. } => Some(*at),
+        Written::Entry { role: Role::Heir(inode), .. } => Some(*inode),
+        Written::Entry { role: Role::LinkTo(_), .. } | Written::Implied { .. } | Written::Whiteout(_) => None,
+    }
+}
+
+pub(super) fn payload(unpacked: &[UnpackedLayer], place: Place) -> Option<&Payload> {
     unpacked[place.0 as usize].inventory.bodies[place.1 as usize].payload.as_ref()
 }
 

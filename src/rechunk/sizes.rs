@@ -16,7 +16,7 @@ pub(super) fn check_sizes(request: &Request, image: &Image) -> Result<(), Error>
     check_documents(request, image, Vec::new())
 }
 
-impl Job<'_> {
+impl Job<'_, '_> {
     /// What is known before anything is written. New layers' descriptors will be somewhat longer.
     pub(super) fn check_planned_sizes(&self, plan: &Plan) -> Result<(), Error> {
         let layers = plan.layers.iter().map(|layer| match (layer.state, layer.segments.as_slice()) {

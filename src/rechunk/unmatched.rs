@@ -54,7 +54,7 @@ impl Unmatched {
     }
 }
 
-impl Job<'_> {
+impl Job<'_, '_> {
     /// The paths that this image does not have.
     pub fn unmatched(&self, unpacked: &[UnpackedLayer]) -> BTreeMap<Asked, Told> {
         let options = &self.request.layers;

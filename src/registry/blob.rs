@@ -33,7 +33,7 @@ impl<'c, 'p> Repository<'c, 'p> {
     /// The size of a blob. `None` if it is not there, or if the registry does not say how large it is.
     pub fn has_blob(&self, digest: BlobDigest) -> Result<Option<u64>, RegistryError> {
         let path = self.blob_path(digest);
-        self.client.ask(&Wanted::new("HEAD", &path), &self.pull(), |reply| match reply.status {
+        self.client.ask(&Wanted::new("HEAD", &path), &self.to_read(), |reply| match reply.status {
             200 => Ok(reply.length()),
             404 => Ok(None),
             _ => Err(reply.refused("a blob", &format!("the blob {digest}"))),
@@ -45,7 +45,7 @@ impl<'c, 'p> Repository<'c, 'p> {
     pub fn blob(&self, digest: BlobDigest, size: u64) -> Result<Blob<'c, 'p>, RegistryError> {
         let path = self.blob_path(digest);
         let wanted = Wanted { long: true, ..Wanted::new("GET", &path) };
-        let reply = self.client.ask(&wanted, &self.pull(), |reply| match reply.status {
+        let reply = self.client.ask(&wanted, &self.to_read(), |reply| match reply.status {
             200 => whole(reply, size),
             _ => Err(reply.refused("a blob", &format!("the blob {digest}"))),
         })?;
@@ -123,7 +123,7 @@ impl Blob<'_, '_> {
         let path = self.repository.blob_path(self.digest);
         let headers = [("Range", format!("bytes={}-{}", self.at, self.size - 1))];
         let wanted = Wanted { headers: &headers, long: true, ..Wanted::new("GET", &path) };
-        let mut reply = self.repository.client.once(&wanted, &self.repository.pull())?;
+        let mut reply = self.repository.client.once(&wanted, &self.repository.to_read())?;
         match reply.status {
             206 => {
                 let range = reply.header("content-range").and_then(ContentRange::parse);

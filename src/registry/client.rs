@@ -3,8 +3,10 @@
 use std::fmt;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
 
 use super::address::Address;
+use super::content::Content;
 use super::endpoint::Endpoint;
 use super::error::{Fault, RegistryError};
 use super::redirect::{Ask, follow};
@@ -12,7 +14,7 @@ use super::reply::Reply;
 use super::retry::Tries;
 use super::scope::{Action, Scope};
 use super::token::Auth;
-use super::transport::{Call, Content, Traffic, Transport};
+use super::transport::{Call, Traffic, Transport};
 use super::{Options, text};
 use crate::progress::Progress;
 use crate::threads::lock;
@@ -35,6 +37,9 @@ impl fmt::Debug for Client<'_> {
         f.debug_struct("Client").field("endpoint", endpoint).field("options", options).finish_non_exhaustive()
     }
 }
+
+/// Less than the program waits for a job that is to stop.
+const AT_THE_END: Duration = Duration::from_millis(400);
 
 /// A request to the registry, before its address is known.
 pub(super) struct Wanted<'a> {
@@ -73,7 +78,7 @@ impl<'p> Client<'p> {
             let expected = "a repository's name: letters, digits, and ._-/ between them";
             return Err(RegistryError::Name { host: self.endpoint.host.clone(), expected, found: name.to_owned() });
         }
-        Ok(Repository { client: self, name: name.to_owned() })
+        Ok(Repository { client: self, name: name.to_owned(), reading: Action::Pull })
     }
 
     /// What this client sent and received so far.
@@ -138,6 +143,18 @@ impl<'p> Client<'p> {
         }
     }
 
+    /// One request of a job that is to stop, for what a registry would else keep. It has the time that the program has left.
+    pub(super) fn at_the_end(&self, ask: &Ask, scope: &Scope) -> Result<Reply, RegistryError> {
+        let base = self.base()?;
+        let own = ask.address.same_origin(&base);
+        let header = if own { lock(&self.auth).known(&self.endpoint, scope) } else { None };
+        let mut headers = ask.headers.to_vec();
+        headers.extend(header.map(|secret| ("Authorization", secret.expose().to_owned())));
+        let Ask { method, address, content, long, .. } = *ask;
+        let call = Call { method, address, headers: &headers, content, own, long, within: Some(AT_THE_END) };
+        self.transport.call(&call, &Progress::new())
+    }
+
     /// By HTTPS; where the user allows it and HTTPS is not spoken, by HTTP.
     pub(super) fn base(&self) -> Result<Address, RegistryError> {
         let mut known = lock(&self.base);
@@ -155,7 +172,8 @@ impl<'p> Client<'p> {
         let mut base = at(true)?;
         if self.endpoint.may_be_plain_http {
             let ping = |address: &Address| {
-                let call = Call { method: "GET", address, headers: &[], content: None, own: true, long: false };
+                let call =
+                    Call { method: "GET", address, headers: &[], content: None, own: true, long: false, within: None };
                 self.transport.call(&call, self.progress)
             };
             match ping(&base) {
@@ -185,9 +203,16 @@ impl<'p> Client<'p> {
 pub struct Repository<'c, 'p> {
     pub(super) client: &'c Client<'p>,
     pub(super) name: String,
+    reading: Action,
 }
 
 impl Repository<'_, '_> {
+    /// The same for who will write to it: reading has the scope of a push, too. Some registries give no other one for a
+    /// repository that is not there yet.
+    pub fn for_push(self) -> Self {
+        Self { reading: Action::Push, ..self }
+    }
+
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -197,11 +222,11 @@ impl Repository<'_, '_> {
         self.client.host()
     }
 
-    pub(super) fn pull(&self) -> Scope {
-        Scope { repository: self.name.clone(), action: Action::Pull, from: None }
+    pub(super) fn to_read(&self) -> Scope {
+        Scope { repository: self.name.clone(), action: self.reading, from: None }
     }
 
-    pub(super) fn push(&self) -> Scope {
+    pub(super) fn to_push(&self) -> Scope {
         Scope { repository: self.name.clone(), action: Action::Push, from: None }
     }
 }

@@ -21,7 +21,8 @@ impl Repository<'_, '_> {
         let first = format!("{}/tags/list?n=1000", self.name);
         let (mut path, mut all) = (first, Vec::new());
         for _ in 0..limits::REGISTRY_PAGES {
-            let (tags, next) = self.client.ask(&Wanted::new("GET", &path), &self.pull(), |reply| self.page(reply))?;
+            let (tags, next) =
+                self.client.ask(&Wanted::new("GET", &path), &self.to_read(), |reply| self.page(reply))?;
             // A tag that no reference can name is of no use, and may be anything.
             all.extend(tags.into_iter().filter(|tag| is_tag(tag)));
             if all.len() > limits::REGISTRY_TAGS {

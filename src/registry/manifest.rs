@@ -5,10 +5,10 @@ use std::io::{self, Cursor, Read};
 use sha2::{Digest as _, Sha256};
 
 use super::client::{Repository, Wanted};
+use super::content::Content;
 use super::error::{Fault, RegistryError};
 use super::reply::Reply;
 use super::text::shown;
-use super::transport::Content;
 use crate::digest::BlobDigest;
 use crate::limits;
 
@@ -50,7 +50,7 @@ impl Repository<'_, '_> {
         let path = self.manifest_path(which)?;
         let headers = [("Accept", ACCEPT.to_owned())];
         let wanted = Wanted { headers: &headers, ..Wanted::new("HEAD", &path) };
-        self.client.ask(&wanted, &self.pull(), |reply| match reply.status {
+        self.client.ask(&wanted, &self.to_read(), |reply| match reply.status {
             200 => {
                 let digest = said_digest(&reply);
                 Ok(Some(Head { media_type: reply.media_type(), digest, size: reply.length() }))
@@ -66,9 +66,9 @@ impl Repository<'_, '_> {
         let digest = digest_of(bytes);
         let headers = [("Content-Type", media_type.to_owned())];
         let open = || -> io::Result<Box<dyn Read + Send>> { Ok(Box::new(Cursor::new(bytes.to_vec()))) };
-        let content = Some(Content { size: bytes.len() as u64, open: &open, seen: &|_| () });
+        let content = Some(Content { size: bytes.len() as u64, source: &open, seen: &|_| () });
         let wanted = Wanted { headers: &headers, content, ..Wanted::new("PUT", &path) };
-        self.client.ask(&wanted, &self.push(), |reply| match reply.status {
+        self.client.ask(&wanted, &self.to_push(), |reply| match reply.status {
             200..=202 => match said_digest(&reply) {
                 Some(found) if found != digest => {
                     let (expected, found) = (digest, found.to_string());
@@ -84,7 +84,7 @@ impl Repository<'_, '_> {
     pub(super) fn document(&self, path: &str, which: &Which, what: &str) -> Result<Document, RegistryError> {
         let headers = [("Accept", ACCEPT.to_owned())];
         let wanted = Wanted { headers: &headers, ..Wanted::new("GET", path) };
-        self.client.ask(&wanted, &self.pull(), |mut reply| {
+        self.client.ask(&wanted, &self.to_read(), |mut reply| {
             if reply.status != 200 {
                 return Err(reply.refused("a manifest", what));
             }

@@ -7,6 +7,7 @@ mod address;
 mod blob;
 mod challenge;
 mod client;
+mod content;
 mod endpoint;
 mod error;
 #[doc(hidden)]
@@ -48,6 +49,7 @@ mod upload_tests;
 
 pub use blob::Blob;
 pub use client::{Client, Repository};
+pub use content::Opens;
 pub use endpoint::{ClientCertificate, Credentials, Endpoint, Secret, Tls};
 pub use error::{Failure, Fault, RegistryError, Request};
 pub use manifest::{Document, Head, Which};

@@ -72,7 +72,7 @@ impl<'c, 'p> Repository<'c, 'p> {
         let path = self.blob_path(digest);
         let headers = [("Range", range_header(spans.iter()))];
         let wanted = Wanted { headers: &headers, long: true, ..Wanted::new("GET", &path) };
-        let got = self.client.ask(&wanted, &self.pull(), |reply| self.judge(reply, digest, size))?;
+        let got = self.client.ask(&wanted, &self.to_read(), |reply| self.judge(reply, digest, size))?;
         let (repository, tries) = (self.clone(), self.client.tries());
         let (rest, todo) = (Span::between(0, 0), spans.iter().copied().collect());
         Ok(match got {
@@ -103,12 +103,12 @@ impl<'c, 'p> Repository<'c, 'p> {
         };
         match read {
             Ok(_) => Ok(bytes),
-            Err(error) => Err(self.unwrapped(error)),
+            Err(error) => Err(self.failure(error)),
         }
     }
 
-    /// What a reader of this room failed with, as it was.
-    fn unwrapped(&self, error: io::Error) -> RegistryError {
+    /// What a reader of this repository failed with, as it was.
+    pub fn failure(&self, error: io::Error) -> RegistryError {
         match error.downcast::<RegistryError>() {
             Ok(error) => error,
             Err(error) => match crate::progress::Stop::of(&error) {
@@ -268,7 +268,7 @@ impl Parts<'_, '_> {
         let path = repository.blob_path(self.digest);
         let headers = [("Range", range_header(std::iter::once(&self.rest).chain(&self.todo)))];
         let wanted = Wanted { headers: &headers, long: true, ..Wanted::new("GET", &path) };
-        let reply = repository.client.once(&wanted, &repository.pull())?;
+        let reply = repository.client.once(&wanted, &repository.to_read())?;
         match reply.status {
             206 => Wire::new(reply),
             _ => Err(reply.refused("ranges of a blob, as before", &format!("the blob {}", self.digest))),

@@ -2,11 +2,12 @@
 
 use super::address::Address;
 use super::client::Client;
+use super::content::Content;
 use super::endpoint::Secret;
 use super::error::{Fault, RegistryError};
 use super::reply::Reply;
 use super::text::shown;
-use super::transport::{Call, Content};
+use super::transport::Call;
 use crate::limits;
 
 /// A request as it is asked first.
@@ -34,7 +35,7 @@ pub(super) fn follow(
             headers.push(("Authorization", secret.expose().to_owned()));
         }
         let (method, content, long) = (ask.method, ask.content, ask.long);
-        let call = Call { method, address: &address, headers: &headers, content, own, long };
+        let call = Call { method, address: &address, headers: &headers, content, own, long, within: None };
         let reply = client.transport.call(&call, client.progress)?;
         let keeps_method = match reply.status {
             307 | 308 => true,

@@ -13,19 +13,19 @@ pub(crate) mod stub;
 use stub::{Answer, Fault as Wrong, Registry};
 
 /// What a client that is tested waited, without having done so.
-pub(super) type Waits = Arc<Mutex<Vec<u64>>>;
+pub(crate) type Waits = Arc<Mutex<Vec<u64>>>;
 
-pub(super) fn endpoint(registry: &Registry) -> Endpoint {
+pub(crate) fn endpoint(registry: &Registry) -> Endpoint {
     let tls = Tls { verify: true, roots: vec![stub::CA.into()], client: None };
     Endpoint { host: registry.host(), may_be_plain_http: true, tls, credentials: None }
 }
 
-pub(super) fn basic(user: &str, password: &str) -> Option<Credentials> {
+pub(crate) fn basic(user: &str, password: &str) -> Option<Credentials> {
     Some(Credentials::Basic { user: user.to_owned(), password: Secret::new(password.to_owned()) })
 }
 
 /// Patient but for the waits between tries, which it writes down in seconds.
-pub(super) fn options() -> (Options, Waits) {
+pub(crate) fn options() -> (Options, Waits) {
     let waits = Waits::default();
     let noted = waits.clone();
     let pause: Pause = Arc::new(move |delay: Duration, progress: &Progress| {
@@ -36,16 +36,16 @@ pub(super) fn options() -> (Options, Waits) {
     (Options { retries, ..Options::default() }, waits)
 }
 
-pub(super) fn client<'p>(registry: &Registry, progress: &'p Progress) -> Client<'p> {
+pub(crate) fn client<'p>(registry: &Registry, progress: &'p Progress) -> Client<'p> {
     Client::new(endpoint(registry), options().0, progress).unwrap()
 }
 
-pub(super) fn digest(text: &str) -> BlobDigest {
+pub(crate) fn digest(text: &str) -> BlobDigest {
     text.parse().unwrap()
 }
 
 /// Bytes that repeat nowhere.
-pub(super) fn content(len: usize) -> Vec<u8> {
+pub(crate) fn content(len: usize) -> Vec<u8> {
     (0..len as u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect()
 }
 

@@ -9,11 +9,12 @@ use serde::Deserialize;
 
 use super::address::{Address, encoded};
 use super::challenge::{self, Challenge};
+use super::content::Content;
 use super::endpoint::{Credentials, Endpoint, Secret};
 use super::error::{Fault, RegistryError};
 use super::reply::Reply;
 use super::scope::Scope;
-use super::transport::{Call, Content, Transport};
+use super::transport::{Call, Transport};
 use crate::limits;
 use crate::progress::Progress;
 
@@ -69,6 +70,15 @@ impl Auth {
                 self.tokens.insert(key, token);
                 Ok(Some(secret))
             }
+        }
+    }
+
+    /// The same without asking a token server.
+    pub fn known(&self, endpoint: &Endpoint, scope: &Scope) -> Option<Secret> {
+        match (self.challenge.as_ref()?, &endpoint.credentials) {
+            (Challenge::Basic, Some(Credentials::Basic { user, password })) => Some(basic(user, password)),
+            (Challenge::Basic, _) => None,
+            (Challenge::Bearer { .. }, _) => Some(self.tokens.get(&scope.names().join(" "))?.secret.clone()),
         }
     }
 
@@ -141,7 +151,10 @@ impl TokenServer<'_> {
         let address = realm.with_query(&query.join("&"));
         let address = address.unwrap_or_else(|| realm.clone());
         let own = address.same_origin(self.base);
-        transport.call(&Call { method: "GET", address: &address, headers, content: None, own, long: false }, progress)
+        transport.call(
+            &Call { method: "GET", address: &address, headers, content: None, own, long: false, within: None },
+            progress,
+        )
     }
 
     /// OAuth2, which knows one `scope`, with spaces.
@@ -163,9 +176,12 @@ impl TokenServer<'_> {
         let open = || -> std::io::Result<Box<dyn std::io::Read + Send>> {
             Ok(Box::new(std::io::Cursor::new(form.clone().into_bytes())))
         };
-        let content = Some(Content { size, open: &open, seen: &|_| () });
+        let content = Some(Content { size, source: &open, seen: &|_| () });
         let own = realm.same_origin(self.base);
-        transport.call(&Call { method: "POST", address: realm, headers: &headers, content, own, long: false }, progress)
+        transport.call(
+            &Call { method: "POST", address: realm, headers: &headers, content, own, long: false, within: None },
+            progress,
+        )
     }
 
     fn read(&self, mut reply: Reply, now: Instant) -> Result<Token, RegistryError> {

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::io::{self, Read, Take};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use ureq::http::Response;
 use ureq::http::request::Builder;
@@ -11,6 +12,7 @@ use ureq::{Agent, AsSendBody, Body, SendBody};
 
 use super::Options;
 use super::address::Address;
+use super::content::Content;
 use super::endpoint::Endpoint;
 use super::error::RegistryError;
 use super::network::{Waits, fault};
@@ -44,17 +46,6 @@ impl Counters {
     }
 }
 
-pub(super) type Open<'a> = &'a dyn Fn() -> io::Result<Box<dyn Read + Send>>;
-
-/// A body to send. It is opened anew for each time that it is sent.
-#[derive(Clone, Copy)]
-pub(super) struct Content<'a> {
-    pub size: u64,
-    pub open: Open<'a>,
-    /// Is told how many bytes passed.
-    pub seen: &'a dyn Fn(u64),
-}
-
 pub(super) struct Call<'a> {
     pub method: &'static str,
     pub address: &'a Address,
@@ -64,6 +55,8 @@ pub(super) struct Call<'a> {
     pub own: bool,
     /// The answer's body is a blob: it takes what it takes.
     pub long: bool,
+    /// For all of it, where nobody waits longer.
+    pub within: Option<Duration>,
 }
 
 pub(super) struct Transport {
@@ -109,7 +102,8 @@ impl Transport {
             if size >= EXPECT_FROM && self.expects.load(Ordering::Relaxed) {
                 builder = builder.header("Expect", "100-continue");
             }
-            let opened = call.content.map_or_else(|| Ok(Box::new(io::empty()) as Box<_>), |content| (content.open)());
+            let opened =
+                call.content.map_or_else(|| Ok(Box::new(io::empty()) as Box<_>), |content| content.source.open());
             let inner = opened.map_err(|source| RegistryError::Source { request: request.clone(), source })?.take(size);
             let seen: &dyn Fn(u64) = call.content.map_or(&|_| (), |content| content.seen);
             let mut source = Source { inner, unreadable: &unreadable, seen, progress, counters: &self.counters };
@@ -139,7 +133,7 @@ impl Transport {
         if call.address.is_loopback() {
             config = config.proxy(None);
         }
-        agent.run(config.timeout_recv_body((!call.long).then_some(waits.body)).build())
+        agent.run(config.timeout_recv_body((!call.long).then_some(waits.body)).timeout_global(call.within).build())
     }
 
     /// What ends an upload may take long before it is answered.
@@ -155,7 +149,7 @@ const EXPECT_FROM: u64 = 1 << 20;
 
 /// Keeps what its reader failed with, so that it is not taken for the network's fault.
 struct Source<'a> {
-    inner: Take<Box<dyn Read + Send>>,
+    inner: Take<Box<dyn Read + Send + 'a>>,
     unreadable: &'a Cell<Option<io::Error>>,
     seen: &'a dyn Fn(u64),
     progress: &'a Progress,

@@ -6,11 +6,11 @@ use std::sync::atomic::Ordering;
 
 use super::address::Address;
 use super::client::{Repository, Wanted};
+use super::content::{Content, Opens};
 use super::error::{Fault, RegistryError};
 use super::redirect::{Ask, next};
 use super::reply::Reply;
 use super::scope::Scope;
-use super::transport::{Content, Open};
 use crate::digest::BlobDigest;
 use crate::units;
 
@@ -55,13 +55,26 @@ struct Job<'a> {
     content: Content<'a>,
 }
 
+/// Forgets what has passed when the bytes begin again.
+struct Anew<'a> {
+    source: &'a dyn Opens,
+    passed: &'a Cell<u64>,
+}
+
+impl Opens for Anew<'_> {
+    fn open(&self) -> io::Result<Box<dyn Read + Send + '_>> {
+        self.passed.set(0);
+        self.source.open()
+    }
+}
+
 impl Repository<'_, '_> {
     /// Makes a blob of another repository of the same registry one of this, without sending it. False where the registry does
     /// not do that, or the user may not: then it has to be uploaded.
     pub fn mount(&self, digest: BlobDigest, from: &str) -> Result<bool, RegistryError> {
         let from = self.client.repository(from)?.name;
         let path = format!("{}/blobs/uploads/?mount={digest}&from={}", self.name, super::address::encoded(&from));
-        let scope = Scope { from: Some(from), ..self.push() };
+        let scope = Scope { from: Some(from), ..self.to_push() };
         let asked = self.client.ask(&Wanted::new("POST", &path), &scope, |reply| match reply.status {
             201 => Ok(true),
             202 => {
@@ -76,14 +89,17 @@ impl Repository<'_, '_> {
         }
     }
 
-    /// Sends a blob. `open` gives its bytes from the start, as often as it takes; `seen` is told of bytes that went out for
+    /// Sends a blob. `seen` is told of bytes that went out for
     /// the first time.
-    pub fn upload(&self, digest: BlobDigest, size: u64, open: Open, seen: &dyn Fn(u64)) -> Result<(), RegistryError> {
+    pub fn upload(
+        &self,
+        digest: BlobDigest,
+        size: u64,
+        source: &dyn Opens,
+        seen: &dyn Fn(u64),
+    ) -> Result<(), RegistryError> {
         let (passed, furthest) = (Cell::new(0), Cell::new(0));
-        let open_anew = || {
-            passed.set(0);
-            open()
-        };
+        let source = Anew { source, passed: &passed };
         let seen_first = |bytes: u64| {
             passed.set(passed.get() + bytes);
             let new = u64::saturating_sub(passed.get(), furthest.get());
@@ -92,8 +108,8 @@ impl Repository<'_, '_> {
                 seen(new);
             }
         };
-        let scope = self.push();
-        let job = Job { digest, scope: &scope, content: Content { size, open: &open_anew, seen: &seen_first } };
+        let scope = self.to_push();
+        let job = Job { digest, scope: &scope, content: Content { size, source: &source, seen: &seen_first } };
         let mut tries = self.client.tries();
         let mut way = self.client.way.load(Ordering::Relaxed);
         loop {
@@ -116,7 +132,7 @@ impl Repository<'_, '_> {
     }
 
     fn has_arrived(&self, digest: BlobDigest, size: u64) -> bool {
-        let reply = self.client.once(&Wanted::new("HEAD", &self.blob_path(digest)), &self.pull());
+        let reply = self.client.once(&Wanted::new("HEAD", &self.blob_path(digest)), &self.to_read());
         reply.is_ok_and(|reply| reply.status == 200 && reply.length() == Some(size))
     }
 
@@ -153,7 +169,7 @@ impl Repository<'_, '_> {
             return Err(RegistryError::failed(request, fault).into());
         }
         let unread = |source| RegistryError::Source { request: session.request("PATCH"), source };
-        let mut reader = (job.content.open)().map_err(unread)?.take(job.content.size);
+        let mut reader = job.content.source.open().map_err(unread)?.take(job.content.size);
         let mut at = 0;
         while at < job.content.size {
             let mut bytes = Vec::new();
@@ -165,7 +181,7 @@ impl Repository<'_, '_> {
             }
             let open = || -> io::Result<Box<dyn Read + Send>> { Ok(Box::new(Cursor::new(bytes.clone()))) };
             // Counted once, however often it is sent.
-            let content = Content { size: got, open: &open, seen: &|_| () };
+            let content = Content { size: got, source: &open, seen: &|_| () };
             session = self.patch(job, session, content, Some(at))?;
             (job.content.seen)(got);
             at += got;
@@ -224,7 +240,9 @@ impl Repository<'_, '_> {
     fn give_up(&self, session: Option<Address>, scope: &Scope) {
         if let Some(session) = session {
             let ask = Ask { method: "DELETE", address: &session, headers: &[], content: None, long: false };
-            let _ = self.client.at(&ask, scope);
+            if let Err(RegistryError::Interrupted(_)) = self.client.at(&ask, scope) {
+                let _ = self.client.at_the_end(&ask, scope);
+            }
         }
     }
 }

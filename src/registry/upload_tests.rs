@@ -249,3 +249,52 @@ fn mounts() {
     assert!(repository.mount(blob, "from/b").unwrap());
     assert!(repository.mount(blob, "../b").is_err());
 }
+
+/// Cancels the job when it is asked for its second bytes.
+struct Cancelling<'a>(&'a Progress, bool);
+
+impl Read for Cancelling<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if std::mem::replace(&mut self.1, true) {
+            self.0.cancel();
+        }
+        buf.fill(0);
+        Ok(buf.len())
+    }
+}
+
+impl Opens for Cancelling<'_> {
+    fn open(&self) -> io::Result<Box<dyn Read + Send + '_>> {
+        Ok(Box::new(Cancelling(self.0, false)))
+    }
+}
+
+#[test]
+fn an_interrupted_upload_ends_its_session() {
+    for auth in [Auth::None, Auth::Basic("user", "pw"), Auth::Token(Some(("user", "pw")))] {
+        let (registry, progress) = (Registry::start(), Progress::new());
+        registry.state().auth = auth;
+        let endpoint = Endpoint { credentials: basic("user", "pw"), ..endpoint(&registry) };
+        let client = Client::new(endpoint, options().0, &progress).unwrap();
+        let repository = client.repository("a").unwrap();
+        let done = repository.upload(digest_of(b""), 50 << 20, &Cancelling(&progress, false), &|_| ());
+        assert!(matches!(done, Err(RegistryError::Interrupted(_))), "{done:?}");
+        assert!(registry.state().uploads.is_empty());
+        let asked = registry.state().asked.clone();
+        assert_eq!(asked.iter().filter(|asked| asked.method == "DELETE").count(), 1);
+    }
+}
+
+#[test]
+fn reading_for_a_push_has_its_scope() {
+    let (registry, progress) = (Registry::start(), Progress::new());
+    registry.state().auth = Auth::Token(Some(("user", "pw")));
+    let endpoint = Endpoint { credentials: basic("user", "pw"), ..endpoint(&registry) };
+    let client = Client::new(endpoint, options().0, &progress).unwrap();
+    let repository = client.repository("a").unwrap();
+    assert!(repository.clone().for_push().manifest(&Which::Tag("v1")).unwrap_err().is_not_found());
+    assert_eq!(repository.for_push().has_blob(digest_of(b"x")).unwrap(), None);
+    let asked = registry.state().asked.clone();
+    let scopes: Vec<_> = asked.iter().filter_map(|asked| asked.query.get("scope").map(String::as_str)).collect();
+    assert_eq!(scopes, ["repository:a:pull,push"]);
+}

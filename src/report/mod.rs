@@ -11,6 +11,7 @@ pub mod markdown;
 mod names;
 mod table;
 pub mod text;
+mod times;
 mod versions;
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::digest::BlobDigest;
 use crate::oci::OciError;
 use crate::progress::Interrupted;
+use crate::registry::RegistryError;
 use crate::units::{self, size};
 use crate::watch::Unsteady;
 
@@ -48,6 +49,8 @@ pub enum SinkError {
     Vanished { path: PathBuf, digest: BlobDigest },
     #[error("{0}")]
     Interrupted(#[from] Interrupted),
+    #[error("copying a layer from its registry: {source}")]
+    Fetch { source: RegistryError },
     #[error("the manifest {digest} was to be committed but never written")]
     NoManifest { digest: BlobDigest },
     #[error("{reference}: expected at least one image to commit, found none")]

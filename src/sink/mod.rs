@@ -21,14 +21,17 @@ mod upkeep;
 mod tests;
 
 use std::fs::File;
+use std::io;
 use std::path::Path;
 use std::sync::Mutex;
 
 use crate::codec::Sha256Stream;
 use crate::digest::BlobDigest;
 use crate::limits;
-use crate::oci::{Descriptor, Index, Reference, Transport, Which};
+use crate::oci::{Descriptor, Index, Reference, Top, Transport, Which};
+use crate::origin::Origin;
 use crate::progress::Progress;
+use crate::registry::StoredBlob;
 use crate::threads::lock;
 use crate::watch::{Trace, Used, Watched, steady};
 
@@ -130,9 +133,30 @@ impl Sink {
         Ok((digest, bytes.len() as u64))
     }
 
+    /// Stores a blob from where it is. Returns how the blob in the sink is known again, if this call put it there or found
+    /// it there.
+    pub fn keep(&self, from: &Origin<'_>, digest: BlobDigest) -> Result<Option<Trace>, SinkError> {
+        match from {
+            Origin::File(file) => self.copy_sound_blob(file, digest),
+            Origin::Registry(_) if self.stage.has(digest) => Ok(None),
+            Origin::Registry(blob) => self.fetch(blob).map(Some),
+        }
+    }
+
+    /// Its bytes are checked on the way.
+    fn fetch(&self, blob: &StoredBlob<'_>) -> Result<Trace, SinkError> {
+        let failed = |error: io::Error| match error.downcast::<SinkError>() {
+            Ok(error) => error,
+            Err(error) => SinkError::Fetch { source: blob.repository.failure(error) },
+        };
+        let mut out = self.raw_blob()?;
+        let mut from = blob.open().map_err(|source| SinkError::Fetch { source })?;
+        io::copy(&mut from, &mut out).map_err(failed)?;
+        out.finish_as(blob.digest, blob.size)
+    }
+
     /// Stores a blob that lies in a file, sharing its extents where the file system can. The caller vouches for its
     /// digest as long as the file has the stamp that it is watched with. A layout that has this very file needs no copy.
-    /// Returns how the blob in the sink is known again, if this call put it there or found it there.
     pub fn copy_sound_blob(&self, from: &Watched, digest: BlobDigest) -> Result<Option<Trace>, SinkError> {
         self.copy_watched(from, digest, || {})
     }
@@ -210,17 +234,13 @@ impl Sink {
     }
 
     /// What index.json shall hold for the tag.
-    fn entry(&self, mut images: Vec<Descriptor>, index: Option<&Index>) -> Result<Descriptor, SinkError> {
-        for image in &mut images {
-            NAMES.iter().for_each(|name| image.remove_annotation(name));
-        }
-        match (images.len(), index) {
-            (0, _) => Err(SinkError::NoImages { reference: self.reference.to_string() }),
-            (1, None) => Ok(images.remove(0).into_oci()),
-            _ => {
-                let index = index.cloned().unwrap_or_default().to_oci_with(images);
-                let (digest, size) = self.put_bytes(&index.to_bytes())?;
-                Ok(Descriptor::new(INDEX, digest, size))
+    fn entry(&self, images: Vec<Descriptor>, index: Option<&Index>) -> Result<Descriptor, SinkError> {
+        match Top::of(images, index) {
+            None => Err(SinkError::NoImages { reference: self.reference.to_string() }),
+            Some(Top::Image(image)) => Ok(image),
+            Some(Top::Index(bytes)) => {
+                let (digest, size) = self.put_bytes(&bytes)?;
+                Ok(Descriptor::new(Top::INDEX, digest, size))
             }
         }
     }
@@ -234,7 +254,3 @@ pub(crate) fn check_document(dest: &Path, bytes: u64) -> Result<(), SinkError> {
         false => Ok(()),
     }
 }
-
-/// Names that an index entry had where it came from; the second is containerd's.
-const NAMES: [&str; 2] = [oci_spec::image::ANNOTATION_REF_NAME, "io.containerd.image.name"];
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{Layer, Source, SourceError};
+use super::{Kind, Layer, Source, SourceError};
 use crate::bytes::Bytes;
 use crate::codec::{FrameDecoder, FrameError, Sha256Stream};
 use crate::digest::BlobDigest;
@@ -59,13 +59,7 @@ impl Source<'_> {
         if !span.fits_in(blob.size()) {
             return Err(IndexError::Outside { end: span.end(), size: blob.size() });
         }
-        // Bounded by the annotations' own check.
-        let mut compressed = vec![0; span.len() as usize];
-        blob.read_exact_at(&mut compressed, span.start()).map_err(read_error)?;
-        let found = BlobDigest::from_bytes(Sha256Stream::of(&compressed));
-        if found != annotations.toc_digest {
-            return Err(IndexError::Digest { expected: annotations.toc_digest, found });
-        }
+        let compressed = self.compressed_toc(&*blob, span, annotations.toc_digest)?;
         let mut json = Vec::with_capacity(annotations.positions.toc_uncompressed as usize);
         FrameDecoder::new()?.frame(&compressed, annotations.positions.toc_uncompressed, &mut json)?;
         drop(compressed);
@@ -74,6 +68,26 @@ impl Source<'_> {
         let toc = Toc::parse(&json);
         progress.give_back(reading);
         Ok(Some((annotations, toc?)))
+    }
+
+    /// From the cache, if the blob is in a registry and the cache has it.
+    fn compressed_toc(&self, blob: &dyn Bytes, span: Span, expected: BlobDigest) -> Result<Vec<u8>, IndexError> {
+        let cache = match &self.kind {
+            Kind::Remote(remote) => Some(&remote.cache),
+            _ => None,
+        };
+        if let Some(known) = cache.and_then(|cache| cache.index(expected, span.len())) {
+            return Ok(known);
+        }
+        // Bounded by the annotations' own check.
+        let mut compressed = vec![0; span.len() as usize];
+        blob.read_exact_at(&mut compressed, span.start()).map_err(read_error)?;
+        let found = BlobDigest::from_bytes(Sha256Stream::of(&compressed));
+        if found != expected {
+            return Err(IndexError::Digest { expected, found });
+        }
+        cache.into_iter().for_each(|cache| cache.remember_index(expected, &compressed));
+        Ok(compressed)
     }
 
     /// The same for a layer that is to be handed on as it is: all that its descriptor says of the index must be so,

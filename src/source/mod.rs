@@ -17,6 +17,7 @@ mod remote;
 mod rootfs;
 mod select;
 mod store;
+mod stored;
 
 #[cfg(test)]
 mod tests;
@@ -27,20 +28,24 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use crate::bytes::{Bytes, FileBytes, SpanReader};
+use crate::cache::Cache;
 use crate::compression::Compression;
 use crate::digest::{BlobDigest, DiffId};
 use crate::oci::{Config, Descriptor, Index, Manifest, Platform, Reference, Transport};
+use crate::origin::Origin;
 use crate::progress::Progress;
 use crate::registry::Reach;
 use crate::span::Span;
 use crate::spool;
 use crate::threads::lock;
+use crate::watch::Watched;
 
 pub use error::{BlobError, SourceError};
 pub use find::{Found, find};
 pub use guess::{Guess, guess};
 pub use index::IndexError;
-pub use read::{VerifyingReader, blob_reader};
+pub use read::VerifyingReader;
+pub use stored::{bytes_of, read_of};
 
 use archive::Archive;
 use plain_file::Scratch;
@@ -140,6 +145,14 @@ impl<'p> Source<'p> {
         self
     }
 
+    /// Indexes of layers in a registry come from this cache where it has them, and go there.
+    pub fn with_cache(mut self, cache: &Cache) -> Self {
+        if let Kind::Remote(remote) = &mut self.kind {
+            remote.cache = cache.clone();
+        }
+        self
+    }
+
     pub fn reference(&self) -> &Reference {
         &self.reference
     }
@@ -178,8 +191,8 @@ impl<'p> Source<'p> {
         Ok(self.layer_file(layer)?.map(|bytes| Box::new(bytes) as Box<dyn Bytes + '_>))
     }
 
-    /// The file that they are in, where a layer can be copied from one.
-    pub fn layer_file(&self, layer: &Layer) -> Result<Option<FileBytes>, SourceError> {
+    /// The file that they are in, where there is one.
+    fn layer_file(&self, layer: &Layer) -> Result<Option<FileBytes>, SourceError> {
         let Some((file, span)) = self.span(layer)? else { return Ok(None) };
         if let Place::Blob(blob) = &layer.place {
             let (expected, found) = (blob.size, span.len());
@@ -191,6 +204,15 @@ impl<'p> Source<'p> {
             return Err(SourceError::Blob { place: self.reference.to_string(), what: layer_name(blob), source });
         }
         Ok(Some(FileBytes { file, span }))
+    }
+
+    /// Where a layer's blob can be copied from. `None` for a layer that is made while it is read.
+    pub fn origin(&self, layer: &Layer) -> Result<Option<Origin<'_>>, SourceError> {
+        if let (Kind::Remote(remote), Place::Blob(blob)) = (&self.kind, &layer.place) {
+            return Ok(Some(Origin::Registry(remote.stored(blob)?)));
+        }
+        let watched = |bytes| Watched::new(bytes).map_err(|_| SourceError::Internal("an open file can't be looked at"));
+        Ok(self.layer_file(layer)?.map(watched).transpose()?.map(Origin::File))
     }
 
     /// The names of the images in a layout that have another tag than this one.
@@ -209,9 +231,14 @@ impl<'p> Source<'p> {
         }
     }
 
+    /// True for an image in a registry.
+    pub fn is_remote(&self) -> bool {
+        matches!(self.kind, Kind::Remote(_))
+    }
+
     /// How many layers' indexes are worth reading at the same time: a registry takes its time for each.
     pub fn at_once(&self) -> usize {
-        if matches!(self.kind, Kind::Remote(_)) { REQUESTS } else { 1 }
+        if self.is_remote() { REQUESTS } else { 1 }
     }
 
     /// What was skipped since the last call, for the user to know.

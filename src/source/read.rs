@@ -8,7 +8,7 @@ use crate::codec::Sha256Stream;
 use crate::digest::BlobDigest;
 
 /// A blob that lies in a part of a file, checked while it is read.
-pub fn blob_reader(bytes: FileBytes, digest: BlobDigest) -> impl Read + Send {
+pub(super) fn blob_reader(bytes: FileBytes, digest: BlobDigest) -> impl Read + Send {
     let FileBytes { file, span } = bytes;
     VerifyingReader::new(SpanReader::new(file, span), digest, span.len())
 }

@@ -1,6 +1,7 @@
 //! An image in a registry. Manifests and configs are read when it is opened and listed; of layers only what is asked for.
 
 use std::io::{self, Read};
+use std::sync::Arc;
 
 use super::ahead::Ahead;
 use super::documents::Documents;
@@ -8,12 +9,13 @@ use super::find::{Found, find};
 use super::layout::{chosen, walk};
 use super::{BlobError, Image, Notes, SourceError};
 use crate::bytes::Bytes;
+use crate::cache::Cache;
 use crate::digest::BlobDigest;
 use crate::limits;
 use crate::oci::{Descriptor, Index, Platform, Reference};
 use crate::progress::Progress;
 use crate::registry::names::Name;
-use crate::registry::{self, Answer, Blob, Client, Document, Reach, RegistryError, Repository};
+use crate::registry::{self, Answer, Blob, Client, Document, Reach, RegistryError, Repository, StoredBlob};
 use crate::span::Span;
 
 #[derive(Debug)]
@@ -22,13 +24,15 @@ pub(super) struct Remote<'p> {
     repository: String,
     place: String,
     root: Document,
-    ahead: Ahead,
+    ahead: Arc<Ahead>,
+    pub cache: Cache,
 }
 
 impl<'p> Remote<'p> {
     pub fn open(name: &Name, reach: &Reach, progress: &'p Progress) -> Result<Self, SourceError> {
         let Found { client, repository, root, .. } = find(name, reach, progress)?;
-        Ok(Self { client, repository, place: format!("docker://{name}"), root, ahead: Ahead::default() })
+        let (place, ahead, cache) = (format!("docker://{name}"), Arc::default(), Cache::default());
+        Ok(Self { client, repository, place, root, ahead, cache })
     }
 
     pub fn images(
@@ -51,8 +55,13 @@ impl<'p> Remote<'p> {
         Ok(Box::new(opened))
     }
 
-    pub fn blob_bytes(&self, blob: &Descriptor) -> Result<RemoteBytes<'_, 'p>, SourceError> {
-        Ok(RemoteBytes { repository: self.repository()?, ahead: &self.ahead, digest: blob.digest, size: blob.size })
+    pub fn blob_bytes(&self, blob: &Descriptor) -> Result<RemoteBytes<'_>, SourceError> {
+        Ok(RemoteBytes { blob: self.stored(blob)?, ahead: Arc::clone(&self.ahead) })
+    }
+
+    /// Where others can copy it from.
+    pub fn stored(&self, blob: &Descriptor) -> Result<StoredBlob<'_>, SourceError> {
+        Ok(StoredBlob { repository: self.repository()?, digest: blob.digest, size: blob.size })
     }
 
     fn repository(&self) -> Result<Repository<'_, 'p>, SourceError> {
@@ -118,50 +127,56 @@ fn expect_size(blob: &Descriptor, what: &str) -> Result<(), SourceError> {
 
 /// A blob's bytes by range requests.
 #[derive(Debug)]
-pub(super) struct RemoteBytes<'c, 'p> {
-    repository: Repository<'c, 'p>,
-    ahead: &'c Ahead,
-    digest: BlobDigest,
-    size: u64,
+pub(super) struct RemoteBytes<'a> {
+    blob: StoredBlob<'a>,
+    ahead: Arc<Ahead>,
 }
 
-impl Bytes for RemoteBytes<'_, '_> {
+impl<'a> RemoteBytes<'a> {
+    pub fn new(blob: StoredBlob<'a>) -> Self {
+        Self { blob, ahead: Arc::default() }
+    }
+}
+
+impl Bytes for RemoteBytes<'_> {
     fn size(&self) -> u64 {
-        self.size
+        self.blob.size
     }
 
     fn read_exact_at(&self, out: &mut [u8], at: u64) -> io::Result<()> {
-        let span = Span::new(at, out.len() as u64).filter(|span| span.fits_in(self.size));
+        let StoredBlob { repository, digest, size } = &self.blob;
+        let span = Span::new(at, out.len() as u64).filter(|span| span.fits_in(*size));
         let Some(span) = span else { return Err(io::ErrorKind::UnexpectedEof.into()) };
         if !span.is_empty() {
             let fetch = |span: Span| -> io::Result<Vec<u8>> {
-                let bytes = self.repository.read_at(self.digest, self.size, span)?;
+                let bytes = repository.read_at(*digest, *size, span)?;
                 match bytes.len() as u64 == span.len() {
                     true => Ok(bytes),
                     false => Err(io::ErrorKind::UnexpectedEof.into()),
                 }
             };
-            self.ahead.read((self.digest, self.size), out, at, fetch)?;
+            self.ahead.read((*digest, *size), out, at, fetch)?;
         }
         Ok(())
     }
 
     fn pass(&self, span: Span) -> io::Result<Box<dyn Read + Send + '_>> {
-        let end = span.end().min(self.size);
+        let StoredBlob { repository, digest, size } = &self.blob;
+        let end = span.end().min(*size);
         let span = Span::between(span.start().min(end), end);
         if span.is_empty() {
             return Ok(Box::new(io::empty()));
         }
-        if span == Span::between(0, self.size) {
-            return Ok(Box::new(self.repository.blob(self.digest, self.size)?.unproven()));
+        if span == Span::between(0, *size) {
+            return Ok(Box::new(self.blob.open()?.unproven()));
         }
-        match self.repository.ranges(self.digest, self.size, &[span])? {
+        match repository.ranges(*digest, *size, &[span])? {
             Answer::Parts(mut parts) => {
                 parts.next_span()?;
                 Ok(Box::new(parts))
             }
             Answer::Whole(blob) => part(blob, span),
-            Answer::Refused(_) => part(self.repository.blob(self.digest, self.size)?, span),
+            Answer::Refused(_) => part(self.blob.open()?, span),
         }
     }
 }

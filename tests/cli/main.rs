@@ -1,6 +1,8 @@
 //! The command as it is typed.
 #![cfg(feature = "cli")]
 
+mod access;
+mod cache;
 mod degraded;
 mod diff;
 mod durable;
@@ -19,9 +21,9 @@ use restrata::oci::Reference;
 use serde_json::Value;
 use tempfile::TempDir;
 
-const COMMANDS: [&str; 10] =
-    ["rechunk", "verify", "diff", "history", "check", "inspect", "prune", "probe", "completions", "man"];
-const JOBS: [&str; 8] = ["rechunk", "verify", "diff", "history", "check", "inspect", "prune", "probe"];
+const COMMANDS: [&str; 11] =
+    ["rechunk", "verify", "diff", "history", "check", "inspect", "prune", "probe", "cache", "completions", "man"];
+const JOBS: [&str; 9] = ["rechunk", "verify", "diff", "history", "check", "inspect", "prune", "probe", "cache"];
 
 fn restrata(arguments: &[&str]) -> Output {
     Command::cargo_bin("restrata")
@@ -29,6 +31,7 @@ fn restrata(arguments: &[&str]) -> Output {
         .args(arguments)
         .env_remove("TMPDIR")
         .env_remove("SOURCE_DATE_EPOCH")
+        .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
         .output()
         .unwrap()
 }
@@ -131,7 +134,9 @@ fn help_has_an_example_for_every_command() {
     let help = restrata(&["--help"]);
     assert_eq!(code(&help), 0);
     for job in JOBS {
-        assert!(out(&help).contains(&format!("\n  restrata {job} ")), "{job}");
+        let is_one =
+            |line: &str| line.strip_prefix("  restrata ").is_some_and(|line| line.split(' ').next() == Some(job));
+        assert!(out(&help).lines().any(is_one), "{job}");
     }
     for command in COMMANDS {
         let help = restrata(&[command, "--help"]);

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use super::{code, err, out};
 
 #[path = "../registry/mod.rs"]
-mod stub;
+pub mod stub;
 
 use stub::{Auth, Registry, Several};
 

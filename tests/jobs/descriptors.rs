@@ -194,7 +194,7 @@ fn a_proof_holds_for_what_was_asked_alone() {
         let old: Reference = parts.write(&bench.dir.path().join("changed")).parse().unwrap();
         let outcome = bench.run(|request| {
             request.previous.push(old);
-            request.cache = cache.clone();
+            request.resources.cache = cache.clone();
         });
         outcome.unwrap().images[0].layers.iter().any(|layer| layer.planned.state == State::Kept)
     };

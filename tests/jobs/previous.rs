@@ -515,7 +515,7 @@ fn a_blob_that_changes_during_the_run_never_reaches_the_output() {
             });
             bench.run(&bench.new, "out", &format!("r{round}"), |request| {
                 request.previous.push(bench.layout("old").1);
-                request.cache = cache.clone();
+                request.resources.cache = cache.clone();
             })
         });
         assert!(is_done.into_inner());

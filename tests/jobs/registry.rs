@@ -1,12 +1,14 @@
 //! Images in a registry are what the same images in files are.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use restrata::cache::Cache;
 use restrata::check::check;
 use restrata::diff::{self, diff};
 use restrata::error::Error;
+use restrata::history::{self, history};
 use restrata::inspect::inspect;
 use restrata::job::JobOptions;
 use restrata::oci::Reference;
@@ -138,6 +140,66 @@ fn what_is_compared_is_read_by_its_index() {
         Some(end.parse::<u64>().ok()? - start.parse::<u64>().ok()? + 1)
     });
     assert!(bytes.sum::<u64>() < 2_000, "{blobs:?}");
+}
+
+/// A second look at the same images reads manifests and configs alone.
+#[test]
+fn an_index_is_downloaded_once() {
+    let world = World::new();
+    let layer = |seed: u8| vec![file("a", &noise(300_000)), file("b", &[seed; 50_000])];
+    let (v1, v2) = (world.publish("v1", layer(1)), world.publish("v2", layer(2)));
+    let (v1, v2): (Reference, Reference) = (v1.parse().unwrap(), v2.parse().unwrap());
+    let cache = Cache::at(world.dir.path().join("cache"));
+    let resources = || JobOptions { cache: cache.clone(), ..world.options() };
+    let ranges = || {
+        let blobs = world.blobs();
+        world.registry.state().asked.clear();
+        assert_eq!(blobs.iter().filter(|(_, range)| range.is_none()).count(), 2, "configs: {blobs:?}");
+        blobs.iter().filter(|(_, range)| range.is_some()).count()
+    };
+    let look = |resources: JobOptions| {
+        let request = diff::Request { resources, ..request(&world, world.reference("v1"), world.reference("v2")) };
+        let outcome = diff(&request, &Progress::new()).unwrap();
+        (format!("{:?} {:?}", outcome.diffs[0].changes, outcome.diffs[0].pulls), ranges())
+    };
+    let (cold, warm) = (look(resources()), look(resources()));
+    assert_eq!((cold.1, warm.1), (2, 0));
+    assert_eq!(cold.0, warm.0);
+    assert_eq!(look(world.options()).1, 2, "without a cache nothing is remembered");
+
+    // Of other commands, too.
+    let both = || {
+        let references = vec![world.reference("v1"), world.reference("v2")];
+        let (views, resources) = (Vec::new(), resources());
+        history(&history::Request { references, platform: None, views, resources }, &Progress::new())
+    };
+    both().unwrap();
+    assert_eq!(ranges(), 0);
+    let inspected = |name: &str| inspect(&world.reference(name), None, &resources(), &Progress::new()).unwrap();
+    assert!(inspected("v1").images[0].layers.len() + inspected("v2").images[0].layers.len() == 2);
+    assert_eq!(ranges(), 0);
+
+    // A damaged record is a miss, and the next look puts it right.
+    let records: Vec<_> = walk(&world.dir.path().join("cache/indexes"));
+    assert_eq!(records.len(), 2);
+    for record in &records {
+        let mut bytes = fs::read(record).unwrap();
+        bytes[10] ^= 1;
+        fs::write(record, bytes).unwrap();
+    }
+    assert_eq!((look(resources()), look(resources()).1), (cold, 0));
+
+    // Files are not worth it.
+    let fresh = Cache::at(world.dir.path().join("fresh"));
+    let resources = JobOptions { cache: fresh, ..world.options() };
+    diff(&diff::Request { resources, ..request(&world, v1, v2) }, &Progress::new()).unwrap();
+    assert!(!world.dir.path().join("fresh").exists());
+}
+
+/// The files below a directory.
+fn walk(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
 }
 
 #[test]

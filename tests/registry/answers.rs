@@ -60,6 +60,10 @@ impl State {
     }
 
     fn refused(&self, asked: &Asked, own: &str) -> Option<Answer> {
+        // By another name it is the storage that the registry sends clients to: who knows the URL may.
+        if asked.header("host").is_some_and(|host| host.starts_with("127.")) {
+            return None;
+        }
         let shown = asked.header("authorization").unwrap_or_default();
         let (fits, challenge) = match &self.auth {
             Auth::None => (true, String::new()),
@@ -75,6 +79,9 @@ impl State {
     fn manifest(&mut self, asked: &Asked, repository: &str, reference: &str) -> Answer {
         let key = (repository.to_owned(), reference.to_owned());
         if asked.method == "PUT" {
+            if self.lacks(repository, &asked.body).is_some() {
+                return Answer::error(400, "MANIFEST_BLOB_UNKNOWN");
+            }
             let found = digest(&asked.body);
             let stored = (asked.header("content-type").unwrap_or_default().to_owned(), asked.body.clone());
             self.manifests.insert((repository.to_owned(), found.clone()), stored.clone());
@@ -86,6 +93,30 @@ impl State {
         };
         let answer = Answer::new(200).header("Content-Type", media_type);
         answer.header("Docker-Content-Digest", digest(bytes)).body(bytes.clone())
+    }
+
+    /// What a manifest or an index names and the repository has not, if there is anything.
+    fn lacks(&self, repository: &str, document: &[u8]) -> Option<String> {
+        let document: serde_json::Value = serde_json::from_slice(document).unwrap_or_default();
+        let key = |entry: &serde_json::Value| (repository.to_owned(), entry["digest"].as_str().unwrap().to_owned());
+        let listed = |name: &str| document[name].as_array().cloned().unwrap_or_default();
+        let blobs = listed("layers").into_iter().chain(document.get("config").cloned());
+        let lacked = blobs.map(|blob| key(&blob)).find(|key| self.blobs.get(key).is_none_or(|b| digest(b) != key.1));
+        let manifests = || listed("manifests").into_iter().map(|entry| key(&entry));
+        let below = |key: (String, String)| match self.manifests.get(&key) {
+            Some((_, bytes)) if digest(bytes) == key.1 => self.lacks(repository, bytes),
+            _ => Some(key.1),
+        };
+        lacked.map(|key| key.1).or_else(|| manifests().find_map(below))
+    }
+
+    /// Tags that lead to no whole image, and what is missing.
+    pub fn incomplete(&self) -> Vec<String> {
+        let tags = self.manifests.iter().filter(|((_, reference), _)| !reference.contains(':'));
+        let lacked = |((repository, tag), (_, bytes)): (&(String, String), &(String, Vec<u8>))| {
+            self.lacks(repository, bytes).map(|digest| format!("{repository}:{tag} lacks {digest}"))
+        };
+        tags.filter_map(lacked).collect()
     }
 
     /// Two a page.

@@ -1,5 +1,6 @@
 //! One object for each job. The fields that DESIGN section 8 names are fixed; more may come to stand beside them.
 
+mod cache;
 mod diff;
 mod history;
 mod probe;
@@ -7,6 +8,7 @@ mod prune;
 mod pulls;
 mod rechunk;
 
+pub use cache::cache;
 pub use diff::diff;
 pub use history::history;
 pub use probe::probe;

@@ -1,5 +1,6 @@
 //! Text for people, for 80 columns.
 
+mod cache;
 mod check;
 mod diff;
 mod history;
@@ -12,6 +13,7 @@ mod pulls;
 mod rechunk;
 mod verify;
 
+pub use cache::cache;
 pub use check::check;
 pub use diff::{diff, docker_over, over};
 pub use history::history;

@@ -6,9 +6,9 @@ use std::fmt;
 use crate::digest::BlobDigest;
 use crate::oci::Descriptor;
 use crate::order::BrokenEntry;
+use crate::origin::Origin;
 use crate::progress::Progress;
 use crate::units::size;
-use crate::watch::Watched;
 
 pub(super) enum Fault {
     /// It is not what its digest, its DiffID, its TOC or its tar-split says, and why.
@@ -31,8 +31,12 @@ impl Flaw {
     }
 
     /// What the image says of a blob can be wrong, too: then a copy is no better.
-    pub fn of(what: String, blob: &Watched, digest: BlobDigest, progress: &Progress) -> Self {
-        Self { what, is_bad_copy: !blob.prove(digest, progress).unwrap_or(true) }
+    pub fn of(what: String, blob: &Origin<'_>, digest: BlobDigest, progress: &Progress) -> Self {
+        let is_bad_copy = match blob {
+            Origin::File(file) => !file.prove(digest, progress).unwrap_or(true),
+            Origin::Registry(_) => false,
+        };
+        Self { what, is_bad_copy }
     }
 }
 

@@ -4,28 +4,28 @@ use std::collections::BTreeSet;
 
 use crate::digest::BlobDigest;
 use crate::inventory::{Frames, Known, Stored, toc_frames};
+use crate::origin::{FrameBlob, Origin};
 use crate::toc::Toc;
-use crate::watch::Watched;
 
 /// Blobs by their numbers, and what stands in their frames.
 #[derive(Default)]
-pub(super) struct OldFrames {
+pub(super) struct OldFrames<'s> {
     pub known: Known,
-    pub blobs: Vec<Watched>,
+    pub blobs: Vec<FrameBlob<'s>>,
     /// Which layer of which image each is, for people, and its digest.
     names: Vec<(String, BlobDigest)>,
 }
 
-impl OldFrames {
+impl<'s> OldFrames<'s> {
     /// The blob's number; `name` says which one it is.
-    pub fn add(&mut self, toc: &Toc, place: Watched, name: String, digest: BlobDigest) -> u32 {
+    pub fn add(&mut self, toc: &Toc, place: Origin<'s>, name: String, digest: BlobDigest) -> u32 {
         let blob = self.blobs.len() as u32;
         for entry in &toc.entries {
-            if let Some(payload) = entry.payload.as_ref().filter(|payload| payload.end_offset <= place.span().len()) {
+            if let Some(payload) = entry.payload.as_ref().filter(|payload| payload.end_offset <= place.size()) {
                 self.known.add(payload.digest, entry.header.size, toc_frames(payload, blob));
             }
         }
-        self.blobs.push(place);
+        self.blobs.push(FrameBlob::new(place));
         self.names.push((name, digest));
         blob
     }

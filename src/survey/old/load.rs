@@ -12,28 +12,31 @@ use crate::job::JobOptions;
 use crate::limits;
 use crate::oci::marks::LAYER;
 use crate::oci::{Descriptor, Reference, Transport};
+use crate::order::Entry;
 use crate::order::cost::PullLayer;
 use crate::order::layers::Segment;
+use crate::origin::Origin;
 use crate::progress::Progress;
-use crate::source::{Image, Layer, Source, blob_reader};
+use crate::source::{Image, Layer, Source, read_of};
 use crate::spool::Spool;
-use crate::survey::read::{Index, Use, index, pull_layer, share_out, tar_inventory};
+use crate::survey::read::{self, Index, Use, pull_layer, share_out, tar_inventory};
+use crate::threads;
 use crate::toc::Toc;
 use crate::unpack::LayerInput;
-use crate::watch::Watched;
 
 use super::Ask;
 use super::faults::{Flaw, unused};
 use super::handed::handed_on;
 use super::opened::{OldLayer, Opened, OpenedLayer};
-use super::usable::{usable, watched};
+use super::trust::{Standing, Trust};
+use super::usable::usable;
 
 /// Puts together what there is, image by image.
-pub(super) struct Loader<'a> {
-    ask: Ask<'a>,
-    progress: &'a Progress,
-    pub notes: &'a mut Notes,
-    pub opened: Opened,
+pub(super) struct Loader<'s, 'n> {
+    ask: Ask<'s>,
+    progress: &'n Progress,
+    pub notes: &'n mut Notes,
+    pub opened: Opened<'s>,
     seen: HashMap<BlobDigest, Seen>,
 }
 
@@ -53,86 +56,151 @@ struct Seen {
     contents: Vec<(u64, u64)>,
 }
 
-impl<'a> Loader<'a> {
-    pub fn new(ask: Ask<'a>, progress: &'a Progress, notes: &'a mut Notes) -> Self {
+/// A previous image while its layers are gone through.
+struct Previous<'s> {
+    source: &'s Source<'s>,
+    reference: String,
+    is_newest: bool,
+    has: Vec<Arc<PullLayer>>,
+    without_toc: usize,
+    trust: Trust,
+}
+
+/// One of its layers.
+#[derive(Clone, Copy)]
+struct Numbered<'i> {
+    index: usize,
+    layer: &'i Layer,
+}
+
+impl<'s, 'n> Loader<'s, 'n> {
+    pub fn new(ask: Ask<'s>, progress: &'n Progress, notes: &'n mut Notes) -> Self {
         Self { ask, progress, notes, opened: Opened::new(progress.size_limit()), seen: HashMap::new() }
     }
 
-    pub fn base(&mut self, source: &Source, image: &Image) -> Result<(), Error> {
+    pub fn base(&mut self, source: &'s Source<'s>, image: &Image) -> Result<(), Error> {
         let (own, limit) = (image.layers.len(), self.ask.max_layers);
         if limit <= own {
             let reason =
                 format!("expected at least {} layers to be allowed, its {own} and one above, found {limit}", own + 1);
             return Err(Error::Base { reference: source.reference().to_string(), reason });
         }
-        for (number, layer) in image.layers.iter().enumerate() {
-            let refuse = |reason| Err(Error::Base { reference: source.reference().to_string(), reason });
-            let toc = match index(source, layer, Use::HandOn, self.progress)? {
+        let refuse = |reason| Err(Error::Base { reference: source.reference().to_string(), reason });
+        let mut trust = Trust::default();
+        for (index, layer) in image.layers.iter().enumerate() {
+            let toc = match read::index(source, layer, Use::HandOn, self.progress)? {
                 Ok(toc) => toc,
-                Err(fault) => return refuse(format!("layer {number}: {fault}")),
+                Err(fault) => return refuse(format!("layer {index}: {fault}")),
             };
-            if !self.add_segment(source, number, layer, toc.as_ref(), None, Takes::All)? {
+            let numbered = Numbered { index, layer };
+            if !self.add_segment(source, numbered, toc.as_ref(), None, Takes::All, &mut trust)? {
                 return refuse("its layers are no blobs that could stay as they are".to_owned());
             }
         }
+        self.notes.extend(trust.note(source.reference()));
         Ok(())
     }
 
-    pub fn previous(&mut self, source: &Source, image: &Image) -> Result<(), Error> {
-        let reference = source.reference().to_string();
+    pub fn previous(&mut self, source: &'s Source<'s>, image: &Image) -> Result<(), Error> {
         let is_newest = self.opened.facts.clients.is_empty();
         if is_newest {
             self.opened.facts.is_lost = image.layers.is_empty();
             self.opened.facts.newest = image.layers.iter().filter_map(|layer| layer.descriptor.clone()).collect();
         }
         self.opened.facts.history.begin();
-        let mut has = Vec::with_capacity(image.layers.len());
-        let mut without_toc = 0;
-        for (index, layer) in image.layers.iter().enumerate() {
-            let seen = layer.descriptor.as_ref().and_then(|descriptor| self.seen.get(&descriptor.digest));
-            if let Some(seen) = seen.filter(|_| !is_newest) {
-                has.push(Arc::clone(&seen.pull));
-                self.opened.facts.history.add_layer(&seen.contents);
-                continue;
-            }
-            let toc = match usable(source, layer, self.progress)? {
-                Ok(toc) => toc,
-                Err(flaw) => {
-                    if let Some(descriptor) = &layer.descriptor {
-                        self.note_damaged(unused(&reference, index, descriptor, &flaw, is_newest), is_newest);
-                        has.push(Arc::new(pull_layer(descriptor, None)));
-                    }
-                    self.opened.facts.unread += usize::from(is_newest);
-                    continue;
+        let (has, trust) = (Vec::with_capacity(image.layers.len()), Trust::default());
+        let reference = source.reference().to_string();
+        let mut previous = Previous { source, reference, is_newest, has, without_toc: 0, trust };
+        let numbered = image.layers.iter().enumerate().map(|(index, layer)| Numbered { index, layer });
+        // One that is seen twice is read once, unless both are read at once.
+        for layers in numbered.collect::<Vec<_>>().chunks(source.at_once()) {
+            self.progress.check()?;
+            let tocs = self.read(&previous, layers)?;
+            for (layer, toc) in layers.iter().zip(tocs) {
+                match toc {
+                    Some(toc) => self.previous_layer(&mut previous, *layer, toc)?,
+                    None => self.seen_layer(&mut previous, *layer),
                 }
-            };
-            let pull = layer.descriptor.as_ref().map(|descriptor| Arc::new(pull_layer(descriptor, toc.as_ref())));
-            if let (Some(pull), Some(toc)) = (&pull, &toc) {
-                self.see(pull, &toc.1);
-            }
-            has.extend(pull.clone());
-            let is_foreign = toc.is_none() && !self.is_in_base(layer);
-            let takes = match toc.is_some() || self.ask.keep_foreign {
-                true => Some(Takes::All),
-                false if layer.descriptor.as_ref().is_some_and(is_marked) => Some(Takes::Unindexable),
-                false => None,
-            };
-            if let (true, Some(takes)) = (is_newest, takes) {
-                let is_taken = self.add_segment(source, index, layer, toc.as_ref(), pull, takes)?;
-                self.opened.facts.unread += usize::from(toc.is_none() && !is_taken);
-                without_toc += usize::from(is_foreign && !(is_taken && takes == Takes::Unindexable));
-                continue;
-            }
-            without_toc += usize::from(is_foreign);
-            self.opened.facts.unread += usize::from(is_foreign && is_newest);
-            if let (Some(toc), Some(old), Some(place)) = (&toc, &layer.descriptor, source.layer_file(layer)?) {
-                self.progress.hold(limits::HELD_ROW * toc.1.entries.len() as u64)?;
-                let name = format!("{reference}: layer {index}");
-                self.opened.frames.add(&toc.1, watched(place)?, name, old.digest);
             }
         }
+        let Previous { reference, has, without_toc, trust, .. } = previous;
+        self.notes.extend(trust.note(source.reference()));
         self.note_foreign(source.reference(), without_toc, image, is_newest);
         self.opened.facts.clients.push((reference, has));
+        Ok(())
+    }
+
+    /// The layers' indexes, as many at once as there are layers. `None` for a layer that was seen before.
+    fn read(
+        &self,
+        previous: &Previous<'_>,
+        layers: &[Numbered<'_>],
+    ) -> Result<Vec<Option<Result<Option<Index>, Flaw>>>, Error> {
+        let Previous { source, is_newest, .. } = previous;
+        threads::each(layers.len(), layers.len(), |number| {
+            let layer = layers[number].layer;
+            match !is_newest && self.seen_before(layer).is_some() {
+                true => Ok(None),
+                false => usable(source, layer, &self.ask.resources.cache, self.progress).map(Some),
+            }
+        })
+    }
+
+    fn seen_before(&self, layer: &Layer) -> Option<&Seen> {
+        self.seen.get(&layer.descriptor.as_ref()?.digest)
+    }
+
+    fn seen_layer(&mut self, previous: &mut Previous<'s>, Numbered { layer, .. }: Numbered<'_>) {
+        let seen = layer.descriptor.as_ref().and_then(|descriptor| self.seen.get(&descriptor.digest));
+        if let Some(seen) = seen {
+            previous.has.push(Arc::clone(&seen.pull));
+            self.opened.facts.history.add_layer(&seen.contents);
+        }
+    }
+
+    fn previous_layer(
+        &mut self,
+        previous: &mut Previous<'s>,
+        numbered: Numbered<'_>,
+        toc: Result<Option<Index>, Flaw>,
+    ) -> Result<(), Error> {
+        let (Numbered { index, layer }, is_newest) = (numbered, previous.is_newest);
+        let toc = match toc {
+            Ok(toc) => toc,
+            Err(flaw) => {
+                if let Some(descriptor) = &layer.descriptor {
+                    self.note_damaged(unused(&previous.reference, index, descriptor, &flaw, is_newest), is_newest);
+                    previous.has.push(Arc::new(pull_layer(descriptor, None)));
+                }
+                self.opened.facts.unread += usize::from(is_newest);
+                return Ok(());
+            }
+        };
+        let pull = layer.descriptor.as_ref().map(|descriptor| Arc::new(pull_layer(descriptor, toc.as_ref())));
+        if let (Some(pull), Some(toc)) = (&pull, &toc) {
+            self.see(pull, &toc.1);
+        }
+        previous.has.extend(pull.clone());
+        let is_foreign = toc.is_none() && !self.is_in_base(layer);
+        let takes = match toc.is_some() || self.ask.keep_foreign {
+            true => Some(Takes::All),
+            false if layer.descriptor.as_ref().is_some_and(is_marked) => Some(Takes::Unindexable),
+            false => None,
+        };
+        if let (true, Some(takes)) = (is_newest, takes) {
+            let trust = &mut previous.trust;
+            let is_taken = self.add_segment(previous.source, numbered, toc.as_ref(), pull, takes, trust)?;
+            self.opened.facts.unread += usize::from(toc.is_none() && !is_taken);
+            previous.without_toc += usize::from(is_foreign && !(is_taken && takes == Takes::Unindexable));
+            return Ok(());
+        }
+        previous.without_toc += usize::from(is_foreign);
+        self.opened.facts.unread += usize::from(is_foreign && is_newest);
+        if let (Some(toc), Some(old), Some(place)) = (&toc, &layer.descriptor, previous.source.origin(layer)?) {
+            self.progress.hold(limits::HELD_ROW * toc.1.entries.len() as u64)?;
+            let name = format!("{}: layer {index}", previous.reference);
+            self.opened.frames.add(&toc.1, place, name, old.digest);
+        }
         Ok(())
     }
 
@@ -193,23 +261,27 @@ impl<'a> Loader<'a> {
     /// have `pull`, but not the base's layers.
     fn add_segment(
         &mut self,
-        source: &Source,
-        index: usize,
-        layer: &Layer,
+        source: &'s Source<'s>,
+        Numbered { index, layer }: Numbered<'_>,
         toc: Option<&Index>,
         pull: Option<Arc<PullLayer>>,
         takes: Takes,
+        trust: &mut Trust,
     ) -> Result<bool, Error> {
         let is_base = pull.is_none();
-        let place = source.layer_file(layer)?;
+        let place = source.origin(layer)?;
         let (Some(descriptor), Some(diff_id), Some(place)) = (&layer.descriptor, layer.diff_id, place) else {
             return Ok(false);
         };
-        let place = watched(place)?;
         // A layer may stand twice in an image; a base's own are not in the log a second time.
         if !is_base && self.is_in_base(layer) {
             return Ok(true);
         }
+        let is_remote = matches!(place, Origin::Registry(_));
+        let standing = match is_remote && toc.is_some() {
+            true => trust.add(layer, &self.ask.resources.cache, self.ask.trust_previous && !is_base),
+            false => Standing::Unproven,
+        };
         let (entries, blob) = match toc {
             Some((_, toc)) => {
                 let chunks = toc.entries.iter().filter_map(|entry| entry.payload.as_ref()).flat_map(|p| &p.chunks);
@@ -219,22 +291,9 @@ impl<'a> Loader<'a> {
                 self.progress.hold(held_bytes(&entries))?;
                 (entries, Some(self.opened.frames.add(toc, blob, name, descriptor.digest)))
             }
-            None => match self.read(source, layer, descriptor, &place) {
-                Err(Error::Unpack { source: fault, .. }) if !is_base && fault.is_damage() => {
-                    let reference = source.reference().to_string();
-                    let flaw = Flaw::of(fault.to_string(), &place, descriptor.digest, self.progress);
-                    let note = unused(&reference, index, descriptor, &flaw, true);
-                    self.notes.degraded(Code::LayerDamaged, note);
-                    return Ok(false);
-                }
-                read => {
-                    let inventory = read?;
-                    if takes == Takes::Unindexable && inventory.odd.is_empty() {
-                        self.progress.give_back(inventory.held);
-                        return Ok(false);
-                    }
-                    (inventory.entries, None)
-                }
+            None => match self.unindexed(source, (index, layer, descriptor), &place, is_base, takes)? {
+                Some(entries) => (entries, None),
+                None => return Ok(false),
             },
         };
         self.opened.frames.known.add_paths(&entries);
@@ -248,11 +307,37 @@ impl<'a> Loader<'a> {
             compression: layer.compression,
             diff_id,
             place,
+            standing,
             blob,
         };
         let segment = Segment { entries, pull, is_base, is_broken: false };
         self.opened.layers.push(OpenedLayer { layer, segment });
         Ok(true)
+    }
+
+    /// The entries of a layer without a TOC. `None` if it is not to stay.
+    fn unindexed(
+        &mut self,
+        source: &Source,
+        (index, layer, descriptor): (usize, &Layer, &Descriptor),
+        place: &Origin<'_>,
+        is_base: bool,
+        takes: Takes,
+    ) -> Result<Option<Vec<Entry>>, Error> {
+        let inventory = match self.read_whole(source, layer, descriptor, place) {
+            Err(Error::Unpack { source: fault, .. }) if !is_base && fault.is_damage() => {
+                let flaw = Flaw::of(fault.to_string(), place, descriptor.digest, self.progress);
+                let note = unused(&source.reference().to_string(), index, descriptor, &flaw, true);
+                self.notes.degraded(Code::LayerDamaged, note);
+                return Ok(None);
+            }
+            read => read?,
+        };
+        if takes == Takes::Unindexable && inventory.odd.is_empty() {
+            self.progress.give_back(inventory.held);
+            return Ok(None);
+        }
+        Ok(Some(inventory.entries))
     }
 
     fn is_in_base(&self, layer: &Layer) -> bool {
@@ -261,17 +346,17 @@ impl<'a> Loader<'a> {
         self.opened.layers.iter().any(|old| old.segment.is_base && is_same(old))
     }
 
-    /// A layer without a TOC, out of the file that is copied when the layer stays. Reading it proves its digest and its DiffID.
-    fn read(
+    /// A layer without a TOC, from where it is copied when it stays. Reading it proves its digest and its DiffID.
+    fn read_whole(
         &self,
         source: &Source,
         layer: &Layer,
         descriptor: &Descriptor,
-        place: &Watched,
+        place: &Origin<'_>,
     ) -> Result<Inventory, Error> {
         let digest = descriptor.digest;
         let input = LayerInput {
-            open: Box::new(|| Ok(Box::new(blob_reader(place.bytes().clone(), digest)))),
+            open: Box::new(|| Ok(read_of(place, digest)?)),
             verified: Some(digest),
             diff_id: layer.diff_id,
         };

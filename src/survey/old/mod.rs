@@ -12,6 +12,7 @@
 //! | `opened`, `proven`, `plannable` | the stages |
 //! | `frames` | frames that can be copied |
 //! | `proof` | whether a layer is what it says |
+//! | `trust` | which layers of a registry need no proof |
 //! | `faults` | what is wrong with a layer, and what is told of it |
 //! | `handed` | what of a descriptor is handed on |
 //! | `history` | how often paths changed |
@@ -26,11 +27,11 @@ mod plannable;
 mod proof;
 mod proven;
 mod references;
+mod trust;
 mod usable;
 
 use std::sync::Arc;
 
-use crate::cache::Cache;
 use crate::digest::ChunkDigest;
 use crate::job::JobOptions;
 use crate::oci::{Descriptor, Reference};
@@ -56,7 +57,8 @@ pub struct Ask<'a> {
     pub max_layers: usize,
     /// Previous layers without a TOC may stay, too.
     pub keep_foreign: bool,
-    pub cache: &'a Cache,
+    /// Layers of previous images in registries are what they say.
+    pub trust_previous: bool,
     pub resources: &'a JobOptions,
 }
 

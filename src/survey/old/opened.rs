@@ -10,17 +10,18 @@ use crate::inventory::Known;
 use crate::oci::Descriptor;
 use crate::order::layers::Segment;
 use crate::order::{BrokenEntry, Entry, broken_above, broken_alone};
+use crate::origin::Origin;
 use crate::progress::{Progress, SizeLimit};
 use crate::threads::{self, ThreadError};
-use crate::watch::Watched;
 
 use super::faults::{Fault, Flaw};
 use super::frames::OldFrames;
 use super::proven::Proven;
+use super::trust::Standing;
 use super::{Ask, Facts};
 
 /// A layer that can be used again as it is.
-pub struct OldLayer {
+pub struct OldLayer<'s> {
     pub reference: String,
     /// In its image, from the bottom.
     pub index: usize,
@@ -30,22 +31,30 @@ pub struct OldLayer {
     pub left_out: Vec<String>,
     pub compression: Compression,
     pub diff_id: DiffId,
-    pub place: Watched,
+    pub place: Origin<'s>,
+    pub(super) standing: Standing,
     /// Its number among the blobs whose frames can be copied.
     pub(super) blob: Option<u32>,
 }
 
+impl OldLayer<'_> {
+    /// Of a layer that was asked: false if only the user says so.
+    pub fn is_proven(&self) -> bool {
+        self.standing != Standing::Told
+    }
+}
+
 /// A layer, and the planner's view of it.
-pub(super) struct OpenedLayer {
-    pub layer: OldLayer,
+pub(super) struct OpenedLayer<'s> {
+    pub layer: OldLayer<'s>,
     pub segment: Segment,
 }
 
 /// Everything that the new image can be laid out against, unproven.
-pub struct Opened {
+pub struct Opened<'s> {
     /// Base layers first, then those of the newest previous image.
-    pub(super) layers: Vec<OpenedLayer>,
-    pub(super) frames: OldFrames,
+    pub(super) layers: Vec<OpenedLayer<'s>>,
+    pub(super) frames: OldFrames<'s>,
     pub(super) facts: Facts,
     /// What they may unpack to, all together.
     pub(super) size: SizeLimit,
@@ -54,7 +63,7 @@ pub struct Opened {
 /// What is wrong with layers, by their numbers.
 pub struct Verdicts(BTreeMap<usize, Fault>);
 
-impl Opened {
+impl<'s> Opened<'s> {
     /// Of no image. `size` bounds what all layers together unpack to.
     pub(super) fn new(size: SizeLimit) -> Self {
         Self { layers: Vec::new(), frames: OldFrames::default(), facts: Facts::default(), size }
@@ -84,7 +93,7 @@ impl Opened {
     fn fault(&self, number: usize, ask: Ask<'_>, progress: &Progress) -> Option<Fault> {
         let OpenedLayer { layer, segment } = &self.layers[number];
         // A layer without a TOC was read whole to know its entries.
-        let lie = segment.pull.index.as_ref().and_then(|_| layer.lies(ask.cache, &self.size, progress));
+        let lie = segment.pull.index.as_ref().and_then(|_| layer.lies(&ask.resources.cache, &self.size, progress));
         match lie {
             Some(lie) => Some(Fault::Lies(Flaw::of(lie, &layer.place, layer.descriptor.digest, progress))),
             None => self.broken(number).map(Fault::Broken),
@@ -103,7 +112,7 @@ impl Opened {
 
     /// Without the layers whose content is not what their digests promise. Those that clients can't extract are to be
     /// written anew. True where a layer went: what was taken for its content has to be read again.
-    pub fn proven(self, verdicts: Verdicts, notes: &mut Notes) -> Result<(Proven, bool), Error> {
+    pub fn proven(self, verdicts: Verdicts, notes: &mut Notes) -> Result<(Proven<'s>, bool), Error> {
         Proven::new(self, verdicts.0, notes)
     }
 }

@@ -5,22 +5,23 @@ use std::sync::Arc;
 use crate::inventory::Known;
 use crate::order::cost::PullLayer;
 use crate::order::layers::{Old, OldError, Segment};
-use crate::watch::{Used, Watched};
+use crate::origin::FrameBlob;
+use crate::watch::Used;
 
 use super::Facts;
 use super::frames::OldFrames;
 use super::proven::{Proven, ProvenLayer};
 
 /// Proven layers by the numbers of the planner's segments.
-pub struct Plannable {
+pub struct Plannable<'s> {
     segments: Vec<Segment>,
-    layers: Vec<ProvenLayer>,
-    frames: OldFrames,
+    layers: Vec<ProvenLayer<'s>>,
+    frames: OldFrames<'s>,
     pub facts: Facts,
 }
 
-impl Plannable {
-    pub(super) fn new(proven: Proven) -> Self {
+impl<'s> Plannable<'s> {
+    pub(super) fn new(proven: Proven<'s>) -> Self {
         let Proven { layers, mut frames, facts } = proven;
         // It has a name for each content of all old images.
         frames.known = Known::default();
@@ -38,12 +39,12 @@ impl Plannable {
         &self.segments
     }
 
-    pub fn layer(&self, number: usize) -> &ProvenLayer {
+    pub fn layer(&self, number: usize) -> &ProvenLayer<'s> {
         &self.layers[number]
     }
 
     /// Base layers first, then those of the newest previous image.
-    pub fn layers(&self) -> impl Iterator<Item = (&ProvenLayer, &Segment)> {
+    pub fn layers(&self) -> impl Iterator<Item = (&ProvenLayer<'s>, &Segment)> {
         self.layers.iter().zip(&self.segments)
     }
 
@@ -58,13 +59,15 @@ impl Plannable {
     }
 
     /// Frames are copied from these.
-    pub fn blobs(&self) -> &[Watched] {
+    pub fn blobs(&self) -> &[FrameBlob<'s>] {
         &self.frames.blobs
     }
 
-    /// A blob that frames are copied from. Of an older image's layer the frames alone are proven, and not by its digest.
-    pub fn used(&self, number: u32) -> Used<'_> {
+    /// A blob that frames are copied from, if it is a file. Of an older image's layer the frames alone are proven, and
+    /// not by its digest.
+    pub fn used(&self, number: u32) -> Option<Used<'_>> {
         let is_proven = self.layers.iter().any(|layer| layer.blob == Some(number));
-        Used { blob: &self.frames.blobs[number as usize], digest: self.frames.digest(number), is_proven }
+        let blob = self.frames.blobs[number as usize].file()?;
+        Some(Used { blob, digest: self.frames.digest(number), is_proven })
     }
 }

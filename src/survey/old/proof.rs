@@ -5,44 +5,69 @@ use crate::audit::{Blob, RULES, Said, fault};
 use crate::cache::{Cache, Claim, Proof};
 use crate::digest::DiffId;
 use crate::oci::Descriptor;
+use crate::origin::Origin;
 use crate::progress::{Progress, SizeLimit};
+use crate::source::bytes_of;
 use crate::toc::{TAR_SPLIT_POSITION, TOC_DIGEST, TOC_POSITION};
-use crate::watch::Stamp;
+use crate::watch::{Stamp, Watched};
 
 use super::opened::OldLayer;
+use super::trust::Standing;
 
 /// How often a layer is proven that something writes to.
 const PROOFS: usize = 3;
 
-impl OldLayer {
+impl OldLayer<'_> {
     /// Is the blob all that any client may ask of it: its digest, its DiffID, its TOC, its tar-split, and where its frames
     /// are? What this cache knows as proven is not unpacked again, and a file that was not written to since is not read
     /// again. Nothing that stands in the image itself spares a layer the questions.
     ///
     /// The answer is what is wrong with it, also when the job is to stop: the next to look at the flag says so.
     pub fn lies(&self, cache: &Cache, size: &SizeLimit, progress: &Progress) -> Option<String> {
-        let digest = self.descriptor.digest;
         let claim = claim(&self.descriptor, self.diff_id);
+        match &self.place {
+            Origin::File(file) => self.lies_in(file, claim, cache, size, progress),
+            Origin::Registry(_) if self.standing != Standing::Unproven => None,
+            Origin::Registry(_) => {
+                progress.expect(self.descriptor.size);
+                let fault = self.fault(size, progress);
+                if fault.is_none() {
+                    cache.remember_claim(self.descriptor.digest, claim);
+                }
+                fault
+            }
+        }
+    }
+
+    fn lies_in(
+        &self,
+        file: &Watched,
+        claim: Claim,
+        cache: &Cache,
+        size: &SizeLimit,
+        progress: &Progress,
+    ) -> Option<String> {
+        let digest = self.descriptor.digest;
         let known = cache.proof(digest).filter(|known| known.claim == claim);
         if let Some(known) = known {
-            if self.is_whole_file() && self.place.stamp() == Some(known.stamp) {
+            if is_whole_file(file) && file.stamp() == Some(known.stamp) {
                 return None;
             }
-            if self.place.prove(digest, progress).is_ok_and(|is_proven| is_proven) {
-                self.remember(cache, claim, self.place.stamp());
+            if file.prove(digest, progress).is_ok_and(|is_proven| is_proven) {
+                self.remember(cache, claim, file.stamp());
                 return None;
             }
         }
         for _ in 0..PROOFS {
             progress.expect(self.descriptor.size);
-            let stamp = match self.place.renew() {
+            let stamp = match file.renew() {
                 Ok(stamp) => stamp,
                 Err(error) => return Some(error.to_string()),
             };
             if let Some(fault) = self.fault(size, progress) {
                 return Some(fault);
             }
-            if self.place.is(stamp) {
+            if file.is(stamp) {
                 self.remember(cache, claim, stamp);
                 return None;
             }
@@ -56,16 +81,16 @@ impl OldLayer {
         }
     }
 
-    /// False for a blob in an archive: the archive's stamp says nothing of where in it the blob was.
-    fn is_whole_file(&self) -> bool {
-        self.place.file().metadata().is_ok_and(|meta| meta.len() == self.place.span().len())
-    }
-
     fn fault(&self, size: &SizeLimit, progress: &Progress) -> Option<String> {
-        let blob = Blob::new(Box::new(self.place.bytes().clone()), self.reference.as_ref());
+        let blob = Blob::new(bytes_of(&self.place), self.reference.as_ref());
         let said = Said { descriptor: &self.descriptor, compression: self.compression, diff_id: Some(self.diff_id) };
         fault(said, &blob, size, progress).unwrap_or_else(|error| Some(error.to_string()))
     }
+}
+
+/// False for a blob in an archive: the archive's stamp says nothing of where in it the blob was.
+fn is_whole_file(file: &Watched) -> bool {
+    file.file().metadata().is_ok_and(|meta| meta.len() == file.span().len())
 }
 
 /// All that the audit goes by beside the blob's own bytes, and who asked.

@@ -7,7 +7,7 @@ use crate::degraded::{Code, Notes};
 use crate::error::Error;
 use crate::inventory::{Frames, Known};
 use crate::order::layers::Segment;
-use crate::watch::Watched;
+use crate::origin::FrameBlob;
 
 use super::Facts;
 use super::faults::{Fault, unused};
@@ -16,26 +16,26 @@ use super::opened::{OldLayer, Opened, OpenedLayer};
 use super::plannable::Plannable;
 
 /// A layer whose blob decodes to what its digest, its DiffID, its TOC and its tar-split say.
-pub struct ProvenLayer(OldLayer);
+pub struct ProvenLayer<'s>(OldLayer<'s>);
 
-impl Deref for ProvenLayer {
-    type Target = OldLayer;
+impl<'s> Deref for ProvenLayer<'s> {
+    type Target = OldLayer<'s>;
 
-    fn deref(&self) -> &OldLayer {
+    fn deref(&self) -> &OldLayer<'s> {
         &self.0
     }
 }
 
 /// The proven layers, and frames of older images that nobody has proven yet.
-pub struct Proven {
-    pub(super) layers: Vec<(ProvenLayer, Segment)>,
-    pub(super) frames: OldFrames,
+pub struct Proven<'s> {
+    pub(super) layers: Vec<(ProvenLayer<'s>, Segment)>,
+    pub(super) frames: OldFrames<'s>,
     pub(super) facts: Facts,
 }
 
-impl Proven {
+impl<'s> Proven<'s> {
     pub(super) fn new(
-        opened: Opened,
+        opened: Opened<'s>,
         faults: BTreeMap<usize, Fault>,
         notes: &mut Notes,
     ) -> Result<(Self, bool), Error> {
@@ -74,7 +74,7 @@ impl Proven {
     }
 
     /// Frames are copied from these.
-    pub fn blobs(&self) -> &[Watched] {
+    pub fn blobs(&self) -> &[FrameBlob<'s>] {
         &self.frames.blobs
     }
 
@@ -91,7 +91,7 @@ impl Proven {
     }
 
     /// For the planner, when the new image refers to all that it needs of the frames.
-    pub fn plannable(self) -> Plannable {
+    pub fn plannable(self) -> Plannable<'s> {
         Plannable::new(self)
     }
 }

@@ -24,23 +24,27 @@ const PREVIOUS: &str = "--previous";
 const BASE: &str = "--base";
 
 impl<'a> OldImages<'a> {
-    pub fn open(ask: Ask<'a>, progress: &Progress, notes: &mut Notes) -> Result<Self, Error> {
-        let spool_dir = &ask.resources.spool_dir;
+    pub fn open(ask: Ask<'a>, progress: &'a Progress, notes: &mut Notes) -> Result<Self, Error> {
         let mut previous = Vec::with_capacity(ask.previous.len());
         for reference in ask.previous {
-            match Source::open_file(reference, spool_dir, progress) {
+            match ask.resources.open(reference, progress) {
                 Err(error) if error.is_spoilt() => {
                     notes.degraded(Code::PreviousDamaged, damaged(reference, &error));
                 }
                 opened => previous.push(opened.map_err(|error| Error::from(error).of_option(PREVIOUS))?),
             }
         }
-        let base = ask.base.map(|base| Source::open_file(base, spool_dir, progress)).transpose();
+        let base = ask.base.map(|base| ask.resources.open(base, progress)).transpose();
         Ok(Self { ask, previous, base: base.map_err(|error| Error::from(error).of_option(BASE))? })
     }
 
     /// What they hold for a platform.
-    pub fn load(&self, platform: Option<&Platform>, progress: &Progress, notes: &mut Notes) -> Result<Opened, Error> {
+    pub fn load(
+        &self,
+        platform: Option<&Platform>,
+        progress: &Progress,
+        notes: &mut Notes,
+    ) -> Result<Opened<'_>, Error> {
         let mut loader = Loader::new(self.ask, progress, notes);
         if let Some(base) = &self.base {
             load_base(&mut loader, base, platform).map_err(|error| error.of_option(BASE))?;
@@ -62,7 +66,7 @@ fn no_previous(platform: Option<&Platform>) -> String {
     format!("no previous image has anything for {platform}, so that clients pull it like a new image")
 }
 
-fn load_base(loader: &mut Loader<'_>, base: &Source, platform: Option<&Platform>) -> Result<(), Error> {
+fn load_base<'s>(loader: &mut Loader<'s, '_>, base: &'s Source<'s>, platform: Option<&Platform>) -> Result<(), Error> {
     let image = pick(base.images(None)?, platform).ok_or_else(|| no_platform(base.reference(), platform))?;
     if let Some(reason) = other_platform(&image, platform) {
         return Err(Error::Base { reference: base.reference().to_string(), reason });
@@ -70,9 +74,9 @@ fn load_base(loader: &mut Loader<'_>, base: &Source, platform: Option<&Platform>
     loader.base(base, &image)
 }
 
-fn load_previous(
-    loader: &mut Loader<'_>,
-    source: &Source,
+fn load_previous<'s>(
+    loader: &mut Loader<'s, '_>,
+    source: &'s Source<'s>,
     platform: Option<&Platform>,
     taken: &mut Vec<(Identity, String)>,
 ) -> Result<(), Error> {

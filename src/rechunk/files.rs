@@ -1,0 +1,81 @@
+//! To a layout or an archive.
+
+use crate::cache::{Claim, Proof};
+use crate::degraded::Notes;
+use crate::digest::BlobDigest;
+use crate::error::Error;
+use crate::oci::{Reference, Transport};
+use crate::progress::{Phase, Progress};
+use crate::sink::Sink;
+use crate::source::absolute;
+use crate::watch::{Stamp, Trace};
+
+use super::dest::{forgotten, replaced};
+use super::inputs::Inputs;
+use super::output::Output;
+use super::{Outcome, Planned, Request};
+
+pub(super) fn write(request: &Request, progress: &Progress) -> Result<Outcome, Error> {
+    let mut notes = Notes::default();
+    check_places(request)?;
+    let inputs = Inputs::open(request, progress, &mut notes)?;
+    let sink = Sink::create(&request.dest, progress)?;
+    let replaced = replaced(&request.dest, progress);
+    let finished = inputs.write(Output::Files(&sink), progress, &mut notes)?;
+    notes.extend(forgotten(request, progress));
+    progress.check()?;
+    progress.begin(Phase::Saving, None);
+    let digest = sink.commit(finished.manifests, inputs.index(), progress)?;
+    remember(request, &finished.proofs);
+    let (notes, degraded) = notes.into_lists();
+    Ok(Outcome { digest, images: finished.images, replaced, published: None, notes, degraded })
+}
+
+/// What [`write`] would do.
+pub(super) fn plan(request: &Request, progress: &Progress) -> Result<Planned, Error> {
+    let mut notes = Notes::default();
+    check_places(request)?;
+    let inputs = Inputs::open(request, progress, &mut notes)?;
+    Sink::check(&request.dest)?;
+    let replaced = replaced(&request.dest, progress);
+    let images = inputs.plan(progress, &mut notes)?;
+    notes.extend(forgotten(request, progress));
+    let (notes, degraded) = notes.into_lists();
+    Ok(Planned { images, replaced, notes, degraded })
+}
+
+/// Each layer was decoded when it was written, or before.
+fn remember(request: &Request, proofs: &[(BlobDigest, Claim, Option<Trace>)]) {
+    if request.dest.transport() != Transport::Oci {
+        return;
+    }
+    for &(digest, claim, trace) in proofs {
+        let blob = request.dest.path().join("blobs/sha256").join(digest.hex());
+        match (Stamp::settled(|| std::fs::metadata(&blob)), trace) {
+            (Ok(Some(stamp)), Some(trace)) if trace.leads_to(&stamp) => {
+                request.resources.cache.remember(digest, Proof { claim, stamp });
+            }
+            // Something else put it there or writes to it: it is proven when it is needed.
+            _ => {}
+        }
+    }
+}
+
+/// An input must outlive the job, and a tree must not grow while it is read.
+fn check_places(request: &Request) -> Result<(), Error> {
+    let dest = absolute(request.dest.path());
+    let refuse = |input: &Reference, reason| {
+        Err(Error::Place { dest: request.dest.to_string(), input: input.to_string(), reason })
+    };
+    if request.dest.transport() == Transport::OciArchive {
+        let inputs = std::iter::once(&request.new).chain(&request.previous).chain(&request.base);
+        let mut files = inputs.filter(|input| input.name().is_none());
+        if let Some(input) = files.find(|input| absolute(input.path()) == dest) {
+            return refuse(input, "an archive is written anew, and this one is an input");
+        }
+    }
+    if request.new.transport() == Transport::Dir && dest.starts_with(absolute(request.new.path())) {
+        return refuse(&request.new, "the destination would become a part of its own image");
+    }
+    Ok(())
+}

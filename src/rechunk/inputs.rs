@@ -1,0 +1,118 @@
+//! What a run reads, image by image.
+
+use crate::cache::Claim;
+use crate::degraded::{Code, Notes};
+use crate::digest::BlobDigest;
+use crate::error::Error;
+use crate::oci::{Descriptor, Index};
+use crate::progress::Progress;
+use crate::source::{Image, Source};
+use crate::spool::Spool;
+use crate::survey::old::OldImages;
+use crate::unpack::UnpackedLayer;
+use crate::watch::Trace;
+
+use super::image::{Job, Layout};
+use super::layers::{Written, note_written};
+use super::output::Output;
+use super::read::Reader;
+use super::sizes::check_sizes;
+use super::unmatched::Unmatched;
+use super::{ImageOutcome, PlannedImage, Request, ostree};
+
+pub(super) struct Inputs<'a> {
+    request: &'a Request,
+    source: Source<'a>,
+    images: Vec<Image>,
+    old: OldImages<'a>,
+}
+
+/// All images, before anything points at them.
+pub(super) struct Finished {
+    pub images: Vec<ImageOutcome>,
+    pub manifests: Vec<Descriptor>,
+    /// What the next run need not ask of layers.
+    pub proofs: Vec<(BlobDigest, Claim, Option<Trace>)>,
+}
+
+impl<'a> Inputs<'a> {
+    pub fn open(request: &'a Request, progress: &'a Progress, notes: &mut Notes) -> Result<Self, Error> {
+        let source = request.resources.open(&request.new, progress)?;
+        let source = source.with_config(request.config.clone());
+        let images = source.images(request.platform.as_ref())?;
+        Ok(Self { request, source, images, old: OldImages::open(request.ask(), progress, notes)? })
+    }
+
+    /// The index that led to the images.
+    pub fn index(&self) -> Option<&Index> {
+        self.images.first().and_then(|image| image.index.as_deref())
+    }
+
+    /// Writes every image.
+    pub fn write<'s>(
+        &'s self,
+        output: Output<'_, 's>,
+        progress: &Progress,
+        notes: &mut Notes,
+    ) -> Result<Finished, Error> {
+        let mut proofs = Vec::new();
+        let written = self.each(progress, notes, |job, unpacked, layout, notes| {
+            expect_strict(self.request, notes)?;
+            let level = job.reframe(unpacked, layout)?;
+            let written = job.write(output, unpacked, &layout.plan, level)?;
+            note_written(&written, notes);
+            expect_strict(self.request, notes)?;
+            proofs.extend(written.iter().filter_map(Written::proof));
+            job.publish(output, layout, written)
+        })?;
+        let (images, manifests) = written.into_iter().unzip();
+        Ok(Finished { images, manifests, proofs })
+    }
+
+    /// What would be written.
+    pub fn plan(&self, progress: &Progress, notes: &mut Notes) -> Result<Vec<PlannedImage>, Error> {
+        self.each(progress, notes, |job, unpacked, layout, _| Ok(job.planned(layout, unpacked)))
+    }
+
+    /// Reads and plans every image; `finish` does the rest of the work on it.
+    fn each<'s, T>(
+        &'s self,
+        progress: &Progress,
+        notes: &mut Notes,
+        mut finish: impl FnMut(&Job<'_, 's>, &mut [UnpackedLayer], &mut Layout, &mut Notes) -> Result<T, Error>,
+    ) -> Result<Vec<T>, Error> {
+        let Self { request, source, .. } = self;
+        let absent = |note| format!("{note} (--platform takes the one that is meant)");
+        source.take_absent().into_iter().for_each(|note| notes.degraded(Code::PlatformAbsent, absent(note)));
+        notes.extend(source.take_notes());
+        let (mut finished, mut unmatched) = (Vec::new(), Unmatched::default());
+        for (number, image) in self.images.iter().enumerate() {
+            progress.give_all_back();
+            ostree::check_config(request, image)?;
+            let spool = Spool::new(&request.resources.spool_dir)?;
+            let opened = self.old.load(image.platform.as_ref(), progress, notes)?;
+            check_sizes(request, image)?;
+            let reader = Reader { request, source, image, spool: &spool, progress };
+            let (mut unpacked, old) = reader.read(opened, request.ask(), notes)?;
+            let job = Job { request, source, image, old, spool: &spool, progress };
+            let mut layout = job.layout(&unpacked, notes)?;
+            job.check_planned_sizes(&layout.plan)?;
+            unmatched.add(job.unmatched(&unpacked));
+            if number + 1 == self.images.len() {
+                std::mem::take(&mut unmatched).note(notes);
+            }
+            // A package database can have hundreds of megabytes.
+            unpacked.iter_mut().for_each(|layer| layer.inventory.evidence = Vec::new());
+            finished.push(finish(&job, &mut unpacked, &mut layout, notes)?);
+        }
+        notes.extend(source.take_notes());
+        Ok(finished)
+    }
+}
+
+fn expect_strict(request: &Request, notes: &Notes) -> Result<(), Error> {
+    match notes.degradations() {
+        [_, ..] if request.strict => Err(Error::Strict { degraded: notes.degradations().to_vec() }),
+        _ => Ok(()),
+    }
+}
