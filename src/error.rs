@@ -30,7 +30,7 @@ pub enum Error {
     #[error("{0}")]
     Sink(#[from] SinkError),
     #[error("{0}")]
-    Push(#[from] PushError),
+    Push(Box<PushError>),
     #[error("{0}")]
     Spool(#[from] SpoolError),
     #[error("{0}")]
@@ -111,6 +111,12 @@ impl PruneError {
     }
 }
 
+impl From<PushError> for Error {
+    fn from(error: PushError) -> Self {
+        Self::Push(Box::new(error))
+    }
+}
+
 impl From<FetchError> for Error {
     fn from(error: FetchError) -> Self {
         match error {
@@ -146,8 +152,8 @@ impl Error {
             PackError::Spool(error) => Self::Spool(error),
             PackError::Write(error) => match error.downcast() {
                 Ok(error) => Self::Sink(error),
-                Err(error) => match error.downcast() {
-                    Ok(error) => Self::Push(error),
+                Err(error) => match error.downcast::<PushError>() {
+                    Ok(error) => error.into(),
                     Err(error) => Self::Pack { layer, source: PackError::Write(error) },
                 },
             },

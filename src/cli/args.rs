@@ -100,24 +100,41 @@ pub struct Rechunk {
     #[arg(value_parser = values::reference)]
     pub new: Reference,
 
-    /// Write the result to here: oci:DIR[:TAG] or oci-archive:FILE[:TAG]
+    /// Write the result to here: docker://HOST/REPO[:TAG], oci:DIR[:TAG] or oci-archive:FILE[:TAG]
     #[arg(value_parser = values::destination)]
     pub dest: Reference,
 
     /// The image that clients have; repeat for older ones, newest first
     ///
-    /// The first one decides the layout. The report shows the pull cost for each. Without --previous the result is a
-    /// first layout. Name it as --previous the next time.
+    /// The first one decides the layout. The report shows the pull cost for each. Without --previous, the image that
+    /// DEST's tag in a registry points at is the previous one. Where there is none, the result is a first layout.
     #[arg(long, value_name = "REF", value_parser = values::reference)]
     pub previous: Vec<Reference>,
 
-    /// Keep layers of --previous from a registry without a proof
+    /// Take no previous image, and lay out all layers anew
+    ///
+    /// Every client then pulls the whole image.
+    #[arg(long, conflicts_with = "previous")]
+    pub first: bool,
+
+    /// Keep layers of a previous image in a registry without a proof
     ///
     /// Before a layer stays, restrata makes sure that it is what its index says. A layer of a registry that the cache
     /// does not know has to be downloaded for that. This option skips it. Use it if nobody else can push to the
     /// repository.
     #[arg(long)]
     pub trust_previous: bool,
+
+    /// Give the image this tag in DEST's repository, too; repeat for more
+    ///
+    /// For DEST in a registry. All tags get the same image, and its layers are sent once. The previous image is that of
+    /// the first of DEST's tag and these that is there.
+    #[arg(long, value_name = "TAG", value_parser = values::tag)]
+    pub tag: Vec<String>,
+
+    /// Move the tags even if somebody else moved them while this run went on
+    #[arg(long)]
+    pub force: bool,
 
     /// Compress new content at this zstd level: auto, or 1 to 22
     ///
@@ -368,6 +385,7 @@ pub fn parse() -> Result<Arguments, u8> {
         // The environment is no argument: clap's usage would explain nothing.
         rechunk.layers.complete().map_err(refused)?;
         expect_config(rechunk).map_err(|error| told(&error))?;
+        expect_registry(rechunk).map_err(|error| told(&error))?;
     }
     Ok(arguments)
 }
@@ -397,11 +415,26 @@ fn told(error: &clap::Error) -> u8 {
 
 fn expect_config(rechunk: &Rechunk) -> Result<(), clap::Error> {
     if rechunk.edits.config.is_some() && rechunk.new.transport() != Transport::Dir {
-        let message = format!("--config is for dir:ROOTFS, but {} has a config of its own", rechunk.new);
-        let mut command = command();
-        command.build();
-        let of_rechunk = command.find_subcommand_mut("rechunk").expect("a command of this name");
-        return Err(of_rechunk.error(ErrorKind::ArgumentConflict, message));
+        return Err(conflict(format!("--config is for dir:ROOTFS, but {} has a config of its own", rechunk.new)));
     }
     Ok(())
+}
+
+/// What makes sense for a registry alone.
+fn expect_registry(rechunk: &Rechunk) -> Result<(), clap::Error> {
+    let given = [("--tag", !rechunk.tag.is_empty()), ("--force", rechunk.force)];
+    let given = given.into_iter().find(|(_, is_given)| *is_given && rechunk.dest.name().is_none());
+    match given {
+        Some((option, _)) => {
+            Err(conflict(format!("{option} is for docker://HOST/REPOSITORY, but DEST is {}", rechunk.dest)))
+        }
+        None => Ok(()),
+    }
+}
+
+fn conflict(message: String) -> clap::Error {
+    let mut command = command();
+    command.build();
+    let of_rechunk = command.find_subcommand_mut("rechunk").expect("a command of this name");
+    of_rechunk.error(ErrorKind::ArgumentConflict, message)
 }

@@ -117,7 +117,10 @@ fn request(arguments: Rechunk) -> Request {
     Request {
         dest_reach,
         previous: arguments.previous,
+        first: arguments.first,
         trust_previous: arguments.trust_previous,
+        tags: arguments.tag,
+        force: arguments.force,
         platform: arguments.choice.platform,
         effort: arguments.level,
         max_ranges: arguments.max_ranges,

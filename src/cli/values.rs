@@ -49,10 +49,14 @@ pub fn registry_image(text: &str) -> Result<Name, String> {
 
 /// A reference that can be written.
 pub fn destination(text: &str) -> Result<Reference, String> {
-    const EXPECTED: &str = "expected oci:DIR[:TAG] or oci-archive:FILE[:TAG]";
+    const EXPECTED: &str = "expected docker://HOST/REPOSITORY[:TAG], oci:DIR[:TAG] or oci-archive:FILE[:TAG]";
     let hint = || hints::destination(text);
     match text.parse::<Reference>() {
         Ok(reference) => match (reference.transport(), reference.which()) {
+            (Transport::Docker, Some(Which::Digest(_))) => {
+                Err(format!("{EXPECTED}; a digest names an image that is there already"))
+            }
+            (Transport::Docker, _) => Ok(reference),
             (Transport::Oci | Transport::OciArchive, None | Some(Which::Tag(_))) => Ok(reference),
             (Transport::Oci | Transport::OciArchive, Some(_)) => Err(format!("{EXPECTED}; @ chooses what to read")),
             (only_read, _) => Err(format!("{EXPECTED}; {}: is only read\nhint: {}", only_read.name(), hint())),
@@ -62,6 +66,18 @@ pub fn destination(text: &str) -> Result<Reference, String> {
             Err(format!("{EXPECTED}; {transport}: is not written yet in this version\nhint: {}", hint()))
         }
         Err(error) => Err(without_value(&error.to_string(), text)),
+    }
+}
+
+/// A tag of a registry.
+pub fn tag(text: &str) -> Result<String, String> {
+    let begins = text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+    let is_tag = begins && text.len() <= 128 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+    match is_tag {
+        true => Ok(text.to_owned()),
+        false => {
+            Err("expected a tag alone, at most 128 letters, digits and ._-\nhint: such as latest or v2".to_owned())
+        }
     }
 }
 
@@ -238,11 +254,9 @@ mod tests {
         assert!(reference("docker-daemon:x").unwrap_err().contains("supported yet in this version\nhint: copy"));
         assert!(reference("docker://x").is_ok());
         assert!(destination("dir:x").is_err() && destination("oci:x:y").is_ok() && destination("oci:x:@0").is_err());
-        let registry = destination("docker://x").unwrap_err();
-        assert!(
-            registry.starts_with("expected oci:DIR[:TAG] or oci-archive:FILE[:TAG]; docker: is only read"),
-            "{registry}"
-        );
+        assert!(destination("docker://x").is_ok());
+        let registry = destination(&format!("docker://x@sha256:{}", "0".repeat(64))).unwrap_err();
+        assert!(registry.ends_with("a digest names an image that is there already"), "{registry}");
         assert!(reference("oci:").unwrap_err().starts_with("expected a path"));
     }
 

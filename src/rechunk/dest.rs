@@ -23,7 +23,7 @@ pub(super) fn replaced(dest: &Reference, progress: &Progress) -> Vec<String> {
 pub(super) fn forgotten(request: &Request, progress: &Progress) -> Option<String> {
     const SHOWN: usize = 16;
     let Request { new, dest, .. } = request;
-    if !request.previous.is_empty() || request.base.is_some() || dest.transport() != Transport::Oci {
+    if request.first || !request.previous.is_empty() || request.base.is_some() || dest.transport() != Transport::Oci {
         return None;
     }
     let there = Source::open_file(dest, Path::new(""), progress).ok()?;

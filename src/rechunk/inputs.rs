@@ -6,6 +6,7 @@ use crate::digest::BlobDigest;
 use crate::error::Error;
 use crate::oci::{Descriptor, Index};
 use crate::progress::Progress;
+use crate::registry::Traffic;
 use crate::source::{Image, Source};
 use crate::spool::Spool;
 use crate::survey::old::OldImages;
@@ -46,6 +47,11 @@ impl<'a> Inputs<'a> {
     /// The index that led to the images.
     pub fn index(&self) -> Option<&Index> {
         self.images.first().and_then(|image| image.index.as_deref())
+    }
+
+    /// What went over the network to read them.
+    pub fn traffic(&self) -> Traffic {
+        [self.source.traffic(), self.old.traffic()].into_iter().sum()
     }
 
     /// Writes every image.

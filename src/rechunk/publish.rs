@@ -4,7 +4,7 @@ use crate::degraded::Notes;
 use crate::error::Error;
 use crate::oci::Reference;
 use crate::progress::Progress;
-use crate::push::Push;
+use crate::push::{Push, Pushed};
 use crate::registry::names::Name;
 
 use super::inputs::Inputs;
@@ -24,7 +24,9 @@ pub(super) fn publish(request: &Request, name: &Name, progress: &Progress) -> Re
     }
     let (notes, degraded) = notes.into_lists();
     let (digest, images, replaced) = (published.digest, finished.images, Vec::new());
-    Ok(Outcome { digest, images, replaced, published: Some(published), notes, degraded })
+    let traffic = [published.traffic, inputs.traffic()].into_iter().sum();
+    let published = Some(Pushed { traffic, ..published });
+    Ok(Outcome { digest, images, replaced, published, notes, degraded })
 }
 
 /// What [`publish`] would do. Nothing is sent.

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::io::{self, Read, Take};
+use std::iter::Sum;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -26,6 +27,16 @@ pub struct Traffic {
     pub requests: u64,
     pub sent: u64,
     pub received: u64,
+}
+
+impl Sum for Traffic {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, it| Self {
+            requests: sum.requests + it.requests,
+            sent: sum.sent + it.sent,
+            received: sum.received + it.received,
+        })
+    }
 }
 
 #[derive(Default)]

@@ -26,6 +26,7 @@ const FRESH: (State, Reason) = (State::Fresh, Reason::NotShown);
 pub fn update() -> Outcome {
     Outcome {
         replaced: Vec::new(),
+        published: None,
         digest: digest(1),
         images: vec![ImageOutcome {
             platform: Some("linux/amd64".parse().unwrap()),

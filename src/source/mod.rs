@@ -34,7 +34,7 @@ use crate::digest::{BlobDigest, DiffId};
 use crate::oci::{Config, Descriptor, Index, Manifest, Platform, Reference, Transport};
 use crate::origin::Origin;
 use crate::progress::Progress;
-use crate::registry::Reach;
+use crate::registry::{Reach, Traffic};
 use crate::span::Span;
 use crate::spool;
 use crate::threads::lock;
@@ -234,6 +234,14 @@ impl<'p> Source<'p> {
     /// True for an image in a registry.
     pub fn is_remote(&self) -> bool {
         matches!(self.kind, Kind::Remote(_))
+    }
+
+    /// What went over the network for it.
+    pub fn traffic(&self) -> Traffic {
+        match &self.kind {
+            Kind::Remote(remote) => remote.traffic(),
+            Kind::Layout(_) | Kind::Docker(_) | Kind::Rootfs(_) => Traffic::default(),
+        }
     }
 
     /// How many layers' indexes are worth reading at the same time: a registry takes its time for each.

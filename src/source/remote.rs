@@ -15,7 +15,7 @@ use crate::limits;
 use crate::oci::{Descriptor, Index, Platform, Reference};
 use crate::progress::Progress;
 use crate::registry::names::Name;
-use crate::registry::{self, Answer, Blob, Client, Document, Reach, RegistryError, Repository, StoredBlob};
+use crate::registry::{self, Answer, Blob, Client, Document, Reach, RegistryError, Repository, StoredBlob, Traffic};
 use crate::span::Span;
 
 #[derive(Debug)]
@@ -62,6 +62,10 @@ impl<'p> Remote<'p> {
     /// Where others can copy it from.
     pub fn stored(&self, blob: &Descriptor) -> Result<StoredBlob<'_>, SourceError> {
         Ok(StoredBlob { repository: self.repository()?, digest: blob.digest, size: blob.size })
+    }
+
+    pub fn traffic(&self) -> Traffic {
+        self.client.traffic()
     }
 
     fn repository(&self) -> Result<Repository<'_, 'p>, SourceError> {

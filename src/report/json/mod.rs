@@ -5,6 +5,7 @@ mod diff;
 mod history;
 mod probe;
 mod prune;
+mod published;
 mod pulls;
 mod rechunk;
 

@@ -6,6 +6,7 @@ use crate::degraded::Degraded;
 use crate::rechunk::{Costs, Hint, ImageOutcome, LayerOutcome, OldBlob, Outcome, Planned, PlannedImage, PlannedLayer};
 use crate::report::facts::{planned_waste, waste};
 
+use super::published::{Published, published};
 use super::pulls::{PullFields, pull};
 use super::{platform, print};
 
@@ -19,6 +20,9 @@ struct Rechunk<'a> {
     images: Vec<Image<'a>>,
     /// Other images that were in the archive before.
     replaced: &'a [String],
+    /// For a registry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    published: Option<Published<'a>>,
     notes: &'a [String],
     degraded: Vec<DegradedFields<'a>>,
 }
@@ -153,6 +157,7 @@ pub fn rechunk(outcome: &Outcome) -> String {
         first: outcome.images.first().map(image_fields),
         images,
         replaced: &outcome.replaced,
+        published: outcome.published.as_ref().map(published),
         notes: &outcome.notes,
         degraded: degraded(&outcome.degraded),
     })

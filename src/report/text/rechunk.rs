@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use crate::order::{Reason, State};
+use crate::push::{Amount, Counts, Pushed};
 use crate::rechunk::{ImageOutcome, LayerOutcome, Outcome, PlannedLayer};
+use crate::registry::Traffic;
 use crate::report::facts::waste;
 use crate::report::table::{Align, Table};
 use crate::report::units::{count, plural, size};
@@ -20,7 +22,29 @@ pub fn rechunk(outcome: &Outcome, listing: Listing) -> String {
         out.push_str(&image_text(image, listing));
         out.push('\n');
     }
+    out.extend(outcome.published.as_ref().map(published));
     let _ = writeln!(out, "{}  {}", bold("digest"), outcome.digest);
+    out
+}
+
+/// What travelled.
+fn published(pushed: &Pushed) -> String {
+    let Pushed { references, counts: Counts { sent, mounted, present }, traffic, .. } = pushed;
+    let amount = |Amount { blobs, bytes }: &Amount| format!("{}, {}", plural(*blobs, "blob", "blobs"), size(*bytes));
+    let mut out = String::new();
+    for (at, reference) in references.iter().enumerate() {
+        let title = if at == 0 { bold("published") } else { " ".repeat("published".len()) };
+        let _ = writeln!(out, "{title}  {reference}");
+    }
+    let mut what = vec![format!("sent: {}", amount(sent))];
+    if mounted.blobs > 0 {
+        what.push(format!("mounted from another repository: {}", amount(mounted)));
+    }
+    what.push(format!("already there: {}", amount(present)));
+    let _ = writeln!(out, "{}", what.join("; "));
+    let Traffic { requests, sent: up, received: down } = traffic;
+    let requests = plural(*requests, "request", "requests");
+    let _ = writeln!(out, "with registries, all in all: {} up, {} down, {requests}\n", size(*up), size(*down));
     out
 }
 

@@ -66,6 +66,9 @@ struct Previous<'s> {
     trust: Trust,
 }
 
+/// The index of a layer without a fault.
+type Usable = Result<Option<Index>, Flaw>;
+
 /// One of its layers.
 #[derive(Clone, Copy)]
 struct Numbered<'i> {
@@ -131,11 +134,7 @@ impl<'s, 'n> Loader<'s, 'n> {
     }
 
     /// The layers' indexes, as many at once as there are layers. `None` for a layer that was seen before.
-    fn read(
-        &self,
-        previous: &Previous<'_>,
-        layers: &[Numbered<'_>],
-    ) -> Result<Vec<Option<Result<Option<Index>, Flaw>>>, Error> {
+    fn read(&self, previous: &Previous<'_>, layers: &[Numbered<'_>]) -> Result<Vec<Option<Usable>>, Error> {
         let Previous { source, is_newest, .. } = previous;
         threads::each(layers.len(), layers.len(), |number| {
             let layer = layers[number].layer;
@@ -162,7 +161,7 @@ impl<'s, 'n> Loader<'s, 'n> {
         &mut self,
         previous: &mut Previous<'s>,
         numbered: Numbered<'_>,
-        toc: Result<Option<Index>, Flaw>,
+        toc: Usable,
     ) -> Result<(), Error> {
         let (Numbered { index, layer }, is_newest) = (numbered, previous.is_newest);
         let toc = match toc {

@@ -12,7 +12,7 @@ use crate::order::layers::Segment;
 use crate::order::{BrokenEntry, Entry, broken_above, broken_alone};
 use crate::origin::Origin;
 use crate::progress::{Progress, SizeLimit};
-use crate::threads::{self, ThreadError};
+use crate::threads;
 
 use super::faults::{Fault, Flaw};
 use super::frames::OldFrames;
@@ -80,24 +80,27 @@ impl<'s> Opened<'s> {
     }
 
     /// Asks every layer, several at once. Whoever reads beside it says that the job was interrupted.
-    pub fn ask(&self, ask: Ask<'_>, progress: &Progress) -> Result<Verdicts, ThreadError> {
+    pub fn ask(&self, ask: Ask<'_>, progress: &Progress) -> Result<Verdicts, Error> {
         let faults = threads::each(ask.resources.threads, self.layers.len(), |number| {
             if progress.check().is_err() {
                 return Ok(None);
             }
-            Ok(self.fault(number, ask, progress).map(|fault| (number, fault)))
+            Ok::<_, Error>(self.fault(number, ask, progress)?.map(|fault| (number, fault)))
         })?;
         Ok(Verdicts(faults.into_iter().flatten().collect()))
     }
 
-    fn fault(&self, number: usize, ask: Ask<'_>, progress: &Progress) -> Option<Fault> {
+    fn fault(&self, number: usize, ask: Ask<'_>, progress: &Progress) -> Result<Option<Fault>, Error> {
         let OpenedLayer { layer, segment } = &self.layers[number];
         // A layer without a TOC was read whole to know its entries.
-        let lie = segment.pull.index.as_ref().and_then(|_| layer.lies(&ask.resources.cache, &self.size, progress));
-        match lie {
+        let lie = match segment.pull.index {
+            Some(_) => layer.lies(&ask.resources.cache, &self.size, progress)?,
+            None => None,
+        };
+        Ok(match lie {
             Some(lie) => Some(Fault::Lies(Flaw::of(lie, &layer.place, layer.descriptor.digest, progress))),
             None => self.broken(number).map(Fault::Broken),
-        }
+        })
     }
 
     /// The first entry of a layer that clients can't extract. A base's layer stands on those that it stands on now.

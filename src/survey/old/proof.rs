@@ -4,10 +4,12 @@
 use crate::audit::{Blob, RULES, Said, fault};
 use crate::cache::{Cache, Claim, Proof};
 use crate::digest::DiffId;
+use crate::error::Error;
 use crate::oci::Descriptor;
 use crate::origin::Origin;
 use crate::progress::{Progress, SizeLimit};
-use crate::source::bytes_of;
+use crate::registry::RegistryError;
+use crate::source::{SourceError, bytes_of};
 use crate::toc::{TAR_SPLIT_POSITION, TOC_DIGEST, TOC_POSITION};
 use crate::watch::{Stamp, Watched};
 
@@ -22,19 +24,22 @@ impl OldLayer<'_> {
     /// are? What this cache knows as proven is not unpacked again, and a file that was not written to since is not read
     /// again. Nothing that stands in the image itself spares a layer the questions.
     ///
-    /// The answer is what is wrong with it, also when the job is to stop: the next to look at the flag says so.
-    pub fn lies(&self, cache: &Cache, size: &SizeLimit, progress: &Progress) -> Option<String> {
+    /// The answer is what is wrong with it, for a file also when the job is to stop: the next to look at the flag says so.
+    pub fn lies(&self, cache: &Cache, size: &SizeLimit, progress: &Progress) -> Result<Option<String>, Error> {
         let claim = claim(&self.descriptor, self.diff_id);
         match &self.place {
-            Origin::File(file) => self.lies_in(file, claim, cache, size, progress),
-            Origin::Registry(_) if self.standing != Standing::Unproven => None,
+            Origin::File(file) => Ok(self.lies_in(file, claim, cache, size, progress)),
+            Origin::Registry(_) if self.standing != Standing::Unproven => Ok(None),
             Origin::Registry(_) => {
                 progress.expect(self.descriptor.size);
-                let fault = self.fault(size, progress);
+                let fault = match self.fault(size, progress) {
+                    Err(error) if is_networks(&error) => return Err(error),
+                    fault => fault.unwrap_or_else(|error| Some(error.to_string())),
+                };
                 if fault.is_none() {
                     cache.remember_claim(self.descriptor.digest, claim);
                 }
-                fault
+                Ok(fault)
             }
         }
     }
@@ -64,7 +69,7 @@ impl OldLayer<'_> {
                 Ok(stamp) => stamp,
                 Err(error) => return Some(error.to_string()),
             };
-            if let Some(fault) = self.fault(size, progress) {
+            if let Some(fault) = self.fault(size, progress).unwrap_or_else(|error| Some(error.to_string())) {
                 return Some(fault);
             }
             if file.is(stamp) {
@@ -81,10 +86,21 @@ impl OldLayer<'_> {
         }
     }
 
-    fn fault(&self, size: &SizeLimit, progress: &Progress) -> Option<String> {
+    fn fault(&self, size: &SizeLimit, progress: &Progress) -> Result<Option<String>, Error> {
         let blob = Blob::new(bytes_of(&self.place), self.reference.as_ref());
         let said = Said { descriptor: &self.descriptor, compression: self.compression, diff_id: Some(self.diff_id) };
-        fault(said, &blob, size, progress).unwrap_or_else(|error| Some(error.to_string()))
+        fault(said, &blob, size, progress)
+    }
+}
+
+/// True where the registry or the way to it fails, which says nothing of the layer.
+fn is_networks(error: &Error) -> bool {
+    match error {
+        Error::Source(SourceError::Io { source, .. } | SourceError::Network(source)) => {
+            RegistryError::of(source).is_some_and(|error| !error.is_damage())
+        }
+        Error::Interrupted(_) => true,
+        _ => false,
     }
 }
 

@@ -7,6 +7,7 @@ use crate::digest::BlobDigest;
 use crate::error::Error;
 use crate::oci::{Platform, Reference, Transport, Which};
 use crate::progress::Progress;
+use crate::registry::Traffic;
 use crate::source::{Image, Source, SourceError, absolute};
 use crate::survey::{other_platform, pick};
 
@@ -36,6 +37,11 @@ impl<'a> OldImages<'a> {
         }
         let base = ask.base.map(|base| ask.resources.open(base, progress)).transpose();
         Ok(Self { ask, previous, base: base.map_err(|error| Error::from(error).of_option(BASE))? })
+    }
+
+    /// What went over the network for them.
+    pub fn traffic(&self) -> Traffic {
+        self.previous.iter().chain(&self.base).map(Source::traffic).sum()
     }
 
     /// What they hold for a platform.
