@@ -50,7 +50,7 @@ skopeo() {
   rm -f "$bed"/sid/var/lib/containers/cache/blob-info-cache-v1.*
   tests/harness/clients.sh run sid skopeo copy -q --all --preserve-digests --src-tls-verify=false --dest-tls-verify=false "$from" "$to"
 }
-rechunk() { "$restrata" rechunk "docker-archive:$1" "${@:2}" -q; }
+rechunk() { "$restrata" rechunk "docker-archive:$1" "${@:2}" --format json -q; }
 
 # The ways. What is measured runs in a shell of its own, as one command.
 today() { # REPOSITORY
@@ -58,14 +58,14 @@ today() { # REPOSITORY
   rechunk "$after" "oci:$work/today:new" --previous "oci:$work/today:published"
   skopeo "$(image "$1")" "oci:$layouts/today:new"
 }
-straight() { rechunk "$after" "$(image "$1")" --tls-verify=false; }
+straight() { rechunk "$after" "$(image "$1")" --tls-verify=false "${@:2}"; }
 trusting() { straight "$1" --trust-previous; }
 upload() { skopeo "$(image "$1")" "oci:$layouts/today:new"; }
 
 # The image that is published already, and the cache of who wrote it there.
 note "publishing v$old"
 export XDG_CACHE_HOME=$work/cache
-rechunk "$before" "oci:$work/start:published" >"$work/old.digest"
+rechunk "$before" "oci:$work/start:published" >"$work/old.json"
 
 # measure RUN WAY: one line of JSON.
 measure() {
@@ -81,7 +81,7 @@ measure() {
   env time -f '%e %U %S %M' -o "$work/time" bash -euc "$(declare -f image skopeo rechunk straight "${way%-*}"); $(declare -p at work layouts bed restrata after)
     ${way%-*} $repository" >"$work/out" 2>"$work/err" || { tail -n 5 "$work/err" >&2; die "$way failed"; }
   sleep 0.3 # nginx logs a request when it is over
-  tail -n "+$((seen + 1))" "$served/access.log" | python3 benches/publish.py run "$way" "$work/time" "$(digest_at "$repository")" >>"$work/runs.jsonl"
+  tail -n "+$((seen + 1))" "$served/access.log" | python3 benches/publish.py run "$way" "$work/time" "$(digest_at "$repository")" "$work/out" >>"$work/runs.jsonl"
   [ "${way%-*}" != today ] || [ -d "$work/made" ] || mv "$work/today" "$work/made"
   note "$1 $(tail -n 1 "$work/runs.jsonl")"
 }
