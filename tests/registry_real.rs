@@ -2,15 +2,20 @@
 //! itself. The profiles of `tests/harness/registry.sh start` are asked if `RESTRATA_REGISTRY_PORT` is its first port.
 
 use std::cell::Cell;
-use std::io::{self, Cursor, Read};
+use std::io::{self, Cursor, Read, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use restrata::digest::BlobDigest;
+use restrata::error::Error;
+use restrata::oci::Descriptor;
 use restrata::progress::Progress;
-use restrata::registry::{Answer, Client, Credentials, Endpoint, Options, Repository, Secret, Tls, Which};
+use restrata::push::{Amount, Push, Pushed};
+use restrata::registry::names::{Access, Environment};
+use restrata::registry::{Answer, Client, Credentials, Endpoint, Options, Reach, Repository, Secret, Tls, Which};
 use restrata::span::Span;
 use sha2::{Digest as _, Sha256};
 
@@ -179,4 +184,49 @@ fn ranges_of_each_profile() {
         assert_eq!(ranges(&repository, digest, 2_000_000, count), says, "profile {profile}, {count} ranges");
         assert_eq!(ranges(&repository, digest, 2_000_000, 1), Ok(wanted(&bytes, 1)), "profile {profile}");
     }
+}
+
+/// Pushes an image of two layers to two tags.
+fn push(host: &str, layer: &[u8], progress: &Progress) -> Result<Pushed, Error> {
+    let access =
+        Access { credentials: endpoint(host, Some("pw")).credentials, tls_verify: Some(false), ..Access::default() };
+    let environment = Environment::below(Path::new("/nonexistent"));
+    let reach = Reach { access, environment, options: Options::default() };
+    let name = format!("{host}/pushed/image:v1").parse().unwrap();
+    let push = Push::open(&name, &["v2".to_owned()], &reach, &std::env::temp_dir(), false, progress)?;
+    let manifest_type = "application/vnd.oci.image.manifest.v1+json";
+    let image = push.during(|uploads| {
+        let mut blob = uploads.blob()?;
+        blob.write_all(layer).unwrap();
+        let layers = [blob.finish()?, uploads.blob()?.finish()?];
+        let of = |kind: &str, (digest, size): (BlobDigest, u64)| {
+            format!(r#"{{"mediaType":"application/vnd.oci.image.{kind}","digest":"{digest}","size":{size}}}"#)
+        };
+        let layers = layers.map(|layer| of("layer.v1.tar+zstd", layer)).join(",");
+        let config = of("config.v1+json", uploads.put_config(b"{}")?);
+        let manifest =
+            format!(r#"{{"schemaVersion":2,"mediaType":"{manifest_type}","config":{config},"layers":[{layers}]}}"#);
+        let (digest, size) = uploads.put_manifest(manifest_type, manifest.as_bytes())?;
+        Ok::<_, Error>(Descriptor::new(manifest_type, digest, size))
+    })?;
+    Ok(push.commit(vec![image], None)?)
+}
+
+#[test]
+#[ignore = "needs the program docker-registry (Debian's package of that name)"]
+fn a_push_to_docker_registry() {
+    let (server, progress) = (Server::start(), Progress::new());
+    let all = Amount { blobs: 3, bytes: 20_000_002 };
+    let pushed = push(&server.host, &content(20_000_000), &progress).unwrap();
+    assert_eq!((pushed.counts.sent, pushed.references.len()), (all, 2));
+    let client = Client::new(endpoint(&server.host, Some("pw")), Options::default(), &progress).unwrap();
+    let repository = client.repository("pushed/image").unwrap();
+    for tag in ["v1", "v2"] {
+        assert_eq!(repository.manifest(&Which::Tag(tag)).unwrap().digest, pushed.digest);
+    }
+    let again = push(&server.host, &content(20_000_000), &progress).unwrap();
+    assert_eq!((again.counts.present, again.digest, again.traffic.sent), (all, pushed.digest, 0));
+    let other = push(&server.host, &content(1000), &progress).unwrap();
+    assert_eq!((other.counts.sent.blobs, other.counts.present.blobs), (1, 2));
+    assert_eq!(repository.manifest(&Which::Tag("v2")).unwrap().digest, other.digest);
 }

@@ -29,7 +29,7 @@ use crate::registry::names::{self, Name, Purpose, Target, resolve};
 use crate::registry::{Client, Document, Reach, RegistryError, Repository, Traffic, Which};
 use crate::threads::{ThreadError, start};
 
-pub use error::{PushError, Unchanged};
+pub use error::{MovedError, PushError, TagsError, Unchanged};
 pub use uploads::{UploadWriter, Uploads};
 
 use queue::{AbandonWhenDropped, Queue};
