@@ -2,6 +2,8 @@
 //! played by tests/stubs, which come first in PATH. Building is left out.
 #![cfg(feature = "cli")]
 
+mod action;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
