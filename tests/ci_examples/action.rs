@@ -182,8 +182,10 @@ fn above_the_limit_nothing_is_published() {
         assert_eq!(run.written().iter().filter(|dest| *dest == DEST).count(), usize::from(wanted == 0));
         assert!(run.bytes("pull-bytes") > 5_000 && run.output("digest").unwrap().starts_with("sha256:"));
         let comment = run.read("pull-cost.md").unwrap();
-        let start = format!("<!-- pull-cost -->\n## Pull cost: {verdict} for a plain client\n\n### ");
-        assert!(comment.starts_with(&start), "{comment}");
+        let start = format!("<!-- pull-cost -->\n## Pull cost: {verdict} for a plain client\n");
+        assert!(comment.starts_with(&start) && comment.contains("\n\n### "), "{comment}");
+        let digest = format!("is the new image, `{}`;\n`{DEST}` is what is", run.output("digest").unwrap());
+        assert!(comment.contains(&digest), "{comment}");
         assert_eq!(run.read("summary.md").unwrap(), comment);
     }
 }
