@@ -20,7 +20,7 @@ use super::diff::Diff;
 use super::history::{History, too_few};
 use super::layers::{Edits, Layers};
 use super::run::say;
-use super::{exit, help, values};
+use super::{exit, help, pipes, values};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -352,6 +352,7 @@ pub fn parse() -> Result<Arguments, u8> {
         rechunk.layers.complete().map_err(refused)?;
         expect_config(rechunk).map_err(|error| told(&error))?;
     }
+    pipes::expect(&arguments.command).map_err(refused)?;
     Ok(arguments)
 }
 

@@ -45,6 +45,12 @@ pub fn without_passwords(text: &str, arguments: impl Iterator<Item = String>) ->
 pub fn files(text: &str) -> Result<Reference, String> {
     let reference = reference(text)?;
     match reference.transport() {
+        Transport::ContainersStorage | Transport::DockerDaemon => Err(
+            "expected an image with the layers that clients pulled: a store holds them unpacked\nhint: copy the published \
+             image (skopeo copy --all --preserve-digests docker://HOST/REPO:TAG oci:images:published), and name \
+             oci:images:published"
+                .to_owned(),
+        ),
         Transport::Docker => Err(format!(
             "expected an image in files: previous images and bases are not read from registries yet\nhint: {}",
             hints::source(text)
@@ -243,11 +249,16 @@ mod tests {
         let error = reference("alpine").unwrap_err();
         let (cause, hint) = error.split_once("\nhint: ").unwrap();
         assert!(
-            cause.starts_with("expected TRANSPORT:PATH[:TAG]") && cause.ends_with("docker://HOST/REPOSITORY[:TAG]"),
+            cause.starts_with("expected TRANSPORT:PATH[:TAG]") && cause.ends_with("or docker-daemon:NAME:TAG"),
             "{cause}"
         );
         assert!(hint.contains("docker://alpine"), "{hint}");
-        assert!(reference("docker-daemon:x").unwrap_err().contains("supported yet in this version\nhint: copy"));
+        assert!(reference("ostree:x").unwrap_err().contains("supported yet in this version"));
+        for stored in ["containers-storage:x", "docker-daemon:x:y"] {
+            assert!(reference(stored).is_ok());
+            assert!(files(stored).unwrap_err().contains("a store holds them unpacked\nhint: copy the published image"));
+            assert!(destination(stored).unwrap_err().contains(": is only read\nhint: write to oci:x:"));
+        }
         assert!(reference("docker://x").is_ok());
         assert!(files("docker://x").unwrap_err().contains("not read from registries yet\nhint: copy"));
         assert!(destination("dir:x").is_err() && destination("oci:x:y").is_ok() && destination("oci:x:@0").is_err());

@@ -122,7 +122,7 @@ impl Request {
 pub fn rechunk(request: &Request, progress: &Progress) -> Result<Outcome, Error> {
     let mut notes = Notes::default();
     let inputs = Inputs::open(request, progress, &mut notes)?;
-    let sink = Sink::create(&request.dest, progress)?;
+    let sink = Sink::create_with(&request.dest, &request.resources.spool_dir, progress)?;
     let replaced = replaced(&request.dest, progress);
     let mut proofs = Vec::new();
     let written = inputs.each(progress, &mut notes, |job, unpacked, layout, notes| {
@@ -238,9 +238,10 @@ fn check_places(request: &Request) -> Result<(), Error> {
     let refuse = |input: &Reference, reason| {
         Err(Error::Place { dest: request.dest.to_string(), input: input.to_string(), reason })
     };
-    if request.dest.transport() == Transport::OciArchive {
+    if request.dest.transport() == Transport::OciArchive && !request.dest.is_stdio() {
         let mut inputs = std::iter::once(&request.new).chain(&request.previous).chain(&request.base);
-        if let Some(input) = inputs.find(|input| absolute(input.path()) == dest) {
+        let is_dest = |input: &&Reference| input.transport().is_file() && absolute(input.path()) == dest;
+        if let Some(input) = inputs.find(is_dest) {
             return refuse(input, "an archive is written anew, and this one is an input");
         }
     }

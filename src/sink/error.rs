@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::digest::BlobDigest;
 use crate::oci::OciError;
 use crate::progress::Interrupted;
+use crate::spool::SpoolError;
 use crate::units::{self, size};
 use crate::watch::Unsteady;
 
@@ -46,6 +47,8 @@ pub enum SinkError {
     Dangling { path: PathBuf, target: PathBuf },
     #[error("{path}: the blob {digest} was removed while this run went on; run it again", path = path.display())]
     Vanished { path: PathBuf, digest: BlobDigest },
+    #[error("{0}")]
+    Spool(#[from] SpoolError),
     #[error("{0}")]
     Interrupted(#[from] Interrupted),
     #[error("the manifest {digest} was to be committed but never written")]

@@ -12,6 +12,7 @@ mod index;
 mod layout;
 mod near;
 mod plain_file;
+mod program;
 mod read;
 mod remote;
 mod rootfs;
@@ -40,6 +41,7 @@ pub use error::{BlobError, SourceError};
 pub use find::{Found, find};
 pub use guess::{Guess, guess};
 pub use index::IndexError;
+pub use program::{ProgramError, end_programs};
 pub use read::{VerifyingReader, blob_reader};
 
 use archive::Archive;
@@ -103,7 +105,7 @@ impl<'p> Source<'p> {
         Self::open_file(reference, &spool::default_dir(), &Progress::new())
     }
 
-    /// An archive that is compressed or comes through a pipe is unpacked into a temporary file in `spool_dir`. A registry
+    /// An archive that is compressed or comes through a pipe, or what a program takes from a store, is unpacked into a temporary file in `spool_dir`. A registry
     /// is reached as `reach` says.
     pub fn open_any(
         reference: &Reference,
@@ -124,8 +126,10 @@ impl<'p> Source<'p> {
         let scratch = Scratch { dir: spool_dir, progress, notes: &notes };
         let kind = match reference.transport() {
             Transport::Oci => Kind::Layout(Store::open_dir(path)?),
-            Transport::OciArchive => Kind::Layout(Store::open_archive(path, scratch)?),
-            Transport::DockerArchive => Kind::Docker(Archive::open(path, scratch)?),
+            Transport::OciArchive => Kind::Layout(Store::open_archive(reference, scratch)?),
+            Transport::DockerArchive | Transport::ContainersStorage | Transport::DockerDaemon => {
+                Kind::Docker(Archive::open(reference, scratch)?)
+            }
             Transport::Dir => Kind::Rootfs(Rootfs::open(path)?),
             Transport::Docker => return Err(SourceError::NoFile { reference: reference.to_string() }),
         };
