@@ -18,6 +18,7 @@ mod remote;
 mod rootfs;
 mod select;
 mod store;
+mod stored;
 
 #[cfg(test)]
 mod tests;
@@ -49,6 +50,7 @@ use plain_file::Scratch;
 use remote::Remote;
 use rootfs::Rootfs;
 use store::Store;
+use stored::Stored;
 
 /// One image for one platform.
 #[derive(Debug)]
@@ -81,6 +83,7 @@ enum Place {
     Blob(Descriptor),
     Member(Span),
     Rootfs,
+    Stored { at: usize, size: u64 },
 }
 
 /// An opened reference.
@@ -96,6 +99,7 @@ enum Kind<'p> {
     Layout(Store),
     Remote(Box<Remote<'p>>),
     Docker(Archive),
+    Stored(Stored),
     Rootfs(Rootfs),
 }
 
@@ -127,8 +131,11 @@ impl<'p> Source<'p> {
         let kind = match reference.transport() {
             Transport::Oci => Kind::Layout(Store::open_dir(path)?),
             Transport::OciArchive => Kind::Layout(Store::open_archive(reference, scratch)?),
-            Transport::DockerArchive | Transport::ContainersStorage | Transport::DockerDaemon => {
-                Kind::Docker(Archive::open(reference, scratch)?)
+            Transport::ContainersStorage | Transport::DockerDaemon | Transport::DockerArchive => {
+                match Stored::look(reference, progress)? {
+                    Some(stored) => Kind::Stored(stored),
+                    None => Kind::Docker(Archive::open(reference, scratch)?),
+                }
             }
             Transport::Dir => Kind::Rootfs(Rootfs::open(path)?),
             Transport::Docker => return Err(SourceError::NoFile { reference: reference.to_string() }),
@@ -154,6 +161,7 @@ impl<'p> Source<'p> {
             Kind::Layout(store) => layout::images(store, &self.reference, platform, &self.notes),
             Kind::Remote(remote) => remote.images(&self.reference, platform, &self.notes),
             Kind::Docker(archive) => docker::images(archive, &self.reference, platform),
+            Kind::Stored(stored) => stored.images(&self.reference, platform),
             Kind::Rootfs(root) => Ok(vec![root.image(&self.reference, platform)?]),
         }
     }
@@ -165,6 +173,9 @@ impl<'p> Source<'p> {
         }
         if let (Kind::Remote(remote), Place::Blob(blob)) = (&self.kind, &layer.place) {
             return remote.open_blob(blob);
+        }
+        if let (Kind::Stored(stored), Place::Stored { at, .. }) = (&self.kind, &layer.place) {
+            return Ok(Box::new(stored.layer(*at)?.tar().map_err(|source| self.unread(source))?));
         }
         let Some((file, span)) = self.span(layer)? else { return Ok(Box::new(std::io::empty())) };
         let reader = SpanReader::new(file, span);
@@ -178,6 +189,9 @@ impl<'p> Source<'p> {
     pub fn layer_bytes(&self, layer: &Layer) -> Result<Option<Box<dyn Bytes + '_>>, SourceError> {
         if let (Kind::Remote(remote), Place::Blob(blob)) = (&self.kind, &layer.place) {
             return Ok(Some(Box::new(remote.blob_bytes(blob)?)));
+        }
+        if let (Kind::Stored(stored), Place::Stored { at, .. }) = (&self.kind, &layer.place) {
+            return Ok(Some(Box::new(stored.layer(*at)?.clone())));
         }
         Ok(self.layer_file(layer)?.map(|bytes| Box::new(bytes) as Box<dyn Bytes + '_>))
     }
@@ -197,11 +211,15 @@ impl<'p> Source<'p> {
         Ok(Some(FileBytes { file, span }))
     }
 
+    fn unread(&self, source: std::io::Error) -> SourceError {
+        SourceError::Io { path: self.reference.to_string().into(), doing: "reading a layer", source }
+    }
+
     /// The names of the images in a layout that have another tag than this one.
     pub fn other_images(&self, tag: Option<&str>) -> Result<Vec<String>, SourceError> {
         match &self.kind {
             Kind::Layout(store) => Ok(choice::others(&store.index()?, tag)),
-            Kind::Remote(_) | Kind::Docker(_) | Kind::Rootfs(_) => Ok(Vec::new()),
+            _ => Ok(Vec::new()),
         }
     }
 
@@ -209,7 +227,7 @@ impl<'p> Source<'p> {
     pub fn other_tags(&self, tag: Option<&str>) -> Result<Vec<String>, SourceError> {
         match &self.kind {
             Kind::Layout(store) => Ok(choice::other_tags(&store.index()?, tag)),
-            Kind::Remote(_) | Kind::Docker(_) | Kind::Rootfs(_) => Ok(Vec::new()),
+            _ => Ok(Vec::new()),
         }
     }
 
@@ -246,6 +264,7 @@ pub fn stored_bytes<'a>(layers: impl IntoIterator<Item = &'a Layer>) -> Option<u
     let bytes = |layer: &Layer| match &layer.place {
         Place::Blob(blob) => Some(blob.size),
         Place::Member(span) => Some(span.len()),
+        Place::Stored { size, .. } => Some(*size),
         Place::Rootfs => None,
     };
     layers.into_iter().map(bytes).try_fold(0_u64, |sum, bytes| Some(sum.saturating_add(bytes?)))

@@ -66,6 +66,11 @@ pub(super) struct Program {
 }
 
 impl Program {
+    /// One that is not needed.
+    pub fn new(name: &'static str, arguments: &[&str]) -> Self {
+        Self { name, arguments: arguments.iter().map(|&word| word.to_owned()).collect(), instead: "" }
+    }
+
     /// `None` for what needs no program.
     pub fn of(reference: &Reference, temp_dir: &Path) -> Option<Self> {
         let image = reference.path().display();
