@@ -3,6 +3,7 @@
 mod ahead;
 mod archive;
 mod choice;
+mod copied;
 mod docker;
 mod documents;
 mod error;
@@ -12,6 +13,7 @@ mod index;
 mod layout;
 mod near;
 mod plain_file;
+mod program;
 mod read;
 mod remote;
 mod rootfs;
@@ -40,18 +42,20 @@ use crate::spool;
 use crate::threads::lock;
 use crate::watch::Watched;
 
+pub use copied::{bytes_of, read_of};
 pub use error::{BlobError, SourceError};
 pub use find::{Found, find};
 pub use guess::{Guess, guess};
 pub use index::IndexError;
+pub use program::{ProgramError, end_programs};
 pub use read::VerifyingReader;
-pub use stored::{bytes_of, read_of};
 
 use archive::Archive;
 use plain_file::Scratch;
 use remote::Remote;
 use rootfs::Rootfs;
 use store::Store;
+use stored::Stored;
 
 /// One image for one platform.
 #[derive(Debug)]
@@ -84,6 +88,7 @@ enum Place {
     Blob(Descriptor),
     Member(Span),
     Rootfs,
+    Stored { at: usize, size: u64 },
 }
 
 /// An opened reference.
@@ -99,6 +104,7 @@ enum Kind<'p> {
     Layout(Store),
     Remote(Box<Remote<'p>>),
     Docker(Archive),
+    Stored(Stored),
     Rootfs(Rootfs),
 }
 
@@ -108,7 +114,7 @@ impl<'p> Source<'p> {
         Self::open_file(reference, &spool::default_dir(), &Progress::new())
     }
 
-    /// An archive that is compressed or comes through a pipe is unpacked into a temporary file in `spool_dir`. A registry
+    /// An archive that is compressed or comes through a pipe, or what a program takes from a store, is unpacked into a temporary file in `spool_dir`. A registry
     /// is reached as `reach` says.
     pub fn open_any(
         reference: &Reference,
@@ -129,8 +135,13 @@ impl<'p> Source<'p> {
         let scratch = Scratch { dir: spool_dir, progress, notes: &notes };
         let kind = match reference.transport() {
             Transport::Oci => Kind::Layout(Store::open_dir(path)?),
-            Transport::OciArchive => Kind::Layout(Store::open_archive(path, scratch)?),
-            Transport::DockerArchive => Kind::Docker(Archive::open(path, scratch)?),
+            Transport::OciArchive => Kind::Layout(Store::open_archive(reference, scratch)?),
+            Transport::ContainersStorage | Transport::DockerDaemon | Transport::DockerArchive => {
+                match Stored::look(reference, progress)? {
+                    Some(stored) => Kind::Stored(stored),
+                    None => Kind::Docker(Archive::open(reference, scratch)?),
+                }
+            }
             Transport::Dir => Kind::Rootfs(Rootfs::open(path)?),
             Transport::Docker => return Err(SourceError::NoFile { reference: reference.to_string() }),
         };
@@ -163,6 +174,7 @@ impl<'p> Source<'p> {
             Kind::Layout(store) => layout::images(store, &self.reference, platform, &self.notes),
             Kind::Remote(remote) => remote.images(&self.reference, platform, &self.notes),
             Kind::Docker(archive) => docker::images(archive, &self.reference, platform),
+            Kind::Stored(stored) => stored.images(&self.reference, platform),
             Kind::Rootfs(root) => Ok(vec![root.image(&self.reference, platform)?]),
         }
     }
@@ -174,6 +186,9 @@ impl<'p> Source<'p> {
         }
         if let (Kind::Remote(remote), Place::Blob(blob)) = (&self.kind, &layer.place) {
             return remote.open_blob(blob);
+        }
+        if let (Kind::Stored(stored), Place::Stored { at, .. }) = (&self.kind, &layer.place) {
+            return Ok(Box::new(stored.layer(*at)?.tar().map_err(|source| self.unread(source))?));
         }
         let Some((file, span)) = self.span(layer)? else { return Ok(Box::new(std::io::empty())) };
         let reader = SpanReader::new(file, span);
@@ -187,6 +202,9 @@ impl<'p> Source<'p> {
     pub fn layer_bytes(&self, layer: &Layer) -> Result<Option<Box<dyn Bytes + '_>>, SourceError> {
         if let (Kind::Remote(remote), Place::Blob(blob)) = (&self.kind, &layer.place) {
             return Ok(Some(Box::new(remote.blob_bytes(blob)?)));
+        }
+        if let (Kind::Stored(stored), Place::Stored { at, .. }) = (&self.kind, &layer.place) {
+            return Ok(Some(Box::new(stored.layer(*at)?.clone())));
         }
         Ok(self.layer_file(layer)?.map(|bytes| Box::new(bytes) as Box<dyn Bytes + '_>))
     }
@@ -215,11 +233,15 @@ impl<'p> Source<'p> {
         Ok(self.layer_file(layer)?.map(watched).transpose()?.map(Origin::File))
     }
 
+    fn unread(&self, source: std::io::Error) -> SourceError {
+        SourceError::Io { path: self.reference.to_string().into(), doing: "reading a layer", source }
+    }
+
     /// The names of the images in a layout that have another tag than this one.
     pub fn other_images(&self, tag: Option<&str>) -> Result<Vec<String>, SourceError> {
         match &self.kind {
             Kind::Layout(store) => Ok(choice::others(&store.index()?, tag)),
-            Kind::Remote(_) | Kind::Docker(_) | Kind::Rootfs(_) => Ok(Vec::new()),
+            _ => Ok(Vec::new()),
         }
     }
 
@@ -227,7 +249,7 @@ impl<'p> Source<'p> {
     pub fn other_tags(&self, tag: Option<&str>) -> Result<Vec<String>, SourceError> {
         match &self.kind {
             Kind::Layout(store) => Ok(choice::other_tags(&store.index()?, tag)),
-            Kind::Remote(_) | Kind::Docker(_) | Kind::Rootfs(_) => Ok(Vec::new()),
+            _ => Ok(Vec::new()),
         }
     }
 
@@ -240,7 +262,7 @@ impl<'p> Source<'p> {
     pub fn traffic(&self) -> Traffic {
         match &self.kind {
             Kind::Remote(remote) => remote.traffic(),
-            Kind::Layout(_) | Kind::Docker(_) | Kind::Rootfs(_) => Traffic::default(),
+            Kind::Layout(_) | Kind::Docker(_) | Kind::Stored(_) | Kind::Rootfs(_) => Traffic::default(),
         }
     }
 
@@ -277,6 +299,7 @@ pub fn stored_bytes<'a>(layers: impl IntoIterator<Item = &'a Layer>) -> Option<u
     let bytes = |layer: &Layer| match &layer.place {
         Place::Blob(blob) => Some(blob.size),
         Place::Member(span) => Some(span.len()),
+        Place::Stored { size, .. } => Some(*size),
         Place::Rootfs => None,
     };
     layers.into_iter().map(bytes).try_fold(0_u64, |sum, bytes| Some(sum.saturating_add(bytes?)))

@@ -11,6 +11,7 @@ mod hints;
 mod history;
 mod options;
 mod probe;
+mod stores;
 
 use std::fs;
 use std::path::Path;
