@@ -184,6 +184,8 @@ read_by_index() {
 }
 
 rm -f "$work/pulls.jsonl"
+# The first sequence is in the bed by then.
+stores() { RESTRATA=$restrata "$harness/stores.sh" "${sequences[0]}" | grep -v " passed, "; }
 leave() {
   "$harness/registry.sh" stop
   if mountpoint -q "$bed/fs/xfs"; then umount "$bed/fs/xfs"; fi
@@ -197,6 +199,7 @@ for seq in "${sequences[@]}"; do
   "$harness/images.sh" "$seq"
   make "$seq"
   [ "$tool" != restrata ] || { docker_pulls "$seq"; probes "$seq"; }
+  [ "$tool$seq" != "restrata${sequences[0]}" ] || tally < <(stores)
   declare -A losses=()
   for client in "${clients[@]}"; do
     losses[$client-partial]=$(baseline "$client" "$seq" true)

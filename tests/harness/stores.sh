@@ -69,9 +69,17 @@ for client in "${clients[@]}"; do
     grep -q "hint: perhaps containers-storage:$image" <(inside "$client" "$client-overlay" 'restrata inspect containers-storage:app:v1 2>&1' || true)
   check "$client: podman save by a pipe" equal "$one" "$(inside "$client" "$client-overlay" \
     "podman --log-level=error save $image | restrata rechunk -q docker-archive:- oci:\$dir/piped:v1")"
+  # skopeo does not read oci-archive:/dev/stdin from a pipe, but from one that has a name.
   check "$client: oci-archive:- goes into skopeo" equal "$one" "$(inside "$client" "$client-overlay" \
-    "restrata rechunk -q containers-storage:$image oci-archive:-:v1 | skopeo copy -q --preserve-digests oci-archive:/dev/stdin oci:\$dir/sent:v1
+    "rm -rf \$dir/fifo \$dir/sent; mkfifo \$dir/fifo
+     restrata rechunk -q containers-storage:$image oci-archive:-:v1 >\$dir/fifo &
+     skopeo copy -q --preserve-digests oci-archive:\$dir/fifo oci:\$dir/sent:v1; wait \$!
      skopeo inspect --format '{{.Digest}}' oci:\$dir/sent:v1")"
+  # shellcheck disable=SC2016 # expanded by the inner shell
+  built=$(inside "$client" "$client-overlay" 'w=$(buildah from localhost/many:v1); echo hello >$dir/file; buildah copy -q $w $dir/file /etc/file
+    buildah commit -q $w localhost/built >&2; podman --log-level=error save localhost/built | restrata rechunk -q docker-archive:- oci:$dir/out:built')
+  check "$client: what buildah builds is read in place" in_place "$client" "$client-overlay" containers-storage:localhost/built
+  check "$client: what buildah builds" same "$client" "$client-overlay" containers-storage:localhost/built "$built"
 done
 
 # Without root. The user's ids are those of the container; files of others may be unreadable.
