@@ -207,6 +207,7 @@ fn is_not_found(error: &SourceError) -> bool {
         | SourceError::NoImage { .. }
         | SourceError::NoPlatform { .. } => true,
         SourceError::Registry { source, .. } => source.is_not_found(),
+        SourceError::Program { source, .. } => source.is_not_found(),
         SourceError::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
         _ => false,
     }

@@ -24,6 +24,9 @@ pub const TAR_SPLIT_BYTES: u64 = 8 << 30;
 /// takes up to six bytes for each of its own.
 pub const TAR_SPLIT_LINE_BYTES: usize = 8 << 20;
 
+/// Bytes that are kept of what a program says on standard error: the last ones. skopeo's error is one line.
+pub const PROGRAM_SAID_BYTES: usize = 4 << 10;
+
 /// Bytes of a manifest, index or config. containers/image reads 4 MiB at most (`iolimits`).
 pub const MANIFEST_BYTES: u64 = 4 << 20;
 

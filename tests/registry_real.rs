@@ -3,16 +3,19 @@
 
 use std::cell::Cell;
 use std::fs;
-use std::io::{self, Cursor, Read};
+use std::io::{self, Cursor, Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
 use restrata::digest::BlobDigest;
+use restrata::error::Error;
+use restrata::oci::Descriptor;
 use restrata::progress::Progress;
+use restrata::push::{Amount, Push, Pushed};
 use restrata::registry::names::{Access, Environment, Purpose, resolve};
 use restrata::registry::{
-    Answer, Client, Credentials, Endpoint, Fault, Options, RegistryError, Repository, Secret, Tls, Which,
+    Answer, Client, Credentials, Endpoint, Fault, Options, Reach, RegistryError, Repository, Secret, Tls, Which,
 };
 use restrata::span::Span;
 use sha2::{Digest as _, Sha256};
@@ -309,5 +312,54 @@ fn ranges_of_each_profile() {
         let repository = asked.repository("ranges").unwrap();
         assert_eq!(ranges(&repository, digest, 2_000_000, count), says, "profile {profile}, {count} ranges");
         assert_eq!(ranges(&repository, digest, 2_000_000, 1), Ok(wanted(&bytes, 1)), "profile {profile}");
+    }
+}
+
+/// Pushes an image of two layers to two tags, as `rechunk` does it.
+fn push_image(host: &str, access: Access, layer: &[u8], progress: &Progress) -> Result<Pushed, Error> {
+    let environment = Environment::below(Path::new("/nonexistent"));
+    let reach = Reach { access, environment, options: Options::default() };
+    let name = format!("{host}/pushed/image:v1").parse().unwrap();
+    let push = Push::open(&name, &["v2".to_owned()], &reach, &std::env::temp_dir(), false, progress)?;
+    let image = push.during(|uploads| {
+        let mut blob = uploads.blob()?;
+        blob.write_all(layer).unwrap();
+        let layers = [blob.finish()?, uploads.blob()?.finish()?];
+        let of = |kind: &str, (digest, size): (BlobDigest, u64)| {
+            format!(r#"{{"mediaType":"application/vnd.oci.image.{kind}","digest":"{digest}","size":{size}}}"#)
+        };
+        let layers = layers.map(|layer| of("layer.v1.tar+zstd", layer)).join(",");
+        let config = of("config.v1+json", uploads.put_config(b"{}")?);
+        let manifest = format!(r#"{{"schemaVersion":2,"mediaType":"{IMAGE}","config":{config},"layers":[{layers}]}}"#);
+        let (digest, size) = uploads.put_manifest(IMAGE, manifest.as_bytes())?;
+        Ok::<_, Error>(Descriptor::new(IMAGE, digest, size))
+    })?;
+    Ok(push.commit(vec![image], None)?)
+}
+
+#[test]
+#[ignore = "needs tests/harness/guarded.sh start, and RESTRATA_GUARDED"]
+fn images() {
+    let progress = Progress::new();
+    let user = || Access { credentials: endpoint("", Some("user:pw")).credentials, ..Access::default() };
+    let plain = || Access { tls_verify: Some(false), ..user() };
+    let private = || Access { cert_dir: Some(guarded("certs")), ..Access::default() };
+    let ways: [(&str, &dyn Fn() -> Access); 3] = [("basic", &plain), ("token", &plain), ("tls", &private)];
+    for (name, access) in ways {
+        let host = host(name);
+        let push = |layer: &[u8]| push_image(&host, access(), layer, &progress).unwrap();
+        let all = Amount { blobs: 3, bytes: 20_000_002 };
+        let pushed = push(&content(20_000_000));
+        assert_eq!((pushed.counts.sent, pushed.references.len()), (all, 2), "{name}");
+        let client = client(found(&host, &access(), Path::new("/nonexistent")), &progress);
+        let repository = client.repository("pushed/image").unwrap();
+        for tag in ["v1", "v2"] {
+            assert_eq!(repository.manifest(&Which::Tag(tag)).unwrap().digest, pushed.digest);
+        }
+        let again = push(&content(20_000_000));
+        assert_eq!((again.counts.present, again.digest, again.traffic.sent), (all, pushed.digest, 0));
+        let other = push(&content(1000));
+        assert_eq!((other.counts.sent.blobs, other.counts.present.blobs), (1, 2));
+        assert_eq!(repository.manifest(&Which::Tag("v2")).unwrap().digest, other.digest);
     }
 }

@@ -23,7 +23,7 @@ use super::history::{History, too_few};
 use super::layers::{Edits, Layers};
 use super::run::say;
 use super::sides::Sides;
-use super::{exit, help, values};
+use super::{exit, help, pipes, values};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -101,6 +101,8 @@ pub struct Rechunk {
     pub new: Reference,
 
     /// Write the result to here: docker://HOST/REPO[:TAG], oci:DIR[:TAG] or oci-archive:FILE[:TAG]
+    ///
+    /// oci-archive:- is standard output. The report then goes to standard error.
     #[arg(value_parser = values::destination)]
     pub dest: Reference,
 
@@ -108,7 +110,7 @@ pub struct Rechunk {
     ///
     /// The first one decides the layout. The report shows the pull cost for each. Without --previous, the image that
     /// DEST's tag in a registry points at is the previous one. Where there is none, the result is a first layout.
-    #[arg(long, value_name = "REF", value_parser = values::reference)]
+    #[arg(long, value_name = "REF", value_parser = values::old)]
     pub previous: Vec<Reference>,
 
     /// Take no previous image, and lay out all layers anew
@@ -387,6 +389,7 @@ pub fn parse() -> Result<Arguments, u8> {
         expect_config(rechunk).map_err(|error| told(&error))?;
         expect_registry(rechunk).map_err(|error| told(&error))?;
     }
+    pipes::expect(&arguments.command).map_err(refused)?;
     Ok(arguments)
 }
 

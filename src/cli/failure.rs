@@ -47,8 +47,8 @@ fn hint(error: &Error) -> Option<String> {
         Error::Unpack { source: UnpackError::Read(error), .. } if BlobError::of(error).is_some() => {
             Some(COPY_AGAIN.to_owned())
         }
+        Error::Spool(_) | Error::Sink(SinkError::Spool(_)) => Some(TEMPORARY_FILES.to_owned()),
         Error::Sink(error) => sink_hint(error).map(str::to_owned),
-        Error::Spool(_) => Some(TEMPORARY_FILES.to_owned()),
         _ => None,
     }
 }
@@ -81,7 +81,8 @@ fn sink_hint(error: &SinkError) -> Option<&'static str> {
 }
 
 /// Blobs wait beside DEST, since a rename can't lead to another file system.
-const NO_ROOM: &str = "make room there, or name a DEST on another file system; --tmpdir is for temporary files alone";
+const NO_ROOM: &str = "make room there, or name a DEST on another file system; --tmpdir is for temporary files and for \
+                       oci-archive:- alone";
 
 fn source_hint(error: &SourceError) -> Option<String> {
     match error {
@@ -93,8 +94,18 @@ fn source_hint(error: &SourceError) -> Option<String> {
         }
         SourceError::Blob { .. } => Some(COPY_AGAIN.to_owned()),
         SourceError::Spool { .. } => Some(UNPACKED.to_owned()),
+        SourceError::Program { reference, source } if source.is_not_found() => {
+            short_name(reference).map(|meant| format!("perhaps {meant}"))
+        }
         _ => None,
     }
+}
+
+/// skopeo takes a name without a host for one of docker.io. podman build gives it another host.
+fn short_name(reference: &str) -> Option<String> {
+    let name = reference.strip_prefix("containers-storage:")?;
+    let is_short = !name.contains(['/', '[', '@']) && !name.is_empty();
+    is_short.then(|| format!("containers-storage:localhost/{name}"))
 }
 
 /// An image that the command names already can't be the one that is missing.

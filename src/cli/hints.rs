@@ -8,10 +8,9 @@ use restrata::source::{Guess, guess};
 
 /// For an image to read.
 pub fn source(text: &str) -> String {
-    if let Some((transport, name)) = foreign(text) {
+    if let Some(name) = text.strip_prefix("docker:") {
         let layout = layout(name);
-        let preserved = preserved(transport);
-        let command = format!("skopeo copy {preserved}{} {layout}", quoted(text));
+        let command = format!("skopeo copy {PRESERVED}{} {layout}", quoted(text));
         return format!("copy the image into a layout, and name {layout} in its place:\n  {command}");
     }
     let (path, tag) = split(text);
@@ -51,7 +50,7 @@ pub fn destination(text: &str) -> String {
     format!("perhaps {transport}:{path}{tag}")
 }
 
-/// A transport of skopeo that restrata has not, and what it names.
+/// A transport of skopeo to which restrata does not write, and what it names.
 fn foreign(text: &str) -> Option<(&str, &str)> {
     let (transport, name) = text.split_once(':')?;
     ["docker", "containers-storage", "docker-daemon"].contains(&transport).then_some((transport, name))
@@ -59,8 +58,10 @@ fn foreign(text: &str) -> Option<(&str, &str)> {
 
 /// docker's daemon takes and gives its own format alone.
 fn preserved(transport: &str) -> &'static str {
-    if transport == "docker-daemon" { "" } else { "--all --preserve-digests " }
+    if transport == "docker-daemon" { "" } else { PRESERVED }
 }
+
+const PRESERVED: &str = "--all --preserve-digests ";
 
 /// A path and what follows its first colon, the colon included.
 fn split(text: &str) -> (&str, String) {
@@ -113,8 +114,6 @@ mod tests {
             ),
             ("docker://alpine", format!("{copy} docker://alpine oci:alpine:latest")),
             ("docker://alpine@sha256:00", format!("{copy} docker://alpine@sha256:00 oci:alpine:latest")),
-            ("containers-storage:localhost/app", format!("{copy} containers-storage:localhost/app oci:app:latest")),
-            ("docker-daemon:app:v1", "skopeo copy docker-daemon:app:v1 oci:app:v1".to_owned()),
             ("docker://x; rm y", format!("{copy} 'docker://x; rm y' oci:xrmy:latest")),
         ] {
             let hint = source(text);
@@ -123,6 +122,10 @@ mod tests {
         assert!(source("alpine:3.19").ends_with("for an image in a registry: docker://alpine:3.19"));
         let pushed = destination("docker://registry.example/app:v2");
         assert!(pushed.ends_with(&format!("\n  {copy} oci:app:v2 docker://registry.example/app:v2")), "{pushed}");
+        let copied = destination("docker-daemon:app:v1");
+        assert!(copied.ends_with("\n  skopeo copy oci:app:v1 docker-daemon:app:v1"), "{copied}");
+        let copied = destination("containers-storage:localhost/app");
+        assert!(copied.ends_with(&format!("\n  {copy} oci:app:latest containers-storage:localhost/app")), "{copied}");
         assert!(
             destination("docker-archive:/tmp/app.tar")
                 .ends_with("\n  skopeo copy oci:app:latest docker-archive:/tmp/app.tar")

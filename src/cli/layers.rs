@@ -36,7 +36,7 @@ pub struct Layers {
     /// Keep the layers of this image, such as the one in FROM, unchanged at the bottom
     ///
     /// A host that runs several images of one base then stores the base once. NEW itself is allowed.
-    #[arg(long, value_name = "REF", value_parser = values::reference)]
+    #[arg(long, value_name = "REF", value_parser = values::old)]
     pub base: Option<Reference>,
 
     /// Also keep layers of --previous that have no table of contents

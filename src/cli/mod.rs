@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `args`, `values`, `help` | the definitions; completions and manual pages come from the same ones |
 //! | `access`, `sides` | the options that say how a registry is reached; those for one side of `rechunk` |
+//! | `pipes` | `-` in references |
 //! | `run` | from arguments to a job, from its outcome to the output and the exit code |
 //! | `failure` | errors as text with hints, and their exit codes |
 //! | `signals`, `meter` | what goes on beside a job: Ctrl-C, and how far it is |
@@ -20,6 +21,7 @@ mod history;
 mod layers;
 mod manual;
 mod meter;
+mod pipes;
 mod probe;
 mod prune;
 mod run;

@@ -77,7 +77,7 @@ fn run_rechunk(arguments: Rechunk, quiet: bool) -> anyhow::Result<u8> {
         return run_plan(&request, progress, quiet, format, listing);
     }
     let outcome = match beside(progress, quiet, |progress| rechunk(&request, progress)) {
-        Err(error) => return Err(refused(error, format)),
+        Err(error) => return Err(refused(error, format, &request.dest)),
         Ok(outcome) => outcome,
     };
     note_degraded(quiet, &outcome.notes, &outcome.degraded);
@@ -87,7 +87,7 @@ fn run_rechunk(arguments: Rechunk, quiet: bool) -> anyhow::Result<u8> {
         Format::Text if quiet => format!("{}\n", outcome.digest),
         Format::Text => text::rechunk(&outcome, listing),
     };
-    print(&report)?;
+    print_beside(&request.dest, &report)?;
     if let Some(path) = digestfile {
         // Without a line feed, as skopeo writes it.
         fs::write(&path, outcome.digest.to_string())
@@ -153,11 +153,22 @@ fn run_plan(
 }
 
 /// A program that asked for JSON gets the causes in it.
-fn refused(error: anyhow::Error, format: Format) -> anyhow::Error {
+fn refused(error: anyhow::Error, format: Format, dest: &Reference) -> anyhow::Error {
     match (error.downcast_ref(), format) {
-        (Some(Error::Strict { degraded }), Format::Json) => print(&json::refused(degraded)).err().unwrap_or(error),
+        (Some(Error::Strict { degraded }), Format::Json) => {
+            print_beside(dest, &json::refused(degraded)).err().unwrap_or(error)
+        }
         _ => error,
     }
+}
+
+/// Where the image itself has standard output, its report goes to standard error.
+fn print_beside(dest: &Reference, report: &str) -> anyhow::Result<()> {
+    if !dest.is_stdio() {
+        return print(report);
+    }
+    say(report.trim_end_matches('\n'));
+    Ok(())
 }
 
 /// What costs clients more than it should is said in any case; quiet makes it one line.
@@ -336,7 +347,9 @@ fn beside<T>(progress: Progress, quiet: bool, work: impl FnOnce(&Progress) -> Re
     drop(meter);
     match result {
         // Whatever it says: it is how this job came to stop.
-        Err(_) if progress.is_cancelled() => Err(Error::from(Interrupted).into()),
+        Err(error) if progress.is_cancelled() && error.exit_code() != exit::INTERRUPTED => {
+            Err(Error::from(Interrupted).into())
+        }
         result => Ok(result?),
     }
 }

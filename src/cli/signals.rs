@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use restrata::progress::Progress;
 use restrata::sink::exit_at_once;
+use restrata::source::end_programs;
 use restrata::threads::ThreadError;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
@@ -49,6 +50,7 @@ pub fn cancel_on_signal(progress: Arc<Progress>) -> anyhow::Result<()> {
 
 fn end() -> ! {
     super::run::say("restrata: error: interrupted");
+    end_programs();
     exit_at_once(exit::INTERRUPTED.into())
 }
 

@@ -41,6 +41,19 @@ pub fn without_passwords(text: &str, arguments: impl Iterator<Item = String>) ->
     text
 }
 
+/// A previous image or a base: its layers have to be those that clients pulled.
+pub fn old(text: &str) -> Result<Reference, String> {
+    let reference = reference(text)?;
+    match reference.transport() {
+        Transport::ContainersStorage | Transport::DockerDaemon => Err(
+            "expected an image with the layers that clients pulled: a store holds them unpacked\nhint: name the published \
+             image: docker://HOST/REPO:TAG"
+                .to_owned(),
+        ),
+        _ => Ok(reference),
+    }
+}
+
 /// An image in a registry.
 pub fn registry_image(text: &str) -> Result<Name, String> {
     let name = reference(text)?.name().cloned();
@@ -247,11 +260,16 @@ mod tests {
         let error = reference("alpine").unwrap_err();
         let (cause, hint) = error.split_once("\nhint: ").unwrap();
         assert!(
-            cause.starts_with("expected TRANSPORT:PATH[:TAG]") && cause.ends_with("docker://HOST/REPOSITORY[:TAG]"),
+            cause.starts_with("expected TRANSPORT:PATH[:TAG]") && cause.ends_with("or docker-daemon:NAME:TAG"),
             "{cause}"
         );
         assert!(hint.contains("docker://alpine"), "{hint}");
-        assert!(reference("docker-daemon:x").unwrap_err().contains("supported yet in this version\nhint: copy"));
+        assert!(reference("ostree:x").unwrap_err().contains("supported yet in this version"));
+        for stored in ["containers-storage:x", "docker-daemon:x:y"] {
+            assert!(reference(stored).is_ok());
+            assert!(old(stored).unwrap_err().contains("a store holds them unpacked\nhint: name the published image"));
+            assert!(destination(stored).unwrap_err().contains(": is only read\nhint: write to oci:x:"));
+        }
         assert!(reference("docker://x").is_ok());
         assert!(destination("dir:x").is_err() && destination("oci:x:y").is_ok() && destination("oci:x:@0").is_err());
         assert!(destination("docker://x").is_ok());

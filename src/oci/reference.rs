@@ -20,6 +20,10 @@ pub enum Transport {
     Dir,
     /// A registry.
     Docker,
+    /// What podman, buildah and CRI-O keep.
+    ContainersStorage,
+    /// What a docker daemon keeps.
+    DockerDaemon,
 }
 
 impl Transport {
@@ -30,7 +34,18 @@ impl Transport {
             Self::DockerArchive => "docker-archive",
             Self::Dir => "dir",
             Self::Docker => "docker",
+            Self::ContainersStorage => "containers-storage",
+            Self::DockerDaemon => "docker-daemon",
         }
+    }
+
+    /// What follows the colon is a file's or directory's path.
+    pub const fn is_file(self) -> bool {
+        matches!(self, Self::Oci | Self::OciArchive | Self::DockerArchive | Self::Dir)
+    }
+
+    const fn is_archive(self) -> bool {
+        matches!(self, Self::OciArchive | Self::DockerArchive)
     }
 }
 
@@ -66,7 +81,8 @@ pub struct Reference {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReferenceError {
     #[error(
-        "{found:?}: expected TRANSPORT:PATH[:TAG] with oci, oci-archive, docker-archive or dir, or docker://HOST/REPOSITORY[:TAG]"
+        "{found:?}: expected TRANSPORT:PATH[:TAG] with oci, oci-archive, docker-archive or dir, or \
+         docker://HOST/REPOSITORY[:TAG], containers-storage:NAME[:TAG] or docker-daemon:NAME:TAG"
     )]
     NoTransport { found: String },
     #[error("{found:?}: the transport {transport:?} is not supported yet in this version")]
@@ -75,6 +91,10 @@ pub enum ReferenceError {
     Name(#[from] NameError),
     #[error("{found:?}: expected docker://HOST/REPOSITORY[:TAG|@DIGEST]")]
     NoSlashes { found: String },
+    #[error("{found:?}: expected containers-storage:NAME[:TAG|@ID]")]
+    NoImage { found: String },
+    #[error("{found:?}: expected docker-daemon:NAME:TAG")]
+    NoDaemonTag { found: String },
     #[error("{found:?}: expected a path after \"{transport}:\"")]
     NoPath { found: String, transport: &'static str },
     #[error("{found:?}: a root file system has no tag, but {tag:?} follows the path (which ends at the first colon)")]
@@ -95,9 +115,14 @@ impl Reference {
         self.transport
     }
 
-    /// Of files; in a registry, host and repository.
+    /// Of files; in a registry, host and repository; in a store, all that names the image.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// `-` as an archive's file: standard input, or standard output.
+    pub fn is_stdio(&self) -> bool {
+        self.transport.is_archive() && self.path == Path::new("-")
     }
 
     /// Of an image in a registry.
@@ -116,8 +141,11 @@ impl Reference {
         }
     }
 
-    /// Another image at the same place. A registry's images have no numbers.
+    /// Another image at the same place. A registry's images have no numbers, and a store's name says which one already.
     pub fn choosing(&self, which: Which) -> Self {
+        if matches!(self.transport, Transport::ContainersStorage | Transport::DockerDaemon) {
+            return self.clone();
+        }
         let Some(name) = &self.name else { return Self { which: Some(which), ..self.clone() } };
         let other = match which {
             Which::Tag(tag) => format!("{}:{tag}", name.place()).parse().ok(),
@@ -137,6 +165,9 @@ impl FromStr for Reference {
         if name == Transport::Docker.name() {
             let name = rest.strip_prefix("//").ok_or_else(|| ReferenceError::NoSlashes { found: shown(text) })?;
             return Ok(Self::from(name.parse::<Name>()?));
+        }
+        if name == Transport::ContainersStorage.name() || name == Transport::DockerDaemon.name() {
+            return stored(name, rest, found);
         }
         let transports = [Transport::Oci, Transport::OciArchive, Transport::DockerArchive, Transport::Dir];
         let Some(transport) = transports.into_iter().find(|transport| transport.name() == name) else {
@@ -159,6 +190,19 @@ impl FromStr for Reference {
         let which = which.map(|which| choice(which, found)).transpose()?;
         Ok(Self { transport, path: PathBuf::from(path), which, name: None })
     }
+}
+
+/// An image that another program finds, which knows best what may be a name.
+fn stored(transport: &str, image: &str, found: String) -> Result<Reference, ReferenceError> {
+    let last = image.rsplit('/').next().unwrap_or(image);
+    let transport = match transport == Transport::DockerDaemon.name() {
+        // Without a tag docker saves all of a name's images.
+        true if image.is_empty() || !last.contains([':', '@']) => return Err(ReferenceError::NoDaemonTag { found }),
+        true => Transport::DockerDaemon,
+        false if image.is_empty() => return Err(ReferenceError::NoImage { found }),
+        false => Transport::ContainersStorage,
+    };
+    Ok(Reference { transport, path: PathBuf::from(image), which: None, name: None })
 }
 
 impl From<Name> for Reference {
@@ -202,7 +246,7 @@ impl fmt::Display for Reference {
 }
 
 /// Other transports of skopeo, from which it can copy.
-const OTHERS: [&str; 6] = ["containers-storage", "docker-daemon", "ostree", "sif", "atomic", "tarball"];
+const OTHERS: [&str; 4] = ["ostree", "sif", "atomic", "tarball"];
 
 /// The grammar of `org.opencontainers.image.ref.name` (OCI annotations.md).
 fn is_tag(tag: &str) -> bool {
@@ -276,9 +320,42 @@ mod tests {
     }
 
     #[test]
+    fn a_store_gets_the_name_as_it_is() {
+        for (text, transport) in [
+            ("containers-storage:localhost/app:v1", Transport::ContainersStorage),
+            ("containers-storage:[overlay@/a b+/run]app@0123", Transport::ContainersStorage),
+            ("docker-daemon:app:v1", Transport::DockerDaemon),
+            ("docker-daemon:localhost:5000/app:v1", Transport::DockerDaemon),
+            ("docker-daemon:sha256:0123", Transport::DockerDaemon),
+        ] {
+            let reference: Reference = text.parse().unwrap();
+            assert_eq!((reference.transport(), reference.which()), (transport, None), "{text}");
+            assert_eq!((reference.to_string(), reference.choosing(Which::Position(1))), (text.to_owned(), reference));
+        }
+    }
+
+    #[test]
+    fn a_dash_is_standard_input_or_output() {
+        for (text, is_stdio) in [
+            ("docker-archive:-", true),
+            ("oci-archive:-:v1", true),
+            ("oci-archive:./-", false),
+            ("oci:-", false),
+            ("dir:-", false),
+            ("containers-storage:-", false),
+        ] {
+            assert_eq!(text.parse::<Reference>().unwrap().is_stdio(), is_stdio, "{text}");
+        }
+    }
+
+    #[test]
     fn refuses_what_has_no_meaning() {
         assert!(error("alpine:3.19").contains("expected TRANSPORT:PATH[:TAG]"));
-        assert!(error("docker-daemon:x").contains("not supported yet"));
+        assert!(error("ostree:x").contains("not supported yet"));
+        assert!(error("docker-daemon:x").contains("expected docker-daemon:NAME:TAG"));
+        assert!(error("docker-daemon:").contains("expected docker-daemon:NAME:TAG"));
+        assert!(error("docker-daemon:localhost:5000/x").contains("expected docker-daemon:NAME:TAG"));
+        assert!(error("containers-storage:").contains("expected containers-storage:NAME"));
         assert!(error("docker:quay.io/x").contains("expected docker://HOST/REPOSITORY"));
         assert!(error("docker://quay.io/X").contains("expected a repository in lower case"));
         for hidden in ["docker:me:secret@quay.io/x", "docker://me:secret@quay.io/x"] {

@@ -1,6 +1,6 @@
 //! Manifests by their digests, then the tags.
 
-use super::error::TagsError;
+use super::error::{MovedError, TagsError};
 use super::{Push, PushError, Pushed, TagBefore, Written};
 use crate::codec::Sha256Stream;
 use crate::digest::BlobDigest;
@@ -86,12 +86,10 @@ impl Push<'_> {
         match now {
             Some(now) if now == new => Ok(false),
             now if now == then || self.force => Ok(true),
-            now => Err(PushError::Moved {
-                reference: self.reference(&before.tag),
-                before: then,
-                now,
-                unchanged: self.unchanged(),
-            }),
+            now => {
+                let (reference, unchanged) = (self.reference(&before.tag), self.unchanged());
+                Err(PushError::Moved(Box::new(MovedError { reference, before: then, now, unchanged })))
+            }
         }
     }
 

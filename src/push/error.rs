@@ -31,12 +31,8 @@ pub enum PushError {
         limit = units::count(*limit), found = units::count(*found)
     )]
     TooLarge { place: String, limit: u64, found: u64 },
-    #[error(
-        "{reference}: somebody else published there: when this run began it pointed at {before}, and now it points at \
-         {now}; run again to build on that, or use --force to replace it; {unchanged}",
-        before = named(*before), now = named(*now)
-    )]
-    Moved { reference: String, before: Option<BlobDigest>, now: Option<BlobDigest>, unchanged: Unchanged },
+    #[error("{0}")]
+    Moved(Box<MovedError>),
     /// Some moved, or may have.
     #[error("{}", .0)]
     Tags(Box<TagsError>),
@@ -47,6 +43,21 @@ pub enum PushError {
     Ended,
     #[error("internal error: {0}")]
     Internal(&'static str),
+}
+
+/// A tag that is not what it was when it was read.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{reference}: somebody else published there: when this run began it pointed at {before}, and now it points at {now}; \
+     run again to build on that, or use --force to replace it; {unchanged}",
+    before = named(*before), now = named(*now)
+)]
+pub struct MovedError {
+    pub reference: String,
+    /// `None`: there was no such tag.
+    pub before: Option<BlobDigest>,
+    pub now: Option<BlobDigest>,
+    pub unchanged: Unchanged,
 }
 
 /// A tag that did not move, behind others that did.

@@ -20,7 +20,8 @@ mod uploads;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::scope;
 
 use crate::digest::BlobDigest;
@@ -29,10 +30,10 @@ use crate::registry::names::{self, Name, Purpose, Target, resolve};
 use crate::registry::{Client, Document, Reach, RegistryError, Repository, Traffic, Which};
 use crate::threads::{ThreadError, start};
 
-pub use error::{PushError, Unchanged};
+pub use error::{MovedError, PushError, TagsError, Unchanged};
 pub use uploads::{UploadWriter, Uploads};
 
-use queue::{AbandonWhenDropped, Queue};
+use queue::{AbandonWhenDropped, Queue, ending};
 
 /// Blobs that travel at the same time.
 const UPLOADS: usize = 4;
@@ -52,6 +53,8 @@ pub struct Push<'p> {
     blobs: Mutex<BTreeMap<BlobDigest, bool>>,
     manifests: Mutex<BTreeMap<BlobDigest, Written>>,
     counts: Mutex<Counts>,
+    /// Blobs that go up are no longer wanted.
+    is_over: Arc<AtomicBool>,
 }
 
 /// A tag, and what it pointed at when it was read.
@@ -117,7 +120,9 @@ impl<'p> Push<'p> {
         let Some(Target { endpoint, repository }) = targets.into_iter().next() else {
             return Err(PushError::Internal("a name without a place"));
         };
-        let client = Client::new(endpoint, reach.options.clone(), progress).map_err(failed)?;
+        let (mut options, is_over) = (reach.options.clone(), Arc::<AtomicBool>::default());
+        options.retries.pause = ending(options.retries.pause, Arc::clone(&is_over));
+        let client = Client::new(endpoint, options, progress).map_err(failed)?;
         let mut tags: Vec<TagBefore> = Vec::new();
         for tag in std::iter::once(first).chain(more_tags) {
             if tags.iter().any(|known| known.tag == *tag) {
@@ -129,7 +134,7 @@ impl<'p> Push<'p> {
         let place = format!("docker://{}", name.place());
         let spool_dir = spool_dir.to_owned();
         let (blobs, manifests, counts) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Ok(Self { client, repository, place, tags, force, spool_dir, progress, blobs, manifests, counts })
+        Ok(Self { client, repository, place, tags, force, spool_dir, progress, blobs, manifests, counts, is_over })
     }
 
     /// Each tag once, the name's own first.
@@ -143,9 +148,9 @@ impl<'p> Push<'p> {
     where
         E: From<PushError> + From<ThreadError>,
     {
-        let queue = Queue::default();
+        let queue = Queue::new(Arc::clone(&self.is_over));
         let uploads = Uploads::new(self, &queue);
-        scope(|scope| {
+        let done = scope(|scope| {
             // However this ends, no thread waits for more.
             let _end = AbandonWhenDropped(&queue);
             let workers = (0..UPLOADS).map(|_| start(scope, || self.carry_all(&queue)));
@@ -165,7 +170,15 @@ impl<'p> Push<'p> {
                 Some(error) => Err(error.into()),
                 None => done,
             }
-        })
+        })?;
+        // What follows may be tried again.
+        self.is_over.store(false, Ordering::Relaxed);
+        Ok(done)
+    }
+
+    /// Somebody stopped the job, whatever it was at.
+    pub fn interrupted(&self) -> PushError {
+        PushError::Interrupted { unchanged: self.unchanged() }
     }
 
     fn repository(&self) -> Result<Repository<'_, 'p>, RegistryError> {

@@ -2,11 +2,14 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::PushError;
 use super::bytes::Bytes;
 use crate::digest::BlobDigest;
+use crate::progress::Interrupted;
+use crate::registry::Pause;
 use crate::threads::lock;
 
 /// A blob that the registry shall have.
@@ -17,12 +20,12 @@ pub(super) struct Task<'s> {
     pub bytes: Bytes<'s>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Queue<'s> {
     state: Mutex<State<'s>>,
     more: Condvar,
-    /// What is on its way ends, too.
-    is_over: AtomicBool,
+    /// What is on its way ends, too, and who waits for a second try.
+    is_over: Arc<AtomicBool>,
 }
 
 #[derive(Debug, Default)]
@@ -33,6 +36,10 @@ struct State<'s> {
 }
 
 impl<'s> Queue<'s> {
+    pub fn new(is_over: Arc<AtomicBool>) -> Self {
+        Self { state: Mutex::default(), more: Condvar::new(), is_over }
+    }
+
     pub fn add(&self, task: Task<'s>) {
         lock(&self.state).tasks.push_back(task);
         self.more.notify_one();
@@ -70,7 +77,7 @@ impl<'s> Queue<'s> {
     /// The first one counts, unless the rest was abandoned before.
     pub fn fail(&self, error: PushError) {
         let mut state = lock(&self.state);
-        if !self.is_over() {
+        if !self.is_over() && state.failure.is_none() {
             state.failure = Some(error);
         }
         drop(state);
@@ -84,6 +91,25 @@ impl<'s> Queue<'s> {
     pub fn is_over(&self) -> bool {
         self.is_over.load(Ordering::Relaxed)
     }
+}
+
+/// The same waits, which end soon when nothing more is to be sent.
+pub(super) fn ending(pause: Pause, is_over: Arc<AtomicBool>) -> Pause {
+    const SLICE: Duration = Duration::from_secs(1);
+    Arc::new(move |whole, progress| {
+        let mut rest = whole;
+        loop {
+            if is_over.load(Ordering::Relaxed) {
+                return Err(Interrupted);
+            }
+            let slice = rest.min(SLICE);
+            pause(slice, progress)?;
+            rest -= slice;
+            if rest.is_zero() {
+                return Ok(());
+            }
+        }
+    })
 }
 
 pub(super) struct AbandonWhenDropped<'a, 's>(pub &'a Queue<'s>);

@@ -48,6 +48,22 @@ fn work_that_fails_ends_the_uploads() {
 }
 
 #[test]
+fn work_that_fails_ends_the_waits() {
+    let mut world = World::new();
+    world.reach.options.retries.tries = u32::MAX;
+    world.fault("POST", "/blobs/uploads/", usize::MAX, status(429));
+    let push = world.open(&["v1"], false).unwrap();
+    let error = push.during(|uploads| -> Result<(), Error> {
+        uploads.put_config(b"{}")?;
+        while world.asked("POST", "/blobs/uploads/") == 0 {
+            thread::sleep(Duration::from_millis(1));
+        }
+        Err(Error::Internal("of the test"))
+    });
+    assert!(matches!(error, Err(Error::Internal("of the test"))), "{error:?}");
+}
+
+#[test]
 fn an_interruption_ends_the_sessions() {
     let world = World::new();
     world.fault("PUT", "/blobs/uploads/", 1, Wrong::Late);

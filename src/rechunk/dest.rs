@@ -10,7 +10,7 @@ use super::Request;
 
 /// The other images of an archive that is written anew; nothing, if nobody can tell.
 pub(super) fn replaced(dest: &Reference, progress: &Progress) -> Vec<String> {
-    if dest.transport() != Transport::OciArchive {
+    if dest.transport() != Transport::OciArchive || dest.is_stdio() {
         return Vec::new();
     }
     // It is no compressed one: that is refused.

@@ -18,8 +18,8 @@ use super::{Outcome, Planned, Request};
 pub(super) fn write(request: &Request, progress: &Progress) -> Result<Outcome, Error> {
     let mut notes = Notes::default();
     check_places(request)?;
-    let inputs = Inputs::open(request, progress, &mut notes)?;
-    let sink = Sink::create(&request.dest, progress)?;
+    let inputs = Inputs::open(request, request.ask(), progress, &mut notes)?;
+    let sink = Sink::create_with(&request.dest, &request.resources.spool_dir, progress)?;
     let replaced = replaced(&request.dest, progress);
     let finished = inputs.write(Output::Files(&sink), progress, &mut notes)?;
     notes.extend(forgotten(request, progress));
@@ -35,7 +35,7 @@ pub(super) fn write(request: &Request, progress: &Progress) -> Result<Outcome, E
 pub(super) fn plan(request: &Request, progress: &Progress) -> Result<Planned, Error> {
     let mut notes = Notes::default();
     check_places(request)?;
-    let inputs = Inputs::open(request, progress, &mut notes)?;
+    let inputs = Inputs::open(request, request.ask(), progress, &mut notes)?;
     Sink::check(&request.dest)?;
     let replaced = replaced(&request.dest, progress);
     let images = inputs.plan(progress, &mut notes)?;
@@ -67,9 +67,9 @@ fn check_places(request: &Request) -> Result<(), Error> {
     let refuse = |input: &Reference, reason| {
         Err(Error::Place { dest: request.dest.to_string(), input: input.to_string(), reason })
     };
-    if request.dest.transport() == Transport::OciArchive {
+    if request.dest.transport() == Transport::OciArchive && !request.dest.is_stdio() {
         let inputs = std::iter::once(&request.new).chain(&request.previous).chain(&request.base);
-        let mut files = inputs.filter(|input| input.name().is_none());
+        let mut files = inputs.filter(|input| input.transport().is_file());
         if let Some(input) = files.find(|input| absolute(input.path()) == dest) {
             return refuse(input, "an archive is written anew, and this one is an input");
         }

@@ -50,7 +50,35 @@ fn is_oci_archive(path: &Path) -> bool {
     false
 }
 
+/// Where the members go.
+pub(super) trait Out {
+    fn push(&mut self, bytes: &[u8]) -> Result<(), SinkError>;
+    fn append_from(&mut self, file: &File, span: Span) -> Result<(), SinkError>;
+}
+
+impl Out for RawBlobWriter {
+    fn push(&mut self, bytes: &[u8]) -> Result<(), SinkError> {
+        self.push(bytes)
+    }
+
+    fn append_from(&mut self, file: &File, span: Span) -> Result<(), SinkError> {
+        self.append_from(file, span)
+    }
+}
+
 pub(super) fn write(stage: &Stage, entry: Descriptor, tag: Option<&str>, path: &Path) -> Result<(), SinkError> {
+    let mut out = RawBlobWriter::durable(stage)?;
+    write_members(stage, entry, tag, path, &mut out)?;
+    out.persist(path)
+}
+
+pub(super) fn write_members(
+    stage: &Stage,
+    entry: Descriptor,
+    tag: Option<&str>,
+    path: &Path,
+    out: &mut impl Out,
+) -> Result<(), SinkError> {
     let mut index = Index::default();
     index.replace_tag(entry, tag);
     let blobs = stage.blobs();
@@ -59,7 +87,6 @@ pub(super) fn write(stage: &Stage, entry: Descriptor, tag: Option<&str>, path: &
         let (limit, found) = (limits::ARCHIVE_MEMBERS as u64, members as u64);
         return Err(SinkError::Limit { path: path.to_owned(), what: "members of an archive", limit, found });
     }
-    let mut out = RawBlobWriter::durable(stage)?;
     for name in ["blobs/", "blobs/sha256/"] {
         let mut header = Header::new(name, EntryKind::Dir);
         header.mode = 0o755;
@@ -68,7 +95,7 @@ pub(super) fn write(stage: &Stage, entry: Descriptor, tag: Option<&str>, path: &
     for (name, bytes) in [("oci-layout", oci::LAYOUT_FILE), ("index.json", &index.to_bytes())] {
         out.push(&file_header(name, bytes.len() as u64))?;
         out.push(bytes)?;
-        pad(&mut out)?;
+        pad(out, bytes.len() as u64)?;
     }
     for digest in blobs {
         let blob = stage.blob_path(digest);
@@ -79,12 +106,11 @@ pub(super) fn write(stage: &Stage, entry: Descriptor, tag: Option<&str>, path: &
         if let Some(span) = Span::new(0, size) {
             out.append_from(&file, span)?;
         }
-        pad(&mut out)?;
+        pad(out, size)?;
         // The archive has it now; both at once would double the space.
         stage.disk().remove_file(&blob).map_err(SinkError::io(&blob, "removing a packed blob"))?;
     }
-    out.push(&[0; 1024])?;
-    out.persist(path)
+    out.push(&[0; 1024])
 }
 
 fn file_header(name: &str, size: u64) -> Vec<u8> {
@@ -94,7 +120,7 @@ fn file_header(name: &str, size: u64) -> Vec<u8> {
     tar::encode(&header)
 }
 
-fn pad(out: &mut RawBlobWriter) -> Result<(), SinkError> {
-    let over = (out.written() % 512) as usize;
+fn pad(out: &mut impl Out, size: u64) -> Result<(), SinkError> {
+    let over = (size % 512) as usize;
     if over == 0 { Ok(()) } else { out.push(&[0; 512][over..]) }
 }

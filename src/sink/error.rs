@@ -7,6 +7,7 @@ use crate::digest::BlobDigest;
 use crate::oci::OciError;
 use crate::progress::Interrupted;
 use crate::registry::RegistryError;
+use crate::spool::SpoolError;
 use crate::units::{self, size};
 use crate::watch::Unsteady;
 
@@ -47,6 +48,8 @@ pub enum SinkError {
     Dangling { path: PathBuf, target: PathBuf },
     #[error("{path}: the blob {digest} was removed while this run went on; run it again", path = path.display())]
     Vanished { path: PathBuf, digest: BlobDigest },
+    #[error("{0}")]
+    Spool(#[from] SpoolError),
     #[error("{0}")]
     Interrupted(#[from] Interrupted),
     #[error("copying a layer from its registry: {source}")]

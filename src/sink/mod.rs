@@ -10,6 +10,7 @@ mod journal;
 #[cfg(test)]
 mod kill_tests;
 mod layout;
+mod output;
 #[cfg(test)]
 mod power_cut_tests;
 mod stage;
@@ -32,6 +33,7 @@ use crate::oci::{Descriptor, Index, Reference, Top, Transport, Which};
 use crate::origin::Origin;
 use crate::progress::Progress;
 use crate::registry::StoredBlob;
+use crate::spool;
 use crate::threads::lock;
 use crate::watch::{Trace, Used, Watched, steady};
 
@@ -59,6 +61,8 @@ enum Target {
     /// The stage's blobs move into a layout that is there (or into an empty directory).
     Layout,
     Archive,
+    /// An archive that goes to standard output.
+    Output,
 }
 
 impl Target {
@@ -72,25 +76,38 @@ impl Target {
                 layout::Found::Nothing => Ok(Self::NewLayout),
                 layout::Found::Layout => Ok(Self::Layout),
             },
+            Transport::OciArchive if reference.is_stdio() => Ok(Self::Output),
             Transport::OciArchive => archive::look(path).map(|()| Self::Archive),
-            Transport::DockerArchive | Transport::Dir | Transport::Docker => {
-                Err(SinkError::Transport { reference: reference.to_string() })
-            }
+            Transport::DockerArchive
+            | Transport::Dir
+            | Transport::Docker
+            | Transport::ContainersStorage
+            | Transport::DockerDaemon => Err(SinkError::Transport { reference: reference.to_string() }),
         }
     }
 }
 
 impl Sink {
-    /// Fails up front when the destination can't take an image.
+    /// As [`create_with`](Self::create_with), with the usual place for temporary files.
     pub fn create(reference: &Reference, progress: &Progress) -> Result<Self, SinkError> {
-        let path = reference.path();
+        Self::create_with(reference, &spool::default_dir(), progress)
+    }
+
+    /// Fails up front when the destination can't take an image. Blobs wait beside it, and in `temp_dir` for standard
+    /// output.
+    pub fn create_with(reference: &Reference, temp_dir: &Path, progress: &Progress) -> Result<Self, SinkError> {
         let target = Target::look(reference)?;
+        let path = match target {
+            Target::Output => &output::place(temp_dir)?,
+            _ => reference.path(),
+        };
         // Nobody may remove blobs of a layout while a stage stands in it.
         let lock = matches!(target, Target::Layout).then(|| layout::lock(path, progress)).transpose()?;
         stage::sweep(path);
         let stage = match target {
             Target::NewLayout => Stage::beside(path, Durable::Blobs)?,
             Target::Archive => Stage::beside(path, Durable::Archive)?,
+            Target::Output => output::stage(path)?,
             Target::Layout => Stage::inside(path)?,
         };
         drop(lock);
@@ -201,7 +218,7 @@ impl Sink {
         use std::os::unix::fs::MetadataExt as _;
         let own = match self.target {
             Target::Layout => std::fs::metadata(layout::blob_path(self.reference.path(), digest)).ok(),
-            Target::NewLayout | Target::Archive => None,
+            Target::NewLayout | Target::Archive | Target::Output => None,
         };
         let place = |meta: &std::fs::Metadata| (meta.dev(), meta.ino());
         own.is_some_and(|own| file.metadata().is_ok_and(|file| place(&file) == place(&own)))
@@ -223,12 +240,14 @@ impl Sink {
         let entry = self.entry(images, index)?;
         self.stage.wait_for_syncs()?;
         progress.check()?;
-        let _committing = unfinished::committing();
         let (digest, path, tag) = (entry.digest, self.reference.path(), self.reference.tag());
+        // Whoever reads standard output may never go on.
+        let _committing = (!matches!(self.target, Target::Output)).then(unfinished::committing);
         match self.target {
             Target::NewLayout => layout::create(self.stage, entry, tag, path, progress)?,
             Target::Layout => layout::extend(&self.stage, &lock(&self.own), entry, tag, path, progress)?,
             Target::Archive => archive::write(&self.stage, entry, tag, path)?,
+            Target::Output => output::write(&self.stage, entry, tag, progress)?,
         }
         Ok(digest)
     }

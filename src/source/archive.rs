@@ -10,12 +10,14 @@ use std::sync::Arc;
 use super::SourceError;
 use super::plain_file::{self, PlainFile, Scratch};
 use crate::limits;
+use crate::oci::Reference;
 use crate::progress::{Interrupted, Progress};
 use crate::span::Span;
 use crate::tar::{BLOCK, EntryKind, RawEntry, ScanError, Scanner, Step, TarPath};
 
 #[derive(Debug)]
 pub(super) struct Archive {
+    /// For people, where it is no file's.
     path: PathBuf,
     tar: PlainFile,
     listing: Listing,
@@ -49,10 +51,10 @@ pub(super) enum Member {
 const MAX_LINKS: usize = 8;
 
 impl Archive {
-    pub(super) fn open(path: &Path, scratch: Scratch<'_>) -> Result<Self, SourceError> {
-        let tar = plain_file::open(path, scratch)?;
-        let listing = index(&tar.file, scratch.progress).map_err(|error| error.told(path, &tar))?;
-        Ok(Self { path: path.to_owned(), tar, listing })
+    pub(super) fn open(reference: &Reference, scratch: Scratch<'_>) -> Result<Self, SourceError> {
+        let (path, tar) = plain_file::open(reference, scratch)?;
+        let listing = index(&tar.file, scratch.progress).map_err(|error| error.told(&path, &tar))?;
+        Ok(Self { path, tar, listing })
     }
 
     pub(super) fn path(&self) -> &Path {

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::program::ProgramError;
 use crate::digest::BlobDigest;
 use crate::oci::OciError;
 use crate::progress::Interrupted;
@@ -80,6 +81,8 @@ pub enum SourceError {
          (skopeo copy --all --preserve-digests)"
     )]
     NoFile { reference: String },
+    #[error("{reference}: {source}")]
+    Program { reference: String, source: ProgramError },
     #[error("{place}: {source}")]
     Lookup { place: String, source: Box<LookupError> },
     /// While a layer was read.
@@ -135,6 +138,7 @@ impl SourceError {
             | Self::LongNames { .. }
             | Self::Spool { .. }
             | Self::Lookup { .. }
+            | Self::Program { .. }
             | Self::NoFile { .. }
             | Self::Network(_)
             | Self::Internal(_)

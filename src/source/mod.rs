@@ -2,7 +2,9 @@
 
 mod ahead;
 mod archive;
+mod brought;
 mod choice;
+mod copied;
 mod docker;
 mod documents;
 mod error;
@@ -12,6 +14,7 @@ mod index;
 mod layout;
 mod near;
 mod plain_file;
+mod program;
 mod read;
 mod remote;
 mod rootfs;
@@ -40,18 +43,20 @@ use crate::spool;
 use crate::threads::lock;
 use crate::watch::Watched;
 
+pub use copied::{bytes_of, read_of};
 pub use error::{BlobError, SourceError};
 pub use find::{Found, find};
 pub use guess::{Guess, guess};
 pub use index::IndexError;
+pub use program::{ProgramError, end_programs};
 pub use read::VerifyingReader;
-pub use stored::{bytes_of, read_of};
 
 use archive::Archive;
 use plain_file::Scratch;
 use remote::Remote;
 use rootfs::Rootfs;
 use store::Store;
+use stored::Stored;
 
 /// One image for one platform.
 #[derive(Debug)]
@@ -84,6 +89,7 @@ enum Place {
     Blob(Descriptor),
     Member(Span),
     Rootfs,
+    Stored { at: usize, size: u64 },
 }
 
 /// An opened reference.
@@ -99,6 +105,7 @@ enum Kind<'p> {
     Layout(Store),
     Remote(Box<Remote<'p>>),
     Docker(Archive),
+    Stored(Stored),
     Rootfs(Rootfs),
 }
 
@@ -108,7 +115,7 @@ impl<'p> Source<'p> {
         Self::open_file(reference, &spool::default_dir(), &Progress::new())
     }
 
-    /// An archive that is compressed or comes through a pipe is unpacked into a temporary file in `spool_dir`. A registry
+    /// An archive that is compressed or comes through a pipe, or what a program takes from a store, is unpacked into a temporary file in `spool_dir`. A registry
     /// is reached as `reach` says.
     pub fn open_any(
         reference: &Reference,
@@ -129,8 +136,13 @@ impl<'p> Source<'p> {
         let scratch = Scratch { dir: spool_dir, progress, notes: &notes };
         let kind = match reference.transport() {
             Transport::Oci => Kind::Layout(Store::open_dir(path)?),
-            Transport::OciArchive => Kind::Layout(Store::open_archive(path, scratch)?),
-            Transport::DockerArchive => Kind::Docker(Archive::open(path, scratch)?),
+            Transport::OciArchive => Kind::Layout(Store::open_archive(reference, scratch)?),
+            Transport::ContainersStorage | Transport::DockerDaemon | Transport::DockerArchive => {
+                match Stored::look(reference, progress)? {
+                    Some(stored) => Kind::Stored(stored),
+                    None => Kind::Docker(Archive::open(reference, scratch)?),
+                }
+            }
             Transport::Dir => Kind::Rootfs(Rootfs::open(path)?),
             Transport::Docker => return Err(SourceError::NoFile { reference: reference.to_string() }),
         };
@@ -163,6 +175,7 @@ impl<'p> Source<'p> {
             Kind::Layout(store) => layout::images(store, &self.reference, platform, &self.notes),
             Kind::Remote(remote) => remote.images(&self.reference, platform, &self.notes),
             Kind::Docker(archive) => docker::images(archive, &self.reference, platform),
+            Kind::Stored(stored) => stored.images(&self.reference, platform),
             Kind::Rootfs(root) => Ok(vec![root.image(&self.reference, platform)?]),
         }
     }
@@ -172,8 +185,13 @@ impl<'p> Source<'p> {
         if let Kind::Rootfs(root) = &self.kind {
             return Ok(Box::new(rootfs::TarStream::open(&root.path, self.notes.clone())?));
         }
-        if let (Kind::Remote(remote), Place::Blob(blob)) = (&self.kind, &layer.place) {
+        if let (Kind::Remote(remote), Place::Blob(blob)) = (&self.kind, &layer.place)
+            && remote.file(blob).is_none()
+        {
             return remote.open_blob(blob);
+        }
+        if let (Kind::Stored(stored), Place::Stored { at, .. }) = (&self.kind, &layer.place) {
+            return Ok(Box::new(stored.layer(*at)?.tar().map_err(|source| self.unread(source))?));
         }
         let Some((file, span)) = self.span(layer)? else { return Ok(Box::new(std::io::empty())) };
         let reader = SpanReader::new(file, span);
@@ -185,8 +203,13 @@ impl<'p> Source<'p> {
 
     /// A layer's bytes as stored, unchecked but for the size. `None` for a directory.
     pub fn layer_bytes(&self, layer: &Layer) -> Result<Option<Box<dyn Bytes + '_>>, SourceError> {
-        if let (Kind::Remote(remote), Place::Blob(blob)) = (&self.kind, &layer.place) {
+        if let (Kind::Remote(remote), Place::Blob(blob)) = (&self.kind, &layer.place)
+            && remote.file(blob).is_none()
+        {
             return Ok(Some(Box::new(remote.blob_bytes(blob)?)));
+        }
+        if let (Kind::Stored(stored), Place::Stored { at, .. }) = (&self.kind, &layer.place) {
+            return Ok(Some(Box::new(stored.layer(*at)?.clone())));
         }
         Ok(self.layer_file(layer)?.map(|bytes| Box::new(bytes) as Box<dyn Bytes + '_>))
     }
@@ -208,18 +231,24 @@ impl<'p> Source<'p> {
 
     /// Where a layer's blob can be copied from. `None` for a layer that is made while it is read.
     pub fn origin(&self, layer: &Layer) -> Result<Option<Origin<'_>>, SourceError> {
-        if let (Kind::Remote(remote), Place::Blob(blob)) = (&self.kind, &layer.place) {
+        if let (Kind::Remote(remote), Place::Blob(blob)) = (&self.kind, &layer.place)
+            && remote.file(blob).is_none()
+        {
             return Ok(Some(Origin::Registry(remote.stored(blob)?)));
         }
         let watched = |bytes| Watched::new(bytes).map_err(|_| SourceError::Internal("an open file can't be looked at"));
         Ok(self.layer_file(layer)?.map(watched).transpose()?.map(Origin::File))
     }
 
+    fn unread(&self, source: std::io::Error) -> SourceError {
+        SourceError::Io { path: self.reference.to_string().into(), doing: "reading a layer", source }
+    }
+
     /// The names of the images in a layout that have another tag than this one.
     pub fn other_images(&self, tag: Option<&str>) -> Result<Vec<String>, SourceError> {
         match &self.kind {
             Kind::Layout(store) => Ok(choice::others(&store.index()?, tag)),
-            Kind::Remote(_) | Kind::Docker(_) | Kind::Rootfs(_) => Ok(Vec::new()),
+            _ => Ok(Vec::new()),
         }
     }
 
@@ -227,7 +256,7 @@ impl<'p> Source<'p> {
     pub fn other_tags(&self, tag: Option<&str>) -> Result<Vec<String>, SourceError> {
         match &self.kind {
             Kind::Layout(store) => Ok(choice::other_tags(&store.index()?, tag)),
-            Kind::Remote(_) | Kind::Docker(_) | Kind::Rootfs(_) => Ok(Vec::new()),
+            _ => Ok(Vec::new()),
         }
     }
 
@@ -240,7 +269,7 @@ impl<'p> Source<'p> {
     pub fn traffic(&self) -> Traffic {
         match &self.kind {
             Kind::Remote(remote) => remote.traffic(),
-            Kind::Layout(_) | Kind::Docker(_) | Kind::Rootfs(_) => Traffic::default(),
+            Kind::Layout(_) | Kind::Docker(_) | Kind::Stored(_) | Kind::Rootfs(_) => Traffic::default(),
         }
     }
 
@@ -260,8 +289,18 @@ impl<'p> Source<'p> {
         std::mem::take(&mut lock(&self.notes.0).absent)
     }
 
+    /// Makes sure that parts of a layer can be read: from a registry that sends none, the whole layer comes into a
+    /// temporary file in `spool_dir`, once.
+    pub fn bring(&self, layer: &Layer, spool_dir: &Path) -> Result<(), SourceError> {
+        match (&self.kind, &layer.place) {
+            (Kind::Remote(remote), Place::Blob(blob)) if !remote.does_ranges(blob)? => remote.bring(blob, spool_dir),
+            _ => Ok(()),
+        }
+    }
+
     fn span(&self, layer: &Layer) -> Result<Option<(Arc<File>, Span)>, SourceError> {
         Ok(match (&self.kind, &layer.place) {
+            (Kind::Remote(remote), Place::Blob(blob)) => remote.file(blob).map(|FileBytes { file, span }| (file, span)),
             (Kind::Layout(store), Place::Blob(blob)) => Some(store.blob(blob.digest, || layer_name(blob))?),
             (Kind::Docker(archive), Place::Member(span)) => Some((archive.file(), *span)),
             _ => None,
@@ -277,6 +316,7 @@ pub fn stored_bytes<'a>(layers: impl IntoIterator<Item = &'a Layer>) -> Option<u
     let bytes = |layer: &Layer| match &layer.place {
         Place::Blob(blob) => Some(blob.size),
         Place::Member(span) => Some(span.len()),
+        Place::Stored { size, .. } => Some(*size),
         Place::Rootfs => None,
     };
     layers.into_iter().map(bytes).try_fold(0_u64, |sum, bytes| Some(sum.saturating_add(bytes?)))

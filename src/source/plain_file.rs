@@ -1,19 +1,21 @@
 //! An archive as a file that can be read anywhere: as it stands, or unpacked once into a temporary file.
 
 use std::fs::{File, FileType, Metadata};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::{FileExt as _, FileTypeExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 
+use super::program::Program;
 use super::{Notes, SourceError};
 use crate::codec::decompress;
 use crate::compression::Compression;
 use crate::limits;
+use crate::oci::Reference;
 use crate::progress::{Interrupted, Phase, Progress};
 use crate::spool::Spool;
 use crate::units;
@@ -43,8 +45,46 @@ impl PlainFile {
     }
 }
 
+/// A reference's archive, with a name for people.
+pub(super) fn open(reference: &Reference, scratch: Scratch<'_>) -> Result<(PathBuf, PlainFile), SourceError> {
+    if let Some(program) = Program::of(reference, scratch.dir) {
+        let place = PathBuf::from(reference.to_string());
+        return from_program(&place, &program, scratch).map(|tar| (place, tar));
+    }
+    if reference.is_stdio() {
+        let place = PathBuf::from("standard input");
+        return from_stdin(&place, scratch).map(|tar| (place, tar));
+    }
+    let path = reference.path();
+    at(path, scratch).map(|tar| (path.to_owned(), tar))
+}
+
+/// A program that fails says more about it than what it wrote until then.
+fn from_program(place: &Path, program: &Program, scratch: Scratch<'_>) -> Result<PlainFile, SourceError> {
+    let failed = |source| SourceError::Program { reference: place.display().to_string(), source };
+    let mut running = program.start(scratch.progress).map_err(failed)?;
+    let unpacked = unpack(place, "a program's output", &mut running, None, scratch);
+    let ended = running.end().map_err(failed);
+    scratch.progress.check()?;
+    ended.and(unpacked)
+}
+
+fn from_stdin(place: &Path, scratch: Scratch<'_>) -> Result<PlainFile, SourceError> {
+    let io = |source| io_error(place, "opening the archive", source);
+    let file = File::from(io::stdin().as_fd().try_clone_to_owned().map_err(io)?);
+    let meta = file.metadata().map_err(io)?;
+    match meta.file_type() {
+        // Whoever had it before may have read a part.
+        kind if kind.is_file() && (&file).stream_position().map_err(io)? == 0 => in_place(file, place, &meta, scratch),
+        kind if kind.is_file() || kind.is_fifo() || kind.is_socket() => {
+            unpack(place, "a pipe", Pipe { file, progress: scratch.progress }, None, scratch)
+        }
+        kind => Err(no_tar(place, name(kind))),
+    }
+}
+
 /// The tar at `path`.
-pub(super) fn open(path: &Path, scratch: Scratch<'_>) -> Result<PlainFile, SourceError> {
+fn at(path: &Path, scratch: Scratch<'_>) -> Result<PlainFile, SourceError> {
     let io = |source| io_error(path, "opening the archive", source);
     let meta = std::fs::metadata(path).map_err(io)?;
     let file = match meta.file_type() {
@@ -58,7 +98,11 @@ pub(super) fn open(path: &Path, scratch: Scratch<'_>) -> Result<PlainFile, Sourc
         let pipe = Pipe { file, progress: scratch.progress };
         return unpack(path, "a pipe", pipe, None, scratch);
     }
-    match packing(&file, path, &meta)? {
+    in_place(file, path, &meta, scratch)
+}
+
+fn in_place(file: File, path: &Path, meta: &Metadata, scratch: Scratch<'_>) -> Result<PlainFile, SourceError> {
+    match packing(&file, path, meta)? {
         Compression::None => Ok(PlainFile { file: Arc::new(file), size: meta.len(), is_unpacked: false }),
         packed => unpack(path, packed.name(), file, Some(meta.len()), scratch),
     }

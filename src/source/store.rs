@@ -14,7 +14,7 @@ use super::{BlobError, SourceError, VerifyingReader};
 use crate::bytes::SpanReader;
 use crate::digest::BlobDigest;
 use crate::limits;
-use crate::oci::{self, Descriptor, Index};
+use crate::oci::{self, Descriptor, Index, Reference};
 use crate::span::Span;
 
 #[derive(Debug)]
@@ -38,8 +38,8 @@ impl Store {
         Ok(store)
     }
 
-    pub(super) fn open_archive(path: &Path, scratch: Scratch<'_>) -> Result<Self, SourceError> {
-        let store = Self::Archive(Archive::open(path, scratch)?);
+    pub(super) fn open_archive(reference: &Reference, scratch: Scratch<'_>) -> Result<Self, SourceError> {
+        let store = Self::Archive(Archive::open(reference, scratch)?);
         store.check()?;
         Ok(store)
     }

@@ -193,6 +193,12 @@ read_by_index() {
 }
 
 rm -f "$work/pulls.jsonl"
+# stores SEQUENCE: the sequence is in the bed by then.
+stores() {
+  RESTRATA=$restrata "$harness/stores.sh" "$1" >"$work/stores.log" || true
+  tally < <(grep -v " passed, " "$work/stores.log")
+  check "stores.sh ran to its end" grep -q " passed, " "$work/stores.log"
+}
 leave() {
   "$harness/guarded.sh" stop
   "$harness/registry.sh" stop
@@ -207,7 +213,7 @@ for seq in "${sequences[@]}"; do
   "$harness/images.sh" "$seq"
   make "$seq"
   [ "$tool" != restrata ] || { docker_pulls "$seq"; probes "$seq"; }
-  [ "$tool$seq" != restratacorners ] || guarded "$seq"
+  [ "$tool$seq" != "restrata${sequences[0]}" ] || { guarded "$seq"; stores "$seq"; }
   declare -A losses=()
   for client in "${clients[@]}"; do
     losses[$client-partial]=$(baseline "$client" "$seq" true)
