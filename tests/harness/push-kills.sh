@@ -1,10 +1,10 @@
 #!/bin/bash
-# push-kills.sh [POINTS]: kills a push to a registry at POINTS points (default 50), spread over the time of a whole run. Afterwards each tag
-# is the old image or the new one, whole; the next run finishes and sends only what the repository lacks. A tenth of the points is pulled by
-# podman. Five more runs are interrupted: exit code 130. Prints PASS and FAIL. Root; about ten minutes; needs the chroots of clients.sh.
+# push-kills.sh [POINTS]: kills a push to a registry at POINTS points (default 50), four fifths of them spread over the time of a whole run,
+# the others over the moments in which the tags move. Afterwards each tag is the old image or the new one, whole; the
+# next run finishes and sends only what the repository lacks. A tenth of the points is pulled by podman. Five more runs are interrupted:
+# exit code 130. Prints PASS and FAIL. Root; about ten minutes; needs the chroots of clients.sh.
 #
 #   RESTRATA=PATH  the binary (default: what `cargo build --release` made)
-#   RATE=BYTES     of the line to the registry, a second (default 4000000)
 set -euo pipefail
 shopt -s inherit_errexit
 # shellcheck source=lib.sh
@@ -29,9 +29,9 @@ leave() {
 }
 trap leave EXIT
 
-# The slow line to the registry. It goes down with what is killed: bytes that wait in it are lost, as those of a machine are.
+# line_up BYTES: the slow line to the registry, with so many bytes a second on each connection. It goes down with what is killed: bytes that wait in it are lost, as those of a machine are.
 line_up() {
-  setsid python3 "$harness/throttle.py" "$slow" "$port" "${RATE:-4000000}" >"$work/throttle.log" 2>&1 </dev/null 9>&- &
+  setsid python3 "$harness/throttle.py" "$slow" "$port" "$1" >"$work/throttle.log" 2>&1 </dev/null 9>&- &
   line=$!
   await "http://127.0.0.1:$slow/v2/" || die "the slow line is not there"
 }
@@ -65,11 +65,13 @@ cp -a "$XDG_CACHE_HOME" "$work/cache.start"
 "$restrata" rechunk "$(image 1)" "oci:$work/layout:v1" -q >/dev/null
 "$restrata" rechunk "$(image 2)" "oci:$work/layout:v2" --previous "oci:$work/layout:v1" -q >"$work/new"
 old=$(cat "$work/old") new=$(cat "$work/new")
+# The line's speed for blobs; and for manifests, which have some kilobytes.
+blobs=1000000 manifests=20000
 begin kills/whole
-line_up
+line_up $blobs
 start=$EPOCHREALTIME
 # shellcheck disable=SC2046 # words
-"$restrata" $(arguments kills/whole "$slow") >"$work/whole"
+"$restrata" $(arguments kills/whole "$slow") >"$work/out"
 whole=$(awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN { print b - a }')
 line_down
 note "$whole s"
@@ -118,38 +120,56 @@ afterwards() {
   check "$1: sent again is only what was missing" only_missing < <(sleep 0.1; tail -n "+$((seen + 1))" "$served/access.log")
 }
 
-# stopped SIGNAL SECONDS REPOSITORY: a run that gets a signal so long after its start; its exit code is in $code.
+# tags_move REPOSITORY: until the run asks what the tags are, right before it moves them, or has ended.
+tags_move() {
+  until grep -q "\"HEAD\",\"path\":\"/v2/$1/manifests/" "$served/access.log" || ! kill -0 "$pid" 2>/dev/null; do sleep 0.02; done
+}
+# stopped SIGNAL SECONDS REPOSITORY BYTES [tags]: a run that gets a signal so long after its start, or after its tags begin to move; its exit
+# code is in $code.
 stopped() {
   local pid
-  begin "$3"
-  line_up
+  line_up "$4"
   # Without `env`, bash would have it ignore SIGINT.
   # shellcheck disable=SC2046 # words
   env --default-signal=INT "$restrata" $(arguments "$3" "$slow") >"$work/out" 2>"$work/stopped" &
   pid=$!
+  [ -z "${5:-}" ] || tags_move "$3"
   sleep "$2"
   kill "-$1" $pid 2>/dev/null || true
   code=0
   wait $pid 2>/dev/null || code=$?
+  # Who is interrupted has a machine that goes on: what its sockets hold arrives.
+  [ "$1" = KILL ] || sleep 4
   line_down
 }
-after() { awk -v i="$1" -v n="$2" -v t="$whole" 'BEGIN { printf "%.3f", t * i / n }'; }
+after() { awk -v i="$1" -v n="$2" -v t="$3" 'BEGIN { printf "%.3f", t * i / n }'; }
 
+early=$((points * 4 / 5)) late=$((points - points * 4 / 5))
 for ((i = 1; i <= points; i++)); do
-  at=$(after "$i" "$points")
-  stopped KILL "$at" "kills/p$i"
+  begin "kills/p$i"
+  if [ $i -le $early ]; then
+    at=$(after $i $early "$whole") what="killed after $at s"
+    stopped KILL "$at" "kills/p$i" $blobs
+  else
+    at=$(after $((i - early)) $late 1.6) what="killed $at s after the tags begin to move"
+    # Nothing else is left to send.
+    cp -a "$repositories/kills/whole/_layers/." "$repositories/kills/p$i/_layers/"
+    stopped KILL "$at" "kills/p$i" $manifests tags
+  fi
   case $code in
   137) killed=$((${killed:-0} + 1)) ;;
   0) ;;
-  *) fail "killed after $at s: exit code $code: $(cat "$work/stopped")" ;;
+  *) fail "$what: exit code $code: $(cat "$work/stopped")" ;;
   esac
-  afterwards "killed after $at s" "kills/p$i" "$([ $((i % 10)) = 0 ] && echo yes || echo no)"
+  afterwards "$what" "kills/p$i" "$([ $((i % 10)) = 0 ] && echo yes || echo no)"
 done
 for i in 1 2 3 4 5; do
-  at=$(after "$i" 6)
-  stopped INT "$at" "kills/i$i"
+  at=$(after "$i" 6 "$whole")
+  begin "kills/i$i"
+  stopped INT "$at" "kills/i$i" $blobs
   check_num "interrupted after $at s: exit code" "$code" == 130
-  check "interrupted after $at s: no upload is left behind" test -z "$(ls "$repositories/kills/i$i/_uploads" 2>/dev/null)"
+  # Behind a session that ends while its bytes come, distribution itself leaves the state of a hash.
+  check "interrupted after $at s: no upload is left behind" test -z "$(find "$repositories/kills/i$i/_uploads" -type f ! -path '*/hashstates/*' 2>/dev/null)"
   afterwards "interrupted after $at s" "kills/i$i" no
 done
 # A test whose kills all come too early or too late shows nothing.

@@ -60,7 +60,7 @@ guarded() {
   basic=$(cat "$at/basic.host") token=$(cat "$at/token.host") tls=$(cat "$at/tls.host")
   # So slow that tokens run out on the way.
   slow=$(free_ports 1)
-  python3 "$harness/throttle.py" "$slow" "${token#*:}" 4000000 </dev/null 9>&- &
+  python3 "$harness/throttle.py" "$slow" "${token#*:}" 1000000 </dev/null 9>&- &
   line=$!
   await --no-fail "http://127.0.0.1:$slow/v2/" || die "no slow line"
   check "$seq: push with a password" push_to 1 "$basic" "$http" --creds user:pw

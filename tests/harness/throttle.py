@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""throttle.py PORT TARGET_PORT BYTES_PER_SECOND: passes connections on to another port of loopback, and what clients send no faster than that,
-all of them together."""
+"""throttle.py PORT TARGET_PORT BYTES_PER_SECOND: passes connections on to another port of loopback, and what a client sends on each no faster
+than that."""
 import asyncio
 import sys
 
@@ -29,11 +29,9 @@ async def copy(reader, writer, line):
 
 
 async def main(port, target, rate):
-    line = Line(rate)
-
     async def connected(reader, writer):
         there, back = await asyncio.open_connection("127.0.0.1", target)
-        await asyncio.gather(copy(reader, back, line), copy(there, writer, None))
+        await asyncio.gather(copy(reader, back, Line(rate)), copy(there, writer, None))
     # Small buffers: what waits here was sent for the client, and is lost with it.
     async with await asyncio.start_server(connected, "127.0.0.1", port, limit=16384) as server:
         await server.serve_forever()
