@@ -339,7 +339,7 @@ fn push_image(host: &str, access: Access, layer: &[u8], progress: &Progress) -> 
 
 #[test]
 #[ignore = "needs tests/harness/guarded.sh start, and RESTRATA_GUARDED"]
-fn images() {
+fn an_image_to_each() {
     let progress = Progress::new();
     let user = || Access { credentials: endpoint("", Some("user:pw")).credentials, ..Access::default() };
     let plain = || Access { tls_verify: Some(false), ..user() };
