@@ -346,8 +346,8 @@ fn beside<T>(progress: Progress, quiet: bool, work: impl FnOnce(&Progress) -> Re
     // The meter's line must be gone before anything else is printed.
     drop(meter);
     match result {
-        // Whatever it says: it is how this job came to stop.
-        Err(error) if progress.is_cancelled() && error.exit_code() != exit::INTERRUPTED => {
+        // Whatever it says, it is how this job came to stop; only a push says what its tags point at then.
+        Err(error) if progress.is_cancelled() && !matches!(error, Error::Push(_)) => {
             Err(Error::from(Interrupted).into())
         }
         result => Ok(result?),
