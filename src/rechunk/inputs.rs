@@ -19,7 +19,7 @@ use super::output::Output;
 use super::read::Reader;
 use super::sizes::check_sizes;
 use super::unmatched::Unmatched;
-use super::{ImageOutcome, PlannedImage, Request, ostree};
+use super::{ImageOutcome, PlannedImage, Request, attached, ostree};
 
 pub(super) struct Inputs<'a> {
     request: &'a Request,
@@ -31,6 +31,7 @@ pub(super) struct Inputs<'a> {
 /// All images, before anything points at them.
 pub(super) struct Finished {
     pub images: Vec<ImageOutcome>,
+    /// Those of the images, and behind them those of artifacts.
     pub manifests: Vec<Descriptor>,
     /// What the next run need not ask of layers.
     pub proofs: Vec<(BlobDigest, Claim, Option<Trace>)>,
@@ -62,6 +63,7 @@ impl<'a> Inputs<'a> {
         notes: &mut Notes,
     ) -> Result<Finished, Error> {
         let mut proofs = Vec::new();
+        let attached = self.source.take_attached();
         let written = self.each(progress, notes, |job, unpacked, layout, notes| {
             expect_strict(self.request, notes)?;
             let level = job.reframe(unpacked, layout)?;
@@ -71,12 +73,15 @@ impl<'a> Inputs<'a> {
             proofs.extend(written.iter().filter_map(Written::proof));
             job.publish(output, layout, written)
         })?;
-        let (images, manifests) = written.into_iter().unzip();
+        let (images, mut manifests): (_, Vec<Descriptor>) = written.into_iter().unzip();
+        let artifacts = attached::hand_on(&attached, &self.source, output, &manifests, notes)?;
+        manifests.extend(artifacts);
         Ok(Finished { images, manifests, proofs })
     }
 
     /// What would be written.
     pub fn plan(&self, progress: &Progress, notes: &mut Notes) -> Result<Vec<PlannedImage>, Error> {
+        attached::note_planned(&self.source.take_attached(), notes);
         self.each(progress, notes, |job, unpacked, layout, _| Ok(job.planned(layout, unpacked)))
     }
 

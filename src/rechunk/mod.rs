@@ -1,5 +1,6 @@
 //! The main job: source -> unpack -> plan -> pack -> sink.
 
+mod attached;
 mod costly;
 mod dest;
 mod effort;
