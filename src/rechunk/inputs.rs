@@ -6,6 +6,7 @@ use crate::digest::BlobDigest;
 use crate::error::Error;
 use crate::oci::{Descriptor, Index};
 use crate::progress::Progress;
+use crate::push::LeftBehind;
 use crate::registry::Traffic;
 use crate::source::{Image, Source};
 use crate::spool::Spool;
@@ -19,7 +20,7 @@ use super::output::Output;
 use super::read::Reader;
 use super::sizes::check_sizes;
 use super::unmatched::Unmatched;
-use super::{ImageOutcome, PlannedImage, Request, attached, ostree};
+use super::{ImageOutcome, PlannedImage, Request, attached, ostree, partial};
 
 pub(super) struct Inputs<'a> {
     request: &'a Request,
@@ -50,6 +51,11 @@ impl<'a> Inputs<'a> {
         self.images.first().and_then(|image| image.index.as_deref())
     }
 
+    /// What refers to the newest previous image, if that is in a registry, and is none of these.
+    pub fn left_behind(&self, others: &[BlobDigest]) -> Option<LeftBehind> {
+        self.old.left_behind(others)
+    }
+
     /// What went over the network to read them.
     pub fn traffic(&self) -> Traffic {
         [self.source.traffic(), self.old.traffic()].into_iter().sum()
@@ -62,7 +68,7 @@ impl<'a> Inputs<'a> {
         progress: &Progress,
         notes: &mut Notes,
     ) -> Result<Finished, Error> {
-        let mut proofs = Vec::new();
+        let (mut proofs, mut hides_indexes) = (Vec::new(), None);
         let attached = self.source.take_attached();
         let written = self.each(progress, notes, |job, unpacked, layout, notes| {
             expect_strict(self.request, notes)?;
@@ -71,7 +77,12 @@ impl<'a> Inputs<'a> {
             note_written(&written, notes);
             expect_strict(self.request, notes)?;
             proofs.extend(written.iter().filter_map(Written::proof));
-            job.publish(output, layout, written)
+            let hides = match hides_indexes {
+                Some(hides) => hides,
+                None => partial::hides_indexes(self.request, output, &written, notes)?,
+            };
+            hides_indexes = Some(hides);
+            job.publish(output, layout, written, hides)
         })?;
         let (images, mut manifests): (_, Vec<Descriptor>) = written.into_iter().unzip();
         let artifacts = attached::hand_on(&attached, &self.source, output, &manifests, notes)?;

@@ -1,6 +1,7 @@
 //! To a registry.
 
 use crate::degraded::Notes;
+use crate::digest::BlobDigest;
 use crate::error::Error;
 use crate::oci::Reference;
 use crate::progress::Progress;
@@ -9,7 +10,7 @@ use crate::registry::names::Name;
 
 use super::inputs::Inputs;
 use super::output::Output;
-use super::{Outcome, Planned, Request};
+use super::{Outcome, Planned, Request, referring};
 
 /// Publishes the image under the name's tag and the request's other tags.
 pub(super) fn publish(request: &Request, name: &Name, progress: &Progress) -> Result<Outcome, Error> {
@@ -19,6 +20,10 @@ pub(super) fn publish(request: &Request, name: &Name, progress: &Progress) -> Re
     let inputs = Inputs::open(request, progress, &mut notes)?;
     let finished = push.during(|uploads| inputs.write(Output::Registry(uploads), progress, &mut notes))?;
     let published = push.commit(finished.manifests, inputs.index())?;
+    let known: Vec<BlobDigest> =
+        published.left_behind.iter().map(|left| left.digest).chain([published.digest]).collect();
+    let left_behind = published.left_behind.iter().cloned().chain(inputs.left_behind(&known)).collect::<Vec<_>>();
+    notes.extend(referring::note(&left_behind, published.digest));
     for (digest, claim, _) in finished.proofs {
         request.resources.cache.remember_claim(digest, claim);
     }

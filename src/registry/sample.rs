@@ -43,7 +43,7 @@ impl Repository<'_, '_> {
     }
 
     fn sample(&self, wanted: &Wanted, digest: BlobDigest, size: u64, spans: &[Span]) -> Result<Sample, RegistryError> {
-        let asked = self.client.ask(wanted, &self.to_read(), |reply| {
+        let asked = self.ask(wanted, |reply| {
             let elsewhere = (!reply.own).then(|| reply.request.host.clone());
             let answer = match reply.status {
                 200 => whole(reply, size).map(|_| Sampled::Whole)?,

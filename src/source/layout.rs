@@ -195,11 +195,12 @@ impl<'a> Walk<'a> {
         }
         config.check_layers(manifest.layers().len(), &name).map_err(|source| documents.oci(source))?;
         let layers = manifest.layers().iter().zip(config.diff_ids()).map(|(layer, &diff_id)| {
+            let layer = layer.clone().with_found_index();
             Ok(Layer {
-                compression: layer_compression(layer).map_err(|source| documents.oci(source))?,
+                compression: layer_compression(&layer).map_err(|source| documents.oci(source))?,
                 descriptor: Some(layer.clone()),
                 diff_id: Some(diff_id),
-                place: Place::Blob(layer.clone()),
+                place: Place::Blob(layer),
             })
         });
         self.images.push(Image {

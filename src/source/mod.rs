@@ -264,6 +264,15 @@ impl<'p> Source<'p> {
         matches!(self.kind, Kind::Remote(_))
     }
 
+    /// What refers to an image in a registry, as [`Repository::artifacts`](crate::registry::Repository::artifacts) says it,
+    /// if it is none of `others`.
+    pub fn artifacts_about(&self, others: &[BlobDigest]) -> Option<(BlobDigest, Vec<String>)> {
+        match &self.kind {
+            Kind::Remote(remote) => remote.artifacts(others),
+            Kind::Layout(_) | Kind::Docker(_) | Kind::Stored(_) | Kind::Rootfs(_) => None,
+        }
+    }
+
     /// What went over the network for it.
     pub fn traffic(&self) -> Traffic {
         match &self.kind {

@@ -16,6 +16,7 @@ mod options;
 mod overlay;
 mod owners;
 mod previous;
+mod published;
 mod rechunk;
 mod registry;
 mod runs;
