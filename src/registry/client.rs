@@ -201,7 +201,7 @@ pub struct Repository<'c, 'p> {
     pub(super) client: &'c Client<'p>,
     pub(super) name: String,
     reading: Action,
-    asks_once: bool,
+    pub(super) asks_once: bool,
 }
 
 impl Repository<'_, '_> {

@@ -59,6 +59,8 @@ impl Repository<'_, '_> {
             Ok(Sample { answer, elsewhere })
         });
         let failure = match asked {
+            // With more tries it would have been no answer at all.
+            Err(error) if self.asks_once && error.is_temporary() => return Err(error),
             Err(RegistryError::Failed(failure)) => failure,
             asked => return asked,
         };

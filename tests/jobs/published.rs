@@ -141,7 +141,7 @@ fn each_platform_is_laid_out_against_its_own() {
     // One of them, against an index that has both.
     let arm = Some("linux/arm64".parse().unwrap());
     let third = run(&Request { platform: arm, ..world.request(&v3, world.tag("latest")) });
-    assert_eq!(states(&third), [[State::Kept, State::Fresh, State::Fresh]]);
+    assert_eq!(states(&third), [[State::Kept, State::Fresh]]);
     assert_eq!(third.images[0].layers[0].digest, first.images[1].layers[0].digest);
     let (_, index) = world.document("latest");
     assert_eq!(index["manifests"].as_array().unwrap().len(), 1);
@@ -277,7 +277,7 @@ fn what_is_about_an_image_that_comes_out_as_it_was_goes_with_it() {
         }
     }
     let reference = format!("oci:{}", apart.0.display()).parse().unwrap();
-    assert_eq!(prune(&reference, false, &Progress::new()).unwrap().removed.len(), 0);
+    assert_eq!(prune(&reference, false, &Progress::new()).unwrap().unneeded, []);
 
     // To a registry, and from there to another tag.
     let there = run(&Request { previous, ..world.request(&new, world.tag("same")) });
@@ -332,7 +332,7 @@ fn one(dir: &Path, version: &str) -> String {
 
 fn layer(version: &str) -> Vec<Entry> {
     let changes = [version.as_bytes(), &noise(9000)].concat();
-    vec![file("big", &noise(60_000)), file("version", &changes)]
+    vec![file("big", &noise(300_000)), file("version", &changes)]
 }
 
 fn listed(types: &[&str]) -> Fault {
@@ -480,8 +480,8 @@ fn an_update_of_an_image_without_toc_annotations_keeps_its_layers() {
 
     // And back: the same manifest as if it had never been otherwise.
     let back = publish(&v3, "a", TocAnnotations::Always);
-    assert_eq!(states(&back), [[State::Kept, State::Fresh, State::Fresh]]);
-    assert_eq!(annotated(&world.document("a").1), [true, true, true]);
+    assert_eq!(states(&back), [[State::Kept, State::Fresh]]);
+    assert_eq!(annotated(&world.document("a").1), [true, true]);
     assert!(!world.document("a").1.to_string().contains("io.github.restrata.index"));
     assert_eq!(look("first", "a"), PullOutcome::Partial);
     world.expect_whole();
