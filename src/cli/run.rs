@@ -348,7 +348,9 @@ fn beside<T>(progress: Progress, quiet: bool, work: impl FnOnce(&Progress) -> Re
     drop(meter);
     match result {
         // Whatever it says: it is how this job came to stop.
-        Err(_) if progress.is_cancelled() => Err(Error::from(Interrupted).into()),
+        Err(error) if progress.is_cancelled() && error.exit_code() != exit::INTERRUPTED => {
+            Err(Error::from(Interrupted).into())
+        }
         result => Ok(result?),
     }
 }

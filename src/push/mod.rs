@@ -187,6 +187,11 @@ impl<'p> Push<'p> {
         Ok(done)
     }
 
+    /// Somebody stopped the job, whatever it was at.
+    pub fn interrupted(&self) -> PushError {
+        PushError::Interrupted { unchanged: self.unchanged() }
+    }
+
     fn repository(&self) -> Result<Repository<'_, 'p>, RegistryError> {
         self.client.repository(&self.repository).map(Repository::for_push)
     }

@@ -17,8 +17,10 @@ pub(super) fn publish(request: &Request, name: &Name, progress: &Progress) -> Re
     let mut notes = Notes::default();
     let push = open(request, name, progress)?;
     let request = &against(request, name, &push, &mut notes);
-    let inputs = Inputs::open(request, progress, &mut notes)?;
-    let finished = push.during(|uploads| inputs.write(Output::Registry(uploads), progress, &mut notes))?;
+    let stopped = |error| if progress.is_cancelled() { push.interrupted().into() } else { error };
+    let inputs = Inputs::open(request, progress, &mut notes).map_err(stopped)?;
+    let finished = push.during(|uploads| inputs.write(Output::Registry(uploads), progress, &mut notes));
+    let finished = finished.map_err(stopped)?;
     let published = push.commit(finished.manifests, inputs.index())?;
     let known: Vec<BlobDigest> =
         published.left_behind.iter().map(|left| left.digest).chain([published.digest]).collect();

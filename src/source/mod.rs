@@ -3,6 +3,7 @@
 mod ahead;
 mod archive;
 mod attached;
+mod brought;
 mod choice;
 mod copied;
 mod docker;
@@ -186,7 +187,9 @@ impl<'p> Source<'p> {
         if let Kind::Rootfs(root) = &self.kind {
             return Ok(Box::new(rootfs::TarStream::open(&root.path, self.notes.clone())?));
         }
-        if let (Kind::Remote(remote), Place::Blob(blob)) = (&self.kind, &layer.place) {
+        if let (Kind::Remote(remote), Place::Blob(blob)) = (&self.kind, &layer.place)
+            && remote.file(blob).is_none()
+        {
             return remote.open_blob(blob);
         }
         if let (Kind::Stored(stored), Place::Stored { at, .. }) = (&self.kind, &layer.place) {
@@ -202,7 +205,9 @@ impl<'p> Source<'p> {
 
     /// A layer's bytes as stored, unchecked but for the size. `None` for a directory.
     pub fn layer_bytes(&self, layer: &Layer) -> Result<Option<Box<dyn Bytes + '_>>, SourceError> {
-        if let (Kind::Remote(remote), Place::Blob(blob)) = (&self.kind, &layer.place) {
+        if let (Kind::Remote(remote), Place::Blob(blob)) = (&self.kind, &layer.place)
+            && remote.file(blob).is_none()
+        {
             return Ok(Some(Box::new(remote.blob_bytes(blob)?)));
         }
         if let (Kind::Stored(stored), Place::Stored { at, .. }) = (&self.kind, &layer.place) {
@@ -232,7 +237,9 @@ impl<'p> Source<'p> {
     }
 
     fn origin_of(&self, place: &Place) -> Result<Option<Origin<'_>>, SourceError> {
-        if let (Kind::Remote(remote), Place::Blob(blob)) = (&self.kind, place) {
+        if let (Kind::Remote(remote), Place::Blob(blob)) = (&self.kind, place)
+            && remote.file(blob).is_none()
+        {
             return Ok(Some(Origin::Registry(remote.stored(blob)?)));
         }
         let watched = |bytes| Watched::new(bytes).map_err(|_| SourceError::Internal("an open file can't be looked at"));
@@ -302,8 +309,18 @@ impl<'p> Source<'p> {
         std::mem::take(&mut lock(&self.notes.0).absent)
     }
 
+    /// Makes sure that parts of a layer can be read: from a registry that sends none, the whole layer comes into a
+    /// temporary file in `spool_dir`, once.
+    pub fn bring(&self, layer: &Layer, spool_dir: &Path) -> Result<(), SourceError> {
+        match (&self.kind, &layer.place) {
+            (Kind::Remote(remote), Place::Blob(blob)) if !remote.does_ranges(blob)? => remote.bring(blob, spool_dir),
+            _ => Ok(()),
+        }
+    }
+
     fn span(&self, place: &Place) -> Result<Option<(Arc<File>, Span)>, SourceError> {
         Ok(match (&self.kind, place) {
+            (Kind::Remote(remote), Place::Blob(blob)) => remote.file(blob).map(|FileBytes { file, span }| (file, span)),
             (Kind::Layout(store), Place::Blob(blob)) => Some(store.blob(blob.digest, || layer_name(blob))?),
             (Kind::Docker(archive), Place::Member(span)) => Some((archive.file(), *span)),
             _ => None,

@@ -1,14 +1,16 @@
 //! An image in a registry. Manifests and configs are read when it is opened and listed; of layers only what is asked for.
 
 use std::io::{self, Read};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::ahead::Ahead;
+use super::brought::{BringError, Brought};
 use super::documents::Documents;
 use super::find::{Found, find};
 use super::layout::{chosen, walk};
 use super::{BlobError, Image, Notes, SourceError};
-use crate::bytes::Bytes;
+use crate::bytes::{Bytes, FileBytes};
 use crate::cache::Cache;
 use crate::digest::BlobDigest;
 use crate::limits;
@@ -25,14 +27,15 @@ pub(super) struct Remote<'p> {
     place: String,
     root: Document,
     ahead: Arc<Ahead>,
+    brought: Brought,
     pub cache: Cache,
 }
 
 impl<'p> Remote<'p> {
     pub fn open(name: &Name, reach: &Reach, progress: &'p Progress) -> Result<Self, SourceError> {
         let Found { client, repository, root, .. } = find(name, reach, progress)?;
-        let (place, ahead, cache) = (format!("docker://{name}"), Arc::default(), Cache::default());
-        Ok(Self { client, repository, place, root, ahead, cache })
+        let (place, ahead, brought) = (format!("docker://{name}"), Arc::default(), Brought::default());
+        Ok(Self { client, repository, place, root, ahead, brought, cache: Cache::default() })
     }
 
     pub fn images(
@@ -57,6 +60,24 @@ impl<'p> Remote<'p> {
 
     pub fn blob_bytes(&self, blob: &Descriptor) -> Result<RemoteBytes<'_>, SourceError> {
         Ok(RemoteBytes { blob: self.stored(blob)?, ahead: Arc::clone(&self.ahead) })
+    }
+
+    /// A file with the blob's bytes, if they were brought.
+    pub fn file(&self, blob: &Descriptor) -> Option<FileBytes> {
+        self.brought.file(blob.digest)
+    }
+
+    /// Whether parts of blobs can be read, as one of them tells.
+    pub fn does_ranges(&self, blob: &Descriptor) -> Result<bool, SourceError> {
+        self.brought.does_ranges(&self.stored(blob)?).map_err(|source| self.failed(source))
+    }
+
+    /// Reads the blob into a temporary file. All reading is from there then.
+    pub fn bring(&self, blob: &Descriptor, spool_dir: &Path) -> Result<(), SourceError> {
+        self.brought.bring(&self.stored(blob)?, spool_dir).map_err(|error| match error {
+            BringError::Registry(source) => self.failed(source),
+            BringError::Spool(source) => SourceError::Spool { archive: self.place.clone().into(), source },
+        })
     }
 
     /// Where others can copy it from.

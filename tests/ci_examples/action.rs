@@ -5,31 +5,26 @@ use std::path::Path;
 use std::process::Command;
 
 use assert_cmd::cargo::CommandCargoExt as _;
-use restrata::job::JobOptions;
-use restrata::oci::Reference;
-use restrata::progress::Progress;
-use restrata::verify::verify;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Example, has_jq};
+use super::stub::{Auth, Registry};
+use super::{DEST, Example, HOST, has_jq, run_in};
 
 const ACTION: Example =
     Example { file: "../../action.yml", shell: "bash", tell: &["Publish"], comment: "Comment", posts: "", edits: "" };
-
-const DEST: &str = "docker://registry.example/app:latest";
 
 /// A checkout, with an image that is published and one that is new.
 struct Run {
     dir: TempDir,
     /// The action's inputs.
     inputs: Vec<(&'static str, &'static str)>,
-    refusal: &'static str,
+    registry: Registry,
 }
 
 impl Run {
     fn new(inputs: &[(&'static str, &'static str)]) -> Self {
-        let run = Self { dir: TempDir::new().unwrap(), inputs: inputs.to_vec(), refusal: "" };
+        let run = Self { dir: TempDir::new().unwrap(), inputs: inputs.to_vec(), registry: Registry::start() };
         let file = |path: &str, content: &[u8]| {
             let path = run.dir.path().join(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -47,17 +42,25 @@ impl Run {
 
     fn published(self) -> Self {
         for tag in ["was", "latest"] {
-            self.restrata(&["rechunk", "dir:was", &format!("oci:registry:{tag}")]);
+            self.restrata(&["rechunk", "dir:was", &DEST.replace("latest", tag)]);
         }
         self
     }
 
     fn restrata(&self, arguments: &[&str]) -> String {
         let mut command = Command::cargo_bin("restrata").unwrap();
-        let output = command.args(arguments).current_dir(self.dir.path()).env("XDG_CACHE_HOME", self.dir.path());
-        let output = output.output().unwrap();
+        let output =
+            run_in(&mut command, self.dir.path(), &self.registry).args(self.there(arguments)).output().unwrap();
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
+        self.here(&output.stdout)
+    }
+
+    fn there(&self, words: &[&str]) -> Vec<String> {
+        words.iter().map(|word| word.replace(HOST, &self.registry.host())).collect()
+    }
+
+    fn here(&self, bytes: &[u8]) -> String {
+        String::from_utf8_lossy(bytes).replace(&self.registry.host(), HOST)
     }
 
     /// Exit code and output of a step.
@@ -66,30 +69,28 @@ impl Run {
     }
 
     fn shell(&self, script: &str) -> (i32, String) {
-        let binary = Command::cargo_bin("restrata").unwrap();
-        let stubs = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stubs");
-        let path = [stubs.join("registry"), stubs].map(|dir| dir.display().to_string()).join(":");
         let input = |name| self.inputs.iter().find(|(input, _)| *input == name).map_or("", |(_, value)| value);
         let previous = if input("previous").is_empty() { input("dest") } else { input("previous") };
-        let output = Command::new(ACTION.shell)
+        let mut command = Command::new(ACTION.shell);
+        let output = run_in(&mut command, self.dir.path(), &self.registry)
             .args(["-e", "-o", "pipefail", "-c", script])
-            .current_dir(self.dir.path())
-            .env("PATH", format!("{path}:{}", std::env::var("PATH").unwrap()))
-            .envs([("RESTRATA", binary.get_program()), ("XDG_CACHE_HOME", self.dir.path().as_os_str())])
             .env("RUNNER_TEMP", self.dir.path())
-            .envs([("GITHUB_OUTPUT", "outputs"), ("GITHUB_STEP_SUMMARY", "summary.md"), ("REFUSAL", self.refusal)])
+            .envs([("GITHUB_OUTPUT", "outputs"), ("GITHUB_STEP_SUMMARY", "summary.md")])
             .envs([("GITHUB_REPOSITORY", "o/app"), ("NUMBER", "7"), ("GH_TOKEN", "secret")])
-            .envs([("IMAGE", "containers-storage:localhost/app"), ("DEST", input("dest")), ("PREVIOUS", previous)])
+            .envs([
+                ("IMAGE", "containers-storage:localhost/app"),
+                ("DEST", &*self.there(&[input("dest")])[0]),
+                ("PREVIOUS", &self.there(&[previous])[0]),
+            ])
             .envs([("LIMIT", input("fail-above")), ("COMMENT", input("comment"))])
-            .env_remove("SOURCE_DATE_EPOCH")
             .output()
             .unwrap();
-        let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        let text = self.here(&[output.stdout, output.stderr].concat());
         (output.status.code().unwrap(), text)
     }
 
     fn read(&self, name: &str) -> Option<String> {
-        fs::read_to_string(self.dir.path().join(name)).ok()
+        fs::read(self.dir.path().join(name)).ok().map(|bytes| self.here(&bytes))
     }
 
     fn output(&self, name: &str) -> Option<String> {
@@ -106,8 +107,7 @@ impl Run {
 
     /// Of the image that is published now.
     fn digest(&self) -> String {
-        let shown: Value =
-            serde_json::from_str(&self.restrata(&["inspect", "oci:registry:latest", "--format", "json"])).unwrap();
+        let shown: Value = serde_json::from_str(&self.restrata(&["inspect", DEST, "--format", "json"])).unwrap();
         shown["images"][0]["digest"].as_str().unwrap().to_owned()
     }
 
@@ -132,24 +132,16 @@ fn an_update_is_published_in_one_step() {
     assert_eq!(run.output("digest").unwrap(), run.digest());
     assert_ne!(run.digest(), was);
     // The layer that clients have stays, and the new file travels.
-    let diff =
-        run.restrata(&["diff", "oci:registry:was", "oci:registry:latest", "--client", "plain", "--format", "json"]);
+    let diff = run.restrata(&["diff", &DEST.replace("latest", "was"), DEST, "--client", "plain", "--format", "json"]);
     let diff: Value = serde_json::from_str(&diff).unwrap();
     let told = (&diff["changed_bytes"], &diff["pulls"][0]["blob_bytes"]);
     assert_eq!(told, (&json!(run.bytes("changed-bytes")), &json!(run.bytes("pull-bytes"))));
     assert!((5_000..20_000).contains(&run.bytes("changed-bytes")), "{told:?}");
     assert_eq!((run.read("pull-cost.md"), run.read("summary.md")), (None, None));
 
-    let parse = |reference: &str| -> Reference {
-        let (transport, path) = reference.split_once(':').unwrap();
-        format!("{transport}:{}", run.dir.path().join(path).display()).parse().unwrap()
-    };
-    let options = JobOptions::new(2, std::env::temp_dir());
-    let ignore = [restrata::verify::Ignore::Mtime];
-    let (built, now) = (parse("oci:build:app"), parse("oci:registry:latest"));
-    assert!(verify(&built, &now, None, &ignore, options, &Progress::new()).unwrap().is_same());
-    let blobs = fs::read_dir(run.dir.path().join("registry/blobs/sha256")).unwrap();
-    let configs: Vec<String> = blobs.filter_map(|blob| fs::read_to_string(blob.unwrap().path()).ok()).collect();
+    run.restrata(&["verify", "--ignore", "mtime", "oci:build:app", DEST]);
+    let text = |bytes: &Vec<u8>| String::from_utf8(bytes.clone()).ok();
+    let configs: Vec<String> = run.registry.state().blobs.values().filter_map(text).collect();
     let labels = r#""containers.bootc":"1","ostree.bootable":"true""#;
     assert!(configs.iter().any(|config| config.replace(' ', "").contains(labels)), "{configs:?}");
 }
@@ -235,11 +227,15 @@ fn a_failure_is_no_first_version() {
         (&[], "", 64),
         (&[("dest", DEST), ("fail-above", "much")], "", 64),
     ] {
-        let run = Run { refusal, ..Run::new(inputs).published() };
+        let run = Run::new(inputs).published();
         // What an earlier run left is no comment of this one.
         fs::write(run.dir.path().join("pull-cost.md"), "old").unwrap();
         let was = run.digest();
+        if wanted == 1 {
+            run.registry.state().auth = Auth::Basic("me", "another");
+        }
         let (code, log) = run.step("Publish");
+        run.registry.state().auth = Auth::None;
         assert_eq!((code, run.digest()), (wanted, was), "{log}");
         assert!(log.contains(refusal) && run.read("outputs").is_none(), "{log}");
         assert_eq!(run.read("pull-cost.md"), None, "{log}");

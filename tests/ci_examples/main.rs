@@ -1,8 +1,10 @@
-//! The scripts of examples/ci, taken out of the files and run: what is tested is what people copy. What needs servers is
-//! played by tests/stubs, which come first in PATH. Building is left out.
+//! The scripts of examples/ci, taken out of the files and run: what is tested is what people copy. The registry is one in
+//! this process, other servers are played by tests/stubs, which come first in PATH. Building is left out.
 #![cfg(feature = "cli")]
 
 mod action;
+#[path = "../registry/mod.rs"]
+mod stub;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -12,7 +14,10 @@ use std::process::{Command, Output};
 use assert_cmd::cargo::CommandCargoExt as _;
 use tempfile::TempDir;
 
+use stub::{Auth, Registry};
+
 const IMAGE: &str = "registry.example/app:latest";
+const DEST: &str = "docker://registry.example/app:latest";
 const SECRET: &str = "glpat-secret";
 
 /// A workflow's parts: what each of its shells runs.
@@ -79,13 +84,33 @@ fn has_jq() -> bool {
     Command::new("jq").arg("--version").output().is_ok()
 }
 
+/// In the tests' words: which port it has is chosen when it starts.
+const HOST: &str = "registry.example";
+
+/// A command that finds the stubs before all else, and may ask `registry`.
+fn run_in<'a>(command: &'a mut Command, dir: &Path, registry: &Registry) -> &'a mut Command {
+    let conf = dir.join("registries.conf");
+    fs::write(&conf, format!("[[registry]]\nlocation = \"{}\"\ninsecure = true\n", registry.host())).unwrap();
+    let binary = Command::cargo_bin("restrata").unwrap();
+    let stubs = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stubs");
+    for name in ["SOURCE_DATE_EPOCH", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "DOCKER_CONFIG"] {
+        command.env_remove(name);
+    }
+    command
+        .current_dir(dir)
+        .env("PATH", format!("{}:{}", stubs.display(), std::env::var("PATH").unwrap()))
+        .envs([("RESTRATA", binary.get_program()), ("CONTAINERS_REGISTRIES_CONF", conf.as_os_str())])
+        .envs([("HOME", dir), ("XDG_CACHE_HOME", dir)])
+        .env("REGISTRY", registry.host())
+}
+
 /// A checkout, with an image that was and one that is new.
 struct Job {
     example: &'static Example,
     dir: TempDir,
     limit: String,
-    /// What the registry says instead of giving the image.
-    refusal: &'static str,
+    /// Where registry.example is.
+    registry: Registry,
     /// Another value than the file's.
     strict: Option<&'static str>,
 }
@@ -103,54 +128,56 @@ impl Job {
         file("root/stays", &[1; 50_000]);
         file("root/new", &noise);
         file("comments.json", b"[]");
-        Self { example, dir, limit: example.value("LIMIT"), refusal: "", strict: None }
+        Self { example, dir, limit: example.value("LIMIT"), registry: Registry::start(), strict: None }
     }
 
     /// The same where an image is published.
     fn published(example: &'static Example) -> Self {
         let job = Self::new(example);
-        job.restrata(&["rechunk", "-q", "dir:was", "oci:registry:latest"]);
+        job.restrata(&["rechunk", "-q", "dir:was", DEST]);
+        // From now on it asks who comes.
+        job.registry.state().auth = Auth::Basic("me", SECRET);
         job
     }
 
     fn restrata(&self, arguments: &[&str]) -> String {
         let mut command = Command::cargo_bin("restrata").unwrap();
-        let output = command.args(arguments).current_dir(self.dir.path()).env("XDG_CACHE_HOME", self.dir.path());
-        let output = output.output().unwrap();
+        let output =
+            run_in(&mut command, self.dir.path(), &self.registry).args(self.there(arguments)).output().unwrap();
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
+        self.here(&output.stdout)
+    }
+
+    fn there(&self, words: &[&str]) -> Vec<String> {
+        words.iter().map(|word| word.replace(HOST, &self.registry.host())).collect()
+    }
+
+    fn here(&self, bytes: &[u8]) -> String {
+        String::from_utf8_lossy(bytes).replace(&self.registry.host(), HOST)
     }
 
     /// How often an image was sent to the registry.
     fn pushes(&self) -> usize {
         let all = self.read("restrata.args").unwrap_or_default();
-        all.lines().filter(|line| line.starts_with("rechunk dir:root docker://registry.example/app:latest")).count()
+        all.lines().filter(|line| line.starts_with(&format!("rechunk dir:root {DEST}"))).count()
     }
 
     fn read(&self, name: &str) -> Option<String> {
-        fs::read_to_string(self.dir.path().join(name)).ok()
+        fs::read(self.dir.path().join(name)).ok().map(|bytes| self.here(&bytes))
     }
 
     fn shell(&self, title: &str) -> Output {
-        let binary = Command::cargo_bin("restrata").unwrap();
-        let stubs = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stubs");
-        let path = [stubs.join("registry"), stubs].map(|dir| dir.display().to_string()).join(":");
-        let path = format!("{path}:{}", std::env::var("PATH").unwrap());
-        Command::new(self.example.shell)
+        let mut command = Command::new(self.example.shell);
+        run_in(&mut command, self.dir.path(), &self.registry)
             .args(["-e", "-c", &self.example.script(title)])
-            .current_dir(self.dir.path())
-            .env("PATH", path)
-            .env("REFUSAL", self.refusal)
-            .envs([("RESTRATA", binary.get_program()), ("XDG_CACHE_HOME", self.dir.path().as_os_str())])
-            .env("REGISTRY_AUTH_FILE", "auth.json")
+            .envs((self.example.shell == "sh").then_some(("REGISTRY_AUTH_FILE", "auth.json")))
             .envs(self.strict().map(|strict| ("STRICT", strict)))
-            .envs([("NEW", "dir:root"), ("IMAGE", IMAGE), ("LIMIT", &self.limit)])
+            .envs([("NEW", "dir:root"), ("IMAGE", &self.there(&[IMAGE])[0]), ("LIMIT", &self.limit)])
             .env("OUTPUT", self.example.value("OUTPUT"))
             .envs([("GITHUB_REPOSITORY", "o/app"), ("GITHUB_ACTOR", "me"), ("GITHUB_STEP_SUMMARY", "summary.md")])
             .envs([("NUMBER", "7"), ("TOKEN", SECRET), ("COST_TOKEN", SECRET), ("CI_REGISTRY_PASSWORD", SECRET)])
-            .envs([("CI_REGISTRY", "registry.example"), ("CI_REGISTRY_USER", "me"), ("CI_API_V4_URL", "api")])
+            .envs([("CI_REGISTRY", &*self.registry.host()), ("CI_REGISTRY_USER", "me"), ("CI_API_V4_URL", "api")])
             .envs([("CI_PROJECT_ID", "1"), ("CI_MERGE_REQUEST_IID", "7")])
-            .env_remove("SOURCE_DATE_EPOCH")
             .output()
             .unwrap()
     }
@@ -167,7 +194,7 @@ impl Job {
         for title in self.example.tell {
             let output = self.shell(title);
             told.0 = output.status.code().unwrap();
-            told.1 += &String::from_utf8_lossy(&[output.stdout, output.stderr].concat());
+            told.1 += &self.here(&[output.stdout, output.stderr].concat());
         }
         told
     }
@@ -200,10 +227,11 @@ fn a_release_is_published_when_everything_holds() {
         let (code, log) = job.tell();
         assert_eq!(code, 0, "{}: {log}", example.file);
         assert!(job.pushes() == 1 && log.contains("Layers kept") && log.contains("the same"), "{log}");
-        job.restrata(&["verify", "--ignore", "mtime", "dir:root", "oci:registry:latest"]);
+        job.registry.state().auth = Auth::None;
+        job.restrata(&["verify", "--ignore", "mtime", "dir:root", DEST]);
         let args = job.read("restrata.args").unwrap();
         let last = args.lines().last().unwrap();
-        assert!(last.ends_with(" --previous=docker://registry.example/app:latest --strict"), "{last}");
+        assert!(last.ends_with(&format!(" --previous={DEST} --strict")), "{last}");
 
         job.limit = "1kB".to_owned();
         fs::write(job.dir.path().join("root/more"), [9; 5000]).unwrap();
@@ -219,11 +247,16 @@ fn the_first_release_has_no_previous_image_and_a_failure_releases_nothing() {
         let job = Job::new(example);
         let (code, log) = job.tell();
         assert_eq!((code, job.pushes()), (0, 1), "{}: {log}", example.file);
-        job.restrata(&["verify", "dir:root", "oci:registry:latest"]);
+        job.restrata(&["verify", "dir:root", DEST]);
 
-        let job = Job { refusal: "denied", ..Job::published(example) };
+        let job = Job::published(example);
+        job.registry.state().auth = Auth::Basic("me", "another");
         let (code, log) = job.tell();
-        assert!(code == 1 && log.contains("denied") && job.pushes() == 0, "{}: {code} {log}", example.file);
+        assert!(
+            code == 1 && log.contains("no permission to pull") && job.pushes() == 0,
+            "{}: {code} {log}",
+            example.file
+        );
     }
 }
 
@@ -232,14 +265,11 @@ fn the_first_release_has_no_previous_image_and_a_failure_releases_nothing() {
 fn against_a_damaged_image_nothing_is_released() {
     for example in &RELEASES {
         let job = Job::published(example);
-        for blob in fs::read_dir(job.dir.path().join("registry/blobs/sha256")).unwrap() {
-            let path = blob.unwrap().path();
-            let mut bytes = fs::read(&path).unwrap();
-            // All but layers are JSON.
-            if bytes[0] != b'{' {
-                *bytes.last_mut().unwrap() ^= 1;
-                fs::write(&path, bytes).unwrap();
-            }
+        // Nothing is known of the layer.
+        fs::remove_dir_all(job.dir.path().join("restrata")).unwrap();
+        // All but layers are JSON.
+        for bytes in job.registry.state().blobs.values_mut().filter(|bytes| bytes[0] != b'{') {
+            *bytes.last_mut().unwrap() ^= 1;
         }
         let (code, log) = job.tell();
         assert!(code == 3 && log.contains("layer-damaged") && job.pushes() == 0, "{}: {code} {log}", example.file);
@@ -279,7 +309,7 @@ fn the_comment_names_both_images() {
         let job = Job::published(example);
         assert_eq!(job.tell().0, 0);
         let (comment, digest) = (job.read("pull-cost.md").unwrap(), job.read("new.digest").unwrap());
-        let names = ["request's image, `".to_owned() + &digest, "`docker://registry.example/app:latest` is".to_owned()];
+        let names = ["request's image, `".to_owned() + &digest, format!("`{DEST}` is")];
         assert!(names.iter().all(|name| comment.contains(name)), "{comment}");
         assert_eq!(job.pushes(), 0);
     }
@@ -299,9 +329,10 @@ fn a_name_without_an_image_passes_with_a_word() {
 #[test]
 fn a_failure_fails_and_leaves_no_comment() {
     for example in &EXAMPLES {
-        let job = Job { refusal: "denied", ..Job::published(example) };
+        let job = Job::published(example);
+        job.registry.state().auth = Auth::Basic("me", "another");
         let (code, log) = job.tell();
-        assert!(code == 1 && log.contains("denied"), "{}: {code} {log}", example.file);
+        assert!(code == 1 && log.contains("no permission to pull"), "{}: {code} {log}", example.file);
         assert_eq!(job.read("pull-cost.md"), None);
 
         let job = Job { limit: "much".to_owned(), ..Job::published(example) };

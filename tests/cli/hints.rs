@@ -275,22 +275,13 @@ fn other_transports_are_skopeos() {
     let place = place();
     let docker_archive = format!("docker-archive:{}", place.text("new docker.tar"));
     for (reference, all) in [
-        ("docker://registry.example:5000/team/app:v1", true),
         ("containers-storage:localhost/app:v1", true),
         ("containers-storage:[overlay@/a b]localhost/app", true),
         ("docker-daemon:app:v1", false),
         ("containers-storage:it's", true),
     ] {
-        let previous = &["rechunk", "oci:a", "oci:b", "--previous", reference][..];
-        if reference.starts_with("docker://") {
-            let command = place.command(previous);
-            let (from, to) = (&command[command.len() - 2], &command[command.len() - 1]);
-            assert_eq!((from.as_str(), command.len() == 5), (reference, all), "{command:?}");
-            assert_eq!(to.parse::<restrata::oci::Reference>().unwrap().transport().name(), "oci");
-        } else {
-            let said = err(&restrata(previous));
-            assert!(said.contains("a store holds them unpacked\nhint: copy the published image"), "{said}");
-        }
+        let said = err(&restrata(&["rechunk", "oci:a", "oci:b", "--previous", reference]));
+        assert!(said.contains("a store holds them unpacked\nhint: name the published image"), "{said}");
         let command = place.command(&["rechunk", &place.root, reference]);
         let (from, to) = (&command[command.len() - 2], &command[command.len() - 1]);
         assert_eq!((to.as_str(), command.len() == 5), (reference, all), "{command:?}");

@@ -16,6 +16,7 @@ mod options;
 mod overlay;
 mod owners;
 mod previous;
+mod publish;
 mod published;
 mod rechunk;
 mod registry;

@@ -19,10 +19,7 @@ use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
 use super::image::{Entry, file, noise, options, plain, platforms};
-use stub::{Answer, Fault, Registry, Several};
-
-#[path = "../registry/mod.rs"]
-mod stub;
+use super::registry::stub::{Answer, Fault, Registry, Several};
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";

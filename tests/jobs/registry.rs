@@ -25,16 +25,16 @@ use super::image::{Entry, chunked, file, noise, options, plain, sample};
 use stub::{Answer, Fault, Registry, Several};
 
 #[path = "../registry/mod.rs"]
-mod stub;
+pub(super) mod stub;
 
 /// A registry with images, and the layouts that they are from.
-struct World {
-    dir: TempDir,
-    registry: Registry,
+pub(super) struct World {
+    pub dir: TempDir,
+    pub registry: Registry,
 }
 
 impl World {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self { dir: TempDir::new().unwrap(), registry: Registry::start() }
     }
 
@@ -59,12 +59,12 @@ impl World {
         files
     }
 
-    fn reference(&self, tag: &str) -> Reference {
+    pub fn reference(&self, tag: &str) -> Reference {
         format!("docker://{}/app:{tag}", self.registry.host()).parse().unwrap()
     }
 
     /// Nothing of this machine counts, and nobody waits between tries.
-    fn options(&self) -> JobOptions {
+    pub fn options(&self) -> JobOptions {
         let retries = Retries { pause: Arc::new(|_, progress| progress.check()), ..Retries::default() };
         let reach = Reach {
             access: Access { tls_verify: Some(false), ..Access::default() },
@@ -79,7 +79,7 @@ impl World {
     }
 
     /// The ranges that blobs were asked for; `None` for a whole one.
-    fn blobs(&self) -> Vec<(String, Option<String>)> {
+    pub fn blobs(&self) -> Vec<(String, Option<String>)> {
         let state = self.registry.state();
         let blobs = state.asked.iter().filter(|asked| asked.method == "GET" && asked.path.contains("/blobs/"));
         blobs.map(|asked| (asked.path.clone(), asked.header("range").map(str::to_owned))).collect()

@@ -144,6 +144,9 @@ impl State {
             (first.parse::<usize>().unwrap(), last.parse::<usize>().unwrap() + 1)
         });
         let mut spans: Vec<_> = spans.collect();
+        if self.no_ranges {
+            return whole();
+        }
         if spans.iter().any(|span| span.1 > bytes.len()) {
             return Answer::new(416);
         }

@@ -82,6 +82,8 @@ pub struct State {
     pub manifests: BTreeMap<(String, String), (String, Vec<u8>)>,
     pub uploads: BTreeMap<String, Vec<u8>>,
     pub several: Several,
+    /// One range, too, gets the whole blob.
+    pub no_ranges: bool,
     pub auth: Auth,
     /// The token server's URL, if it is another than this one.
     pub realm: Option<String>,

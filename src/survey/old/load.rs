@@ -19,7 +19,7 @@ use crate::origin::Origin;
 use crate::progress::Progress;
 use crate::source::{Image, Layer, Source, read_of};
 use crate::spool::Spool;
-use crate::survey::read::{self, Index, Use, pull_layer, share_out, tar_inventory};
+use crate::survey::read::{Index, pull_layer, share_out, tar_inventory};
 use crate::threads;
 use crate::toc::Toc;
 use crate::unpack::LayerInput;
@@ -90,8 +90,10 @@ impl<'s, 'n> Loader<'s, 'n> {
         }
         let refuse = |reason| Err(Error::Base { reference: source.reference().to_string(), reason });
         let mut trust = Trust::default();
+        // Nobody said that the base is to be trusted.
+        let ask = Ask { trust_previous: false, ..self.ask };
         for (index, layer) in image.layers.iter().enumerate() {
-            let toc = match read::index(source, layer, Use::HandOn, self.progress)? {
+            let toc = match usable(source, layer, ask, self.progress)? {
                 Ok(toc) => toc,
                 Err(fault) => return refuse(format!("layer {index}: {fault}")),
             };
@@ -140,7 +142,7 @@ impl<'s, 'n> Loader<'s, 'n> {
             let layer = layers[number].layer;
             match !is_newest && self.seen_before(layer).is_some() {
                 true => Ok(None),
-                false => usable(source, layer, &self.ask.resources.cache, self.progress).map(Some),
+                false => usable(source, layer, self.ask, self.progress).map(Some),
             }
         })
     }
@@ -276,8 +278,7 @@ impl<'s, 'n> Loader<'s, 'n> {
         if !is_base && self.is_in_base(layer) {
             return Ok(true);
         }
-        let is_remote = matches!(place, Origin::Registry(_));
-        let standing = match is_remote && toc.is_some() {
+        let standing = match source.is_remote() && toc.is_some() {
             true => trust.add(layer, &self.ask.resources.cache, self.ask.trust_previous && !is_base),
             false => Standing::Unproven,
         };
