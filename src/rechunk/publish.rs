@@ -1,7 +1,6 @@
 //! To a registry.
 
 use crate::degraded::Notes;
-use crate::digest::BlobDigest;
 use crate::error::Error;
 use crate::oci::Reference;
 use crate::progress::Progress;
@@ -22,10 +21,9 @@ pub(super) fn publish(request: &Request, name: &Name, progress: &Progress) -> Re
     let finished = push.during(|uploads| inputs.write(Output::Registry(uploads), progress, &mut notes));
     let finished = finished.map_err(stopped)?;
     let published = push.commit(finished.manifests, inputs.index())?;
-    let known: Vec<BlobDigest> =
-        published.left_behind.iter().map(|left| left.digest).chain([published.digest]).collect();
-    let left_behind = published.left_behind.iter().cloned().chain(inputs.left_behind(&known)).collect::<Vec<_>>();
-    notes.extend(referring::note(&left_behind, published.digest));
+    let known: Vec<_> = published.left_behind.iter().map(|left| left.digest).chain([published.digest]).collect();
+    let left_behind = published.left_behind.iter().cloned().chain(inputs.left_behind(&known));
+    notes.extend(referring::note(&left_behind.collect::<Vec<_>>(), published.digest));
     for (digest, claim, _) in finished.proofs {
         request.resources.cache.remember_claim(digest, claim);
     }
