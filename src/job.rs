@@ -26,7 +26,16 @@ impl JobOptions {
 
     /// Opens an image.
     pub fn open<'p>(&self, reference: &Reference, progress: &'p Progress) -> Result<Source<'p>, SourceError> {
-        let source = Source::open_any(reference, &self.spool_dir, &self.reach, progress)?;
-        Ok(source.with_cache(&self.cache))
+        self.open_by(reference, &self.reach, progress)
+    }
+
+    /// The same, but a registry is reached in this way.
+    pub fn open_by<'p>(
+        &self,
+        reference: &Reference,
+        reach: &Reach,
+        progress: &'p Progress,
+    ) -> Result<Source<'p>, SourceError> {
+        Ok(Source::open_any(reference, &self.spool_dir, reach, progress)?.with_cache(&self.cache))
     }
 }

@@ -101,6 +101,8 @@ pub struct Rechunk {
     pub new: Reference,
 
     /// Write the result to here: docker://HOST/REPO[:TAG], oci:DIR[:TAG] or oci-archive:FILE[:TAG]
+    ///
+    /// oci-archive:- is standard output. The report then goes to standard error.
     #[arg(value_parser = values::destination)]
     pub dest: Reference,
 

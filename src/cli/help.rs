@@ -38,11 +38,14 @@ pub const AFTER: &str = concat!(
   oci:DIR[:TAG]              an OCI layout, read and written
   oci-archive:FILE[:TAG]     the same in a tar file, read and written
   docker-archive:FILE[:TAG]  what 'podman save' and 'docker save' write, read
+  containers-storage:NAME[:TAG]
+                             an image in podman's store, read (not as --previous or --base)
+  docker-daemon:NAME:TAG     an image of a docker daemon, read (not as --previous or --base)
   dir:ROOTFS                 a root file system in a directory, read
   docker://[HOST[:PORT]/]REPO[:TAG|@sha256:HEX]
                              an image in a registry, read (not as --previous or --base)
   Where several images in files have no tag or the same one, write @N (from 0) or @sha256:HEX in its place.
-  Archives may be compressed, and come through a pipe: docker-archive:/dev/stdin.
+  Archives may be compressed, and come through a pipe: docker-archive:-. oci-archive:- as DEST is standard output.
   A path ends at the first colon. To publish, or for a previous image from a registry, use skopeo:
   skopeo copy --all --preserve-digests docker://HOST/NAME:TAG oci:DIR:TAG
   skopeo copy --all --preserve-digests oci:DIR:TAG docker://HOST/NAME:TAG
@@ -69,6 +72,10 @@ Examples:
   A first version, from what a build wrote:
     podman save -o v1.tar localhost/app:v1
     restrata rechunk docker-archive:v1.tar oci:images:v1
+  The same without a file, from podman's store, from docker, or by a pipe:
+    restrata rechunk containers-storage:localhost/app:v1 oci:images:v1
+    restrata rechunk docker-daemon:app:v1 oci:images:v1
+    podman save localhost/app:v1 | restrata rechunk docker-archive:- oci:images:v1
   An update against it:
     restrata rechunk docker-archive:v2.tar oci:images:v2 --previous oci:images:v1
   A root file system without a build tool:

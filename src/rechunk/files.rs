@@ -18,7 +18,7 @@ use super::{Outcome, Planned, Request};
 pub(super) fn write(request: &Request, progress: &Progress) -> Result<Outcome, Error> {
     let mut notes = Notes::default();
     check_places(request)?;
-    let inputs = Inputs::open(request, progress, &mut notes)?;
+    let inputs = Inputs::open(request, request.ask(), progress, &mut notes)?;
     let sink = Sink::create_with(&request.dest, &request.resources.spool_dir, progress)?;
     let replaced = replaced(&request.dest, progress);
     let finished = inputs.write(Output::Files(&sink), progress, &mut notes)?;
@@ -35,7 +35,7 @@ pub(super) fn write(request: &Request, progress: &Progress) -> Result<Outcome, E
 pub(super) fn plan(request: &Request, progress: &Progress) -> Result<Planned, Error> {
     let mut notes = Notes::default();
     check_places(request)?;
-    let inputs = Inputs::open(request, progress, &mut notes)?;
+    let inputs = Inputs::open(request, request.ask(), progress, &mut notes)?;
     Sink::check(&request.dest)?;
     let replaced = replaced(&request.dest, progress);
     let images = inputs.plan(progress, &mut notes)?;

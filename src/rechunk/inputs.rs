@@ -4,13 +4,13 @@ use crate::cache::Claim;
 use crate::degraded::{Code, Notes};
 use crate::digest::BlobDigest;
 use crate::error::Error;
-use crate::oci::{Descriptor, Index};
+use crate::oci::{Descriptor, Index, Platform};
 use crate::progress::Progress;
 use crate::push::LeftBehind;
 use crate::registry::Traffic;
 use crate::source::{Image, Source};
 use crate::spool::Spool;
-use crate::survey::old::OldImages;
+use crate::survey::old::{Ask, OldImages};
 use crate::unpack::UnpackedLayer;
 use crate::watch::Trace;
 
@@ -24,6 +24,7 @@ use super::{ImageOutcome, PlannedImage, Request, attached, ostree, partial};
 
 pub(super) struct Inputs<'a> {
     request: &'a Request,
+    ask: Ask<'a>,
     source: Source<'a>,
     images: Vec<Image>,
     old: OldImages<'a>,
@@ -39,11 +40,11 @@ pub(super) struct Finished {
 }
 
 impl<'a> Inputs<'a> {
-    pub fn open(request: &'a Request, progress: &'a Progress, notes: &mut Notes) -> Result<Self, Error> {
+    pub fn open(request: &'a Request, ask: Ask<'a>, progress: &'a Progress, notes: &mut Notes) -> Result<Self, Error> {
         let source = request.resources.open(&request.new, progress)?;
         let source = source.with_config(request.config.clone());
         let images = source.images(request.platform.as_ref())?;
-        Ok(Self { request, source, images, old: OldImages::open(request.ask(), progress, notes)? })
+        Ok(Self { request, ask, source, images, old: OldImages::open(ask, progress, notes)? })
     }
 
     /// The index that led to the images.
@@ -54,6 +55,11 @@ impl<'a> Inputs<'a> {
     /// What refers to the newest previous image, if that is in a registry, and is none of these.
     pub fn left_behind(&self, others: &[BlobDigest]) -> Option<LeftBehind> {
         self.old.left_behind(others)
+    }
+
+    /// The platforms of the images.
+    pub fn platforms(&self) -> impl Iterator<Item = &Platform> {
+        self.images.iter().filter_map(|image| image.platform.as_ref())
     }
 
     /// What went over the network to read them.
@@ -115,7 +121,7 @@ impl<'a> Inputs<'a> {
             let opened = self.old.load(image.platform.as_ref(), progress, notes)?;
             check_sizes(request, image)?;
             let reader = Reader { request, source, image, spool: &spool, progress };
-            let (mut unpacked, old) = reader.read(opened, request.ask(), notes)?;
+            let (mut unpacked, old) = reader.read(opened, self.ask, notes)?;
             let job = Job { request, source, image, old, spool: &spool, progress };
             let mut layout = job.layout(&unpacked, notes)?;
             job.check_planned_sizes(&layout.plan)?;

@@ -34,7 +34,7 @@ use crate::order;
 use crate::pack::IndexPlace;
 use crate::progress::Progress;
 use crate::registry::Reach;
-use crate::survey::old::Ask;
+use crate::survey::old::{Ask, Previous};
 use crate::tar::Time;
 
 pub use effort::Effort;
@@ -89,7 +89,7 @@ pub struct Request {
 impl Request {
     fn ask(&self) -> Ask<'_> {
         Ask {
-            previous: &self.previous,
+            previous: Previous { references: &self.previous, option: "--previous", reach: &self.resources.reach },
             base: self.base.as_ref(),
             max_layers: self.layers.max_layers,
             keep_foreign: self.keep_foreign,

@@ -2,10 +2,11 @@
 
 use crate::degraded::Notes;
 use crate::error::Error;
-use crate::oci::Reference;
+use crate::oci::{Document, Platform, Reference};
 use crate::progress::Progress;
-use crate::push::{Push, Pushed};
+use crate::push::{Push, Pushed, TagBefore};
 use crate::registry::names::Name;
+use crate::survey::old::{Ask, Previous};
 
 use super::inputs::Inputs;
 use super::output::Output;
@@ -15,31 +16,33 @@ use super::{Outcome, Planned, Request, referring};
 pub(super) fn publish(request: &Request, name: &Name, progress: &Progress) -> Result<Outcome, Error> {
     let mut notes = Notes::default();
     let push = open(request, name, progress)?;
-    let request = &against(request, name, &push, &mut notes);
     let stopped = |error| if progress.is_cancelled() { push.interrupted().into() } else { error };
-    let inputs = Inputs::open(request, progress, &mut notes).map_err(stopped)?;
+    let published = published(request, name, &push, &mut notes);
+    let inputs = Inputs::open(request, ask(request, &published), progress, &mut notes).map_err(stopped)?;
+    notes.extend(lost_platforms(&push, &inputs));
     let finished = push.during(|uploads| inputs.write(Output::Registry(uploads), progress, &mut notes));
     let finished = finished.map_err(stopped)?;
-    let published = push.commit(finished.manifests, inputs.index())?;
-    let known: Vec<_> = published.left_behind.iter().map(|left| left.digest).chain([published.digest]).collect();
-    let left_behind = published.left_behind.iter().cloned().chain(inputs.left_behind(&known));
-    notes.extend(referring::note(&left_behind.collect::<Vec<_>>(), published.digest));
+    let pushed = push.commit(finished.manifests, inputs.index())?;
+    let known: Vec<_> = pushed.left_behind.iter().map(|left| left.digest).chain([pushed.digest]).collect();
+    let left_behind: Vec<_> = pushed.left_behind.iter().cloned().chain(inputs.left_behind(&known)).collect();
+    notes.extend(referring::note(&left_behind, pushed.digest));
     for (digest, claim, _) in finished.proofs {
         request.resources.cache.remember_claim(digest, claim);
     }
     let (notes, degraded) = notes.into_lists();
-    let (digest, images, replaced) = (published.digest, finished.images, Vec::new());
-    let traffic = [published.traffic, inputs.traffic()].into_iter().sum();
-    let published = Some(Pushed { traffic, ..published });
-    Ok(Outcome { digest, images, replaced, published, notes, degraded })
+    let traffic = [pushed.traffic, inputs.traffic()].into_iter().sum();
+    let (digest, images, published) = (pushed.digest, finished.images, Some(Pushed { traffic, ..pushed }));
+    Ok(Outcome { digest, images, replaced: Vec::new(), published, notes, degraded })
 }
 
 /// What [`publish`] would do. Nothing is sent.
 pub(super) fn plan(request: &Request, name: &Name, progress: &Progress) -> Result<Planned, Error> {
     let mut notes = Notes::default();
     let push = open(request, name, progress)?;
-    let request = &against(request, name, &push, &mut notes);
-    let images = Inputs::open(request, progress, &mut notes)?.plan(progress, &mut notes)?;
+    let published = published(request, name, &push, &mut notes);
+    let inputs = Inputs::open(request, ask(request, &published), progress, &mut notes)?;
+    notes.extend(lost_platforms(&push, &inputs));
+    let images = inputs.plan(progress, &mut notes)?;
     let (notes, degraded) = notes.into_lists();
     Ok(Planned { images, replaced: Vec::new(), notes, degraded })
 }
@@ -49,21 +52,53 @@ fn open<'p>(request: &Request, name: &Name, progress: &'p Progress) -> Result<Pu
     Ok(Push::open(name, tags, dest_reach, &resources.spool_dir, *force, progress)?)
 }
 
-/// The request with the published image as the previous one: that of the first tag that has one.
-fn against(request: &Request, name: &Name, push: &Push<'_>, notes: &mut Notes) -> Request {
-    let mut request = request.clone();
+/// The published image: that of the first tag that has one. `None` where the user names the previous image, or none.
+fn published(request: &Request, name: &Name, push: &Push<'_>, notes: &mut Notes) -> Option<Reference> {
     if request.first || !request.previous.is_empty() {
-        return request;
+        return None;
     }
-    let published = push.tags().iter().find(|tag| tag.document.is_some());
-    let found = published.and_then(|found| format!("{}:{}", name.place(), found.tag).parse::<Name>().ok());
-    match found {
-        Some(name) => {
-            let previous = Reference::from(name);
-            notes.push(format!("the previous image is {previous} (--previous names another one, --first none)"));
-            request.previous.push(previous);
+    let found = push.tags().iter().find(|tag| tag.document.is_some());
+    let found = found.and_then(|found| format!("{}:{}", name.place(), found.tag).parse::<Name>().ok());
+    let published = found.map(Reference::from);
+    notes.push(match &published {
+        Some(previous) => {
+            format!("the previous image is {previous} (--previous names another one, --first none)")
         }
-        None => notes.push(format!("docker://{} has no such tag yet: this is a first layout", name)),
+        None => format!("docker://{name} has no such tag yet: this is a first layout"),
+    });
+    published
+}
+
+/// The published image is the previous one, and read as DEST is.
+fn ask<'a>(request: &'a Request, published: &'a Option<Reference>) -> Ask<'a> {
+    match published {
+        Some(published) => {
+            let references = std::slice::from_ref(published);
+            let option = "the image that DEST's tag has now (--first ignores it)";
+            Ask { previous: Previous { references, option, reach: &request.dest_reach }, ..request.ask() }
+        }
+        None => request.ask(),
     }
-    request
+}
+
+/// Platforms that DEST's tags have now, and will have no longer.
+fn lost_platforms(push: &Push<'_>, inputs: &Inputs<'_>) -> Vec<String> {
+    let new: Vec<&Platform> = inputs.platforms().collect();
+    let lost = |before: &TagBefore| {
+        let document = before.document.as_ref()?;
+        let Ok(Document::Index(index)) = Document::parse(&document.bytes, &document.media_type, &before.tag) else {
+            return None;
+        };
+        let platforms = index.manifests().filter_map(|entry| entry.platform()).filter(|it| !it.is_unknown());
+        let is_lost = |it: &Platform| !new.iter().any(|new| new.is_same(it));
+        let lost: Vec<String> = platforms.filter(is_lost).map(|it| it.to_string()).collect();
+        (!lost.is_empty()).then(|| {
+            format!(
+                "the tag {} has an image for {} now, and loses it: this run writes none",
+                before.tag,
+                lost.join(", ")
+            )
+        })
+    };
+    push.tags().iter().filter_map(lost).collect()
 }

@@ -154,17 +154,18 @@ fn interrupt(child: &Child) {
 fn ctrl_c_ends_the_program() {
     let place = place();
     // Silent, loud, in the middle of the archive, deaf, and with a program of its own.
-    for script in [
-        "exec sleep 1000",
-        "exec yes >&2",
-        "head -c 700 docker.tar; exec sleep 1000",
-        "exec cat /dev/zero",
-        "trap '' INT TERM; cat docker.tar; exec >&-; while :; do sleep 1; done",
-        "sleep 1000 & wait",
+    for (program, script) in [
+        ("podman", "exec sleep 1000"),
+        ("skopeo", "exec sleep 1000"),
+        ("skopeo", "exec yes >&2"),
+        ("skopeo", "head -c 700 docker.tar; exec sleep 1000"),
+        ("skopeo", "exec cat /dev/zero"),
+        ("skopeo", "trap '' INT TERM; cat docker.tar; exec >&-; while :; do sleep 1; done"),
+        ("skopeo", "sleep 1000 & wait"),
     ] {
         let _ = fs::remove_file(place.path("pid"));
         let script = format!("echo $$ >pid; {script}");
-        let mut rechunk = command(&place, "skopeo", &script, &["rechunk", "-q", STORED, "oci:new"]);
+        let mut rechunk = command(&place, program, &script, &["rechunk", "-q", STORED, "oci:new"]);
         let child = rechunk.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let pid = appears(&place.path("pid"));
         interrupt(&child);

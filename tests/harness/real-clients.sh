@@ -184,6 +184,12 @@ read_by_index() {
 }
 
 rm -f "$work/pulls.jsonl"
+# stores SEQUENCE: the sequence is in the bed by then.
+stores() {
+  RESTRATA=$restrata "$harness/stores.sh" "$1" >"$work/stores.log" || true
+  tally < <(grep -v " passed, " "$work/stores.log")
+  check "stores.sh ran to its end" grep -q " passed, " "$work/stores.log"
+}
 leave() {
   "$harness/registry.sh" stop
   if mountpoint -q "$bed/fs/xfs"; then umount "$bed/fs/xfs"; fi
@@ -197,6 +203,7 @@ for seq in "${sequences[@]}"; do
   "$harness/images.sh" "$seq"
   make "$seq"
   [ "$tool" != restrata ] || { docker_pulls "$seq"; probes "$seq"; }
+  [ "$tool$seq" != "restrata${sequences[0]}" ] || stores "$seq"
   declare -A losses=()
   for client in "${clients[@]}"; do
     losses[$client-partial]=$(baseline "$client" "$seq" true)

@@ -4,6 +4,7 @@
 # Prints PASS, FAIL and SKIP lines. Root; about two minutes.
 #
 #   RESTRATA=PATH   the binary (default: what `cargo build --release` made)
+# shellcheck disable=SC2016 # commands are expanded by the inner shells
 set -euo pipefail
 shopt -s inherit_errexit
 # shellcheck source=lib.sh
@@ -69,13 +70,19 @@ for client in "${clients[@]}"; do
     grep -q "hint: perhaps containers-storage:$image" <(inside "$client" "$client-overlay" 'restrata inspect containers-storage:app:v1 2>&1' || true)
   check "$client: podman save by a pipe" equal "$one" "$(inside "$client" "$client-overlay" \
     "podman --log-level=error save $image | restrata rechunk -q docker-archive:- oci:\$dir/piped:v1")"
+  # skopeo does not read oci-archive:/dev/stdin from a pipe, but from one that has a name.
   check "$client: oci-archive:- goes into skopeo" equal "$one" "$(inside "$client" "$client-overlay" \
-    "restrata rechunk -q containers-storage:$image oci-archive:-:v1 | skopeo copy -q --preserve-digests oci-archive:/dev/stdin oci:\$dir/sent:v1
+    "rm -rf \$dir/fifo \$dir/sent; mkfifo \$dir/fifo
+     restrata rechunk -q containers-storage:$image oci-archive:-:v1 >\$dir/fifo &
+     skopeo copy -q --preserve-digests oci-archive:\$dir/fifo oci:\$dir/sent:v1; wait \$!
      skopeo inspect --format '{{.Digest}}' oci:\$dir/sent:v1")"
+  built=$(inside "$client" "$client-overlay" 'w=$(buildah from localhost/many:v1); echo hello >$dir/file; buildah copy -q $w $dir/file /etc/file
+    buildah commit -q $w localhost/built >&2; podman --log-level=error save localhost/built | restrata rechunk -q docker-archive:- oci:$dir/out:built')
+  check "$client: what buildah builds is read in place" in_place "$client" "$client-overlay" containers-storage:localhost/built
+  check "$client: what buildah builds" same "$client" "$client-overlay" containers-storage:localhost/built "$built"
 done
 
 # Without root. The user's ids are those of the container; files of others may be unreadable.
-# shellcheck disable=SC2016 # expanded by the inner shell
 rootless() {
   in_client trixie env seq="$seq" bash -euc '
     id=4242 home=/run/user/4242
@@ -97,8 +104,9 @@ check "a user without root reads the own store" user_reads "$(inside trixie trix
 
 # docker_reads STORE: prints what rechunk says of an image in a docker daemon, and the code for one that is not there.
 docker_reads() {
-  local features="{\"containerd-snapshotter\": $([ "$1" = containerd ] && echo true || echo false)}"
-  echo "{\"features\": $features}" >"$dir/daemon.json"
+  local snapshotter=false
+  [ "$1" != containerd ] || snapshotter=true
+  echo "{\"features\": {\"containerd-snapshotter\": $snapshotter}}" >"$dir/daemon.json"
   inside trixie trixie-overlay '
     data=$dir/docker; export DOCKER_HOST=unix://$dir/sock
     mkdir -p /sys/fs/cgroup $data

@@ -7,16 +7,16 @@ use restrata::cache::Cache;
 use restrata::degraded::Code;
 use restrata::digest::BlobDigest;
 use restrata::error::Error;
-use restrata::oci::Reference;
+use restrata::oci::{Platform, Reference};
 use restrata::order::State;
 use restrata::progress::Progress;
 use restrata::push::PushError;
 use restrata::rechunk::{Outcome, Request, plan, rechunk};
 use restrata::verify::verify;
 
-use super::image::{Entry, file, noise, plain};
+use super::image::{Entry, file, noise, plain, platforms};
 use super::registry::World;
-use super::registry::stub::{Answer, Fault};
+use super::registry::stub::{Answer, Auth, Fault};
 
 /// Three versions: files that stay, one that changes, and many that go, so that a layer is cleaned.
 fn version(number: u8) -> Vec<Entry> {
@@ -286,4 +286,33 @@ fn a_run_into_files_needs_only_what_stays() {
     assert_eq!(update.digest, expected[1]);
     let blobs = |layer: &BlobDigest| Path::new(&layout).join("blobs/sha256").join(layer.hex()).exists();
     assert!(layers(&update).iter().all(blobs));
+}
+
+#[test]
+fn the_published_image_is_read_as_the_destination_is() {
+    let world = World::new();
+    let expected = in_files(&world);
+    world.registry.state().auth = Auth::Basic("me", "hunter2");
+    let publish = |number: u8| {
+        let mut request = request(&world, number, "v", "cache");
+        request.dest_reach.access.credentials = Some("me:hunter2".parse().unwrap());
+        run(&request).digest
+    };
+    assert_eq!([publish(1), publish(2)], expected[..2]);
+}
+
+#[test]
+fn a_platform_that_a_tag_loses_is_told() {
+    let world = World::new();
+    let arm = Platform { os: "linux".to_owned(), architecture: "arm64".to_owned(), variant: None };
+    let both =
+        platforms(world.dir.path(), "both", &[(Platform::host(), &[version(1)][..]), (arm.clone(), &[version(1)][..])]);
+    let mut first = request(&world, 1, "v", "cache");
+    first.new = both.parse().unwrap();
+    run(&first);
+    let update = run(&request(&world, 2, "v", "cache"));
+    let told = |outcome: &Outcome| outcome.notes.iter().any(|note| note.contains("has an image for linux/arm64 now"));
+    assert!(told(&update), "{:?}", update.notes);
+    assert!(update.images[0].pulls.iter().any(|pull| pull.from.is_some()), "compared with its own platform");
+    assert!(!told(&run(&request(&world, 3, "v", "cache"))));
 }

@@ -251,7 +251,7 @@ impl<'s, 'n> Loader<'s, 'n> {
 
     /// Versions share most of their layers.
     fn see(&mut self, pull: &Arc<PullLayer>, toc: &Toc) {
-        if self.ask.previous.len() > 1 {
+        if self.ask.previous.references.len() > 1 {
             let contents = self.opened.facts.history.contents(&toc_entries(toc));
             self.opened.facts.history.add_layer(&contents);
             self.seen.insert(pull.digest, Seen { pull: Arc::clone(pull), contents });

@@ -36,6 +36,7 @@ use crate::digest::ChunkDigest;
 use crate::job::JobOptions;
 use crate::oci::{Descriptor, Reference};
 use crate::order::cost::PullLayer;
+use crate::registry::Reach;
 
 use foldhash::HashSet;
 
@@ -47,11 +48,19 @@ pub use proof::claim;
 pub use proven::{Proven, ProvenLayer};
 pub use references::OldImages;
 
+/// References of previous images, newest first.
+#[derive(Debug, Clone, Copy)]
+pub struct Previous<'a> {
+    pub references: &'a [Reference],
+    /// What names them, for errors.
+    pub option: &'static str,
+    pub reach: &'a Reach,
+}
+
 /// What is asked of old images.
 #[derive(Debug, Clone, Copy)]
 pub struct Ask<'a> {
-    /// Newest first.
-    pub previous: &'a [Reference],
+    pub previous: Previous<'a>,
     pub base: Option<&'a Reference>,
     /// Layers that the new image may have.
     pub max_layers: usize,

@@ -13,7 +13,7 @@ use crate::source::{Image, Source, SourceError, absolute};
 use crate::survey::{other_platform, pick};
 
 use super::load::Loader;
-use super::{Ask, Opened};
+use super::{Ask, Opened, Previous};
 
 /// The opened references.
 pub struct OldImages<'a> {
@@ -22,18 +22,18 @@ pub struct OldImages<'a> {
     base: Option<Source<'a>>,
 }
 
-const PREVIOUS: &str = "--previous";
 const BASE: &str = "--base";
 
 impl<'a> OldImages<'a> {
     pub fn open(ask: Ask<'a>, progress: &'a Progress, notes: &mut Notes) -> Result<Self, Error> {
-        let mut previous = Vec::with_capacity(ask.previous.len());
-        for reference in ask.previous {
-            match ask.resources.open(reference, progress) {
+        let Previous { references, option, reach } = ask.previous;
+        let mut previous = Vec::with_capacity(references.len());
+        for reference in references {
+            match ask.resources.open_by(reference, reach, progress) {
                 Err(error) if error.is_spoilt() => {
                     notes.degraded(Code::PreviousDamaged, damaged(reference, &error));
                 }
-                opened => previous.push(opened.map_err(|error| Error::from(error).of_option(PREVIOUS))?),
+                opened => previous.push(opened.map_err(|error| Error::from(error).of_option(option))?),
             }
         }
         let base = ask.base.map(|base| ask.resources.open(base, progress)).transpose();
@@ -65,10 +65,12 @@ impl<'a> OldImages<'a> {
         }
         let mut taken = Vec::new();
         for source in &self.previous {
-            load_previous(&mut loader, source, platform, &mut taken).map_err(|error| error.of_option(PREVIOUS))?;
+            load_previous(&mut loader, source, platform, &mut taken)
+                .map_err(|error| error.of_option(self.ask.previous.option))?;
         }
         let is_told = |notes: &Notes| notes.degradations().iter().any(|it| it.code == Code::PreviousDamaged);
-        if !self.ask.previous.is_empty() && loader.opened.facts.clients.is_empty() && !is_told(loader.notes) {
+        if !self.ask.previous.references.is_empty() && loader.opened.facts.clients.is_empty() && !is_told(loader.notes)
+        {
             loader.notes.degraded(Code::NoPrevious, no_previous(platform));
         }
         Ok(loader.opened)
