@@ -12,7 +12,7 @@ use restrata::oci::{Platform, Reference, Transport};
 use restrata::order::layers::Prune;
 use restrata::pack::IndexPlace;
 use restrata::progress::Progress;
-use restrata::rechunk::Effort;
+use restrata::rechunk::{Effort, TocAnnotations};
 use restrata::spool;
 use restrata::verify::Ignore;
 
@@ -153,6 +153,13 @@ pub struct Rechunk {
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = values::ranges)]
     #[arg(allow_negative_numbers = true)]
     pub max_ranges: usize,
+
+    /// Write the annotations that podman finds layers' indexes by
+    ///
+    /// podman with partial pulls fails on some registries: on ghcr.io, for example. Without these annotations it pulls
+    /// layers whole there. restrata finds the index all the same, so that the next update reuses the layers.
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Annotations::Auto)]
+    pub annotations: Annotations,
 
     /// Put each layer's index here
     #[arg(long, value_name = "PLACE", value_enum, default_value_t = Place::First)]
@@ -355,6 +362,26 @@ impl From<Place> for IndexPlace {
         match place {
             Place::First => Self::First,
             Place::End => Self::End,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Annotations {
+    /// Unless DEST is a registry on which podman with partial pulls would fail
+    Auto,
+    /// Wherever the image goes
+    Always,
+    /// For clients that must pull layers whole
+    Never,
+}
+
+impl From<Annotations> for TocAnnotations {
+    fn from(annotations: Annotations) -> Self {
+        match annotations {
+            Annotations::Auto => Self::Auto,
+            Annotations::Always => Self::Always,
+            Annotations::Never => Self::Never,
         }
     }
 }

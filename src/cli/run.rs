@@ -132,6 +132,7 @@ fn request(arguments: Rechunk) -> Request {
         drop_xattrs: arguments.layers.drop_xattr,
         labels: arguments.edits.label,
         annotations: arguments.edits.annotation,
+        toc_annotations: arguments.annotations.into(),
         strict: arguments.strict,
         ..Request::new(arguments.new, arguments.dest, resources)
     }

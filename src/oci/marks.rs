@@ -10,5 +10,8 @@ pub const OWNERS: &str = "io.github.restrata.owners";
 /// Bytes of its value: manifests are read by every client and are 4 MiB at most.
 pub const OWNERS_BYTES: usize = 200;
 
+/// Where the layer's index is, if podman shall not find it: the values of its three annotations, with spaces between.
+pub const INDEX: &str = "io.github.restrata.index";
+
 /// What the blob was made with: frames repeat byte for byte only with the same libzstd and level.
 pub const PROFILE: &str = "io.github.restrata.profile";

@@ -113,6 +113,7 @@ impl<'s> Job<'_, 's> {
         output: Output<'_, 's>,
         layout: &Layout,
         written: Vec<Written>,
+        hides_indexes: bool,
     ) -> Result<(ImageOutcome, Descriptor), Error> {
         let mut planned = self.planned_layers(layout);
         let states = told_states(&planned, &written, &self.old.facts.newest);
@@ -122,7 +123,10 @@ impl<'s> Job<'_, 's> {
         let (config_digest, config_size) = output.config(&config)?;
         let old_config = self.image.manifest.config();
         let config = old_config.pointing_at(&old_config.media_type, config_digest, config_size);
-        let descriptors = descriptors(&planned, &written, &states);
+        let mut descriptors = descriptors(&planned, &written, &states);
+        if hides_indexes {
+            descriptors = descriptors.into_iter().map(Descriptor::with_hidden_index).collect();
+        }
         let mut manifest = self.image.manifest.to_oci_with(descriptors, config);
         self.request.annotations.iter().for_each(|(key, value)| manifest.set_annotation(key, value));
         let (digest, size) = output.manifest(&manifest.to_bytes())?;
@@ -144,7 +148,8 @@ impl<'s> Job<'_, 's> {
             toc: written.descriptor.annotation(TOC_DIGEST).and_then(|digest| digest.parse().ok()),
         });
         let (layers, dropped) = (layers.collect(), self.dropped(layout));
-        let pulls = self.pulls(&pull_layers, config_size);
+        let seen = if hides_indexes { without_indexes(&pull_layers) } else { pull_layers };
+        let pulls = self.pulls(&seen, config_size);
         let platform = self.image.platform.clone();
         let hint = layout.hint.clone();
         let unread = self.old.facts.unread as u64;
@@ -164,6 +169,11 @@ impl<'s> Job<'_, 's> {
         };
         clients.chain([(None, [].as_slice())]).flat_map(of_client).collect()
     }
+}
+
+/// As clients see the layers when the manifest does not say where their indexes are.
+pub(super) fn without_indexes(layers: &[Arc<PullLayer>]) -> Vec<Arc<PullLayer>> {
+    layers.iter().map(|layer| Arc::new(layer.without_index())).collect()
 }
 
 /// Who purges a path wants its content gone, and the new image still publishes it.
