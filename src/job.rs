@@ -29,13 +29,14 @@ impl JobOptions {
         self.open_by(reference, &self.reach, progress)
     }
 
-    /// The same, but a registry is reached in this way.
+    /// The same, where a registry is reached in another way.
     pub fn open_by<'p>(
         &self,
         reference: &Reference,
         reach: &Reach,
         progress: &'p Progress,
     ) -> Result<Source<'p>, SourceError> {
-        Ok(Source::open_any(reference, &self.spool_dir, reach, progress)?.with_cache(&self.cache))
+        let source = Source::open_any(reference, &self.spool_dir, reach, progress)?;
+        Ok(source.with_cache(&self.cache))
     }
 }
