@@ -49,7 +49,7 @@ pub const AFTER: &str = concat!(
   docker-daemon:NAME:TAG     an image of a docker daemon, read (not as --previous or --base)
   dir:ROOTFS                 a root file system in a directory, read
   Where several images in files have no tag or the same one, write @N (from 0) or @sha256:HEX in its place.
-  Archives may be compressed. - in place of FILE is a pipe: podman save app | restrata rechunk docker-archive:- ..
+  Archives may be compressed. FILE may be -, for a pipe: podman save app | restrata .. docker-archive:-
   A path ends at the first colon.
 
 Exit codes:
@@ -95,7 +95,7 @@ Examples:
   A root file system without a build tool:
     restrata rechunk dir:./rootfs oci:images:base
   Print only the digest, for a script:
-    digest=$(restrata rechunk -q containers-storage:localhost/app docker://registry.example/app:latest)
+    digest=$(restrata rechunk -q docker-archive:new.tar docker://registry.example/app:latest)
   Remove a key that was published by mistake from every layer:
     restrata rechunk docker-archive:v2.tar oci:images:v2 --previous oci:images:v1 \\
       --purge /etc/app.key
