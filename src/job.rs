@@ -29,14 +29,13 @@ impl JobOptions {
         self.open_by(reference, &self.reach, progress)
     }
 
-    /// The same, where a registry is reached in another way.
+    /// The same, but a registry is reached in this way.
     pub fn open_by<'p>(
         &self,
         reference: &Reference,
         reach: &Reach,
         progress: &'p Progress,
     ) -> Result<Source<'p>, SourceError> {
-        let source = Source::open_any(reference, &self.spool_dir, reach, progress)?;
-        Ok(source.with_cache(&self.cache))
+        Ok(Source::open_any(reference, &self.spool_dir, reach, progress)?.with_cache(&self.cache))
     }
 }

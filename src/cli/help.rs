@@ -38,9 +38,6 @@ pub const AFTER: &str = concat!(
     "\nReferences:
   docker://[HOST[:PORT]/]REPO[:TAG|@sha256:HEX]
                              an image in a registry, read and (with a tag) written
-  containers-storage:NAME[:TAG]
-                             an image in podman's store, read
-  docker-daemon:NAME:TAG     an image in docker's store, read
   oci:DIR[:TAG]              an OCI layout, read and written
   oci-archive:FILE[:TAG]     the same in a tar file, read and written
   docker-archive:FILE[:TAG]  what 'podman save' and 'docker save' write, read
@@ -49,7 +46,7 @@ pub const AFTER: &str = concat!(
   docker-daemon:NAME:TAG     an image of a docker daemon, read (not as --previous or --base)
   dir:ROOTFS                 a root file system in a directory, read
   Where several images in files have no tag or the same one, write @N (from 0) or @sha256:HEX in its place.
-  Archives may be compressed. FILE may be -, for a pipe: podman save app | restrata .. docker-archive:-
+  Archives may be compressed, and come through a pipe: docker-archive:-. oci-archive:- as DEST is standard output.
   A path ends at the first colon.
 
 Exit codes:
@@ -81,15 +78,12 @@ Examples:
     restrata rechunk containers-storage:localhost/app docker://registry.example/app:latest --dry-run
   Two tags for one image:
     restrata rechunk containers-storage:localhost/app docker://registry.example/app:42 --tag latest
-  From docker, by a pipe:
-    docker save app | restrata rechunk docker-archive:- docker://registry.example/app:latest
+  From docker, or by a pipe:
+    restrata rechunk docker-daemon:app:v1 docker://registry.example/app:latest
+    podman save localhost/app | restrata rechunk docker-archive:- docker://registry.example/app:latest
   A first version in files:
     podman save -o v1.tar localhost/app:v1
     restrata rechunk docker-archive:v1.tar oci:images:v1
-  The same without a file, from podman's store, from docker, or by a pipe:
-    restrata rechunk containers-storage:localhost/app:v1 oci:images:v1
-    restrata rechunk docker-daemon:app:v1 oci:images:v1
-    podman save localhost/app:v1 | restrata rechunk docker-archive:- oci:images:v1
   An update against it:
     restrata rechunk docker-archive:v2.tar oci:images:v2 --previous oci:images:v1
   A root file system without a build tool:
@@ -210,8 +204,8 @@ Examples:
 pub const CACHE: &str = "\
 Show what restrata remembers of earlier runs, or remove it\n\n\
 Proofs say that a layer was read to its end and is what it says: the next rechunk need not decode it again, or download \
-it from a registry. Indexes are those of layers in registries: they need not be downloaded again. Both are in $XDG_CACHE_HOME/restrata, or else in \
-~/.cache/restrata. Only what this user alone can write counts.\n\n\
+it from a registry. Indexes are those of layers in registries: they need not be downloaded again. Both are in \
+$XDG_CACHE_HOME/restrata, or else in ~/.cache/restrata. Only what this user alone can write counts.\n\n\
 Without the cache every command does the same, but reads more. Keep it between the runs of a pipeline.";
 
 pub const CACHE_EXAMPLES: &str = "\

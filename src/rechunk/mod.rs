@@ -76,10 +76,8 @@ pub struct Request {
     pub tags: Vec<String>,
     /// A registry's tags move even if somebody else moved them meanwhile.
     pub force: bool,
-    /// How the registry of `dest` is reached, and of what its tag points at; `resources` say it of all others.
+    /// How the registry of `dest` is reached; `resources` say it of all others.
     pub dest_reach: Reach,
-    /// How the registries of `previous` are reached. `None`: as `resources` say.
-    pub previous_reach: Option<Reach>,
 }
 
 impl Request {
@@ -91,7 +89,6 @@ impl Request {
             keep_foreign: self.keep_foreign,
             trust_previous: self.trust_previous,
             resources: &self.resources,
-            previous_reach: self.previous_reach.as_ref().unwrap_or(&self.resources.reach),
         }
     }
 
@@ -119,7 +116,6 @@ impl Request {
             tags: Vec::new(),
             force: false,
             dest_reach: resources.reach.clone(),
-            previous_reach: None,
             resources,
         }
     }

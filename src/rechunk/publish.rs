@@ -54,14 +54,12 @@ fn published(request: &Request, name: &Name, push: &Push<'_>, notes: &mut Notes)
     if request.first || !request.previous.is_empty() {
         return None;
     }
-    let published = push.tags().iter().find(|tag| tag.document.is_some());
-    let found = published.and_then(|found| format!("{}:{}", name.place(), found.tag).parse::<Name>().ok());
-    match found {
-        Some(name) => {
-            let previous = Reference::from(name);
-            notes.push(format!("the previous image is {previous} (--previous names another one, --first none)"));
-            request.previous.push(previous);
-            request.previous_reach = Some(request.dest_reach.clone());
+    let found = push.tags().iter().find(|tag| tag.document.is_some());
+    let found = found.and_then(|found| format!("{}:{}", name.place(), found.tag).parse::<Name>().ok());
+    let published = found.map(Reference::from);
+    notes.push(match &published {
+        Some(previous) => {
+            format!("the previous image is {previous} (--previous names another one, --first none)")
         }
         None => format!("docker://{name} has no such tag yet: this is a first layout"),
     });

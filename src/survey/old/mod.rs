@@ -69,8 +69,6 @@ pub struct Ask<'a> {
     /// Layers of previous images in registries are what they say.
     pub trust_previous: bool,
     pub resources: &'a JobOptions,
-    /// How the registries of previous images are reached; `resources` say it of the base.
-    pub previous_reach: &'a Reach,
 }
 
 /// What clients have and what the images tell, whether or not a layer can stay.

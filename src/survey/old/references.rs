@@ -25,9 +25,10 @@ const BASE: &str = "--base";
 
 impl<'a> OldImages<'a> {
     pub fn open(ask: Ask<'a>, progress: &'a Progress, notes: &mut Notes) -> Result<Self, Error> {
-        let mut previous = Vec::with_capacity(ask.previous.len());
-        for reference in ask.previous {
-            match ask.resources.open_by(reference, ask.previous_reach, progress) {
+        let Previous { references, option, reach } = ask.previous;
+        let mut previous = Vec::with_capacity(references.len());
+        for reference in references {
+            match ask.resources.open_by(reference, reach, progress) {
                 Err(error) if error.is_spoilt() => {
                     notes.degraded(Code::PreviousDamaged, damaged(reference, &error));
                 }
