@@ -96,7 +96,7 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct Rechunk {
-    /// Read the new image from here
+    /// Read the new image from here, such as containers-storage:NAME or docker-archive:FILE
     #[arg(value_parser = values::reference)]
     pub new: Reference,
 
@@ -108,8 +108,8 @@ pub struct Rechunk {
 
     /// The image that clients have; repeat for older ones, newest first
     ///
-    /// The first one decides the layout. The report shows the pull cost for each. Without --previous, the image that
-    /// DEST's tag in a registry points at is the previous one. Where there is none, the result is a first layout.
+    /// The first one decides the layout. The report shows the pull cost for each. Default for DEST in a registry: the
+    /// image that its tag points at. Without a previous image, the result is a first layout.
     #[arg(long, value_name = "REF", value_parser = values::old)]
     pub previous: Vec<Reference>,
 
@@ -121,20 +121,20 @@ pub struct Rechunk {
 
     /// Keep layers of a previous image in a registry without a proof
     ///
-    /// Before a layer stays, restrata makes sure that it is what its index says. A layer of a registry that the cache
-    /// does not know has to be downloaded for that. This option skips it. Use it if nobody else can push to the
+    /// Before a layer stays, restrata proves that it is what its index says. For that it downloads the layer once, unless
+    /// the cache has the proof of an earlier run. This option skips the proof. Use it only if nobody else can push to the
     /// repository.
     #[arg(long)]
     pub trust_previous: bool,
 
     /// Give the image this tag in DEST's repository, too; repeat for more
     ///
-    /// For DEST in a registry. All tags get the same image, and its layers are sent once. The previous image is that of
-    /// the first of DEST's tag and these that is there.
+    /// For DEST in a registry. All tags get the same image, and its layers are sent once. The previous image is what
+    /// DEST's own tag points at; if there is no such tag yet, the first of these that is there.
     #[arg(long, value_name = "TAG", value_parser = values::tag)]
     pub tag: Vec<String>,
 
-    /// Move the tags even if somebody else moved them while this run went on
+    /// Move the tags even if somebody else moved one while this run was at work
     #[arg(long)]
     pub force: bool,
 
@@ -179,7 +179,7 @@ pub struct Rechunk {
     #[arg(long)]
     pub all: bool,
 
-    /// Fail with exit code 3, and write nothing, when the image would be degraded
+    /// Fail with exit code 3, and publish nothing, when the image would be degraded
     ///
     /// It would cost clients more than it should: a layer of the previous image is missing or damaged and has to be
     /// written anew, most files are new because of their times alone, or no package database is found. Or --purge,
