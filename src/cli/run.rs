@@ -28,13 +28,14 @@ use restrata::verify::{Ignore, verify};
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::args::{Arguments, Check, Command, Format, Inspect, Rechunk, Verify};
+use super::args::{Arguments, Check, Command, Format, Inspect, Verify};
 use super::cache::CacheArgs;
 use super::diff::{Diff, DiffFormat};
 use super::history::{History, HistoryFormat};
 use super::meter::Meter;
 use super::probe::Probe;
 use super::prune::Prune;
+use super::rechunk::Rechunk;
 use super::{exit, manual, signals};
 
 /// Does what was asked; the exit code is 0 or what a check says.

@@ -233,7 +233,7 @@ fn attested(world: &World) -> (String, Vec<Value>) {
     let lacking = layout.attestation(amd, r#"{"lacks":"its statement"}"#);
     let statement = layout.blob(&lacking["digest"])["layers"][0]["digest"].as_str().unwrap()[7..].to_owned();
     fs::remove_file(world.path().join("out/blobs/sha256").join(statement)).unwrap();
-    let stale = vec![
+    let stale = [
         layout.attestation(&nothing, r#"{"about":"nothing"}"#),
         layout.artifact(&Value::Null, "an artifact of its own"),
         layout.artifact(&nothing, "another SBOM"),
