@@ -68,7 +68,7 @@ pub enum Error {
     #[error("{dest} can't be written from {input}: {reason}")]
     Place { dest: String, input: String, reason: &'static str },
     /// `--strict` was asked for.
-    #[error("nothing is written, since --strict allows no degraded image: {}", summary(.degraded))]
+    #[error("no image is written, since --strict allows no degraded one: {}", summary(.degraded))]
     Strict { degraded: Vec<Degraded> },
     #[error("{0}")]
     Unsteady(#[from] Unsteady),

@@ -1,6 +1,10 @@
 //! What restrata writes into layers' descriptors. Anyone can write the same: a mark tells where looking may pay, and
 //! spares a layer no question.
 
+/// In an index: the image has zstd layers. c/image looks for it to choose among images of one platform, and writes it
+/// itself: skopeo copies no index without it if digests are to stay.
+pub const ZSTD: &str = "io.github.containers.compression.zstd";
+
 /// What became of the layer in this image.
 pub const LAYER: &str = "io.github.restrata.layer";
 

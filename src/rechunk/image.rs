@@ -7,6 +7,7 @@ use crate::codec::Level;
 use crate::degraded::Notes;
 use crate::digest::DiffId;
 use crate::error::Error;
+use crate::oci::marks::ZSTD;
 use crate::oci::{Config, Descriptor, MANIFEST, Transport};
 use crate::order::cost::{Has, Pull, PullLayer, pulls};
 use crate::order::layers::{Given, Label, Labels, PlanError, Unpurged, plan, unpurged};
@@ -136,6 +137,14 @@ impl<'s> Job<'_, 's> {
         };
         if let (Some(platform), true) = (&self.image.platform, self.image.index.is_some()) {
             descriptor.set_platform(platform);
+        }
+        if self.image.index.is_some() {
+            let is_zstd = |layer: &Written| layer.descriptor.media_type.ends_with("zstd");
+            match written.iter().any(is_zstd) {
+                true => descriptor.set_annotation(ZSTD, "true"),
+                false => descriptor.remove_annotation(ZSTD),
+            }
+            descriptor = descriptor.in_order();
         }
         let pull_layers: Vec<Arc<PullLayer>> = written.iter().map(|layer| Arc::clone(&layer.pull)).collect();
         self.tell_new(&mut planned, &pull_layers);

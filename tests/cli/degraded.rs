@@ -103,7 +103,7 @@ fn strict_is_3_and_writes_nothing() {
     let output = restrata(&[&strict[..], &["--digestfile", digest.to_str().unwrap()]].concat());
     assert_eq!((code(&output), out(&output)), (3, String::new()));
     assert!(
-        err(&output).starts_with("restrata: error: nothing is written, since --strict allows no degraded image: "),
+        err(&output).starts_with("restrata: error: no image is written, since --strict allows no degraded one: "),
         "{}",
         err(&output)
     );
