@@ -33,7 +33,7 @@ mkdir "$work"
 tests/harness/clients.sh >&2
 leave() {
   tests/harness/registry.sh stop
-  rm -rf "$bed"/stores/pulls* "$bed"/fs/xfs/stores/pulls* "$bed"/registry/data/docker/registry/v2/repositories/pulls
+  rm -rf "$bed"/stores/pulls* "$bed"/fs/xfs/stores/pulls* "$served"/data/docker/registry/v2/repositories/pulls
   if mountpoint -q "$bed/fs/xfs"; then umount "$bed/fs/xfs"; fi
 }
 trap leave EXIT

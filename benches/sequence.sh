@@ -39,9 +39,9 @@ tests/harness/images.sh "$seq" ${STEPS:-} >&2
 if [ ${#formats[@]} != 0 ] || [ ${#pull_clients[@]} != 0 ]; then tests/harness/clients.sh >&2; fi
 leave() { # with the disk as it was
   tests/harness/registry.sh stop
-  rm -rf "$bed"/stores/sequence* "$bed"/fs/xfs/stores/sequence* "$bed"/registry/data/docker/registry/v2/repositories/sequence-*
+  rm -rf "$bed"/stores/sequence* "$bed"/fs/xfs/stores/sequence* "$served"/data/docker/registry/v2/repositories/sequence-*
   if mountpoint -q "$bed/fs/xfs"; then umount "$bed/fs/xfs"; fi
-  docker-registry garbage-collect "$bed/registry/registry.yml" >"$work/garbage" 2>&1 || tail -5 "$work/garbage" >&2
+  docker-registry garbage-collect "$served/registry.yml" >"$work/garbage" 2>&1 || tail -5 "$work/garbage" >&2
 }
 if [ ${#pull_clients[@]} != 0 ]; then
   trap leave EXIT

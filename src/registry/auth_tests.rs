@@ -162,6 +162,18 @@ fn a_token_that_never_fits() {
 }
 
 #[test]
+fn who_may_not_push_is_not_told_to_log_in() {
+    let (registry, progress) = (registry(Auth::Token(Some(("user", PASSWORD)))), Progress::new());
+    for (error, says) in [("invalid_token", "log in again"), ("insufficient_scope", "whether the user may push")] {
+        let challenge = format!("Bearer realm=\"{}\",error=\"{error}\"", registry.url("/token"));
+        let refused = Answer::error(401, "UNAUTHORIZED").header("WWW-Authenticate", challenge);
+        registry.fault("POST", "/blobs/uploads/", 2, Wrong::Answer(refused));
+        let error = push(&with(&registry, basic("user", PASSWORD), &progress), b"x").unwrap_err();
+        assert!(error.to_string().contains(says), "{error}");
+    }
+}
+
+#[test]
 fn token_servers_of_no_use() {
     let (registry, progress) = (registry(Auth::Token(None)), Progress::new());
     let answer = |body: &str| Answer::new(200).body(body);

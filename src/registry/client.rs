@@ -136,7 +136,10 @@ impl<'p> Client<'p> {
                 continue;
             }
             let said = reply.said();
-            return Err(reply.error(scope.denied(reply.status, said, self.endpoint.credentials.is_some())));
+            // distribution answers 401 to whom it does not know, and to whom it knows and who may do too little.
+            let challenge = reply.header("www-authenticate").unwrap_or_default();
+            let known = reply.status == 403 || challenge.contains("error=\"insufficient_scope\"");
+            return Err(reply.error(scope.denied(reply.status, said, self.endpoint.credentials.is_some(), known)));
         }
     }
 

@@ -28,7 +28,8 @@ impl Scope {
         std::iter::once(own).chain(from).collect()
     }
 
-    pub fn denied(&self, status: u16, said: Said, with_credentials: bool) -> Fault {
+    /// `known`: who asks is known to the registry, and may do too little.
+    pub fn denied(&self, status: u16, said: Said, with_credentials: bool, known: bool) -> Fault {
         let repository = &self.repository;
         let action = match self.action {
             Action::Pull => format!("pull from {repository}"),
@@ -36,7 +37,7 @@ impl Scope {
         };
         let hint = match (with_credentials, self.action) {
             (false, _) => "no credentials are known for it; use podman login, or check the repository's name",
-            (true, _) if status == 401 => {
+            (true, _) if !known => {
                 "the registry does not accept the user and password or token; log in again, or check the repository's name"
             }
             (true, Action::Pull) => "check the repository's name, and whether the user may pull",

@@ -189,7 +189,7 @@ impl TokenServer<'_> {
             200 => {}
             401 | 403 | 400 => {
                 let said = reply.said();
-                let fault = self.scope.denied(reply.status, said, self.credentials.is_some());
+                let fault = self.scope.denied(reply.status, said, self.credentials.is_some(), reply.status != 401);
                 return Err(reply.error(fault));
             }
             _ => return Err(reply.refused("a token", "the token server")),

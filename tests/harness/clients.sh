@@ -1,6 +1,6 @@
 #!/bin/bash
 # clients.sh: makes the chroots with real container clients, one for Debian stable (trixie) and one for unstable (sid).
-# Each has podman, skopeo, buildah and containerd, trixie also docker. Root only; a second run finds everything in place.
+# Each has podman, skopeo, buildah and containerd, trixie also docker, sid also crane. Root only; a second run finds everything in place.
 #   clients.sh                    set both up and print their versions
 #   clients.sh run CLIENT CMD..   run a command in one of them
 set -euo pipefail
@@ -13,7 +13,10 @@ common=(podman skopeo buildah crun fuse-overlayfs containerd python3)
 # set_up SUITE: debootstrap, then the clients from that suite. A stamp names the packages that are in.
 set_up() {
   local root=$bed/$1 log=$bed/$1.log stamp packages=("${common[@]}")
-  [ "$1" != trixie ] || packages+=(docker.io docker-cli)
+  case $1 in
+  trixie) packages+=(docker.io docker-cli) ;;
+  sid) packages+=(crane) ;;
+  esac
   stamp=$root/.harness-packages
   [ "$(cat "$stamp" 2>/dev/null)" = "${packages[*]}" ] && return
   note "making the $1 chroot (a minute or two)"

@@ -14,7 +14,7 @@ containerd) features='{"containerd-snapshotter": true}' ;;
 esac
 store=$1
 shift
-log=$bed/registry/access.log port=$(profile_port multi-range) dir=$bed/stores/docker-$store
+log=$served/access.log port=$(profile_port multi-range) dir=$bed/stores/docker-$store
 rm -rf "$dir"
 mkdir -p "$dir"
 echo "{\"features\": $features, \"storage-driver\": \"overlay2\"}" >"$dir/daemon.json"

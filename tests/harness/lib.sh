@@ -5,6 +5,8 @@
 harness=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 checkout=$(cd "$harness/../.." && pwd)
 bed=$(realpath -m "${RESTRATA_TESTBED:-$checkout/testbed}")
+# What the registries of registry.sh and guarded.sh keep. Two tests at once in one bed need one each.
+served=$(realpath -m "${RESTRATA_REGISTRY_DIR:-$bed/registry}")
 profiles=(multi-range whole-200 ranges-16 refuse-501 refuse-400 ranges-299)
 # shellcheck disable=SC2034 # used by those who source this
 clients=(trixie sid)
@@ -44,12 +46,31 @@ built() {
 # those of its six profiles follow it.
 profile_port() {
   local i base
-  base=$(cat "$bed/registry/port") || die "no registry runs in $bed"
+  base=$(cat "$served/port") || die "no registry runs in $served"
   for i in "${!profiles[@]}"; do
     [ "${profiles[$i]}" = "$1" ] && { echo $((base + 1 + i)); return; }
   done
   die "no registry profile $1 (known: ${profiles[*]})"
 }
+
+# free_ports COUNT: the first of so many free ports in a row, from RESTRATA_PORT_BASE (default 5000) on in steps of 100.
+free_ports() {
+  local base i
+  for base in $(seq "${RESTRATA_PORT_BASE:-5000}" 100 9900); do
+    for ((i = 0; i < $1; i++)); do
+      if (: <"/dev/tcp/127.0.0.1/$((base + i))") 2>/dev/null; then continue 2; fi
+    done
+    echo "$base"
+    return
+  done
+  die "no free ports"
+}
+
+# await URL [OPTION..]: until a server answers there with success.
+await() { curl -sf --retry 50 --retry-delay 0 --retry-connrefused --max-time 10 "$@" >/dev/null; }
+
+# running PIDFILE NAME: the process is there still; a pid file may be older than the process that has the number now.
+running() { [ -f "$1" ] && grep -q "$2" "/proc/$(cat "$1")/cmdline" 2>/dev/null; }
 
 # in_client CLIENT COMMAND...: runs a command inside a chroot. Every mount lives in a namespace of the command's own, so
 # nothing outlives it and removing the bed can reach nothing else. The bed is /bed in there, this folder /harness.

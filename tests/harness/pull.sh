@@ -14,7 +14,7 @@ need_root
 
 client=$1 profile=$2
 shift 2
-log=$bed/registry/access.log
+log=$served/access.log
 port=$(profile_port "$profile")
 where=$bed/stores
 [ "${PULL_FS:-}" != xfs ] || where=$(reflink_fs)/stores

@@ -52,10 +52,13 @@ go_tar() {
   python3 "$harness/fstree.py" diff "$work/want" "$work/got"
 }
 
-# containerd_tree LAYOUT: imports, unpacks and mounts the image with a containerd of its own; prints the listing.
+# containerd_tree CLIENT IMAGE: imports a layout or pulls from a registry, unpacks and mounts the image with a containerd of its own; prints
+# the listing.
 containerd_tree() {
+  local image=$2
+  [ ! -d "$image" ] || image=/bed${image#"$bed"}
   # shellcheck disable=SC2016 # expanded inside
-  in_client trixie bash -euc '
+  in_client "$1" bash -euc '
     dir=/bed/work/containerd
     rm -rf $dir
     mkdir -p $dir/mnt
@@ -65,22 +68,26 @@ containerd_tree() {
     trap "kill $pid" EXIT
     ctr() { command ctr -a $dir/socket "$@"; }
     for _ in $(seq 100); do ctr version >/dev/null 2>&1 && break; sleep 0.1; done
-    tar -C "$1" -cf $dir/image.tar .
+    [ ! -d "$1" ] || tar -C "$1" -cf $dir/image.tar .
     for snapshotter in overlayfs native; do
-      ctr image import --snapshotter $snapshotter --base-name test $dir/image.tar >&2 || continue
+      if [ -d "$1" ]; then
+        ctr image import --snapshotter $snapshotter --base-name test $dir/image.tar >&2 || continue
+      else
+        ctr image pull --snapshotter $snapshotter --plain-http "$1" >&2 || continue
+      fi
       ctr image mount --snapshotter $snapshotter "$(ctr image ls -q | head -1)" $dir/mnt >&2
       python3 /harness/fstree.py root $dir/mnt
       umount $dir/mnt
       exit
     done
     tail -5 $dir/log >&2
-    exit 1' sh "/bed${1#"$bed"}"
+    exit 1' sh "$image"
 }
 
 # containerd never sets the mtime of the image's root directory, whoever made the image.
-containerd_same() {
-  containerd_tree "$1" >"$work/containerd.list" &&
-    python3 "$harness/fstree.py" diff "$2" "$work/containerd.list" --except root:mtime ${3:+--previous "$3"}
+containerd_same() { # CLIENT IMAGE LIST [PREVIOUS_LIST]
+  containerd_tree "$1" "$2" >"$work/containerd.list" &&
+    python3 "$harness/fstree.py" diff "$3" "$work/containerd.list" --except root:mtime ${4:+--previous "$4"}
 }
 
 # read_everything NAME LAYOUT LIST [PREVIOUS_LIST]
@@ -88,5 +95,5 @@ read_everything() {
   check "$1: zstd -t accepts every layer" each_layer "$2" zstd_test
   check "$1: GNU tar lists and extracts every layer" each_layer "$2" gnu_tar
   check "$1: Go's archive/tar reads every layer" each_layer "$2" go_tar
-  check "$1: containerd unpacks the same files" containerd_same "$2" "$3" "${4:-}"
+  check "$1: containerd unpacks the same files" containerd_same trixie "$2" "$3" "${4:-}"
 }

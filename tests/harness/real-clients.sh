@@ -1,8 +1,8 @@
 #!/bin/bash
 # real-clients.sh [--large] [SEQUENCE...]: the real-client test. For each image sequence (default: corners and mid; see
-# images.sh) restrata makes two versions, the second with the first as --previous; real programs then push, pull, mount,
-# read and unpack them, over six kinds of registry, and what they see must be the input, file for file.
-# Prints PASS, FAIL and SKIP lines and at the end `N passed, N failed`. Root; about ten minutes.
+# images.sh) restrata makes two versions, the second with the first as --previous, as files and in six kinds of registry.
+# Real programs then pull, mount, read and unpack them, and what they see must be the input, file for file.
+# Prints PASS, FAIL and SKIP lines and at the end `N passed, N failed`. Root; about fifteen minutes.
 #
 #   RESTRATA=PATH            the binary (default: what `cargo build --release` made)
 #   RESTRATA_STANDIN=skopeo  test skopeo's own zstd:chunked images instead: shows what the clients do without us
@@ -12,6 +12,8 @@ shopt -s inherit_errexit
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=readers.sh
 . "$harness/readers.sh"
+# shellcheck source=pushed.sh
+. "$harness/pushed.sh"
 need_root
 
 restrata=${RESTRATA:-$(built)/release/restrata}
@@ -55,7 +57,7 @@ rechunk() {
 expect_exit() { local want=$1 got=0; shift; "$@" || got=$?; [ $got = "$want" ] || { echo "exit code $got, not $want"; return 1; }; }
 reported_digest() { [ "$(python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))["digest"])' "$1.json")" = "$(python3 "$harness/layout.py" "$1" digest)" ]; }
 
-push() { # NAME LAYOUT TAG: to the registry and back with digests kept
+push() { # REPOSITORY LAYOUT TAG: to the registry and back with digests kept
   in_client sid skopeo copy -q --preserve-digests --dest-tls-verify=false "oci:/bed${2#"$bed"}:$3" "docker://127.0.0.1:$(profile_port multi-range)/$1:$3"
 }
 round_trip() {
@@ -68,7 +70,7 @@ round_trip() {
 
 # make SEQUENCE: both versions, what restrata itself and Python's tar reader say of them, and all other readers.
 make() {
-  local seq=$1 v before now out
+  local seq=$1 v before now out profile
   for v in 1 2; do
     out=$work/$seq-v$v
     [ -f "$bed/images/$seq/v$v.list" ] || fstree image "$bed/images/$seq/v$v.tar" >"$bed/images/$seq/v$v.list"
@@ -84,6 +86,12 @@ make() {
     read_everything "$seq v$v" "$out" "$now" "$before"
     check "$seq v$v: skopeo pushes it with its digest" push "$tool-$seq" "$out" v$v
     check "$seq v$v: it comes back from the registry unchanged" round_trip "$tool-$seq" "$out" v$v
+    if [ "$tool" = restrata ]; then
+      for profile in "${profiles[@]}"; do
+        check "$seq v$v $profile: restrata pushes it, with the digest that it has as a file" publish "$seq" "$v" "$profile"
+      done
+      accepted "$seq" "$v" "$now" "$before"
+    fi
   done
   [ "$tool" != restrata ] || check "$seq: restrata verify tells the versions apart (exit 3)" \
     expect_exit 3 "$restrata" verify "oci:$work/$seq-v1:v1" "oci:$work/$seq-v2:v2"
@@ -119,13 +127,14 @@ known_only() { ! tr , "\n" <<<"$1" | grep -vxF "$(tr , "\n" <<<"$2")" | grep -q 
 
 # pulls CLIENT SEQUENCE PROFILE PARTIAL FS VERSIONS: first and update pull, judged; of VERSIONS the mounted trees compared.
 pulls() {
-  local client=$1 seq=$2 profile=$3 partial=$4 fs=$5 what kind=ordinary store v but multi=() before
+  local client=$1 seq=$2 profile=$3 partial=$4 fs=$5 what kind=ordinary store v but multi=() before repository
   [ "$partial" = false ] || kind=partial
   but=${losses[$client-$kind]}
   [ "$fs" != xfs ] || kind+=-reflink
   what="$seq $client $profile $kind"
+  repository=$(repository "$seq" "$profile")
   store=$(if [ "$fs" = xfs ]; then reflink_fs; else echo "$bed"; fi)/stores/test
-  PARTIAL=$partial PULL_FS=$fs PULL_STORE=test "$harness/pull.sh" "$client" "$profile" "$tool-$seq":v{1,2} |
+  PARTIAL=$partial PULL_FS=$fs PULL_STORE=test "$harness/pull.sh" "$client" "$profile" "$repository":v{1,2} |
     tee -a "$work/pulls.jsonl" | split -l 1 - "$work/pull."
   [ "$profile$kind" != multi-rangepartial ] || { cp "$work/pull.aa" "$work/multi.$client.aa"; cp "$work/pull.ab" "$work/multi.$client.ab"; }
   [ "$profile" != whole-200 ] || [ "$partial" = false ] || multi=("$work/multi.$client.aa" "$work/multi.$client.ab")
@@ -137,7 +146,7 @@ pulls() {
   for v in $6; do
     before=
     [ "$v" = 1 ] || before=$bed/images/$seq/v1.list
-    check "$what: mounted v$v is the input" mounted_same "$client" "$store" "127.0.0.1:$(profile_port "$profile")/$tool-$seq:v$v" \
+    check "$what: mounted v$v is the input" mounted_same "$client" "$store" "127.0.0.1:$(profile_port "$profile")/$repository:v$v" \
       "$bed/images/$seq/v$v.list" "$before" "$but"
   done
   rm -rf "$store" "$store".*
@@ -145,7 +154,7 @@ pulls() {
 
 # probes SEQUENCE: restrata names each registry's way to answer.
 probed() { # PROFILE SEQUENCE
-  [ "$("$restrata" probe "docker://127.0.0.1:$(profile_port "$1")/$tool-$2:v1" --tls-verify=false --format json |
+  [ "$("$restrata" probe "docker://127.0.0.1:$(profile_port "$1")/$(repository "$2" "$1"):v1" --tls-verify=false --format json |
     python3 -c 'import json, sys; print(json.load(sys.stdin)["profile"])')" = "$1" ]
 }
 probes() {
@@ -160,7 +169,7 @@ docker_pulls() {
   for store in overlay2 containerd; do
     client=plain
     [ "$store" != overlay2 ] || client=docker
-    mapfile -t lines < <("$harness/docker.sh" "$store" "$tool-$seq":v{1,2})
+    mapfile -t lines < <("$harness/docker.sh" "$store" "$(repository "$seq" multi-range)":v{1,2})
     for v in 1 2; do
       check "$seq docker $store v$v: pulled, with the predicted bytes and requests" \
         python3 "$harness/predicted.py" "$client" "$work/$seq-v$v.json" "${lines[v - 1]:-}"
@@ -177,10 +186,10 @@ diff_said() {
 # the layers for it: indexes and package databases.
 read_by_index() {
   local image seen
-  image=docker://127.0.0.1:$(profile_port "$2")/$tool-$1
-  seen=$(wc -l <"$bed/registry/access.log")
+  image=docker://127.0.0.1:$(profile_port "$2")/$(repository "$1" "$2")
+  seen=$(wc -l <"$served/access.log")
   diff <(diff_said "oci:$work/$1-v1:v1" "oci:$work/$1-v2:v2") <(diff_said "$image:v1" "$image:v2") || return
-  tail -n "+$((seen + 1))" "$bed/registry/access.log" | python3 "$harness/read_by_index.py" "$work/$1-v1.json" "$work/$1-v2.json"
+  tail -n "+$((seen + 1))" "$served/access.log" | python3 "$harness/read_by_index.py" "$work/$1-v1.json" "$work/$1-v2.json"
 }
 
 rm -f "$work/pulls.jsonl"
@@ -191,6 +200,7 @@ stores() {
   check "stores.sh ran to its end" grep -q " passed, " "$work/stores.log"
 }
 leave() {
+  "$harness/guarded.sh" stop
   "$harness/registry.sh" stop
   if mountpoint -q "$bed/fs/xfs"; then umount "$bed/fs/xfs"; fi
 }
@@ -203,7 +213,7 @@ for seq in "${sequences[@]}"; do
   "$harness/images.sh" "$seq"
   make "$seq"
   [ "$tool" != restrata ] || { docker_pulls "$seq"; probes "$seq"; }
-  [ "$tool$seq" != "restrata${sequences[0]}" ] || stores "$seq"
+  [ "$tool$seq" != "restrata${sequences[0]}" ] || { guarded "$seq"; stores "$seq"; }
   declare -A losses=()
   for client in "${clients[@]}"; do
     losses[$client-partial]=$(baseline "$client" "$seq" true)

@@ -11,39 +11,25 @@
 #   ranges-299   206 up to 299, else 200 and the whole body   Cloudflare, Docker Hub
 #
 # A single range gets 206 everywhere. Push to multi-range. The ports are the first seven in a row that are free, from
-# RESTRATA_PORT_BASE (default 5000) on in steps of 100; registry/port says where.
+# RESTRATA_PORT_BASE (default 5000) on in steps of 100; registry/port says where. RESTRATA_REGISTRY_DIR is another place
+# than `registry` in the bed.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-dir=$bed/registry
-
-# running NAME: by its pid file, which may be older than the process that has the number now.
-running() { [ -f "$dir/$1.pid" ] && grep -q "$1" "/proc/$(cat "$dir/$1.pid")/cmdline" 2>/dev/null; }
+dir=$served
 
 stop() {
   local name
   for name in nginx registry; do
-    if running "$name"; then kill "$(cat "$dir/$name.pid")"; fi
+    if running "$dir/$name.pid" "$name"; then kill "$(cat "$dir/$name.pid")"; fi
     rm -f "$dir/$name.pid"
   done
   rm -f "$dir/port"
 }
 
-port_base=
-choose_ports() {
-  local i
-  for port_base in $(seq "${RESTRATA_PORT_BASE:-5000}" 100 9900); do
-    for i in 0 1 2 3 4 5 6; do
-      if (: <"/dev/tcp/127.0.0.1/$((port_base + i))") 2>/dev/null; then continue 2; fi
-    done
-    echo "$port_base" >"$dir/port"
-    return
-  done
-  die "no free ports"
-}
-
-# Blobs straight from distribution's storage, so that nginx's own max_ranges decides.
+# Blobs straight from distribution's storage, so that nginx's own max_ranges decides. Whether a repository has one is asked of
+# distribution: storage is one for all.
 blob_path='~ "^/v2/.*/blobs/sha256:(?<pre>..)(?<rest>[0-9a-f]{62})$"'
 # shellcheck disable=SC2016 # nginx's variables, here and below
 static="alias $dir/data/docker/registry/v2/blobs/sha256/\$pre/\$pre\$rest/data; types {} default_type application/octet-stream;"
@@ -55,7 +41,7 @@ proxy() { echo "proxy_pass http://127.0.0.1:$port_base; proxy_set_header Host \$
 server() {
   local blobs=
   # shellcheck disable=SC2016 # nginx's variable
-  [ -z "$2" ] || blobs="location $blob_path { error_page 418 = @registry; "'if ($request_method !~ ^(GET|HEAD)$) { return 418; }'" $2 }"
+  [ -z "$2" ] || blobs="location $blob_path { error_page 418 = @registry; "'if ($request_method != GET) { return 418; }'" $2 }"
   cat <<S
   server {
     listen 127.0.0.1:$(profile_port "$1") sndbuf=512k; access_log $dir/access.log bytes; large_client_header_buffers 8 256k;
@@ -72,8 +58,10 @@ nginx_conf() {
   echo 'events { worker_connections 512; }'
   echo 'http {'
   echo "  client_max_body_size 0; client_body_temp_path $dir/tmp; proxy_temp_path $dir/tmp;"
-  echo '  log_format bytes escape=json '"'"'{"port":$server_port,"status":$status,"body":$body_bytes_sent,"request":$request_length,'"'"
-  echo "    '"'"method":"$request_method","path":"$uri","range":"$http_range"}'"'"';'
+  cat <<'S'
+  log_format bytes escape=json '{"port":$server_port,"status":$status,"body":$body_bytes_sent,"request":$request_length,'
+    '"method":"$request_method","path":"$uri","range":"$http_range","content":"$content_length","blob":"$arg_digest"}';
+S
   server multi-range ''
   server whole-200 "max_ranges 1; $static"
   server ranges-16 'if ($http_range ~ "(,[^,]*){16}") { return 416; } return 418;'
@@ -84,11 +72,12 @@ nginx_conf() {
 }
 
 start() {
-  if running nginx && running registry; then return; fi
+  if running "$dir/nginx.pid" nginx && running "$dir/registry.pid" registry; then return; fi
   stop
   apt_need docker-registry:docker-registry nginx:nginx-light curl:curl
   mkdir -p "$dir/data" "$dir/tmp"
-  choose_ports
+  port_base=$(free_ports 7)
+  echo "$port_base" >"$dir/port"
   touch "$dir/access.log"
   cat >"$dir/registry.yml" <<S
 version: 0.1
@@ -102,8 +91,7 @@ S
   nginx -c "$dir/nginx.conf"
   local port
   for port in "$port_base" $((port_base + 1)) $((port_base + 6)); do
-    curl -sf --retry 50 --retry-delay 0 --retry-connrefused --max-time 10 "http://127.0.0.1:$port/v2/" >/dev/null ||
-      die "no registry on port $port (see $dir)"
+    await "http://127.0.0.1:$port/v2/" || die "no registry on port $port (see $dir)"
   done
 }
 
