@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::cache::CacheError;
 use crate::codec::FrameError;
 use crate::degraded::{Degraded, summary};
+use crate::digest::BlobDigest;
 use crate::order::BrokenEntry;
 use crate::order::layers::PlanError;
 use crate::origin::FetchError;
@@ -67,7 +68,7 @@ pub enum Error {
     #[error("{dest} can't be written from {input}: {reason}")]
     Place { dest: String, input: String, reason: &'static str },
     /// `--strict` was asked for.
-    #[error("nothing is written, since --strict allows no degraded image: {}", summary(.degraded))]
+    #[error("no image is written, since --strict allows no degraded one: {}", summary(.degraded))]
     Strict { degraded: Vec<Degraded> },
     #[error("{0}")]
     Unsteady(#[from] Unsteady),
@@ -77,6 +78,9 @@ pub enum Error {
     Prune(#[from] PruneError),
     #[error("{reference}: expected an image with a layer that the registry has, found none")]
     NoLayer { reference: String },
+    /// What NEW's index has beside the images.
+    #[error("the artifact's blob {digest}: {source}")]
+    Artifact { digest: BlobDigest, source: io::Error },
     #[error("{0}")]
     Registry(#[from] RegistryError),
     #[error("{0}")]

@@ -27,7 +27,9 @@ const RANKS: &[(&str, &[&str])] = &[
     // What jobs read of images before they decide.
     ("4.8", &["audit"]),
     ("4.9", &["survey"]),
-    ("5", &["rechunk", "verify", "check", "inspect", "diff", "history", "prune", "probe"]),
+    // rechunk asks some of its questions.
+    ("4.95", &["probe"]),
+    ("5", &["rechunk", "verify", "check", "inspect", "diff", "history", "prune"]),
     // Shows what the jobs found; no job knows how it is shown.
     ("5.5", &["report"]),
     ("6", &["lib"]),

@@ -8,11 +8,9 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use restrata::cache::Cache;
 use restrata::inventory::XattrGlob;
 use restrata::job::JobOptions;
-use restrata::oci::{Platform, Reference, Transport};
+use restrata::oci::{Platform, Reference};
 use restrata::order::layers::Prune;
-use restrata::pack::IndexPlace;
 use restrata::progress::Progress;
-use restrata::rechunk::Effort;
 use restrata::spool;
 use restrata::verify::Ignore;
 
@@ -20,9 +18,8 @@ use super::access::AccessArgs;
 use super::cache::CacheArgs;
 use super::diff::Diff;
 use super::history::{History, too_few};
-use super::layers::{Edits, Layers};
+use super::rechunk::Rechunk;
 use super::run::say;
-use super::sides::Sides;
 use super::{exit, help, pipes, values};
 
 #[derive(Debug, Parser)]
@@ -92,107 +89,6 @@ pub enum Command {
         /// Write restrata.1 and a page for each command into this directory, which is made if need be
         dir: PathBuf,
     },
-}
-
-#[derive(Debug, Args)]
-pub struct Rechunk {
-    /// Read the new image from here
-    #[arg(value_parser = values::reference)]
-    pub new: Reference,
-
-    /// Write the result to here: docker://HOST/REPO[:TAG], oci:DIR[:TAG] or oci-archive:FILE[:TAG]
-    ///
-    /// oci-archive:- is standard output. The report then goes to standard error.
-    #[arg(value_parser = values::destination)]
-    pub dest: Reference,
-
-    /// The image that clients have; repeat for older ones, newest first
-    ///
-    /// The first one decides the layout. The report shows the pull cost for each. Without --previous, the image that
-    /// DEST's tag in a registry points at is the previous one. Where there is none, the result is a first layout.
-    #[arg(long, value_name = "REF", value_parser = values::old)]
-    pub previous: Vec<Reference>,
-
-    /// Take no previous image, and lay out all layers anew
-    ///
-    /// Every client then pulls the whole image.
-    #[arg(long, conflicts_with = "previous")]
-    pub first: bool,
-
-    /// Keep layers of a previous image in a registry without a proof
-    ///
-    /// Before a layer stays, restrata makes sure that it is what its index says. A layer of a registry that the cache
-    /// does not know has to be downloaded for that. This option skips it. Use it if nobody else can push to the
-    /// repository.
-    #[arg(long)]
-    pub trust_previous: bool,
-
-    /// Give the image this tag in DEST's repository, too; repeat for more
-    ///
-    /// For DEST in a registry. All tags get the same image, and its layers are sent once. The previous image is that of
-    /// the first of DEST's tag and these that is there.
-    #[arg(long, value_name = "TAG", value_parser = values::tag)]
-    pub tag: Vec<String>,
-
-    /// Move the tags even if somebody else moved them while this run went on
-    #[arg(long)]
-    pub force: bool,
-
-    /// Compress new content at this zstd level: auto, or 1 to 22
-    ///
-    /// auto means 3 for a first image, 9 for an update, and 19 for an update of up to 1/1000 of the image. Content that
-    /// the previous image has is copied as it is, whatever its level.
-    #[arg(long, value_name = "LEVEL", default_value = "auto", value_parser = values::effort)]
-    #[arg(allow_negative_numbers = true)]
-    pub level: Effort,
-
-    /// At most this many HTTP ranges for each layer of an update
-    ///
-    /// A client with partial pulls can reuse parts of a file. Each reused part costs a range. Some registries refuse
-    /// more than 16 ranges in one request.
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = values::ranges)]
-    #[arg(allow_negative_numbers = true)]
-    pub max_ranges: usize,
-
-    /// Put each layer's index here
-    #[arg(long, value_name = "PLACE", value_enum, default_value_t = Place::First)]
-    pub index: Place,
-
-    /// Also write the image's digest to this file
-    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
-    pub digestfile: Option<PathBuf>,
-
-    /// Print the plan and write nothing to DEST
-    ///
-    /// Takes about as long as a real run, because the plan needs compressed sizes.
-    #[arg(long)]
-    pub dry_run: bool,
-
-    /// List every layer [default: those that change; of more than 15 in a first layout, the 12 largest]
-    #[arg(long)]
-    pub all: bool,
-
-    /// Fail with exit code 3, and write nothing, when the image would be degraded
-    ///
-    /// It would cost clients more than it should: a layer of the previous image is missing or damaged and has to be
-    /// written anew, most files are new because of their times alone, or no package database is found. Or --purge,
-    /// --prune or --own-layer names a path that is not there. The JSON report lists the causes under "degraded".
-    #[arg(long)]
-    pub strict: bool,
-
-    #[command(flatten)]
-    pub choice: Choice,
-    #[command(flatten)]
-    pub resources: Resources,
-    #[command(flatten)]
-    pub sides: Sides,
-    #[command(flatten)]
-    pub output: Output,
-    // A heading holds for everything that comes behind it.
-    #[command(flatten)]
-    pub layers: Layers,
-    #[command(flatten)]
-    pub edits: Edits,
 }
 
 #[derive(Debug, Args)]
@@ -341,24 +237,6 @@ impl From<Ignored> for Ignore {
         }
     }
 }
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Place {
-    /// At the front: good with registries that ignore ranges, since the client can hang up early
-    First,
-    /// At the end, as podman writes it
-    End,
-}
-
-impl From<Place> for IndexPlace {
-    fn from(place: Place) -> Self {
-        match place {
-            Place::First => Self::First,
-            Place::End => Self::End,
-        }
-    }
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Shell {
     Bash,
@@ -386,8 +264,7 @@ pub fn parse() -> Result<Arguments, u8> {
     if let Command::Rechunk(rechunk) = &mut arguments.command {
         // The environment is no argument: clap's usage would explain nothing.
         rechunk.layers.complete().map_err(refused)?;
-        expect_config(rechunk).map_err(|error| told(&error))?;
-        expect_registry(rechunk).map_err(|error| told(&error))?;
+        rechunk.expect_possible().map_err(|error| told(&error))?;
     }
     pipes::expect(&arguments.command).map_err(refused)?;
     Ok(arguments)
@@ -414,30 +291,4 @@ fn told(error: &clap::Error) -> u8 {
             exit::USAGE
         }
     }
-}
-
-fn expect_config(rechunk: &Rechunk) -> Result<(), clap::Error> {
-    if rechunk.edits.config.is_some() && rechunk.new.transport() != Transport::Dir {
-        return Err(conflict(format!("--config is for dir:ROOTFS, but {} has a config of its own", rechunk.new)));
-    }
-    Ok(())
-}
-
-/// What makes sense for a registry alone.
-fn expect_registry(rechunk: &Rechunk) -> Result<(), clap::Error> {
-    let given = [("--tag", !rechunk.tag.is_empty()), ("--force", rechunk.force)];
-    let given = given.into_iter().find(|(_, is_given)| *is_given && rechunk.dest.name().is_none());
-    match given {
-        Some((option, _)) => {
-            Err(conflict(format!("{option} is for docker://HOST/REPOSITORY, but DEST is {}", rechunk.dest)))
-        }
-        None => Ok(()),
-    }
-}
-
-fn conflict(message: String) -> clap::Error {
-    let mut command = command();
-    command.build();
-    let of_rechunk = command.find_subcommand_mut("rechunk").expect("a command of this name");
-    of_rechunk.error(ErrorKind::ArgumentConflict, message)
 }

@@ -6,7 +6,7 @@ use restrata::codec;
 pub const ABOUT: &str = "Rewrite container images so that the next update is as small as possible to pull";
 
 pub const LONG_ABOUT: &str = "\
-restrata takes a new image and the one that is published today. It writes the new image with the same files, in \
+restrata takes a new image and the one that is published today. It publishes the new image with the same files, in \
 zstd:chunked layers. Layers that can stay byte-identical stay, so clients do not pull them again. In new layers the \
 changed files stand first, so podman fetches what changed in a layer in one range.";
 
@@ -14,9 +14,10 @@ macro_rules! examples {
     () => {
         "\
 Examples:
+  restrata rechunk containers-storage:localhost/app docker://registry.example/app:latest
   restrata rechunk docker-archive:new.tar oci:images:v2 --previous oci:images:v1
   restrata verify --ignore mtime docker-archive:new.tar oci:images:v2
-  restrata diff oci:images:v1 oci:images:v2
+  restrata diff docker://registry.example/app:latest oci:images:v2
   restrata history oci:images:v1 oci:images:v2 oci:images:v3
   restrata check oci:images:v2
   restrata inspect oci:images:v2
@@ -35,6 +36,8 @@ pub const EXAMPLES: &str = concat!(
 pub const AFTER: &str = concat!(
     examples!(),
     "\nReferences:
+  docker://[HOST[:PORT]/]REPO[:TAG|@sha256:HEX]
+                             an image in a registry, read and (with a tag) written
   oci:DIR[:TAG]              an OCI layout, read and written
   oci-archive:FILE[:TAG]     the same in a tar file, read and written
   docker-archive:FILE[:TAG]  what 'podman save' and 'docker save' write, read
@@ -42,13 +45,9 @@ pub const AFTER: &str = concat!(
                              an image in podman's store, read (not as --previous or --base)
   docker-daemon:NAME:TAG     an image of a docker daemon, read (not as --previous or --base)
   dir:ROOTFS                 a root file system in a directory, read
-  docker://[HOST[:PORT]/]REPO[:TAG|@sha256:HEX]
-                             an image in a registry, read (not as --previous or --base)
   Where several images in files have no tag or the same one, write @N (from 0) or @sha256:HEX in its place.
   Archives may be compressed, and come through a pipe: docker-archive:-. oci-archive:- as DEST is standard output.
-  A path ends at the first colon. To publish, or for a previous image from a registry, use skopeo:
-  skopeo copy --all --preserve-digests docker://HOST/NAME:TAG oci:DIR:TAG
-  skopeo copy --all --preserve-digests oci:DIR:TAG docker://HOST/NAME:TAG
+  A path ends at the first colon.
 
 Exit codes:
   0    done
@@ -56,48 +55,53 @@ Exit codes:
   2    image not found
   3    verify, check, diff --fail-above or rechunk --strict says no
   64   wrong usage, or a tag is missing where several images are
-  130  interrupted; temporary files are removed and nothing is written"
+  130  interrupted; temporary files are removed, and DEST is as it was"
 );
 
 pub const RECHUNK: &str = "\
 Write a new image against the one that clients have\n\n\
 Reads NEW and writes the same files to DEST. Prints what changed and what a pull will cost, for clients that reuse \
-whole layers (docker, containerd) and for podman with partial pulls. DEST appears whole or not at all. Other images \
-in an oci: layout stay. An oci-archive: is replaced, and a note names the other images that were in it.\n\n\
-Layers of the first --previous image stay byte for byte while the new image shows enough of them. All other files go \
-to new layers on top. --dry-run says which layers would stay, which would be written, and why.";
+whole layers (docker, containerd) and for podman with partial pulls.\n\n\
+DEST in a registry: the image that its tag points at is the previous one. Only what the registry lacks is sent. The tag \
+moves last. After a failure, the same command sends only what is missing.\n\n\
+DEST in files: --previous names the previous image. DEST appears whole or not at all. Other images in an oci: layout \
+stay. An oci-archive: is replaced, and a note names the other images that were in it.\n\n\
+Layers of the previous image stay byte for byte while the new image shows enough of them. All other files go to new \
+layers on top. --dry-run says which layers would stay, which would be written, and why.";
 
 pub const RECHUNK_EXAMPLES: &str = "\
 Examples:
-  A first version, from what a build wrote:
+  Publish what podman build made, laid out against what is published now (if anything is):
+    podman build --tag localhost/app .
+    restrata rechunk containers-storage:localhost/app docker://registry.example/app:latest
+  See what that would send and cost, and send nothing:
+    restrata rechunk containers-storage:localhost/app docker://registry.example/app:latest --dry-run
+  Two tags for one image:
+    restrata rechunk containers-storage:localhost/app docker://registry.example/app:42 --tag latest
+  From docker, or by a pipe:
+    restrata rechunk docker-daemon:app:v1 docker://registry.example/app:latest
+    podman save localhost/app | restrata rechunk docker-archive:- docker://registry.example/app:latest
+  A first version in files:
     podman save -o v1.tar localhost/app:v1
     restrata rechunk docker-archive:v1.tar oci:images:v1
-  The same without a file, from podman's store, from docker, or by a pipe:
-    restrata rechunk containers-storage:localhost/app:v1 oci:images:v1
-    restrata rechunk docker-daemon:app:v1 oci:images:v1
-    podman save localhost/app:v1 | restrata rechunk docker-archive:- oci:images:v1
   An update against it:
     restrata rechunk docker-archive:v2.tar oci:images:v2 --previous oci:images:v1
   A root file system without a build tool:
     restrata rechunk dir:./rootfs oci:images:base
   Print only the digest, for a script:
-    digest=$(restrata rechunk -q docker-archive:v2.tar oci:images:v2 --previous oci:images:v1)
-  See what would be kept and what written:
-    restrata rechunk docker-archive:v2.tar oci:images:v2 --previous oci:images:v1 --dry-run
+    digest=$(restrata rechunk -q docker-archive:new.tar docker://registry.example/app:latest)
   Remove a key that was published by mistake from every layer:
     restrata rechunk docker-archive:v2.tar oci:images:v2 --previous oci:images:v1 \\
       --purge /etc/app.key
   Keep the layers of FROM, so that images share them:
-    restrata rechunk docker-archive:v1.tar oci:images:v1 --base oci:images:debian
+    restrata rechunk docker-archive:v1.tar oci:images:v1 --base docker://registry.example/debian:13
   A bootc image that rpm-ostree made, as a plain one:
     restrata rechunk oci:images:fedora oci:images:v1 --prune /sysroot/ \\
       --label ostree.commit- --label ostree.final-diffid-
   What an update costs podman, in bytes:
     restrata rechunk docker-archive:v2.tar oci:images:v2 --previous oci:images:v1 --format json |
       jq '.pulls[] | select(.from and .client == \"podman\" and .registry == \"multi-range\")
-        | .blob_bytes'
-  Publish the result:
-    skopeo copy --all --preserve-digests oci:images:v2 docker://registry.example/app:v2";
+        | .blob_bytes'";
 
 pub const VERIFY: &str = "\
 Compare the files of two images\n\n\
@@ -139,8 +143,7 @@ Examples:
   A comment on a pull request:
     restrata diff oci:images:v1 oci:images:v2 --format markdown > comment.md
   What a published image's next version would cost a plain client, in bytes:
-    skopeo copy --all --preserve-digests docker://registry.example/app:v1 oci:images:v1
-    restrata diff oci:images:v1 oci:images:v2 --client plain --format json |
+    restrata diff docker://registry.example/app:v1 oci:images:v2 --client plain --format json |
       jq '.pulls[].blob_bytes'";
 
 pub const HISTORY: &str = "\
@@ -200,9 +203,9 @@ Examples:
 
 pub const CACHE: &str = "\
 Show what restrata remembers of earlier runs, or remove it\n\n\
-Proofs say that a layer was read to its end and is what it says: the next rechunk need not decode it again. Indexes are \
-those of layers in registries: they need not be downloaded again. Both are in $XDG_CACHE_HOME/restrata, or else in \
-~/.cache/restrata. Only what this user alone can write counts.\n\n\
+Proofs say that a layer was read to its end and is what it says: the next rechunk need not decode it again, or download \
+it from a registry. Indexes are those of layers in registries: they need not be downloaded again. Both are in \
+$XDG_CACHE_HOME/restrata, or else in ~/.cache/restrata. Only what this user alone can write counts.\n\n\
 Without the cache every command does the same, but reads more. Keep it between the runs of a pipeline.";
 
 pub const CACHE_EXAMPLES: &str = "\

@@ -8,11 +8,6 @@ use restrata::source::{Guess, guess};
 
 /// For an image to read.
 pub fn source(text: &str) -> String {
-    if let Some(name) = text.strip_prefix("docker:") {
-        let layout = layout(name);
-        let command = format!("skopeo copy {PRESERVED}{} {layout}", quoted(text));
-        return format!("copy the image into a layout, and name {layout} in its place:\n  {command}");
-    }
     let (path, tag) = split(text);
     match guess(Path::new(path)) {
         Some(Guess::Reads(Transport::Dir)) => return format!("perhaps dir:{path}"),
@@ -32,7 +27,7 @@ pub fn source(text: &str) -> String {
 
 /// For a place to write to.
 pub fn destination(text: &str) -> String {
-    if let Some((transport, name)) = foreign(text) {
+    if let Some((transport, name)) = store(text) {
         let layout = layout(name);
         let preserved = preserved(transport);
         let command = format!("skopeo copy {preserved}{layout} {}", quoted(text));
@@ -44,16 +39,26 @@ pub fn destination(text: &str) -> String {
                     clients the whole image: publish from the layout";
         return format!("write to {layout}, and copy it from there ({lost}):\n  skopeo copy {layout} {}", quoted(text));
     }
+    if names_host(text) {
+        return format!("perhaps docker://{text}");
+    }
     let text = text.strip_prefix("dir:").unwrap_or(text);
     let (path, tag) = split(text);
     let transport = if path.ends_with(".tar") || Path::new(path).is_file() { "oci-archive" } else { "oci" };
     format!("perhaps {transport}:{path}{tag}")
 }
 
-/// A transport of skopeo to which restrata does not write, and what it names.
-fn foreign(text: &str) -> Option<(&str, &str)> {
+/// A store, to which restrata does not write, and what it names there.
+fn store(text: &str) -> Option<(&str, &str)> {
     let (transport, name) = text.split_once(':')?;
-    ["docker", "containers-storage", "docker-daemon"].contains(&transport).then_some((transport, name))
+    ["containers-storage", "docker-daemon"].contains(&transport).then_some((transport, name))
+}
+
+/// True for `registry.example/app:v1` and `localhost:5000/app`, as long as there is no directory of the host's name.
+fn names_host(text: &str) -> bool {
+    let Some((host, _)) = text.split_once('/') else { return false };
+    let is_host = host.contains(['.', ':']) && host.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[');
+    is_host && !Path::new(host).exists() && text.parse::<Name>().is_ok()
 }
 
 /// docker's daemon takes and gives its own format alone.
@@ -108,24 +113,16 @@ mod tests {
     fn commands_are_ready_to_paste() {
         let copy = "skopeo copy --all --preserve-digests";
         for (text, ends) in [
-            (
-                "docker://registry.example:5000/a/app:v1",
-                format!("{copy} docker://registry.example:5000/a/app:v1 oci:app:v1"),
-            ),
-            ("docker://alpine", format!("{copy} docker://alpine oci:alpine:latest")),
-            ("docker://alpine@sha256:00", format!("{copy} docker://alpine@sha256:00 oci:alpine:latest")),
-            ("docker://x; rm y", format!("{copy} 'docker://x; rm y' oci:xrmy:latest")),
+            ("containers-storage:localhost/app", format!("{copy} oci:app:latest containers-storage:localhost/app")),
+            ("containers-storage:a/b:v1", format!("{copy} oci:b:v1 containers-storage:a/b:v1")),
+            ("containers-storage:a@sha256:00", format!("{copy} oci:a:latest containers-storage:a@sha256:00")),
+            ("containers-storage:x; rm y", format!("{copy} oci:xrmy:latest 'containers-storage:x; rm y'")),
+            ("docker-daemon:app:v1", "skopeo copy oci:app:v1 docker-daemon:app:v1".to_owned()),
         ] {
-            let hint = source(text);
+            let hint = destination(text);
             assert!(hint.ends_with(&format!("\n  {ends}")), "{hint}");
         }
         assert!(source("alpine:3.19").ends_with("for an image in a registry: docker://alpine:3.19"));
-        let pushed = destination("docker://registry.example/app:v2");
-        assert!(pushed.ends_with(&format!("\n  {copy} oci:app:v2 docker://registry.example/app:v2")), "{pushed}");
-        let copied = destination("docker-daemon:app:v1");
-        assert!(copied.ends_with("\n  skopeo copy oci:app:v1 docker-daemon:app:v1"), "{copied}");
-        let copied = destination("containers-storage:localhost/app");
-        assert!(copied.ends_with(&format!("\n  {copy} oci:app:latest containers-storage:localhost/app")), "{copied}");
         assert!(
             destination("docker-archive:/tmp/app.tar")
                 .ends_with("\n  skopeo copy oci:app:latest docker-archive:/tmp/app.tar")
@@ -137,6 +134,12 @@ mod tests {
         assert_eq!(destination("images:v1"), "perhaps oci:images:v1");
         assert_eq!(destination("dir:images"), "perhaps oci:images");
         assert_eq!(destination("out/app.tar:v1"), "perhaps oci-archive:out/app.tar:v1");
+        for text in ["registry.example/app:v1", "localhost:5000/a/app", "[::1]:5000/app"] {
+            assert_eq!(destination(text), format!("perhaps docker://{text}"));
+        }
+        for text in ["./images", "../a/b", ".images/a", "a/b:c"] {
+            assert_eq!(destination(text), format!("perhaps oci:{text}"));
+        }
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod meter;
 mod pipes;
 mod probe;
 mod prune;
+mod rechunk;
 mod run;
 mod sides;
 mod signals;

@@ -28,13 +28,14 @@ use restrata::verify::{Ignore, verify};
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::args::{Arguments, Check, Command, Format, Inspect, Rechunk, Verify};
+use super::args::{Arguments, Check, Command, Format, Inspect, Verify};
 use super::cache::CacheArgs;
 use super::diff::{Diff, DiffFormat};
 use super::history::{History, HistoryFormat};
 use super::meter::Meter;
 use super::probe::Probe;
 use super::prune::Prune;
+use super::rechunk::Rechunk;
 use super::{exit, manual, signals};
 
 /// Does what was asked; the exit code is 0 or what a check says.
@@ -132,6 +133,7 @@ fn request(arguments: Rechunk) -> Request {
         drop_xattrs: arguments.layers.drop_xattr,
         labels: arguments.edits.label,
         annotations: arguments.edits.annotation,
+        toc_annotations: arguments.annotations.into(),
         strict: arguments.strict,
         ..Request::new(arguments.new, arguments.dest, resources)
     }
@@ -346,8 +348,8 @@ fn beside<T>(progress: Progress, quiet: bool, work: impl FnOnce(&Progress) -> Re
     // The meter's line must be gone before anything else is printed.
     drop(meter);
     match result {
-        // Whatever it says: it is how this job came to stop.
-        Err(error) if progress.is_cancelled() && error.exit_code() != exit::INTERRUPTED => {
+        // Whatever it says, it is how this job came to stop; only a push says what its tags point at then.
+        Err(error) if progress.is_cancelled() && !matches!(error, Error::Push(_)) => {
             Err(Error::from(Interrupted).into())
         }
         result => Ok(result?),

@@ -17,7 +17,7 @@ pub struct Sides {
     #[arg(long, help_heading = "Registry", value_name = "USER[:PASSWORD]", value_parser = Creds)]
     src_creds: Option<Credentials>,
 
-    /// As --creds, only for DEST
+    /// As --creds, only for DEST and for what its tag points at
     #[arg(long, help_heading = "Registry", value_name = "USER[:PASSWORD]", value_parser = Creds)]
     dest_creds: Option<Credentials>,
 

@@ -21,6 +21,9 @@ impl PartialEq for Descriptor {
     }
 }
 
+/// Of a descriptor, in the order of image-spec's Go type.
+const FIELDS: [&str; 8] = ["mediaType", "digest", "size", "urls", "annotations", "data", "platform", "artifactType"];
+
 impl Descriptor {
     pub fn new(media_type: &str, digest: BlobDigest, size: u64) -> Self {
         Self { media_type: media_type.to_owned(), digest, size, raw: Map::new() }
@@ -108,6 +111,19 @@ impl Descriptor {
         (kept, out)
     }
 
+    /// With the fields and annotations of an index entry in the order of c/image, which writes an entry again and compares
+    /// the bytes (skopeo copy --all --preserve-digests). Unknown fields come last.
+    pub fn in_order(&self) -> Self {
+        let Value::Object(mut all) = self.to_value() else { return self.clone() };
+        let mut raw: Map<String, Value> =
+            FIELDS.into_iter().filter_map(|field| all.shift_remove_entry(field)).collect();
+        raw.append(&mut all);
+        if let Some(annotations) = raw.get_mut("annotations").and_then(Value::as_object_mut) {
+            annotations.sort_keys();
+        }
+        Self { raw, ..self.clone() }
+    }
+
     /// The same entry for another blob: annotations, platform and unknown fields stay.
     pub fn pointing_at(&self, media_type: &str, digest: BlobDigest, size: u64) -> Self {
         let mut raw = self.raw.clone();
@@ -161,6 +177,17 @@ mod tests {
         assert_eq!(value["size"], 9);
         assert!(value.get("data").is_none());
         assert_eq!(value["platform"]["variant"], "v8");
+    }
+
+    #[test]
+    fn an_index_entry_has_the_order_of_c_image() {
+        let mut entry = Descriptor::parse(&sample(), "m", "manifests[0]").unwrap();
+        entry.set_platform(&"linux/arm64/v8".parse().unwrap());
+        entry.set_annotation("a", "2");
+        let ordered = entry.in_order().to_value();
+        let fields: Vec<&str> = ordered.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(fields, ["mediaType", "digest", "size", "annotations", "data", "platform", "future"]);
+        assert_eq!(ordered["annotations"].to_string(), r#"{"a":"2","x":"1"}"#);
     }
 
     #[test]

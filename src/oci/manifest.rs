@@ -101,6 +101,11 @@ impl Manifest {
         json::set_annotation(&mut self.value, key, Some(value));
     }
 
+    /// The digest of the manifest that an artifact is about, as it is written.
+    pub fn subject(&self) -> Option<&str> {
+        self.value.get("subject")?.as_object()?.get("digest")?.as_str()
+    }
+
     /// The whole manifest.
     pub fn value(&self) -> &Map<String, Value> {
         &self.value

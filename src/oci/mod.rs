@@ -6,6 +6,7 @@ mod error;
 #[doc(hidden)]
 pub mod fuzz;
 mod given;
+mod hidden;
 mod index;
 mod json;
 mod known;

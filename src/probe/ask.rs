@@ -9,6 +9,10 @@ use super::{Answered, Question};
 /// Bytes of each range.
 const RANGE: u64 = 4;
 
+/// Every known registry that sends two ranges sends so many, and none is known to send more than the second but not all.
+const MOST_ANYWHERE: usize = 16;
+const MOST: usize = 300;
+
 /// From one range's start to the next at least. Apache joins ranges less than 80 bytes apart.
 const APART: u64 = 128;
 
@@ -49,6 +53,23 @@ pub(super) fn ask(
         Question::TwoAgain => (3, 0),
         Question::Ranges(count) => (4, count),
     });
+    Ok(asked.answers)
+}
+
+/// What podman asks for first, and as many ranges as it may need where some registries refuse so many. A refusal is asked
+/// for twice.
+pub(super) fn ask_first(
+    repository: &Repository<'_, '_>,
+    layer: BlobDigest,
+    size: u64,
+    ranges: usize,
+) -> Result<Vec<Answered>, RegistryError> {
+    let mut asked = Asked { repository, layer, size, answers: Vec::new() };
+    match asked.ranges(2)? {
+        Some(Sampled::Parts) if ranges > MOST_ANYWHERE => drop(asked.ranges(ranges.min(MOST))?),
+        Some(Sampled::Parts | Sampled::Whole) | None => {}
+        Some(Sampled::Refused(_) | Sampled::Odd(_)) => drop(asked.again()?),
+    }
     Ok(asked.answers)
 }
 

@@ -121,6 +121,18 @@ fn podman(answers: &Answers<'_>) -> Verdict {
     )
 }
 
+/// Why podman fails on a layer that needs as many ranges as were asked for.
+pub(super) fn failing(answers: &[Answered]) -> Option<String> {
+    let answers = Answers(answers);
+    match podman(&answers) {
+        Verdict { pulls: Pulls::Fails, why, .. } => Some(why),
+        _ => match answers.limit() {
+            Some((_, Sampled::Whole | Sampled::Refused(400))) | None => None,
+            Some((count, answer)) => Some(format!("{count} ranges get {}", said(answer))),
+        },
+    }
+}
+
 /// podman 6.1, for which this registry is a mirror of another.
 fn mirrored(answers: &Answers<'_>, podman: &Verdict) -> Verdict {
     let failing = match podman.pulls {

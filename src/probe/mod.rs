@@ -22,7 +22,7 @@ use crate::error::Error;
 use crate::order::cost::RegistryProfile;
 use crate::progress::Progress;
 use crate::registry::names::Name;
-use crate::registry::{Reach, Sample, Traffic};
+use crate::registry::{Reach, RegistryError, Repository, Sample, Traffic};
 use crate::source::SourceError;
 
 use open::{Opened, open, reference};
@@ -124,6 +124,16 @@ impl Pulls {
             Self::Unknown => "unknown",
         }
     }
+}
+
+/// Why podman with partial pulls fails on a layer that needs up to this many ranges. A few bytes of the layer are read.
+pub fn failing_pull(
+    repository: &Repository<'_, '_>,
+    layer: BlobDigest,
+    size: u64,
+    ranges: usize,
+) -> Result<Option<String>, RegistryError> {
+    Ok(judge::failing(&ask::ask_first(repository, layer, size, ranges)?))
 }
 
 pub fn probe(request: &Request, progress: &Progress) -> Result<Probed, Error> {

@@ -1,7 +1,7 @@
 //! Manifests by their digests, then the tags.
 
 use super::error::{MovedError, TagsError};
-use super::{Push, PushError, Pushed, TagBefore, Written};
+use super::{LeftBehind, Push, PushError, Pushed, TagBefore, Written};
 use crate::codec::Sha256Stream;
 use crate::digest::BlobDigest;
 use crate::oci::{Descriptor, Document, Index, Top};
@@ -28,7 +28,21 @@ impl Push<'_> {
         let digest = BlobDigest::from_bytes(Sha256Stream::of(&top.bytes));
         self.move_tags(digest, &top)?;
         let references = self.tags.iter().map(|before| self.reference(&before.tag)).collect();
-        Ok(Pushed { digest, references, counts: *lock(&self.counts), traffic: self.client.traffic() })
+        let left_behind = self.left_behind(digest);
+        let counts = *lock(&self.counts);
+        Ok(Pushed { digest, references, counts, left_behind, traffic: self.client.traffic() })
+    }
+
+    fn left_behind(&self, new: BlobDigest) -> Vec<LeftBehind> {
+        let mut left: Vec<LeftBehind> = Vec::new();
+        for before in &self.tags {
+            let Some(document) = before.document.as_ref().filter(|document| document.digest != new) else { continue };
+            if left.iter().all(|left| left.digest != document.digest) {
+                let artifacts = self.repository().map_or_else(|_| Vec::new(), |own| own.artifacts(document));
+                left.push(LeftBehind { reference: self.reference(&before.tag), digest: document.digest, artifacts });
+            }
+        }
+        left
     }
 
     /// A manifest whose blobs have all arrived.

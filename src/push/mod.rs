@@ -88,6 +88,15 @@ pub struct Counts {
     pub present: Amount,
 }
 
+/// An image that a tag no longer points at, and what refers to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftBehind {
+    pub reference: String,
+    pub digest: BlobDigest,
+    /// Kinds, each as often as there are such artifacts.
+    pub artifacts: Vec<String>,
+}
+
 /// What was published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pushed {
@@ -96,6 +105,8 @@ pub struct Pushed {
     /// `docker://HOST/REPOSITORY:TAG` for each tag.
     pub references: Vec<String>,
     pub counts: Counts,
+    /// What the tags pointed at before, each once; not what they point at still.
+    pub left_behind: Vec<LeftBehind>,
     /// With the registry, in all.
     pub traffic: Traffic,
 }

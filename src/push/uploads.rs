@@ -1,6 +1,8 @@
 //! What a job hands in while it works.
 
 use std::io::{self, Write};
+use std::thread;
+use std::time::Duration;
 
 use super::bytes::Bytes;
 use super::queue::{Queue, Task};
@@ -10,6 +12,7 @@ use crate::codec::Sha256Stream;
 use crate::digest::BlobDigest;
 use crate::limits;
 use crate::origin::Origin;
+use crate::registry::Repository;
 use crate::span::Span;
 use crate::spool::Spool;
 use crate::threads::lock;
@@ -20,6 +23,9 @@ pub struct Uploads<'s, 'u> {
     push: &'u Push<'u>,
     queue: &'u Queue<'s>,
 }
+
+/// Who waits for a blob waits for an upload.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// Small writes (headers between frames) are gathered up to this.
 const BUFFER: usize = 1 << 18;
@@ -39,6 +45,15 @@ impl<'s, 'u> Uploads<'s, 'u> {
     /// A layer that stays as it is. It is never stored on its way.
     pub fn keep(&self, from: &Origin<'s>, digest: BlobDigest, size: u64) -> Result<(), PushError> {
         self.add(digest, size, Bytes::Kept(from.clone()))
+    }
+
+    /// Waits until the registry has a blob that was handed in, and gives the repository that has it.
+    pub fn arrived(&self, digest: BlobDigest) -> Result<Repository<'_, 'u>, PushError> {
+        while lock(&self.push.blobs).get(&digest) == Some(&false) {
+            self.expect_more()?;
+            thread::sleep(LOOK_AGAIN);
+        }
+        self.push.repository().map_err(|source| PushError::blob(source, self.push.unchanged()))
     }
 
     pub fn put_config(&self, bytes: &[u8]) -> Result<(BlobDigest, u64), PushError> {

@@ -7,6 +7,7 @@ use crate::codec::Level;
 use crate::degraded::Notes;
 use crate::digest::DiffId;
 use crate::error::Error;
+use crate::oci::marks::ZSTD;
 use crate::oci::{Config, Descriptor, MANIFEST, Transport};
 use crate::order::cost::{Has, Pull, PullLayer, pulls};
 use crate::order::layers::{Given, Label, Labels, PlanError, Unpurged, plan, unpurged};
@@ -113,6 +114,7 @@ impl<'s> Job<'_, 's> {
         output: Output<'_, 's>,
         layout: &Layout,
         written: Vec<Written>,
+        hides_indexes: bool,
     ) -> Result<(ImageOutcome, Descriptor), Error> {
         let mut planned = self.planned_layers(layout);
         let states = told_states(&planned, &written, &self.old.facts.newest);
@@ -122,7 +124,10 @@ impl<'s> Job<'_, 's> {
         let (config_digest, config_size) = output.config(&config)?;
         let old_config = self.image.manifest.config();
         let config = old_config.pointing_at(&old_config.media_type, config_digest, config_size);
-        let descriptors = descriptors(&planned, &written, &states);
+        let mut descriptors = descriptors(&planned, &written, &states);
+        if hides_indexes {
+            descriptors = descriptors.into_iter().map(Descriptor::with_hidden_index).collect();
+        }
         let mut manifest = self.image.manifest.to_oci_with(descriptors, config);
         self.request.annotations.iter().for_each(|(key, value)| manifest.set_annotation(key, value));
         let (digest, size) = output.manifest(&manifest.to_bytes())?;
@@ -132,6 +137,14 @@ impl<'s> Job<'_, 's> {
         };
         if let (Some(platform), true) = (&self.image.platform, self.image.index.is_some()) {
             descriptor.set_platform(platform);
+        }
+        if self.image.index.is_some() {
+            let is_zstd = |layer: &Written| layer.descriptor.media_type.ends_with("zstd");
+            match written.iter().any(is_zstd) {
+                true => descriptor.set_annotation(ZSTD, "true"),
+                false => descriptor.remove_annotation(ZSTD),
+            }
+            descriptor = descriptor.in_order();
         }
         let pull_layers: Vec<Arc<PullLayer>> = written.iter().map(|layer| Arc::clone(&layer.pull)).collect();
         self.tell_new(&mut planned, &pull_layers);
@@ -144,7 +157,8 @@ impl<'s> Job<'_, 's> {
             toc: written.descriptor.annotation(TOC_DIGEST).and_then(|digest| digest.parse().ok()),
         });
         let (layers, dropped) = (layers.collect(), self.dropped(layout));
-        let pulls = self.pulls(&pull_layers, config_size);
+        let seen = if hides_indexes { without_indexes(&pull_layers) } else { pull_layers };
+        let pulls = self.pulls(&seen, config_size);
         let platform = self.image.platform.clone();
         let hint = layout.hint.clone();
         let unread = self.old.facts.unread as u64;
@@ -164,6 +178,11 @@ impl<'s> Job<'_, 's> {
         };
         clients.chain([(None, [].as_slice())]).flat_map(of_client).collect()
     }
+}
+
+/// As clients see the layers when the manifest does not say where their indexes are.
+pub(super) fn without_indexes(layers: &[Arc<PullLayer>]) -> Vec<Arc<PullLayer>> {
+    layers.iter().map(|layer| Arc::new(layer.without_index())).collect()
 }
 
 /// Who purges a path wants its content gone, and the new image still publishes it.

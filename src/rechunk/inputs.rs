@@ -6,6 +6,7 @@ use crate::digest::BlobDigest;
 use crate::error::Error;
 use crate::oci::{Descriptor, Index, Platform};
 use crate::progress::Progress;
+use crate::push::LeftBehind;
 use crate::registry::Traffic;
 use crate::source::{Image, Source};
 use crate::spool::Spool;
@@ -19,7 +20,7 @@ use super::output::Output;
 use super::read::Reader;
 use super::sizes::check_sizes;
 use super::unmatched::Unmatched;
-use super::{ImageOutcome, PlannedImage, Request, ostree};
+use super::{ImageOutcome, PlannedImage, Request, attached, ostree, partial};
 
 pub(super) struct Inputs<'a> {
     request: &'a Request,
@@ -32,6 +33,7 @@ pub(super) struct Inputs<'a> {
 /// All images, before anything points at them.
 pub(super) struct Finished {
     pub images: Vec<ImageOutcome>,
+    /// Those of the images, and behind them those of artifacts.
     pub manifests: Vec<Descriptor>,
     /// What the next run need not ask of layers.
     pub proofs: Vec<(BlobDigest, Claim, Option<Trace>)>,
@@ -48,6 +50,11 @@ impl<'a> Inputs<'a> {
     /// The index that led to the images.
     pub fn index(&self) -> Option<&Index> {
         self.images.first().and_then(|image| image.index.as_deref())
+    }
+
+    /// What refers to the newest previous image, if that is in a registry, and is none of these.
+    pub fn left_behind(&self, others: &[BlobDigest]) -> Option<LeftBehind> {
+        self.old.left_behind(others)
     }
 
     /// The platforms of the images.
@@ -67,7 +74,8 @@ impl<'a> Inputs<'a> {
         progress: &Progress,
         notes: &mut Notes,
     ) -> Result<Finished, Error> {
-        let mut proofs = Vec::new();
+        let (mut proofs, mut hides_indexes) = (Vec::new(), None);
+        let attached = self.source.take_attached();
         let written = self.each(progress, notes, |job, unpacked, layout, notes| {
             expect_strict(self.request, notes)?;
             let level = job.reframe(unpacked, layout)?;
@@ -75,14 +83,22 @@ impl<'a> Inputs<'a> {
             note_written(&written, notes);
             expect_strict(self.request, notes)?;
             proofs.extend(written.iter().filter_map(Written::proof));
-            job.publish(output, layout, written)
+            let hides = match hides_indexes {
+                Some(hides) => hides,
+                None => partial::hides_indexes(self.request, output, &written, notes)?,
+            };
+            hides_indexes = Some(hides);
+            job.publish(output, layout, written, hides)
         })?;
-        let (images, manifests) = written.into_iter().unzip();
+        let (images, mut manifests): (_, Vec<Descriptor>) = written.into_iter().unzip();
+        let artifacts = attached::hand_on(&attached, &self.source, output, &manifests, notes)?;
+        manifests.extend(artifacts);
         Ok(Finished { images, manifests, proofs })
     }
 
     /// What would be written.
     pub fn plan(&self, progress: &Progress, notes: &mut Notes) -> Result<Vec<PlannedImage>, Error> {
+        attached::note_planned(&self.source.take_attached(), notes);
         self.each(progress, notes, |job, unpacked, layout, _| Ok(job.planned(layout, unpacked)))
     }
 

@@ -11,7 +11,7 @@ use crate::digest::{BlobDigest, DiffId};
 use crate::error::Error;
 use crate::inventory::{Frames, Payload, Stored, pull_index};
 use crate::oci::Descriptor;
-use crate::oci::marks::PROFILE;
+use crate::oci::marks::{INDEX, PROFILE};
 use crate::order::cost::PullLayer;
 use crate::order::{LayerPlan, Plan, State};
 use crate::origin::fetch;
@@ -196,7 +196,7 @@ fn keep<'s>(
         is_proven: layer.is_proven(),
         trace,
         left_out: left_out(index, &layer.reference, &layer.left_out),
-        descriptor: layer.descriptor.clone().into_oci(),
+        descriptor: layer.descriptor.clone().into_oci().with_shown_index(),
         diff_id: layer.diff_id,
         pull: Arc::clone(pull),
         live: None,
@@ -214,7 +214,7 @@ pub(super) fn note_written(written: &[Written], notes: &mut Notes) {
 }
 
 /// They describe the blob that was read. Two kinds of TOC on one layer make podman refuse it.
-const STALE: [&str; 7] = [
+const STALE: [&str; 8] = [
     toc::TOC_DIGEST,
     toc::TOC_POSITION,
     toc::TAR_SPLIT_POSITION,
@@ -222,6 +222,7 @@ const STALE: [&str; 7] = [
     toc::ESTARGZ_TOC_DIGEST,
     "io.containers.estargz.uncompressed-size",
     PROFILE,
+    INDEX,
 ];
 
 fn profile(level: Level) -> String {

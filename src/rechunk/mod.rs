@@ -1,5 +1,6 @@
 //! The main job: source -> unpack -> plan -> pack -> sink.
 
+mod attached;
 mod costly;
 mod dest;
 mod effort;
@@ -15,10 +16,12 @@ mod outcome;
 mod output;
 #[cfg(test)]
 mod panic_tests;
+mod partial;
 mod planned;
 mod publish;
 mod read;
 mod readings;
+mod referring;
 mod reframe;
 mod sizes;
 mod unmatched;
@@ -37,6 +40,7 @@ use crate::tar::Time;
 pub use effort::Effort;
 pub use hint::{Costs, Hint};
 pub use outcome::{ImageOutcome, LayerOutcome, OldBlob, Outcome, Planned, PlannedImage, PlannedLayer};
+pub use partial::TocAnnotations;
 
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -65,6 +69,8 @@ pub struct Request {
     pub config: Option<Config>,
     /// Annotations of the manifest to set.
     pub annotations: Vec<(String, String)>,
+    /// When the manifest says where layers' indexes are.
+    pub toc_annotations: TocAnnotations,
     /// No time in the config is later than this.
     pub epoch: Option<Time>,
     /// Fail before anything is visible at the destination when the image would be degraded.
@@ -110,6 +116,7 @@ impl Request {
             labels: Vec::new(),
             config: None,
             annotations: Vec::new(),
+            toc_annotations: TocAnnotations::Auto,
             epoch: None,
             strict: false,
             first: false,

@@ -5,8 +5,10 @@ use std::io::{self, Write};
 use crate::digest::BlobDigest;
 use crate::error::Error;
 use crate::oci::{Descriptor, MANIFEST};
+use crate::origin::Origin;
 use crate::push::{UploadWriter, Uploads};
-use crate::sink::{BlobWriter, Sink};
+use crate::sink::{BlobWriter, Sink, SinkError};
+use crate::source::read_of;
 use crate::survey::old::ProvenLayer;
 use crate::watch::Trace;
 
@@ -36,6 +38,23 @@ impl<'o, 's> Output<'o, 's> {
         match self {
             Self::Files(sink) => Ok(sink.keep(&layer.place, digest)?),
             Self::Registry(uploads) => Ok(uploads.keep(&layer.place, digest, size).map(|()| None)?),
+        }
+    }
+
+    /// A blob of NEW that nothing was read of before.
+    pub fn copy(self, from: &Origin<'s>, blob: &Descriptor) -> Result<(), Error> {
+        match (self, from) {
+            (Self::Registry(uploads), _) => Ok(uploads.keep(from, blob.digest, blob.size)?),
+            (Self::Files(sink), Origin::Registry(_)) => Ok(sink.keep(from, blob.digest).map(drop)?),
+            (Self::Files(sink), Origin::File(_)) => {
+                let mut out = sink.raw_blob()?;
+                let copied = io::copy(&mut read_of(from, blob.digest)?, &mut out);
+                copied.map_err(|error| match error.downcast::<SinkError>() {
+                    Ok(error) => Error::Sink(error),
+                    Err(error) => Error::Artifact { digest: blob.digest, source: error },
+                })?;
+                Ok(out.finish_as(blob.digest, blob.size).map(drop)?)
+            }
         }
     }
 

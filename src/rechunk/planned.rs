@@ -8,9 +8,9 @@ use crate::order::cost::{Client, Has, NewContent, PullLayer};
 use crate::order::{Entry, LayerPlan, State, forecast};
 use crate::unpack::UnpackedLayer;
 
-use super::image::{Job, Layout};
+use super::image::{Job, Layout, without_indexes};
 use super::layers::Written;
-use super::{OldBlob, PlannedImage, PlannedLayer};
+use super::{OldBlob, PlannedImage, PlannedLayer, TocAnnotations};
 
 /// Names in an annotation.
 const MOST_OWNERS: usize = 5;
@@ -22,13 +22,16 @@ impl Job<'_, '_> {
         let forecast = forecast(&layout.plan, &entries, self.old.segments());
         let mut layers = self.planned_layers(layout);
         self.tell_new(&mut layers, &forecast);
+        // Whether a registry needs that is not asked before anything is written.
+        let hides_indexes = self.request.toc_annotations == TocAnnotations::Never;
+        let seen = if hides_indexes { without_indexes(&forecast) } else { forecast };
         PlannedImage {
             platform: self.image.platform.clone(),
             layers,
             dropped: self.dropped(layout),
             unread: self.old.facts.unread as u64,
             hint: layout.hint.clone(),
-            pulls: self.pulls(&forecast, self.image.config.to_bytes().len() as u64),
+            pulls: self.pulls(&seen, self.image.config.to_bytes().len() as u64),
         }
     }
 

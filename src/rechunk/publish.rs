@@ -10,7 +10,7 @@ use crate::survey::old::{Ask, Previous};
 
 use super::inputs::Inputs;
 use super::output::Output;
-use super::{Outcome, Planned, Request};
+use super::{Outcome, Planned, Request, referring};
 
 /// Publishes the image under the name's tag and the request's other tags.
 pub(super) fn publish(request: &Request, name: &Name, progress: &Progress) -> Result<Outcome, Error> {
@@ -23,6 +23,9 @@ pub(super) fn publish(request: &Request, name: &Name, progress: &Progress) -> Re
     let finished = push.during(|uploads| inputs.write(Output::Registry(uploads), progress, &mut notes));
     let finished = finished.map_err(stopped)?;
     let pushed = push.commit(finished.manifests, inputs.index())?;
+    let known: Vec<_> = pushed.left_behind.iter().map(|left| left.digest).chain([pushed.digest]).collect();
+    let left_behind: Vec<_> = pushed.left_behind.iter().cloned().chain(inputs.left_behind(&known)).collect();
+    notes.extend(referring::note(&left_behind, pushed.digest));
     for (digest, claim, _) in finished.proofs {
         request.resources.cache.remember_claim(digest, claim);
     }

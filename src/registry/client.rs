@@ -78,7 +78,7 @@ impl<'p> Client<'p> {
             let expected = "a repository's name: letters, digits, and ._-/ between them";
             return Err(RegistryError::Name { host: self.endpoint.host.clone(), expected, found: name.to_owned() });
         }
-        Ok(Repository { client: self, name: name.to_owned(), reading: Action::Pull })
+        Ok(Repository { client: self, name: name.to_owned(), reading: Action::Pull, asks_once: false })
     }
 
     /// What this client sent and received so far.
@@ -204,6 +204,7 @@ pub struct Repository<'c, 'p> {
     pub(super) client: &'c Client<'p>,
     pub(super) name: String,
     reading: Action,
+    pub(super) asks_once: bool,
 }
 
 impl Repository<'_, '_> {
@@ -213,6 +214,11 @@ impl Repository<'_, '_> {
         Self { reading: Action::Push, ..self }
     }
 
+    /// The same for who can do without an answer: manifests, lists and samples are asked for once, whatever the failure.
+    pub fn asking_once(self) -> Self {
+        Self { asks_once: true, ..self }
+    }
+
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -220,6 +226,18 @@ impl Repository<'_, '_> {
     /// `HOST[:PORT]` of its registry.
     pub fn host(&self) -> &str {
         self.client.host()
+    }
+
+    /// To read, as [`Client::ask`] does it.
+    pub(super) fn ask<T>(
+        &self,
+        wanted: &Wanted,
+        read: impl Fn(Reply) -> Result<T, RegistryError>,
+    ) -> Result<T, RegistryError> {
+        match self.asks_once {
+            true => self.client.once(wanted, &self.to_read()).and_then(read),
+            false => self.client.ask(wanted, &self.to_read(), read),
+        }
     }
 
     pub(super) fn to_read(&self) -> Scope {

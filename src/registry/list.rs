@@ -1,12 +1,11 @@
-//! What there is in a repository: its tags, and what refers to an image.
+//! The tags of a repository.
 
 use serde::Deserialize;
 
 use super::client::{Repository, Wanted};
 use super::error::{Fault, RegistryError};
-use super::manifest::{Document, Which, is_tag};
+use super::manifest::is_tag;
 use super::reply::Reply;
-use crate::digest::BlobDigest;
 use crate::limits;
 
 #[derive(Deserialize)]
@@ -53,28 +52,6 @@ impl Repository<'_, '_> {
     fn too_many(&self, what: &'static str, limit: usize) -> Result<RegistryError, RegistryError> {
         let request = self.client.base()?.request("GET");
         Ok(RegistryError::failed(request, Fault::TooMuch { what, limit: limit as u64 }))
-    }
-
-    /// An index of what refers to an image (signatures, SBOMs). `None` where there is nothing, or where the registry does not
-    /// know.
-    pub fn referrers(&self, digest: BlobDigest) -> Result<Option<Document>, RegistryError> {
-        let path = format!("{}/referrers/{digest}", self.name);
-        let what = format!("what refers to {digest}");
-        // The index is made for the asker: no digest is known of it.
-        match self.document(&path, &Which::Tag("referrers"), &what) {
-            Ok(document) => Ok(Some(document)),
-            Err(error) if matches!(error.status(), Some(400 | 404 | 405)) => self.referrers_tag(digest),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Where clients put it on registries without the API (distribution spec 1.1, "Referrers Tag Schema").
-    fn referrers_tag(&self, digest: BlobDigest) -> Result<Option<Document>, RegistryError> {
-        match self.manifest(&Which::Tag(&format!("sha256-{}", digest.hex()))) {
-            Ok(document) => Ok(Some(document)),
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(error),
-        }
     }
 }
 

@@ -50,7 +50,7 @@ impl Repository<'_, '_> {
         let path = self.manifest_path(which)?;
         let headers = [("Accept", ACCEPT.to_owned())];
         let wanted = Wanted { headers: &headers, ..Wanted::new("HEAD", &path) };
-        self.client.ask(&wanted, &self.to_read(), |reply| match reply.status {
+        self.ask(&wanted, |reply| match reply.status {
             200 => {
                 let digest = said_digest(&reply);
                 Ok(Some(Head { media_type: reply.media_type(), digest, size: reply.length() }))
@@ -84,7 +84,7 @@ impl Repository<'_, '_> {
     pub(super) fn document(&self, path: &str, which: &Which, what: &str) -> Result<Document, RegistryError> {
         let headers = [("Accept", ACCEPT.to_owned())];
         let wanted = Wanted { headers: &headers, ..Wanted::new("GET", path) };
-        self.client.ask(&wanted, &self.to_read(), |mut reply| {
+        self.ask(&wanted, |mut reply| {
             if reply.status != 200 {
                 return Err(reply.refused("a manifest", what));
             }

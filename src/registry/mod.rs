@@ -21,6 +21,7 @@ mod options;
 mod ranges;
 mod reach;
 mod redirect;
+mod referrers;
 mod reply;
 mod retry;
 mod sample;

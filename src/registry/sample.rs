@@ -43,7 +43,7 @@ impl Repository<'_, '_> {
     }
 
     fn sample(&self, wanted: &Wanted, digest: BlobDigest, size: u64, spans: &[Span]) -> Result<Sample, RegistryError> {
-        let asked = self.client.ask(wanted, &self.to_read(), |reply| {
+        let asked = self.ask(wanted, |reply| {
             let elsewhere = (!reply.own).then(|| reply.request.host.clone());
             let answer = match reply.status {
                 200 => whole(reply, size).map(|_| Sampled::Whole)?,
@@ -59,6 +59,8 @@ impl Repository<'_, '_> {
             Ok(Sample { answer, elsewhere })
         });
         let failure = match asked {
+            // With more tries it would have been no answer at all.
+            Err(error) if self.asks_once && error.is_temporary() => return Err(error),
             Err(RegistryError::Failed(failure)) => failure,
             asked => return asked,
         };

@@ -76,10 +76,7 @@ pub enum SourceError {
     Oci { place: String, source: OciError },
     #[error("{place}: {source}")]
     Registry { place: String, source: RegistryError },
-    #[error(
-        "{reference}: expected an image in files, found one in a registry, which can't be used here yet; copy it first \
-         (skopeo copy --all --preserve-digests)"
-    )]
+    #[error("{reference}: expected an image in files, found one in a registry; name a copy in files")]
     NoFile { reference: String },
     #[error("{reference}: {source}")]
     Program { reference: String, source: ProgramError },

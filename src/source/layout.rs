@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::documents::Documents;
 use super::store::Store;
-use super::{Image, Layer, Notes, Place, SourceError, choice, select};
+use super::{Attached, Image, Layer, Notes, Place, SourceError, choice, select};
 use crate::digest::BlobDigest;
 use crate::limits;
 use crate::oci::{Config, Descriptor, Document, Index, IndexEntry, Manifest, OciError, Platform, Reference, Transport};
@@ -119,7 +119,7 @@ impl<'a> Walk<'a> {
             return Err(SourceError::TooDeep { what, limit: limits::INDEX_DEPTH });
         }
         if is_attachment(entry) {
-            self.skip(&entry.name(), "an attestation or artifact");
+            self.notes.add_attached(Attached::new(entry, within, "an attestation or artifact"));
             return Ok(());
         }
         if let (Some(platform), Some(wanted)) = (entry.platform(), self.wanted)
@@ -179,7 +179,7 @@ impl<'a> Walk<'a> {
         what: &str,
     ) -> Result<(), SourceError> {
         if let Err(OciError::Artifact { found, .. }) = manifest.check_is_image(what) {
-            self.skip(&entry.digest.to_string(), &format!("an artifact with a config of type {found:?}"));
+            self.notes.add_attached(Attached::of(entry, format!("an artifact with a config of type {found:?}")));
             return Ok(());
         }
         let documents = self.documents;
@@ -195,11 +195,12 @@ impl<'a> Walk<'a> {
         }
         config.check_layers(manifest.layers().len(), &name).map_err(|source| documents.oci(source))?;
         let layers = manifest.layers().iter().zip(config.diff_ids()).map(|(layer, &diff_id)| {
+            let layer = layer.clone().with_found_index();
             Ok(Layer {
-                compression: layer_compression(layer).map_err(|source| documents.oci(source))?,
+                compression: layer_compression(&layer).map_err(|source| documents.oci(source))?,
                 descriptor: Some(layer.clone()),
                 diff_id: Some(diff_id),
-                place: Place::Blob(layer.clone()),
+                place: Place::Blob(layer),
             })
         });
         self.images.push(Image {
@@ -231,10 +232,6 @@ impl<'a> Walk<'a> {
             _ => " (save the image again, or read the archive as docker-archive:)".to_owned(),
         };
         SourceError::LayersElsewhere { reference: self.reference.to_string(), diff_ids, hint }
-    }
-
-    fn skip(&self, entry: &str, why: &str) {
-        self.notes.add(format!("skipped {entry}: {why}"));
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod ahead;
 mod archive;
+mod attached;
 mod brought;
 mod choice;
 mod copied;
@@ -43,6 +44,7 @@ use crate::spool;
 use crate::threads::lock;
 use crate::watch::Watched;
 
+pub use attached::{Artifact, Attached};
 pub use copied::{bytes_of, read_of};
 pub use error::{BlobError, SourceError};
 pub use find::{Found, find};
@@ -193,7 +195,7 @@ impl<'p> Source<'p> {
         if let (Kind::Stored(stored), Place::Stored { at, .. }) = (&self.kind, &layer.place) {
             return Ok(Box::new(stored.layer(*at)?.tar().map_err(|source| self.unread(source))?));
         }
-        let Some((file, span)) = self.span(layer)? else { return Ok(Box::new(std::io::empty())) };
+        let Some((file, span)) = self.span(&layer.place)? else { return Ok(Box::new(std::io::empty())) };
         let reader = SpanReader::new(file, span);
         Ok(match &layer.place {
             Place::Blob(blob) => Box::new(VerifyingReader::new(reader, blob.digest, blob.size)),
@@ -211,13 +213,13 @@ impl<'p> Source<'p> {
         if let (Kind::Stored(stored), Place::Stored { at, .. }) = (&self.kind, &layer.place) {
             return Ok(Some(Box::new(stored.layer(*at)?.clone())));
         }
-        Ok(self.layer_file(layer)?.map(|bytes| Box::new(bytes) as Box<dyn Bytes + '_>))
+        Ok(self.file(&layer.place)?.map(|bytes| Box::new(bytes) as Box<dyn Bytes + '_>))
     }
 
     /// The file that they are in, where there is one.
-    fn layer_file(&self, layer: &Layer) -> Result<Option<FileBytes>, SourceError> {
-        let Some((file, span)) = self.span(layer)? else { return Ok(None) };
-        if let Place::Blob(blob) = &layer.place {
+    fn file(&self, place: &Place) -> Result<Option<FileBytes>, SourceError> {
+        let Some((file, span)) = self.span(place)? else { return Ok(None) };
+        if let Place::Blob(blob) = place {
             let (expected, found) = (blob.size, span.len());
             let source = match found.cmp(&expected) {
                 std::cmp::Ordering::Less => BlobError::Short { expected, found },
@@ -231,13 +233,17 @@ impl<'p> Source<'p> {
 
     /// Where a layer's blob can be copied from. `None` for a layer that is made while it is read.
     pub fn origin(&self, layer: &Layer) -> Result<Option<Origin<'_>>, SourceError> {
-        if let (Kind::Remote(remote), Place::Blob(blob)) = (&self.kind, &layer.place)
+        self.origin_of(&layer.place)
+    }
+
+    fn origin_of(&self, place: &Place) -> Result<Option<Origin<'_>>, SourceError> {
+        if let (Kind::Remote(remote), Place::Blob(blob)) = (&self.kind, place)
             && remote.file(blob).is_none()
         {
             return Ok(Some(Origin::Registry(remote.stored(blob)?)));
         }
         let watched = |bytes| Watched::new(bytes).map_err(|_| SourceError::Internal("an open file can't be looked at"));
-        Ok(self.layer_file(layer)?.map(watched).transpose()?.map(Origin::File))
+        Ok(self.file(place)?.map(watched).transpose()?.map(Origin::File))
     }
 
     fn unread(&self, source: std::io::Error) -> SourceError {
@@ -265,6 +271,15 @@ impl<'p> Source<'p> {
         matches!(self.kind, Kind::Remote(_))
     }
 
+    /// What refers to an image in a registry, as [`Repository::artifacts`](crate::registry::Repository::artifacts) says it,
+    /// if it is none of `others`.
+    pub fn artifacts_about(&self, others: &[BlobDigest]) -> Option<(BlobDigest, Vec<String>)> {
+        match &self.kind {
+            Kind::Remote(remote) => remote.artifacts(others),
+            Kind::Layout(_) | Kind::Docker(_) | Kind::Stored(_) | Kind::Rootfs(_) => None,
+        }
+    }
+
     /// What went over the network for it.
     pub fn traffic(&self) -> Traffic {
         match &self.kind {
@@ -280,8 +295,13 @@ impl<'p> Source<'p> {
 
     /// What was skipped since the last call, for the user to know.
     pub fn take_notes(&self) -> Vec<String> {
-        let Gathered { notes, absent } = std::mem::take(&mut *lock(&self.notes.0));
-        notes.into_iter().chain(absent).collect()
+        let Gathered { notes, absent, attached } = std::mem::take(&mut *lock(&self.notes.0));
+        notes.into_iter().chain(attached.iter().map(Attached::note)).chain(absent).collect()
+    }
+
+    /// What stands in an index beside the images.
+    pub fn take_attached(&self) -> Vec<Attached> {
+        std::mem::take(&mut lock(&self.notes.0).attached)
     }
 
     /// Those of them that say which platforms an index names in vain.
@@ -298,8 +318,8 @@ impl<'p> Source<'p> {
         }
     }
 
-    fn span(&self, layer: &Layer) -> Result<Option<(Arc<File>, Span)>, SourceError> {
-        Ok(match (&self.kind, &layer.place) {
+    fn span(&self, place: &Place) -> Result<Option<(Arc<File>, Span)>, SourceError> {
+        Ok(match (&self.kind, place) {
             (Kind::Remote(remote), Place::Blob(blob)) => remote.file(blob).map(|FileBytes { file, span }| (file, span)),
             (Kind::Layout(store), Place::Blob(blob)) => Some(store.blob(blob.digest, || layer_name(blob))?),
             (Kind::Docker(archive), Place::Member(span)) => Some((archive.file(), *span)),
@@ -345,6 +365,7 @@ struct Gathered {
     notes: Vec<String>,
     /// An image that needs these platforms is not whole.
     absent: Vec<String>,
+    attached: Vec<Attached>,
 }
 
 impl Notes {
@@ -356,7 +377,12 @@ impl Notes {
         lock(&self.0).absent.push(note);
     }
 
+    fn add_attached(&self, attached: Attached) {
+        lock(&self.0).attached.push(attached);
+    }
+
     fn all(&self) -> Vec<String> {
-        lock(&self.0).notes.clone()
+        let gathered = lock(&self.0);
+        gathered.notes.iter().cloned().chain(gathered.attached.iter().map(Attached::note)).collect()
     }
 }

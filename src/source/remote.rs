@@ -85,6 +85,11 @@ impl<'p> Remote<'p> {
         Ok(StoredBlob { repository: self.repository()?, digest: blob.digest, size: blob.size })
     }
 
+    pub fn artifacts(&self, others: &[BlobDigest]) -> Option<(BlobDigest, Vec<String>)> {
+        let root = Some(&self.root).filter(|root| !others.contains(&root.digest))?;
+        Some((root.digest, self.repository().ok()?.artifacts(root)))
+    }
+
     pub fn traffic(&self) -> Traffic {
         self.client.traffic()
     }

@@ -279,7 +279,7 @@ fn finds_damaged_blobs() {
         assert!(is_right(error), "{error}");
     }
     fs::write(&blob, b"sec").unwrap();
-    let error = source.layer_file(&image.layers[1]).unwrap_err().to_string();
+    let error = source.file(&image.layers[1].place).unwrap_err().to_string();
     assert!(error.ends_with(&format!("layer {}: the blob is too short: expected 6 bytes, found 3", digest(LAYERS[1]))));
     fs::remove_file(&blob).unwrap();
     assert!(matches!(source.open_layer(&image.layers[1]), Err(SourceError::Blob { source: BlobError::Missing, .. })));

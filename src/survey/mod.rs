@@ -26,7 +26,7 @@ use crate::error::Error;
 use crate::inventory::{held_bytes, toc_entries};
 use crate::job::JobOptions;
 use crate::limits;
-use crate::oci::{Platform, Reference};
+use crate::oci::{Descriptor, Platform, Reference};
 use crate::order::Entry;
 use crate::order::changes::Side;
 use crate::order::cost::{PullIndex, PullLayer};
@@ -60,6 +60,8 @@ pub struct SurveyedImage {
 pub struct SurveyedLayer {
     /// Its digest is the DiffID for a layer that came without a blob of its own.
     pub pull: Arc<PullLayer>,
+    /// Clients do not find its index.
+    hides_index: bool,
     pub diff_id: DiffId,
     /// For a layer that came without one, what it would have.
     pub media_type: String,
@@ -73,8 +75,13 @@ pub struct SurveyedLayer {
 }
 
 impl SurveyedImage {
+    /// As clients see them.
     pub fn pull_layers(&self) -> Vec<Arc<PullLayer>> {
-        self.layers.iter().map(|layer| Arc::clone(&layer.pull)).collect()
+        let seen = |layer: &Arc<SurveyedLayer>| match layer.hides_index {
+            true => Arc::new(layer.pull.without_index()),
+            false => Arc::clone(&layer.pull),
+        };
+        self.layers.iter().map(seen).collect()
     }
 
     /// As images are compared.
@@ -241,6 +248,7 @@ impl<'a> Surveyor<'a> {
             let evidence = inventory.evidence.into_iter().map(|(entry, content)| (entry, spooled(content)));
             let surveyed = SurveyedLayer {
                 pull: Arc::new(pull),
+                hides_index: false,
                 diff_id: layer.diff_id.ok_or(Error::Internal("a layer without a DiffID"))?,
                 media_type: media_type(layer),
                 compression: layer.compression,
@@ -261,7 +269,9 @@ fn key(source: &Source, layer: &Layer) -> Result<Key, Error> {
     let diff_id = layer.diff_id.map(|diff_id| BlobDigest::from_bytes(*diff_id.as_bytes()));
     let digest = descriptor.map(|descriptor| descriptor.digest).or(diff_id);
     let digest = digest.ok_or_else(|| Error::NoLayers { reference: source.reference().to_string() })?;
-    Ok((digest, descriptor.is_some_and(|descriptor| descriptor.annotation(TOC_DIGEST).is_some())))
+    let shows_index =
+        |descriptor: &Descriptor| descriptor.annotation(TOC_DIGEST).is_some() && !descriptor.hides_index();
+    Ok((digest, descriptor.is_some_and(shows_index)))
 }
 
 fn media_type(layer: &Layer) -> String {
@@ -284,8 +294,10 @@ fn indexed(layer: &Layer, index: &Index) -> Result<SurveyedLayer, Error> {
     const UNNAMED: Error = Error::Internal("a layer with a TOC has a descriptor and a DiffID");
     let entries = toc_entries(&index.1);
     let hint = |entry: &TocEntry| Hint::parse(&entry.header.xattrs).ok().flatten();
+    let descriptor = layer.descriptor.as_ref().ok_or(UNNAMED)?;
     Ok(SurveyedLayer {
-        pull: Arc::new(pull_layer(layer.descriptor.as_ref().ok_or(UNNAMED)?, Some(index))),
+        pull: Arc::new(pull_layer(descriptor, Some(index))),
+        hides_index: descriptor.hides_index(),
         diff_id: layer.diff_id.ok_or(UNNAMED)?,
         media_type: media_type(layer),
         compression: layer.compression,

@@ -37,6 +37,27 @@ fn published(layout: &Path) -> Registry {
 }
 
 #[test]
+fn the_previous_image_under_the_tag_is_reached_as_the_destination() {
+    let tmp = TempDir::new().unwrap();
+    let (root, layout) = images(tmp.path());
+    assert_eq!(code(&restrata(tmp.path(), &["rechunk", "-q", &root, &layout])), 0);
+    let registry = published(&tmp.path().join("out"));
+    registry.state().auth = Auth::Basic("me", "hunter2");
+    let dest = format!("docker://{}/app:v1", registry.host());
+    let only_dest = ["--dest-tls-verify=false", "--dest-creds", "me:hunter2", "--retry", "0"];
+    for (options, wanted) in [
+        (&[][..], 0),
+        // One that is named is a source.
+        (&["--previous", &dest], 1),
+        (&["--previous", &dest, "--src-tls-verify=false", "--src-creds", "me:hunter2"], 0),
+        (&["--src-tls-verify", "--src-creds", "me:hunter3"], 0),
+    ] {
+        let output = restrata(tmp.path(), &[&["rechunk", &root, &dest], &only_dest[..], options].concat());
+        assert_eq!(code(&output), wanted, "{options:?}: {}", err(&output));
+    }
+}
+
+#[test]
 fn a_source_is_shown_what_is_said_of_sources() {
     let tmp = TempDir::new().unwrap();
     let (root, layout) = images(tmp.path());

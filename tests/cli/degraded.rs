@@ -38,7 +38,7 @@ fn an_archive_of_docker_is_no_previous_image() {
     ] {
         for options in [&["-q"][..], &["-q", "--keep-foreign"], &["-q", "--dry-run"]] {
             let output = restrata(&[&["rechunk", &place.root, &dest, "--previous", &previous], options].concat());
-            let copy = "name the copy that skopeo copy --all --preserve-digests fetched from the registry";
+            let copy = "name the published image: docker://HOST/REPO:TAG";
             let said = format!("{previous}: {what}, so that none of them can stay; {copy}");
             assert_eq!(err(&output), format!("restrata: degraded: no-layer-kept: {said}\n"));
             assert_eq!(code(&output), 0);
@@ -103,7 +103,7 @@ fn strict_is_3_and_writes_nothing() {
     let output = restrata(&[&strict[..], &["--digestfile", digest.to_str().unwrap()]].concat());
     assert_eq!((code(&output), out(&output)), (3, String::new()));
     assert!(
-        err(&output).starts_with("restrata: error: nothing is written, since --strict allows no degraded image: "),
+        err(&output).starts_with("restrata: error: no image is written, since --strict allows no degraded one: "),
         "{}",
         err(&output)
     );

@@ -269,9 +269,9 @@ fn a_destination_is_one_that_can_be_written() {
     place.follows(&["rechunk", "-q", &place.root, &dir], &dir, "hint: perhaps ");
 }
 
-/// Publishing and fetching is skopeo's; what it would be told is looked at.
+/// Writing to stores is skopeo's; what it would be told is looked at.
 #[test]
-fn other_transports_are_skopeos() {
+fn what_restrata_does_not_write_is_skopeos() {
     let place = place();
     let docker_archive = format!("docker-archive:{}", place.text("new docker.tar"));
     for (reference, all) in [

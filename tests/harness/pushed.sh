@@ -5,13 +5,13 @@
 repository() { if [ "$tool" = restrata ]; then echo "restrata-$2-$1"; else echo "$tool-$1"; fi; }
 
 # publish SEQUENCE VERSION PROFILE: under the tag `latest`, whose image is the previous one, and under its own. The digest is the layout's. On one
-# kind of registry with the cache of all runs, on the others without any.
+# kind of registry with the cache of all runs, on the others without any. All have the TOC annotations: what podman makes of them there is asked.
 publish() {
   local cache=$work/cold
   rm -rf "$cache"
   [ "$3" != multi-range ] || cache=${XDG_CACHE_HOME:-$HOME/.cache}
   XDG_CACHE_HOME=$cache "$restrata" rechunk "docker-archive:$bed/images/$1/v$2.tar" \
-    "docker://127.0.0.1:$(profile_port "$3")/$(repository "$1" "$3"):latest" --tag "v$2" --digestfile "$work/digest" --tls-verify=false -q &&
+    "docker://127.0.0.1:$(profile_port "$3")/$(repository "$1" "$3"):latest" --tag "v$2" --annotations always --digestfile "$work/digest" --tls-verify=false -q &&
     pushed_digest_is_of "$work/$1-v$2"
 }
 
@@ -51,6 +51,27 @@ buildah_same() { # CLIENT IMAGE LIST PREVIOUS
     >"$work/buildah.list" || return
   rm -rf "$store" "$store".*
   fstree diff "$3" "$work/buildah.list" ${4:+--previous "$4"} --except "$known_ordinary_losses"
+}
+
+# hidden SEQUENCE: where podman with partial pulls fails on layers with an index, it pulls what restrata pushes by default.
+hidden() {
+  local seq=$1 client v
+  for v in 1 2; do
+    check "$seq v$v refuse-501: restrata pushes it without TOC annotations" push_hidden "$v"
+    for client in "${clients[@]}"; do
+      check "$seq v$v $client refuse-501: podman with partial pulls takes it whole" pulled_whole "$client" "hidden:v$v"
+    done
+  done
+}
+push_hidden() { # VERSION; the second one keeps layers of the first
+  local report
+  report=$("$restrata" rechunk "docker-archive:$bed/images/$seq/v$1.tar" \
+    "docker://127.0.0.1:$(profile_port refuse-501)/hidden:latest" --tag "v$1" --tls-verify=false --format json -q) &&
+    jq -e --argjson update "$(($1 > 1))" \
+      '(.notes | any(contains("TOC annotations are left out"))) and ($update == 0 or .published.already_there.blobs > 5)' <<<"$report"
+}
+pulled_whole() { # CLIENT IMAGE
+  PULL_STORE=hidden "$harness/pull.sh" "$1" refuse-501 "$2" | jq -e '.ok and .index_ranges == 0 and .data_ranges == 0'
 }
 
 # guarded SEQUENCE: registries that want a password, a token or a private root (guarded.sh).

@@ -213,7 +213,7 @@ for seq in "${sequences[@]}"; do
   "$harness/images.sh" "$seq"
   make "$seq"
   [ "$tool" != restrata ] || { docker_pulls "$seq"; probes "$seq"; }
-  [ "$tool$seq" != "restrata${sequences[0]}" ] || { guarded "$seq"; stores "$seq"; }
+  [ "$tool$seq" != "restrata${sequences[0]}" ] || { hidden "$seq"; guarded "$seq"; stores "$seq"; }
   declare -A losses=()
   for client in "${clients[@]}"; do
     losses[$client-partial]=$(baseline "$client" "$seq" true)

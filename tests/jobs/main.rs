@@ -17,6 +17,7 @@ mod overlay;
 mod owners;
 mod previous;
 mod publish;
+mod published;
 mod rechunk;
 mod registry;
 mod runs;

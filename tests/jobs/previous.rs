@@ -327,7 +327,7 @@ fn the_hint_to_keep_layers_is_given_where_they_could_stay() {
         let [note] = &notes[..] else { panic!("{notes:?}") };
         note.rsplit_once("; ").unwrap().1.to_owned()
     };
-    let copy = "name the copy that skopeo copy --all --preserve-digests fetched from the registry";
+    let copy = "name the published image: docker://HOST/REPO:TAG";
     assert_eq!([note(&bench.new, &saved, false), note(&bench.new, &saved, true)], [copy; 2]);
     let anew = "they are written anew, and clients pull all of this image (--keep-foreign keeps them)";
     assert_eq!(note(&saved, &foreign, false), anew);

@@ -325,19 +325,3 @@ fn an_index_is_read_by_platform() {
     let error = look("linux/riscv64").unwrap_err();
     assert!(error.exit_code() == 2 && error.to_string().contains("found linux/arm64, linux/s390x"), "{error}");
 }
-
-/// What can't be done yet is refused before anything is read.
-#[test]
-fn nothing_is_written_to_a_registry_yet() {
-    let world = World::new();
-    let files: Reference = world.publish("v1", sample()).parse().unwrap();
-    let refused = |request: Request| rechunk(&request, &Progress::new()).unwrap_err().to_string();
-    let dest = format!("oci:{}:new", world.dir.path().join("out").display());
-    let to_files = Request::new(files.clone(), dest.parse().unwrap(), world.options());
-    let previous = refused(Request { previous: vec![world.reference("v1")], ..to_files.clone() });
-    assert!(previous.starts_with("--previous: docker://") && previous.contains("copy it first"), "{previous}");
-    let base = refused(Request { base: Some(world.reference("v1")), ..to_files });
-    assert!(base.starts_with("--base: docker://"), "{base}");
-    let written = refused(Request::new(files, world.reference("v2"), world.options()));
-    assert!(written.contains("expected a destination oci:DIR"), "{written}");
-}

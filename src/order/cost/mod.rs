@@ -127,6 +127,13 @@ pub struct PullLayer {
     pub index: Option<PullIndex>,
 }
 
+impl PullLayer {
+    /// The same for a client that does not find the TOC.
+    pub fn without_index(&self) -> Self {
+        Self { index: None, ..*self }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PullIndex {
     /// Digest of the compressed TOC: a client takes a layer with the same one for the same layer.

@@ -2,7 +2,7 @@
 //! act on what a descriptor says: they fetch the blob from `urls`, take `data` for it, and hand annotations to snapshotters.
 
 use crate::oci::Descriptor;
-use crate::oci::marks::{LAYER, OWNERS, OWNERS_BYTES, PROFILE};
+use crate::oci::marks::{INDEX, LAYER, OWNERS, OWNERS_BYTES, PROFILE};
 use crate::toc;
 
 /// The same descriptor with nothing in it but what was proven or is harmless, and what was left out.
@@ -15,7 +15,7 @@ fn is_handed_on(key: &str, value: &str) -> bool {
         // What they say is part of the proof.
         toc::TOC_DIGEST | toc::TOC_POSITION | toc::TAR_SPLIT_POSITION => true,
         // Written anew for every image.
-        LAYER => true,
+        LAYER | INDEX => true,
         // Names for people, as long as those that are written.
         OWNERS => value.len() <= OWNERS_BYTES && !value.contains(char::is_control),
         PROFILE => value.len() <= PROFILE_BYTES && !value.contains(char::is_control),

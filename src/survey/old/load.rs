@@ -40,7 +40,7 @@ pub(super) struct Loader<'s, 'n> {
     seen: HashMap<BlobDigest, Seen>,
 }
 
-const COPY: &str = "name the copy that skopeo copy --all --preserve-digests fetched from the registry";
+const PUBLISHED: &str = "name the published image: docker://HOST/REPO:TAG";
 
 /// Which layers may stay as they are.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -238,7 +238,7 @@ impl<'s, 'n> Loader<'s, 'n> {
                     Transport::Dir => "a root file system has no layers",
                     _ => "a docker-archive does not hold the layers that clients pulled",
                 };
-                (Code::NoLayerKept, format!("{what}, so that none of them can stay; {COPY}"))
+                (Code::NoLayerKept, format!("{what}, so that none of them can stay; {PUBLISHED}"))
             }
         };
         let note = format!("{reference}: {note}");

@@ -7,6 +7,7 @@ use crate::digest::BlobDigest;
 use crate::error::Error;
 use crate::oci::{Platform, Reference, Transport, Which};
 use crate::progress::Progress;
+use crate::push::LeftBehind;
 use crate::registry::Traffic;
 use crate::source::{Image, Source, SourceError, absolute};
 use crate::survey::{other_platform, pick};
@@ -37,6 +38,13 @@ impl<'a> OldImages<'a> {
         }
         let base = ask.base.map(|base| ask.resources.open(base, progress)).transpose();
         Ok(Self { ask, previous, base: base.map_err(|error| Error::from(error).of_option(BASE))? })
+    }
+
+    /// What refers to the newest previous image, if that is in a registry, and is none of these.
+    pub fn left_behind(&self, others: &[BlobDigest]) -> Option<LeftBehind> {
+        let source = self.previous.first()?;
+        let (digest, artifacts) = source.artifacts_about(others)?;
+        Some(LeftBehind { reference: source.reference().to_string(), digest, artifacts })
     }
 
     /// What went over the network for them.

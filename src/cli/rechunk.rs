@@ -1,0 +1,193 @@
+//! The arguments of `rechunk`.
+
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{Args, ValueEnum};
+use restrata::oci::{Reference, Transport};
+use restrata::pack::IndexPlace;
+use restrata::rechunk::{Effort, TocAnnotations};
+
+use super::args::{Choice, Output, Resources, command};
+use super::layers::{Edits, Layers};
+use super::sides::Sides;
+use super::values;
+
+#[derive(Debug, Args)]
+pub struct Rechunk {
+    /// Read the new image from here, such as containers-storage:NAME or docker-archive:FILE
+    #[arg(value_parser = values::reference)]
+    pub new: Reference,
+
+    /// Write the result to here: docker://HOST/REPO[:TAG], oci:DIR[:TAG] or oci-archive:FILE[:TAG]
+    ///
+    /// oci-archive:- is standard output. The report then goes to standard error.
+    #[arg(value_parser = values::destination)]
+    pub dest: Reference,
+
+    /// The image that clients have; repeat for older ones, newest first
+    ///
+    /// The first one decides the layout. The report shows the pull cost for each. Default for DEST in a registry: the
+    /// image that its tag points at. Without a previous image, the result is a first layout.
+    #[arg(long, value_name = "REF", value_parser = values::old)]
+    pub previous: Vec<Reference>,
+
+    /// Take no previous image, and lay out all layers anew
+    ///
+    /// Every client then pulls the whole image.
+    #[arg(long, conflicts_with = "previous")]
+    pub first: bool,
+
+    /// Keep layers of a previous image in a registry without a proof
+    ///
+    /// Before a layer stays, restrata proves that it is what its index says. For that it downloads the layer once, unless
+    /// the cache has the proof of an earlier run. This option skips the proof. Use it only if nobody else can push to the
+    /// repository.
+    #[arg(long)]
+    pub trust_previous: bool,
+
+    /// Give the image this tag in DEST's repository, too; repeat for more
+    ///
+    /// For DEST in a registry. All tags get the same image, and its layers are sent once. The previous image is what
+    /// DEST's own tag points at; if there is no such tag yet, the first of these that is there.
+    #[arg(long, value_name = "TAG", value_parser = values::tag)]
+    pub tag: Vec<String>,
+
+    /// Move the tags even if somebody else moved one while this run was at work
+    #[arg(long)]
+    pub force: bool,
+
+    /// Compress new content at this zstd level: auto, or 1 to 22
+    ///
+    /// auto means 3 for a first image, 9 for an update, and 19 for an update of up to 1/1000 of the image. Content that
+    /// the previous image has is copied as it is, whatever its level.
+    #[arg(long, value_name = "LEVEL", default_value = "auto", value_parser = values::effort)]
+    #[arg(allow_negative_numbers = true)]
+    pub level: Effort,
+
+    /// At most this many HTTP ranges for each layer of an update
+    ///
+    /// A client with partial pulls can reuse parts of a file. Each reused part costs a range. Some registries refuse
+    /// more than 16 ranges in one request.
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = values::ranges)]
+    #[arg(allow_negative_numbers = true)]
+    pub max_ranges: usize,
+
+    /// Write the annotations that podman finds layers' indexes by
+    ///
+    /// podman with partial pulls fails on some registries: on ghcr.io, for example. Without these annotations it pulls
+    /// layers whole there. restrata finds the index all the same, so that the next update reuses the layers.
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Annotations::Auto)]
+    pub annotations: Annotations,
+
+    /// Put each layer's index here
+    #[arg(long, value_name = "PLACE", value_enum, default_value_t = Place::First)]
+    pub index: Place,
+
+    /// Also write the image's digest to this file
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    pub digestfile: Option<PathBuf>,
+
+    /// Print the plan and write nothing to DEST
+    ///
+    /// Takes about as long as a real run, because the plan needs compressed sizes.
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// List every layer [default: those that change; of more than 15 in a first layout, the 12 largest]
+    #[arg(long)]
+    pub all: bool,
+
+    /// Fail with exit code 3, and publish nothing, when the image would be degraded
+    ///
+    /// It would cost clients more than it should: a layer of the previous image is missing or damaged and has to be
+    /// written anew, most files are new because of their times alone, or no package database is found. Or --purge,
+    /// --prune or --own-layer names a path that is not there. The JSON report lists the causes under "degraded".
+    #[arg(long)]
+    pub strict: bool,
+
+    #[command(flatten)]
+    pub choice: Choice,
+    #[command(flatten)]
+    pub resources: Resources,
+    #[command(flatten)]
+    pub sides: Sides,
+    #[command(flatten)]
+    pub output: Output,
+    // A heading holds for everything that comes behind it.
+    #[command(flatten)]
+    pub layers: Layers,
+    #[command(flatten)]
+    pub edits: Edits,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Place {
+    /// At the front: good with registries that ignore ranges, since the client can hang up early
+    First,
+    /// At the end, as podman writes it
+    End,
+}
+
+impl From<Place> for IndexPlace {
+    fn from(place: Place) -> Self {
+        match place {
+            Place::First => Self::First,
+            Place::End => Self::End,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Annotations {
+    /// Unless DEST is a registry on which podman with partial pulls would fail
+    Auto,
+    /// Wherever the image goes
+    Always,
+    /// For clients that must pull layers whole
+    Never,
+}
+
+impl From<Annotations> for TocAnnotations {
+    fn from(annotations: Annotations) -> Self {
+        match annotations {
+            Annotations::Auto => Self::Auto,
+            Annotations::Always => Self::Always,
+            Annotations::Never => Self::Never,
+        }
+    }
+}
+
+impl Rechunk {
+    /// Fails for options that make no sense for NEW or DEST.
+    pub fn expect_possible(&self) -> Result<(), clap::Error> {
+        expect_config(self)?;
+        expect_registry(self)
+    }
+}
+
+fn expect_config(rechunk: &Rechunk) -> Result<(), clap::Error> {
+    if rechunk.edits.config.is_some() && rechunk.new.transport() != Transport::Dir {
+        return Err(conflict(format!("--config is for dir:ROOTFS, but {} has a config of its own", rechunk.new)));
+    }
+    Ok(())
+}
+
+/// What makes sense for a registry alone.
+fn expect_registry(rechunk: &Rechunk) -> Result<(), clap::Error> {
+    let given = [("--tag", !rechunk.tag.is_empty()), ("--force", rechunk.force)];
+    let given = given.into_iter().find(|(_, is_given)| *is_given && rechunk.dest.name().is_none());
+    match given {
+        Some((option, _)) => {
+            Err(conflict(format!("{option} is for docker://HOST/REPOSITORY, but DEST is {}", rechunk.dest)))
+        }
+        None => Ok(()),
+    }
+}
+
+fn conflict(message: String) -> clap::Error {
+    let mut command = command();
+    command.build();
+    let of_rechunk = command.find_subcommand_mut("rechunk").expect("a command of this name");
+    of_rechunk.error(ErrorKind::ArgumentConflict, message)
+}
