@@ -32,9 +32,18 @@ impl<'c, 'p> Repository<'c, 'p> {
 
     /// The size of a blob. `None` if it is not there, or if the registry does not say how large it is.
     pub fn has_blob(&self, digest: BlobDigest) -> Result<Option<u64>, RegistryError> {
+        self.head_blob(digest).map(Option::flatten)
+    }
+
+    /// False for a blob that is there, even if the registry does not say how large it is.
+    pub fn lacks_blob(&self, digest: BlobDigest) -> Result<bool, RegistryError> {
+        self.head_blob(digest).map(|found| found.is_none())
+    }
+
+    fn head_blob(&self, digest: BlobDigest) -> Result<Option<Option<u64>>, RegistryError> {
         let path = self.blob_path(digest);
         self.client.ask(&Wanted::new("HEAD", &path), &self.to_read(), |reply| match reply.status {
-            200 => Ok(reply.length()),
+            200 => Ok(Some(reply.length())),
             404 => Ok(None),
             _ => Err(reply.refused("a blob", &format!("the blob {digest}"))),
         })

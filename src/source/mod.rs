@@ -309,6 +309,18 @@ impl<'p> Source<'p> {
         std::mem::take(&mut lock(&self.notes.0).absent)
     }
 
+    /// Fails if the layer's blob is not there. For layers of which nothing else is asked.
+    pub fn expect_layer(&self, layer: &Layer) -> Result<(), SourceError> {
+        match (&self.kind, &layer.place) {
+            (Kind::Remote(remote), Place::Blob(blob)) if remote.is_missing(blob)? => Err(SourceError::Blob {
+                place: self.reference.to_string(),
+                what: layer_name(blob),
+                source: BlobError::Missing,
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// Makes sure that parts of a layer can be read: from a registry that sends none, the whole layer comes into a
     /// temporary file in `spool_dir`, once.
     pub fn bring(&self, layer: &Layer, spool_dir: &Path) -> Result<(), SourceError> {

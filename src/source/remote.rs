@@ -67,6 +67,11 @@ impl<'p> Remote<'p> {
         self.brought.file(blob.digest)
     }
 
+    /// True if the registry says that it does not have the blob.
+    pub fn is_missing(&self, blob: &Descriptor) -> Result<bool, SourceError> {
+        self.repository()?.lacks_blob(blob.digest).map_err(|source| self.failed(source))
+    }
+
     /// Whether parts of blobs can be read, as one of them tells.
     pub fn does_ranges(&self, blob: &Descriptor) -> Result<bool, SourceError> {
         self.brought.does_ranges(&self.stored(blob)?).map_err(|source| self.failed(source))

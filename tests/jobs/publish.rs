@@ -316,3 +316,17 @@ fn a_platform_that_a_tag_loses_is_told() {
     assert!(update.images[0].pulls.iter().any(|pull| pull.from.is_some()), "compared with its own platform");
     assert!(!told(&run(&request(&world, 3, "v", "cache"))));
 }
+
+#[test]
+fn a_layer_that_is_gone_is_written_anew_whatever_the_cache_knows() {
+    let world = World::new();
+    let first = run(&request(&world, 1, "v", "cache"));
+    run(&request(&world, 1, "v", "cache"));
+    let gone = layers(&first)[0];
+    world.registry.state().blobs.retain(|(_, digest), _| !digest.ends_with(&gone.hex()));
+    let update = run(&request(&world, 2, "v", "cache"));
+    assert!(update.degraded.iter().any(|it| it.code == Code::LayerDamaged), "{:?}", update.degraded);
+    assert!(world.registry.state().incomplete().is_empty());
+    let verdict = verify(&world.reference("v"), &built(&world, 2), None, &[], world.options(), &Progress::new());
+    assert!(verdict.unwrap().is_same());
+}

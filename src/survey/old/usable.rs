@@ -46,6 +46,8 @@ fn purpose(source: &Source, layer: &Layer, ask: Ask<'_>) -> Result<Use, SourceEr
         return Ok(Use::HandOn);
     }
     if ask.trust_previous || is_known(layer, &ask.resources.cache) {
+        // With the index in the cache, nothing else would tell before it is needed.
+        source.expect_layer(layer)?;
         return Ok(Use::Compare);
     }
     source.bring(layer, &ask.resources.spool_dir)?;
