@@ -25,6 +25,10 @@ pub fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub struct Worker<'scope, T>(ScopedJoinHandle<'scope, Result<T, ThreadError>>);
 
 impl<T> Worker<'_, T> {
+    pub fn is_finished(&self) -> bool {
+        self.0.is_finished()
+    }
+
     pub fn join(self) -> Result<T, ThreadError> {
         self.0.join().unwrap_or_else(|payload| Err(panicked(&*payload)))
     }

@@ -34,13 +34,14 @@ pub fn cancel_on_signal(progress: Arc<Progress>) -> anyhow::Result<()> {
     let wait = move || {
         for _ in signals.forever() {
             if progress.is_cancelled() {
-                end();
+                end(&progress);
             }
             progress.cancel();
+            let job = Arc::clone(&progress);
             // Without a thread the second signal ends it.
-            let _ = thread::Builder::new().spawn(|| {
+            let _ = thread::Builder::new().spawn(move || {
                 thread::sleep(GRACE);
-                end()
+                end(&job)
             });
         }
     };
@@ -48,8 +49,9 @@ pub fn cancel_on_signal(progress: Arc<Progress>) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn end() -> ! {
-    super::run::say("restrata: error: interrupted");
+fn end(progress: &Progress) -> ! {
+    let words = progress.last_words();
+    super::run::say(format_args!("restrata: error: {}", words.as_deref().unwrap_or("interrupted")));
     end_programs();
     exit_at_once(exit::INTERRUPTED.into())
 }

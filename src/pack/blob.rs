@@ -21,6 +21,8 @@ pub(super) struct Written {
     pub chunked: Option<ChunkedAnnotations>,
     pub no_index: Option<NoIndex>,
     pub files: Vec<PullFile>,
+    /// The TOC as it stands in the blob.
+    pub toc: Vec<u8>,
 }
 
 pub(super) fn write(layer: &Layer<'_>, out: &mut (dyn Write + Send)) -> Result<Written, PackError> {
@@ -47,7 +49,7 @@ pub(super) fn write(layer: &Layer<'_>, out: &mut (dyn Write + Send)) -> Result<W
         Err(IndexError::Pack(error)) => return Err(error),
         Err(IndexError::None(cause)) => {
             writer.parts(&parts, &headers)?;
-            return Ok(Written { chunked: None, no_index: Some(cause), files: Vec::new() });
+            return Ok(Written { chunked: None, no_index: Some(cause), files: Vec::new(), toc: Vec::new() });
         }
     };
     let positions = layout.positions(toc.uncompressed, tar_split.uncompressed)?;
@@ -71,6 +73,7 @@ pub(super) fn write(layer: &Layer<'_>, out: &mut (dyn Write + Send)) -> Result<W
         chunked: Some(ChunkedAnnotations { toc_digest: toc.digest(), positions }),
         no_index: None,
         files: files(layer, &offsets, base),
+        toc: toc.bytes,
     })
 }
 

@@ -91,6 +91,8 @@ pub struct PackedLayer {
     pub no_index: Option<NoIndex>,
     /// In the order of the TOC; empty without one.
     pub files: Vec<PullFile>,
+    /// The TOC as it stands in the blob; empty without one.
+    pub toc: Vec<u8>,
 }
 
 /// Why a layer gets no index. It is a valid layer all the same; every client pulls it whole.
@@ -173,8 +175,8 @@ pub fn pack(
 ) -> Result<PackedLayer, PackError> {
     let layer = Layer { entries, stock, options, progress };
     let (diff_id, written) = threads::beside(|| diff_id::diff_id(&layer), || blob::write(&layer, out))?;
-    let blob::Written { chunked, no_index, files } = written?;
-    Ok(PackedLayer { diff_id: diff_id?, chunked, no_index, files })
+    let blob::Written { chunked, no_index, files, toc } = written?;
+    Ok(PackedLayer { diff_id: diff_id?, chunked, no_index, files, toc })
 }
 
 /// The fields of a header in the spool.

@@ -5,6 +5,7 @@ mod room;
 mod transfers;
 mod watched;
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 pub use phase::{Now, Phase};
@@ -13,6 +14,7 @@ pub use transfers::{InFlight, Transfer, Travelled};
 pub use watched::{Stop, Watched};
 
 use crate::limits;
+use crate::threads::lock;
 
 #[derive(Debug, Default)]
 pub struct Progress {
@@ -22,6 +24,7 @@ pub struct Progress {
     transfers: transfers::Transfers,
     /// 0: the default.
     max_size: AtomicU64,
+    last_words: Mutex<Option<String>>,
 }
 
 /// Somebody asked the job to stop.
@@ -41,6 +44,15 @@ impl Progress {
 
     pub fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// What is said when a job that is to stop is ended from outside.
+    pub fn last_words(&self) -> Option<String> {
+        lock(&self.last_words).clone()
+    }
+
+    pub(crate) fn set_last_words(&self, words: String) {
+        *lock(&self.last_words) = Some(words);
     }
 
     pub fn check(&self) -> Result<(), Interrupted> {

@@ -8,6 +8,15 @@ use crate::oci::{Descriptor, Document, Index, Top};
 use crate::registry::{RegistryError, Which};
 use crate::threads::lock;
 
+/// Whether a tag is to move.
+enum Move {
+    /// It points at the image.
+    No,
+    Yes,
+    /// Over what somebody else published meanwhile.
+    Over(BlobDigest),
+}
+
 impl Push<'_> {
     /// Publishes the images under all tags. One manifest is what the tags point at; several, or one with an `index` that led
     /// to it, get an index of their own, to which `index` lends its annotations and unknown fields.
@@ -26,11 +35,11 @@ impl Push<'_> {
             }
         };
         let digest = BlobDigest::from_bytes(Sha256Stream::of(&top.bytes));
-        self.move_tags(digest, &top)?;
+        let overwritten = self.move_tags(digest, &top)?;
         let references = self.tags.iter().map(|before| self.reference(&before.tag)).collect();
         let left_behind = self.left_behind(digest);
         let counts = *lock(&self.counts);
-        Ok(Pushed { digest, references, counts, left_behind, traffic: self.client.traffic() })
+        Ok(Pushed { digest, references, overwritten, counts, left_behind, traffic: self.client.traffic() })
     }
 
     fn left_behind(&self, new: BlobDigest) -> Vec<LeftBehind> {
@@ -74,13 +83,24 @@ impl Push<'_> {
         put().map_err(|source| PushError::manifest(media_type, source, self.unchanged()))
     }
 
-    fn move_tags(&self, new: BlobDigest, top: &Written) -> Result<(), PushError> {
+    /// Gives what somebody else published meanwhile and what is replaced by force.
+    fn move_tags(&self, new: BlobDigest, top: &Written) -> Result<Vec<(String, BlobDigest)>, PushError> {
         let mut waiting: Vec<&str> = Vec::new();
+        let mut overwritten = Vec::new();
         for before in &self.tags {
-            if self.is_to_move(before, new)? {
-                waiting.push(&before.tag);
+            match self.is_to_move(before, new)? {
+                Move::No => continue,
+                Move::Over(other) => overwritten.push((self.reference(&before.tag), other)),
+                Move::Yes => {}
             }
+            waiting.push(&before.tag);
         }
+        let references = self.tags.iter().map(|before| self.reference(&before.tag));
+        self.progress.set_last_words(format!(
+            "interrupted while tags moved; whether they point at {new} now is not known: {}; all are whole images; run the \
+             same command again",
+            references.collect::<Vec<_>>().join(", ")
+        ));
         for (at, tag) in waiting.iter().enumerate() {
             self.move_tag(tag, new, top).map_err(|(source, is_unknown)| {
                 if at == 0 && !is_unknown {
@@ -91,18 +111,20 @@ impl Push<'_> {
                 PushError::Tags(Box::new(TagsError { moved, failed, is_unknown, left, new, source }))
             })?;
         }
-        Ok(())
+        self.progress.set_last_words(format!("interrupted; the image is published: {new}"));
+        Ok(overwritten)
     }
 
-    fn is_to_move(&self, before: &TagBefore, new: BlobDigest) -> Result<bool, PushError> {
+    fn is_to_move(&self, before: &TagBefore, new: BlobDigest) -> Result<Move, PushError> {
         let now = self.points_at(&before.tag).map_err(|source| PushError::blob(source, self.unchanged()))?;
         let then = before.document.as_ref().map(|document| document.digest);
         match now {
-            Some(now) if now == new => Ok(false),
-            now if now == then || self.force => Ok(true),
+            Some(now) if now == new => Ok(Move::No),
+            now if now == then => Ok(Move::Yes),
+            now if self.force => Ok(now.map_or(Move::Yes, Move::Over)),
             now => {
-                let (reference, unchanged) = (self.reference(&before.tag), self.unchanged());
-                Err(PushError::Moved(Box::new(MovedError { reference, before: then, now, unchanged })))
+                let reference = self.reference(&before.tag);
+                Err(PushError::Moved(Box::new(MovedError { reference, before: then, now })))
             }
         }
     }

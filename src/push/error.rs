@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::digest::BlobDigest;
 use crate::oci::OciError;
-use crate::registry::RegistryError;
 use crate::registry::names::LookupError;
+use crate::registry::{Fault, RegistryError};
 use crate::spool::SpoolError;
 use crate::units;
 
@@ -49,7 +49,7 @@ pub enum PushError {
 #[derive(Debug, thiserror::Error)]
 #[error(
     "{reference}: somebody else published there: when this run began it pointed at {before}, and now it points at {now}; \
-     run again to build on that, or use --force to replace it; {unchanged}",
+     run again to build on that, or use --force to replace it; this run moved no tag",
     before = named(*before), now = named(*now)
 )]
 pub struct MovedError {
@@ -57,7 +57,6 @@ pub struct MovedError {
     /// `None`: there was no such tag.
     pub before: Option<BlobDigest>,
     pub now: Option<BlobDigest>,
-    pub unchanged: Unchanged,
 }
 
 /// A tag that did not move, behind others that did.
@@ -138,7 +137,9 @@ impl PushError {
 
     pub(super) fn manifest(media_type: &str, source: RegistryError, unchanged: Unchanged) -> Self {
         // Others are no verdict on the document.
-        let is_refused = matches!(source.status(), Some(400 | 404 | 405 | 413 | 415 | 422));
+        let lacks_blob = matches!(source.fault(), Some(Fault::Status { said, .. } | Fault::NotFound { said, .. })
+            if said.has_code("MANIFEST_BLOB_UNKNOWN"));
+        let is_refused = !lacks_blob && matches!(source.status(), Some(400 | 404 | 405 | 413 | 415 | 422));
         match is_refused {
             true => Self::Manifest { media_type: media_type.to_owned(), source: Box::new(source), unchanged },
             false => Self::blob(source, unchanged),

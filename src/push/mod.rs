@@ -23,12 +23,13 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::scope;
+use std::time::Duration;
 
 use crate::digest::BlobDigest;
 use crate::progress::{Phase, Progress};
 use crate::registry::names::{self, Name, Purpose, Target, resolve};
 use crate::registry::{Client, Document, Reach, RegistryError, Repository, Traffic, Which};
-use crate::threads::{ThreadError, start};
+use crate::threads::{ThreadError, Worker, start};
 
 pub use error::{MovedError, PushError, TagsError, Unchanged};
 pub use uploads::{UploadWriter, Uploads};
@@ -37,6 +38,9 @@ use queue::{AbandonWhenDropped, Queue, ending};
 
 /// Blobs that travel at the same time.
 const UPLOADS: usize = 4;
+
+/// How soon a job that is to stop is noticed.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// A destination in a registry that is being filled. Nothing points at what it holds before [`commit`](Self::commit).
 #[derive(Debug)]
@@ -104,6 +108,8 @@ pub struct Pushed {
     pub digest: BlobDigest,
     /// `docker://HOST/REPOSITORY:TAG` for each tag.
     pub references: Vec<String>,
+    /// What somebody else published while this push went on, and what was replaced by force.
+    pub overwritten: Vec<(String, BlobDigest)>,
     pub counts: Counts,
     /// What the tags pointed at before, each once; not what they point at still.
     pub left_behind: Vec<LeftBehind>,
@@ -174,6 +180,7 @@ impl<'p> Push<'p> {
                 }
                 Err(_) => queue.abandon(),
             }
+            self.end_if_cancelled(&workers);
             for worker in workers {
                 worker.join()?;
             }
@@ -185,6 +192,24 @@ impl<'p> Push<'p> {
         // What follows may be tried again.
         self.is_over.store(false, Ordering::Relaxed);
         Ok(done)
+    }
+
+    /// Waits for the workers. Of a job that is to stop, the registry is to keep nothing: a worker may be in the middle of
+    /// a write to a slow line.
+    fn end_if_cancelled(&self, workers: &[Worker<'_, ()>]) {
+        while !workers.iter().all(Worker::is_finished) {
+            if self.progress.is_cancelled() {
+                self.client.end_sessions();
+                return;
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    /// Fails if the user may not push there. Nothing is sent.
+    pub fn expect_permission(&self) -> Result<(), PushError> {
+        let asked = self.repository().and_then(|repository| repository.expect_push());
+        asked.map_err(|source| PushError::open(&self.place, source))
     }
 
     /// Somebody stopped the job, whatever it was at.

@@ -120,6 +120,9 @@ impl<'s> Job<'_, 's> {
             let packed = pack::pack(&placed, stock, options, self.progress, &mut blob).map_err(failed)?;
             Ok::<_, Error>((packed, blob))
         })?;
+        if let (Output::Registry(_), Some(chunked)) = (output, &packed.chunked) {
+            self.request.resources.cache.remember_index(chunked.toc_digest, &packed.toc);
+        }
         let (digest, size, trace) = blob.finish()?;
         Ok(Written {
             is_proven: true,

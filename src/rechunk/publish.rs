@@ -16,6 +16,8 @@ use super::{Outcome, Planned, Request, referring};
 pub(super) fn publish(request: &Request, name: &Name, progress: &Progress) -> Result<Outcome, Error> {
     let mut notes = Notes::default();
     let push = open(request, name, progress)?;
+    progress.set_last_words(push.interrupted().to_string());
+    push.expect_permission()?;
     let stopped = |error| if progress.is_cancelled() { push.interrupted().into() } else { error };
     let published = published(request, name, &push, &mut notes);
     let inputs = Inputs::open(request, ask(request, &published), progress, &mut notes).map_err(stopped)?;
@@ -25,6 +27,9 @@ pub(super) fn publish(request: &Request, name: &Name, progress: &Progress) -> Re
     let pushed = push.commit(finished.manifests, inputs.index())?;
     let known: Vec<_> = pushed.left_behind.iter().map(|left| left.digest).chain([pushed.digest]).collect();
     let left_behind: Vec<_> = pushed.left_behind.iter().cloned().chain(inputs.left_behind(&known)).collect();
+    notes.extend(pushed.overwritten.iter().map(|(reference, other)| {
+        format!("{reference}: --force replaced {other}, which somebody else published while this run was at work")
+    }));
     notes.extend(referring::note(&left_behind, pushed.digest));
     for (digest, claim, _) in finished.proofs {
         request.resources.cache.remember_claim(digest, claim);

@@ -13,6 +13,7 @@ use super::redirect::{Ask, follow};
 use super::reply::Reply;
 use super::retry::Tries;
 use super::scope::{Action, Scope};
+use super::sessions::Sessions;
 use super::token::Auth;
 use super::transport::{Call, Traffic, Transport};
 use super::{Options, text};
@@ -29,6 +30,7 @@ pub struct Client<'p> {
     base: Mutex<Option<Address>>,
     /// The way to upload that the registry took last.
     pub(super) way: AtomicUsize,
+    pub(super) sessions: Sessions,
 }
 
 impl fmt::Debug for Client<'_> {
@@ -66,7 +68,7 @@ impl<'p> Client<'p> {
         }
         let transport = Transport::new(&endpoint, &options)?;
         let (auth, base, way) = (Mutex::default(), Mutex::default(), AtomicUsize::new(0));
-        Ok(Self { endpoint, options, progress, transport, auth, base, way })
+        Ok(Self { endpoint, options, progress, transport, auth, base, way, sessions: Sessions::default() })
     }
 
     pub fn repository(&self, name: &str) -> Result<Repository<'_, 'p>, RegistryError> {

@@ -26,6 +26,7 @@ mod reply;
 mod retry;
 mod sample;
 mod scope;
+mod sessions;
 mod stored;
 mod text;
 mod tls;

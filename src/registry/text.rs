@@ -63,7 +63,7 @@ impl Said {
         Self { errors }
     }
 
-    pub(super) fn has_code(&self, code: &str) -> bool {
+    pub fn has_code(&self, code: &str) -> bool {
         self.errors.iter().any(|error| error.code == code)
     }
 }

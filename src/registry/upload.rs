@@ -131,6 +131,18 @@ impl Repository<'_, '_> {
         }
     }
 
+    /// Fails if the user may not push. Nothing is sent: a session is begun and ended.
+    pub fn expect_push(&self) -> Result<(), RegistryError> {
+        let path = format!("{}/blobs/uploads/", self.name);
+        let scope = self.to_push();
+        let begun = self.client.ask(&Wanted::new("POST", &path), &scope, |reply| match reply.status {
+            202 => Ok(next(&reply).ok()),
+            _ => Err(reply.refused("an upload to begin", &format!("the repository {}", self.name))),
+        })?;
+        self.give_up(begun, &scope);
+        Ok(())
+    }
+
     fn has_arrived(&self, digest: BlobDigest, size: u64) -> bool {
         let reply = self.client.once(&Wanted::new("HEAD", &self.blob_path(digest)), &self.to_read());
         reply.is_ok_and(|reply| reply.status == 200 && reply.length() == Some(size))
@@ -143,6 +155,7 @@ impl Repository<'_, '_> {
             return Err(reply.refused("an upload to begin", &format!("the repository {}", self.name)).into());
         }
         let session = next(&reply)?;
+        self.client.sessions.add(&session, job.scope);
         let least = reply.header("oci-chunk-min-length").and_then(|least| least.trim().parse().ok()).unwrap_or(0);
         let sent = match way {
             Way::Put => self.finish(job, &session, Some(job.content)),
@@ -156,7 +169,7 @@ impl Repository<'_, '_> {
                 pieces.and_then(|session| self.finish(job, &session, None))
             }
         };
-        if sent.is_err() {
+        if self.client.sessions.remove(&session) && sent.is_err() {
             self.give_up(Some(session), job.scope);
         }
         sent

@@ -110,10 +110,15 @@ fn only_what_the_registry_lacks_travels() {
     let config = published.counts.sent.bytes - sent;
     assert!(config < 4000, "{published:?}");
     assert_eq!(published.references, [world.reference("v").to_string()]);
-    // Again: the same image, of which nothing is sent.
+    // Again: the same image, of which nothing is sent. The indexes are known from the run that wrote them.
+    world.registry.state().asked.clear();
     let again = run(&request(&world, 2, "v", "cache"));
-    let published = again.published.unwrap();
+    let published = again.published.as_ref().unwrap();
     assert_eq!((again.digest, published.counts.sent.blobs), (second.digest, 0));
+    // How the registry answers two ranges is asked.
+    let ranges: Vec<String> = world.blobs().into_iter().filter_map(|(_, range)| range).collect();
+    assert!(matches!(&ranges[..], [one] if one.starts_with("bytes=0-3,")), "{ranges:?}");
+    assert_eq!(whole(&world, &layers(&again)), 0);
 }
 
 #[test]
@@ -261,7 +266,8 @@ fn somebody_else_publishes_meanwhile() {
     world.registry.state().rules_end();
     world.registry.fault("HEAD", "/manifests/v", 1, Fault::Answer(head));
     update.force = true;
-    run(&update);
+    let forced = run(&update);
+    assert!(forced.notes.iter().any(|note| note.contains("--force replaced")), "{:?}", forced.notes);
 }
 
 #[test]
@@ -329,4 +335,16 @@ fn a_layer_that_is_gone_is_written_anew_whatever_the_cache_knows() {
     assert!(world.registry.state().incomplete().is_empty());
     let verdict = verify(&world.reference("v"), &built(&world, 2), None, &[], world.options(), &Progress::new());
     assert!(verdict.unwrap().is_same());
+}
+
+#[test]
+fn who_may_not_push_learns_it_before_the_work() {
+    let world = World::new();
+    let denied = Answer::error(403, "DENIED");
+    world.registry.fault("POST", "/blobs/uploads/", 1, Fault::Answer(denied));
+    let mut request = request(&world, 1, "v", "cache");
+    request.new = "oci:/nowhere:new".parse().unwrap();
+    let refused = rechunk(&request, &Progress::new()).unwrap_err();
+    assert!(refused.to_string().contains("no permission to push to app"), "{refused}");
+    assert!(world.registry.state().uploads.is_empty());
 }
