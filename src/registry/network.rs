@@ -65,7 +65,14 @@ fn io_fault(error: &io::Error, waits: Waits) -> Fault {
 }
 
 fn tls_fault(error: &rustls::Error) -> Fault {
-    let reason = shown(&error.to_string());
+    let shown = shown(&error.to_string());
+    // What `openssl req -x509` makes; Go takes it from a server, too.
+    let reason = match shown.contains("CaUsedAsEndEntity") {
+        true => "the server shows a CA's own certificate (CA:TRUE); expected one that a CA signed, or one with \
+                 basicConstraints CA:FALSE"
+            .to_owned(),
+        false => shown,
+    };
     match error {
         rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented => Fault::Certificate { reason },
         _ => Fault::NotTls { reason },
@@ -77,6 +84,15 @@ mod tests {
     use std::net::ToSocketAddrs;
 
     use super::*;
+
+    #[test]
+    fn a_ca_as_a_server_is_told_in_plain_words() {
+        use rustls::{CertificateError, OtherError};
+        let other = std::io::Error::other("CaUsedAsEndEntity");
+        let error = rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(std::sync::Arc::new(other))));
+        let Fault::Certificate { reason } = tls_fault(&error) else { panic!("{error}") };
+        assert!(reason.contains("CA:FALSE") && !reason.contains("EndEntity"), "{reason}");
+    }
 
     /// Not by a request: a proxy would look the name up.
     #[test]
