@@ -34,7 +34,7 @@ impl SpoolError {
             // The cause names a file that nobody has heard of.
             (CREATE, kind) => format!("no file can be made there: {kind}"),
             _ if is_full(cause) => {
-                format!("no room is left ({cause}): expected room for {} at least", size(*needed))
+                format!("no room is left ({cause}): {} do not fit, and the run needs more than that", size(*needed))
             }
             (_, io::ErrorKind::FileTooLarge) => {
                 format!("the limit for files is reached (ulimit -f): expected {} to be allowed at least", size(*needed))

@@ -3,14 +3,14 @@
 
 use std::fs::File;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{
-    AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_NOW, fchmod, fstat, futimens, mkdirat,
-    openat, renameat, statat, unlinkat,
+    Access, AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_NOW, accessat, fchmod, fstat,
+    futimens, mkdirat, openat, renameat, statat, unlinkat,
 };
 use rustix::io::Errno;
 use rustix::process::geteuid;
@@ -122,6 +122,25 @@ impl Records {
             }
         }
         Ok((found, others))
+    }
+
+    /// A directory that is there and not this user's own is an error.
+    pub fn is_own(&self, kind: Kind) -> Result<(), Foreign> {
+        let Some(path) = &self.top else { return Ok(()) };
+        let Some(top) = own(CWD, path, path, OFlags::empty())? else { return Ok(()) };
+        own(top.as_fd(), kind.dir().as_ref(), &path.join(kind.dir()), OFlags::NOFOLLOW).map(drop)
+    }
+
+    /// The directory that no record of a kind can be put in, and why.
+    pub fn unwritable(&self, kind: Kind) -> Option<(PathBuf, io::Error)> {
+        let top = self.top.as_ref()?;
+        let dir = top.join(kind.dir());
+        if self.kind(kind, true).is_some() {
+            let wanted = Access::WRITE_OK | Access::EXEC_OK;
+            return accessat(CWD, &dir, wanted, AtFlags::EACCESS).err().map(|error| (dir, error.into()));
+        }
+        // What refused it says why if it is asked once more.
+        std::fs::create_dir_all(&dir).err().map(|error| (top.clone(), error))
     }
 
     /// What is in the cache's directory beside those of the kinds.

@@ -186,3 +186,25 @@ fn what_is_not_the_user_s_own_is_not_cleared() {
     let nowhere = Cache::default().clear(&Progress::new()).unwrap_err().to_string();
     assert_eq!(nowhere, "no cache: expected an absolute path in XDG_CACHE_HOME or HOME, found none");
 }
+
+#[test]
+fn a_cache_that_is_of_no_use_says_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let says = |cache: &Cache| cache.unusable().map(|error| error.to_string()).unwrap_or_default();
+    let (cache, _) = filled(dir.path());
+    assert_eq!((says(&cache), says(&Cache::at(dir.path().join("a/b")))), (String::new(), String::new()));
+    for path in [dir.path().join("new"), dir.path().join("new/proofs")] {
+        chmod(&path, 0o720);
+        let wanted = format!("{}: expected a directory that only you can write to, found the mode 720", path.display());
+        assert_eq!(says(&cache), wanted);
+        chmod(&path, 0o700);
+    }
+    assert!(says(&Cache::default()).starts_with("no cache: expected an absolute path"));
+    // Not even root makes a directory there.
+    let nowhere = says(&Cache::at("/proc/none/restrata".into()));
+    assert!(nowhere.starts_with("/proc/none/restrata: expected a directory that you can write to: "), "{nowhere}");
+    if !geteuid().is_root() {
+        chmod(&dir.path().join("new/proofs"), 0o500);
+        assert!(says(&cache).contains("/new/proofs: expected a directory that you can write to: "), "{}", says(&cache));
+    }
+}

@@ -1,5 +1,6 @@
 //! What the cache holds, and how it is removed.
 
+use std::io;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -36,6 +37,8 @@ pub enum CacheError {
     Nowhere,
     #[error("{}: expected a directory that only you can write to, found {found}", path.display())]
     Foreign { path: PathBuf, found: String },
+    #[error("{}: expected a directory that you can write to: {source}", path.display())]
+    Unwritable { path: PathBuf, source: io::Error },
     #[error("{}: {count} of the records can't be removed", dir.display())]
     Stay { dir: PathBuf, count: u64 },
     #[error("{0}")]
@@ -68,6 +71,18 @@ impl Cache {
             count => return Err(CacheError::Stay { dir: contents.dir, count }),
         }
         Ok(contents)
+    }
+
+    /// Why none of the proofs counts, or why none that is made is remembered. It makes the directory if it is missing.
+    pub fn unusable(&self) -> Option<CacheError> {
+        if self.dir().is_none() {
+            return Some(CacheError::Nowhere);
+        }
+        if let Err(foreign) = self.records.is_own(Kind::Proof) {
+            return Some(foreign.into());
+        }
+        let (path, source) = self.records.unwritable(Kind::Proof)?;
+        Some(CacheError::Unwritable { path, source })
     }
 
     fn found(&self, progress: &Progress) -> Result<(Vec<Found>, u64), CacheError> {

@@ -35,12 +35,9 @@ use super::{exit, help, pipes, values};
     max_term_width = 100
 )]
 pub struct Arguments {
-    /// Print no progress and no notes
+    /// Print no progress and no notes, and no report where the exit code is the answer
     ///
-    /// A report is printed all the same where it is all that the command is for: history, inspect, diff, probe, prune
-    /// without --force, cache without --clear, rechunk --dry-run. Where the exit code is the answer, no report is printed: verify, check, diff
-    /// --fail-above, prune --force, cache --clear. rechunk prints only the digest. A format that is asked for, such as JSON, is always
-    /// printed. Errors, what is degraded, and the images that an archive loses always go to standard error.
+    /// rechunk prints only the digest. Errors, and what is degraded, are always printed.
     #[arg(short, long, global = true)]
     pub quiet: bool,
 

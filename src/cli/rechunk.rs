@@ -27,8 +27,9 @@ pub struct Rechunk {
 
     /// The image that clients have; repeat for older ones, newest first
     ///
-    /// The first one decides the layout. The report shows the pull cost for each. Default for DEST in a registry: the
-    /// image that its tag points at. Without a previous image, the result is a first layout.
+    /// The first one decides the layout. The report shows the pull cost for each. Default for DEST in a
+    /// registry: the image that its tag points at, or else that of a --tag. Without a previous image, the result is a first
+    /// layout.
     #[arg(long, value_name = "REF", value_parser = values::old)]
     pub previous: Vec<Reference>,
 
@@ -43,7 +44,7 @@ pub struct Rechunk {
     /// Before a layer stays, restrata proves that it is what its index says. For that it downloads the layer once, unless
     /// the cache has the proof of an earlier run. This option skips the proof. Use it only if nobody else can push to the
     /// repository.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "first")]
     pub trust_previous: bool,
 
     /// Give the image this tag in DEST's repository, too; repeat for more
@@ -53,7 +54,7 @@ pub struct Rechunk {
     #[arg(long, value_name = "TAG", value_parser = values::tag)]
     pub tag: Vec<String>,
 
-    /// Move the tags even if somebody else moved one while this run was at work
+    /// Move the tags even if somebody else moved one while this run was at work. Their image loses the tag
     #[arg(long)]
     pub force: bool,
 

@@ -88,13 +88,15 @@ fn run_rechunk(arguments: Rechunk, quiet: bool) -> anyhow::Result<u8> {
         Format::Text if quiet => format!("{}\n", outcome.digest),
         Format::Text => text::rechunk(&outcome, listing),
     };
-    print_beside(&request.dest, &report)?;
+    let is_where = if outcome.published.is_some() { "published" } else { "written" };
+    let printed = print_beside(&request.dest, &report)
+        .with_context(|| format!("the image is {is_where}, but its report can't be printed"));
     if let Some(path) = digestfile {
         // Without a line feed, as skopeo writes it.
         fs::write(&path, outcome.digest.to_string())
             .with_context(|| format!("the image is written, but not its digest to {}", path.display()))?;
     }
-    Ok(exit::DONE)
+    printed.map(|()| exit::DONE)
 }
 
 /// The config that a file holds.

@@ -164,7 +164,8 @@ fn hints(answers: &Answers<'_>, profile: Option<RegistryProfile>, podman: &Verdi
     match podman.pulls {
         Pulls::Fails => hints.push(
             "podman with partial pulls fails here, with zstd:chunked layers of any tool: switch partial pulls off \
-             (enable_partial_images = \"false\" in storage.conf), or publish layers without TOC annotations"
+             (enable_partial_images = \"false\" in storage.conf), or publish layers without annotations of the index \
+             (rechunk --annotations never)"
                 .to_owned(),
         ),
         Pulls::Whole => hints.push(

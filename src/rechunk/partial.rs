@@ -47,12 +47,13 @@ pub(super) fn hides_indexes(
     let hides = request.toc_annotations == TocAnnotations::Auto;
     notes.push(match hides {
         true => format!(
-            "{dest}: {why} there, so podman with partial pulls would fail on layers with a TOC: the TOC annotations are \
-             left out, and podman pulls layers whole (--annotations always writes them all the same)"
+            "{dest}: {why} there, so podman with partial pulls would fail on layers with an index: the annotations of \
+             the index are left out, and podman pulls layers whole (--annotations always writes them all the same)"
         ),
         false => format!(
             "{dest}: {why} there, so podman with partial pulls fails: switch partial pulls off on clients \
-             (enable_partial_images = \"false\" in storage.conf), or leave the TOC annotations out (--annotations never)"
+             (enable_partial_images = \"false\" in storage.conf), or leave the annotations of the index out \
+             (--annotations never)"
         ),
     });
     Ok(hides)

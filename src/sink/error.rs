@@ -30,7 +30,7 @@ pub enum SinkError {
     #[error("{dir}: expected a directory that can be written to: {reason}", dir = dir.display(), reason = unwritable(cause))]
     Unwritable { dir: PathBuf, cause: io::Error },
     /// `needed` are the bytes of the run so far.
-    #[error("{dir}: no room is left ({source}): expected room for {} at least", size(*needed), dir = dir.display())]
+    #[error("{dir}: no room is left ({source}): {} do not fit, and the run needs more than that", size(*needed), dir = dir.display())]
     Full { dir: PathBuf, needed: u64, source: io::Error },
     #[error("{path}: {doing}: {source}", path = path.display())]
     Io { path: PathBuf, doing: &'static str, source: io::Error },

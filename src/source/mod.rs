@@ -141,8 +141,10 @@ impl<'p> Source<'p> {
             Transport::OciArchive => Kind::Layout(Store::open_archive(reference, scratch)?),
             Transport::ContainersStorage | Transport::DockerDaemon | Transport::DockerArchive => {
                 match Stored::look(reference, progress)? {
-                    Some(stored) => Kind::Stored(stored),
-                    None => Kind::Docker(Archive::open(reference, scratch)?),
+                    Ok(stored) => Kind::Stored(stored),
+                    Err(podman) => {
+                        Kind::Docker(Archive::open(reference, scratch).map_err(|error| podman.explain(error))?)
+                    }
                 }
             }
             Transport::Dir => Kind::Rootfs(Rootfs::open(path)?),

@@ -22,6 +22,11 @@ use crate::threads::lock;
 pub enum ProgramError {
     #[error("expected the program {program} in PATH, found none; {instead}")]
     Missing { program: &'static str, instead: &'static str },
+    /// Either will do.
+    #[error("expected podman or skopeo in PATH, found neither; install one of them, or name an archive: docker-archive:FILE")]
+    Neither,
+    #[error("podman's store has no {name}; podman images lists the names")]
+    NotStored { name: String },
     #[error("starting {program}: {source}")]
     Start { program: &'static str, source: io::Error },
     #[error("reading what {program} writes: {source}")]
@@ -37,7 +42,8 @@ pub enum ProgramError {
 impl ProgramError {
     /// The image is not there. Only newer versions of skopeo have an exit code for it.
     pub fn is_not_found(&self) -> bool {
-        const SAID: [&str; 4] = [
+        const SAID: [&str; 5] = [
+            "image not known",
             "does not resolve to an image ID",
             "identifier is not an image",
             "No such image",
@@ -47,6 +53,7 @@ impl ProgramError {
             Self::Failed { program, status, said } => {
                 (*program == "skopeo" && status.code() == Some(2)) || SAID.iter().any(|words| said.contains(words))
             }
+            Self::NotStored { .. } => true,
             _ => false,
         }
     }

@@ -79,6 +79,7 @@ fn wrong_usage_is_64() {
         &["rechunk", "oci:a", "oci:b", "--label", "key"],
         &["rechunk", "oci:a", "oci:b", "--annotation", "key-"],
         &["rechunk", "oci:a", "oci:b", "--dry-run", "--digestfile", "d"],
+        &["rechunk", "oci:a", "oci:b", "--first", "--trust-previous"],
         &["verify", "oci:a", "oci:b", "--ignore", "mode"],
         &["diff", "oci:a"],
         &["diff", "oci:a", "oci:b", "--client", "dockerd"],
@@ -288,6 +289,23 @@ fn a_digestfile_that_cannot_be_written_is_told_first() {
     let missing = format!("oci:{}", missing.display());
     assert_eq!(code(&restrata(&["rechunk", &missing, &layout, "--digestfile", digest.to_str().unwrap()])), 2);
     assert!(!digest.exists());
+}
+
+/// The image is there all the same, and so is its digest.
+#[test]
+fn a_report_that_cannot_be_printed_is_told_after_the_image() {
+    let dir = TempDir::new().unwrap();
+    let (root, layout) = images(dir.path());
+    let digest = dir.path().join("digest");
+    let mut command = std::process::Command::cargo_bin("restrata").unwrap();
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    command.args(["rechunk", &root, &layout, "--digestfile"]).arg(&digest);
+    let output = command.stdout(full).stderr(std::process::Stdio::piped()).output().unwrap();
+    assert_eq!(code(&output), 1);
+    let says = "error: the image is written, but its report can't be printed: standard output: No space left";
+    assert!(err(&output).contains(says), "{}", err(&output));
+    assert_eq!(code(&restrata(&["verify", "-q", &root, &layout])), 0);
+    assert!(fs::read_to_string(digest).unwrap().starts_with("sha256:"));
 }
 
 #[test]

@@ -117,14 +117,39 @@ fn a_program_that_fails_is_heard() {
 fn a_program_that_is_not_installed() {
     let place = place();
     for (reference, program, instead) in [
-        (STORED, "skopeo", "install the package skopeo"),
-        ("docker-daemon:app:1", "docker", "install docker's command line"),
+        (STORED, "the program skopeo", "install the package skopeo"),
+        ("docker-daemon:app:1", "the program docker", "install docker's command line"),
     ] {
         let mut inspect = command(&place, "other", "", &["inspect", reference]);
         let missing = inspect.env("PATH", place.path("bin")).output().unwrap();
         assert_eq!(code(&missing), 1);
-        let says = format!("{reference}: expected the program {program} in PATH, found none; {instead}");
+        let says = format!("{reference}: expected {program} in PATH, found none; {instead}");
         assert!(err(&missing).contains(&says), "{}", err(&missing));
+    }
+    let mut neither = command(&place, "other", "", &["inspect", STORED]);
+    fs::remove_file(place.path("bin/podman")).unwrap();
+    let neither = neither.env("PATH", place.path("bin")).output().unwrap();
+    let says = "expected podman or skopeo in PATH, found neither; install one of them";
+    assert!(code(&neither) == 1 && err(&neither).contains(says), "{}", err(&neither));
+}
+
+/// With skopeo, which says it in its own words, and without.
+#[test]
+fn a_name_that_podman_does_not_have() {
+    let place = place();
+    let podman = "echo 'Error: localhost/app:1: image not known' >&2; exit 125";
+    let skopeo = "echo 'time=\"now\" level=fatal msg=\"x does not resolve to an image ID\"' >&2; exit 1";
+    for has_skopeo in [false, true] {
+        let mut inspect = command(&place, "podman", podman, &["inspect", STORED]);
+        if has_skopeo {
+            command(&place, "skopeo", skopeo, &[]);
+            inspect = command(&place, "podman", podman, &["inspect", STORED]);
+        }
+        let gone = inspect.env("PATH", place.path("bin")).output().unwrap();
+        let says = format!(
+            "restrata: error: {STORED}: podman's store has no localhost/app:1; podman images lists the names\n"
+        );
+        assert_eq!((code(&gone), err(&gone)), (2, says));
     }
 }
 

@@ -68,7 +68,7 @@ push_hidden() { # VERSION; the second one keeps layers of the first
   report=$("$restrata" rechunk "docker-archive:$bed/images/$seq/v$1.tar" \
     "docker://127.0.0.1:$(profile_port refuse-501)/hidden:latest" --tag "v$1" --tls-verify=false --format json -q) &&
     jq -e --argjson update "$(($1 > 1))" \
-      '(.notes | any(contains("TOC annotations are left out"))) and ($update == 0 or .published.already_there.blobs > 5)' <<<"$report"
+      '(.notes | any(contains("annotations of the index are left out"))) and ($update == 0 or .published.already_there.blobs > 5)' <<<"$report"
 }
 pulled_whole() { # CLIENT IMAGE
   PULL_STORE=hidden "$harness/pull.sh" "$1" refuse-501 "$2" | jq -e '.ok and .index_ranges == 0 and .data_ranges == 0'

@@ -116,7 +116,8 @@ fn changes(image: &ImageOutcome) -> String {
         Some(from) => {
             let kept = layers.iter().filter(|layer| layer.state == State::Kept).count() as u64;
             let (kept, changes) = (layers::kept(kept, layers.len()), layers::changes(&layers, &image.dropped));
-            let from = name(from, WIDTH / 2);
+            // A line of its own, with the colon.
+            let from = name(from, WIDTH - 3);
             let new = fill(&match image.unread {
                 0 => format!("New to clients that have {from}: {files}, {bytes} compressed."),
                 _ => format!(

@@ -20,7 +20,7 @@ use oci_spec::image::MediaType;
 use rustix::fs::{Mode, OFlags};
 use serde::Deserialize;
 
-use super::program::Program;
+use super::program::{Program, ProgramError};
 use super::{Image, Layer, Place, SourceError, select};
 use crate::bytes::Bytes;
 use crate::codec::Sha256Stream;
@@ -83,12 +83,15 @@ struct RootFs {
 }
 
 impl Stored {
-    /// `None` where skopeo has to read it.
-    pub fn look(reference: &Reference, progress: &Progress) -> Result<Option<Self>, SourceError> {
-        let found = (reference.transport() == Transport::ContainersStorage)
+    /// What podman has to say where another program has to read it.
+    pub fn look(reference: &Reference, progress: &Progress) -> Result<Result<Self, Podman>, SourceError> {
+        let name = (reference.transport() == Transport::ContainersStorage)
             .then(|| full_name(reference.path().to_str()?))
-            .flatten()
-            .and_then(|name| Self::open(&inspect(&name, progress)?, progress));
+            .flatten();
+        let found = name.ok_or(Podman::Silent).and_then(|name| {
+            let inspected = inspect(&name, progress)?;
+            Self::open(&inspected, progress).ok_or(Podman::Silent)
+        });
         progress.check()?;
         Ok(found)
     }
@@ -146,12 +149,45 @@ fn full_name(name: &str) -> Option<String> {
     if is_id { Some(name.to_owned()) } else { name.parse::<Name>().ok().map(|name| name.to_string()) }
 }
 
-fn inspect(name: &str, progress: &Progress) -> Option<Vec<u8>> {
+/// Why podman does not say where an image is.
+#[derive(Debug)]
+pub(super) enum Podman {
+    Missing,
+    /// The store has no image of this name.
+    HasNone(String),
+    Silent,
+}
+
+impl Podman {
+    /// The same error in words of somebody who knows podman alone.
+    pub fn explain(self, error: SourceError) -> SourceError {
+        let SourceError::Program { reference, source } = error else { return error };
+        let source = match (self, source) {
+            (Self::Missing, ProgramError::Missing { .. }) => ProgramError::Neither,
+            (Self::HasNone(name), source)
+                if source.is_not_found() || matches!(source, ProgramError::Missing { .. }) =>
+            {
+                ProgramError::NotStored { name }
+            }
+            (_, source) => source,
+        };
+        SourceError::Program { reference, source }
+    }
+}
+
+fn inspect(name: &str, progress: &Progress) -> Result<Vec<u8>, Podman> {
     let arguments = ["--log-level=error", "image", "inspect", "--format=json", "--", name];
-    let mut podman = Program::new("podman", &arguments).start(progress).ok()?;
+    let mut podman = Program::new("podman", &arguments).start(progress).map_err(|error| match error {
+        ProgramError::Missing { .. } => Podman::Missing,
+        _ => Podman::Silent,
+    })?;
     let mut said = Vec::new();
-    (&mut podman).take(limits::MANIFEST_BYTES).read_to_end(&mut said).ok()?;
-    podman.end().ok().map(|()| said)
+    (&mut podman).take(limits::MANIFEST_BYTES).read_to_end(&mut said).map_err(|_| Podman::Silent)?;
+    match podman.end() {
+        Ok(()) => Ok(said),
+        Err(error) if error.is_not_found() => Err(Podman::HasNone(name.to_owned())),
+        Err(_) => Err(Podman::Silent),
+    }
 }
 
 /// `ROOT/overlay/ID/diff`.

@@ -102,7 +102,7 @@ impl<'s, 'n> Loader<'s, 'n> {
                 return refuse("its layers are no blobs that could stay as they are".to_owned());
             }
         }
-        self.notes.extend(trust.note(source.reference()));
+        self.notes.extend(trust.note(source.reference(), &self.ask.resources.cache));
         Ok(())
     }
 
@@ -129,7 +129,7 @@ impl<'s, 'n> Loader<'s, 'n> {
             }
         }
         let Previous { reference, has, without_toc, trust, .. } = previous;
-        self.notes.extend(trust.note(source.reference()));
+        self.notes.extend(trust.note(source.reference(), &self.ask.resources.cache));
         self.note_foreign(source.reference(), without_toc, image, is_newest);
         self.opened.facts.clients.push((reference, has));
         Ok(())

@@ -1,6 +1,6 @@
 //! Which layers of a registry need no proof: to prove one takes a download of all of it.
 
-use crate::cache::Cache;
+use crate::cache::{Cache, CacheError};
 use crate::oci::Reference;
 use crate::source::Layer;
 use crate::units::size;
@@ -45,20 +45,34 @@ impl Trust {
     }
 
     /// What the user is told.
-    pub fn note(&self, reference: &Reference) -> Option<String> {
+    pub fn note(&self, reference: &Reference, cache: &Cache) -> Option<String> {
         let Self { layers, unproven, unproven_bytes, told } = self;
         match (told, unproven) {
             (0, 0) => None,
             (0, _) => Some(format!(
-                "{reference}: {unproven} of {layers} layers ({}) are downloaded once to prove them, since the cache does \
-                 not know them; keep the cache between runs (restrata cache shows where it is), or use --trust-previous \
-                 if nobody else pushes there",
-                size(*unproven_bytes)
+                "{reference}: {unproven} of {layers} layers ({}) are downloaded once to prove them, since {}, or use \
+                 --trust-previous if nobody else pushes there",
+                size(*unproven_bytes),
+                reason(cache)
             )),
             (told, _) => {
                 Some(format!("{reference}: {told} of {layers} layers are taken without a proof (--trust-previous)"))
             }
         }
+    }
+}
+
+/// Why they are not known, and what to do.
+fn reason(cache: &Cache) -> String {
+    match cache.unusable() {
+        None => {
+            "the cache does not know them; keep the cache between runs (restrata cache shows where it is)".to_owned()
+        }
+        Some(error @ CacheError::Unwritable { .. }) => format!(
+            "the cache does not know them, and nothing can be remembered for the next run ({error}); set XDG_CACHE_HOME \
+             to a directory of your own"
+        ),
+        Some(error) => format!("the cache is not used ({error}); set XDG_CACHE_HOME to a directory of your own"),
     }
 }
 
