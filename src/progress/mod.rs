@@ -5,8 +5,8 @@ mod room;
 mod transfers;
 mod watched;
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 pub use phase::{Now, Phase};
 pub use room::{SizeLimit, TooLarge, TooMany};
@@ -14,7 +14,6 @@ pub use transfers::{InFlight, Transfer, Travelled};
 pub use watched::{Stop, Watched};
 
 use crate::limits;
-use crate::threads::lock;
 
 #[derive(Debug, Default)]
 pub struct Progress {
@@ -48,11 +47,11 @@ impl Progress {
 
     /// What is said when a job that is to stop is ended from outside.
     pub fn last_words(&self) -> Option<String> {
-        lock(&self.last_words).clone()
+        self.last_words.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn set_last_words(&self, words: String) {
-        *lock(&self.last_words) = Some(words);
+        *self.last_words.lock().unwrap_or_else(PoisonError::into_inner) = Some(words);
     }
 
     pub fn check(&self) -> Result<(), Interrupted> {

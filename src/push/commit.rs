@@ -86,8 +86,11 @@ impl Push<'_> {
     /// Gives what somebody else published meanwhile and what is replaced by force.
     fn move_tags(&self, new: BlobDigest, top: &Written) -> Result<Vec<(String, BlobDigest)>, PushError> {
         let mut waiting: Vec<&str> = Vec::new();
+        // New tags come first, then those that others pull by, and DEST's own last.
+        let mut tags: Vec<&TagBefore> = self.tags.iter().skip(1).chain(self.tags.first()).collect();
+        tags.sort_by_key(|before| before.document.is_some());
         let mut overwritten = Vec::new();
-        for before in &self.tags {
+        for before in tags {
             match self.is_to_move(before, new)? {
                 Move::No => continue,
                 Move::Over(other) => overwritten.push((self.reference(&before.tag), other)),

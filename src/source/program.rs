@@ -23,7 +23,9 @@ pub enum ProgramError {
     #[error("expected the program {program} in PATH, found none; {instead}")]
     Missing { program: &'static str, instead: &'static str },
     /// Either will do.
-    #[error("expected podman or skopeo in PATH, found neither; install one of them, or name an archive: docker-archive:FILE")]
+    #[error(
+        "expected podman or skopeo in PATH, found neither; install one of them, or name an archive: docker-archive:FILE"
+    )]
     Neither,
     #[error("podman's store has no {name}; podman images lists the names")]
     NotStored { name: String },
