@@ -164,15 +164,21 @@ for ((i = 1; i <= points; i++)); do
   afterwards "$what" "kills/p$i" "$([ $((i % 10)) = 0 ] && echo yes || echo no)"
 done
 for i in 1 2 3 4 5; do
-  at=$(after "$i" 6 "$whole")
+  at=$(after "$i" 8 "$whole")
   begin "kills/i$i"
   stopped INT "$at" "kills/i$i" $blobs
-  check_num "interrupted after $at s: exit code" "$code" == 130
+  # On a busy machine the time of a whole run tells little: this one may have ended before.
+  case $code in
+  130) interrupted=$((${interrupted:-0} + 1)) ;;
+  0) ;;
+  *) fail "interrupted after $at s: exit code $code: $(cat "$work/stopped")" ;;
+  esac
   # Behind a session that ends while its bytes come, distribution itself leaves the state of a hash.
   check "interrupted after $at s: no upload is left behind" test -z "$(find "$repositories/kills/i$i/_uploads" -type f ! -path '*/hashstates/*' 2>/dev/null)"
   afterwards "interrupted after $at s" "kills/i$i" no
 done
 # A test whose kills all come too early or too late shows nothing.
 check_num "runs that were killed before their end" "${killed:-0}" ">=" $((points / 2))
+check_num "runs that were interrupted, with exit code 130" "${interrupted:-0}" ">=" 3
 for outcome in "${!outcomes[@]}"; do note "${outcomes[$outcome]} times: $outcome"; done
 summary
