@@ -14,6 +14,7 @@ mod guess;
 mod index;
 mod layout;
 mod near;
+mod notes;
 mod plain_file;
 mod program;
 mod read;
@@ -29,7 +30,7 @@ mod tests;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use crate::bytes::{Bytes, FileBytes, SpanReader};
 use crate::cache::Cache;
@@ -41,7 +42,6 @@ use crate::progress::Progress;
 use crate::registry::{Reach, Traffic};
 use crate::span::Span;
 use crate::spool;
-use crate::threads::lock;
 use crate::watch::Watched;
 
 pub use attached::{Artifact, Attached};
@@ -54,6 +54,7 @@ pub use program::{ProgramError, end_programs};
 pub use read::VerifyingReader;
 
 use archive::Archive;
+use notes::Notes;
 use plain_file::Scratch;
 use remote::Remote;
 use rootfs::Rootfs;
@@ -297,18 +298,17 @@ impl<'p> Source<'p> {
 
     /// What was skipped since the last call, for the user to know.
     pub fn take_notes(&self) -> Vec<String> {
-        let Gathered { notes, absent, attached } = std::mem::take(&mut *lock(&self.notes.0));
-        notes.into_iter().chain(attached.iter().map(Attached::note)).chain(absent).collect()
+        self.notes.take()
     }
 
     /// What stands in an index beside the images.
     pub fn take_attached(&self) -> Vec<Attached> {
-        std::mem::take(&mut lock(&self.notes.0).attached)
+        self.notes.take_attached()
     }
 
     /// Those of them that say which platforms an index names in vain.
     pub fn take_absent(&self) -> Vec<String> {
-        std::mem::take(&mut lock(&self.notes.0).absent)
+        self.notes.take_absent()
     }
 
     /// Fails if the layer's blob is not there. For layers of which nothing else is asked.
@@ -368,35 +368,4 @@ pub fn absolute(path: &Path) -> PathBuf {
 
 fn layer_name(blob: &Descriptor) -> String {
     format!("layer {}", blob.digest)
-}
-
-/// Remarks that are no errors, gathered from wherever they arise.
-#[derive(Debug, Clone, Default)]
-struct Notes(Arc<Mutex<Gathered>>);
-
-#[derive(Debug, Default)]
-struct Gathered {
-    notes: Vec<String>,
-    /// An image that needs these platforms is not whole.
-    absent: Vec<String>,
-    attached: Vec<Attached>,
-}
-
-impl Notes {
-    fn add(&self, note: String) {
-        lock(&self.0).notes.push(note);
-    }
-
-    fn add_absent(&self, note: String) {
-        lock(&self.0).absent.push(note);
-    }
-
-    fn add_attached(&self, attached: Attached) {
-        lock(&self.0).attached.push(attached);
-    }
-
-    fn all(&self) -> Vec<String> {
-        let gathered = lock(&self.0);
-        gathered.notes.iter().cloned().chain(gathered.attached.iter().map(Attached::note)).collect()
-    }
 }
