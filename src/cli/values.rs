@@ -11,7 +11,7 @@ use restrata::oci::{Platform, Reference, ReferenceError, Transport, Which};
 use restrata::order::cost::{Client, RegistryProfile};
 use restrata::order::layers::{Mtime, Prune, Share};
 use restrata::rechunk::Effort;
-use restrata::registry::names::Name;
+use restrata::registry::names::{Name, is_tag};
 use restrata::tar::{TarPath, Time};
 
 use super::hints;
@@ -84,9 +84,7 @@ pub fn destination(text: &str) -> Result<Reference, String> {
 
 /// A tag of a registry.
 pub fn tag(text: &str) -> Result<String, String> {
-    let begins = text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
-    let is_tag = begins && text.len() <= 128 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
-    match is_tag {
+    match is_tag(text) {
         true => Ok(text.to_owned()),
         false => {
             Err("expected a tag alone, at most 128 letters, digits and ._-\nhint: such as latest or v2".to_owned())

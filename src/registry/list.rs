@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::client::{Repository, Wanted};
 use super::error::{Fault, RegistryError};
-use super::manifest::is_tag;
+use super::names::is_tag;
 use super::reply::Reply;
 use crate::limits;
 

@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 use super::client::{Repository, Wanted};
 use super::content::Content;
 use super::error::{Fault, RegistryError};
+use super::names::is_tag;
 use super::reply::Reply;
 use super::text::shown;
 use crate::digest::BlobDigest;
@@ -124,11 +125,6 @@ impl Repository<'_, '_> {
             Which::Digest(digest) => format!("the manifest {digest} of {}", self.name),
         }
     }
-}
-
-pub(super) fn is_tag(tag: &str) -> bool {
-    let begins = tag.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
-    begins && tag.len() <= 128 && tag.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
 }
 
 /// One of another algorithm is as good as none.

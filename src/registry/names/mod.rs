@@ -41,7 +41,7 @@ pub use credentials::{CredentialsError, CredsError};
 pub use environment::Environment;
 pub use files::FileError;
 pub use helper::HelperError;
-pub use name::{Name, NameError, Which};
+pub use name::{Name, NameError, Which, is_tag};
 pub use registries::RegistriesError;
 
 /// What a user says of a registry beside its name. `--src-` and `--dest-` forms fill one each.

@@ -15,7 +15,8 @@ use super::frames::{OldFrames, blobs};
 use super::opened::{OldLayer, Opened, OpenedLayer};
 use super::plannable::Plannable;
 
-/// A layer whose blob decodes to what its digest, its DiffID, its TOC and its tar-split say.
+/// A layer whose blob decodes to what its digest, its DiffID, its TOC and its tar-split say, or that the user trusts
+/// ([`OldLayer::is_proven`] tells).
 pub struct ProvenLayer<'s>(OldLayer<'s>);
 
 impl<'s> Deref for ProvenLayer<'s> {
