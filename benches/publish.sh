@@ -65,14 +65,14 @@ upload() { skopeo "$(image "$1")" "oci:$layouts/today:new"; }
 # The image that is published already, and the cache of who wrote it there.
 note "publishing v$old"
 export XDG_CACHE_HOME=$work/cache
-rechunk "$before" "oci:$work/start:published" >"$work/old.json"
+rechunk "$before" "$(image start)" --tls-verify=false >"$work/old.json"
 
 # measure RUN WAY: one line of JSON.
 measure() {
   local way=$2 repository=$1/$2 seen
   export XDG_CACHE_HOME=$work/cache-$way
   rm -rf "$work/today" "$XDG_CACHE_HOME"
-  skopeo "$(image "$repository")" "oci:$layouts/start:published"
+  skopeo "$(image "$repository")" "$(image start)"
   [ "${way#*-}" != warm ] || cp -r "$work/cache" "$XDG_CACHE_HOME"
   [ "$way" != upload ] || cp -r "$work/made" "$work/today"
   cat "$after" >/dev/null # every run finds the input in memory, and nothing left to write
