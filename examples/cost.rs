@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use restrata::digest::{BlobDigest, ChunkDigest, FileDigest};
-use restrata::order::cost::{Has, PullChunk, PullFile, PullIndex, PullLayer, ThinVec, pulls};
+use restrata::order::cost::{Has, PullChunk, PullFile, PullIndex, PullLayer, RegistryProfile, ThinVec, pulls};
 use restrata::span::Span;
 
 const LAYERS: u64 = 64;
@@ -54,7 +54,7 @@ fn main() {
     let has = Has::of(old.iter().map(Arc::as_ref));
     println!("what the client has: {:.2} s", start.elapsed().as_secs_f64());
     let start = Instant::now();
-    let pulls = pulls(&new, 5_000, &has, None);
+    let pulls = pulls(&new, 5_000, &has, None, &RegistryProfile::ALL);
     println!("{} pulls: {:.2} s", pulls.len(), start.elapsed().as_secs_f64());
     for pull in pulls {
         let (client, registry, bytes) = (pull.client.name(), pull.registry.name(), pull.blob_bytes());

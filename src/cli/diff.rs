@@ -26,10 +26,12 @@ pub struct Diff {
     #[arg(long, value_name = "CLIENT", value_parser = values::client())]
     pub client: Vec<Client>,
 
-    /// Show only this kind of registry; repeat for more [default: all]
+    /// Show only this kind of registry; repeat for more [default: all but bridge]
     ///
     /// The kind is the registry's answer to a request for several ranges: all of them (multi-range), up to 299 or 16,
     /// the whole blob (whole-200), status 400, or status 501. A plain client asks for no ranges.
+    ///
+    /// bridge is any registry behind a restrata bridge on the client's machine.
     #[arg(long, value_name = "REGISTRY", value_parser = values::registry())]
     pub registry: Vec<RegistryProfile>,
 

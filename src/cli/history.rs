@@ -69,7 +69,7 @@ fn views(clients: &[Client], registries: &[RegistryProfile]) -> Vec<View> {
     let registries = if registries.is_empty() { &[RegistryProfile::MultiRange] } else { registries };
     let mut views: Vec<View> = Vec::new();
     for &client in clients {
-        for &registry in if client.asks_for_ranges() { registries } else { client.registries() } {
+        for &registry in client.registries(registries) {
             let view = View { client, registry };
             if !views.contains(&view) {
                 views.push(view);

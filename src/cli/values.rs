@@ -184,7 +184,7 @@ pub fn client() -> impl TypedValueParser<Value = Client> {
 }
 
 pub fn registry() -> impl TypedValueParser<Value = RegistryProfile> {
-    let all = RegistryProfile::ALL;
+    let all = RegistryProfile::WITH_BRIDGE;
     PossibleValuesParser::new(all.map(RegistryProfile::name)).try_map(move |name| {
         all.into_iter().find(|kind| kind.name() == name).ok_or_else(|| "expected a kind of registry".to_owned())
     })

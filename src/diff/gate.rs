@@ -3,7 +3,7 @@
 use super::{Diff, Outcome};
 use crate::order::cost::{Client, Pull, PullOutcome, RegistryProfile};
 
-/// Empty lists stand for all.
+/// Empty lists stand for all, without the bridge.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Choice {
     pub clients: Vec<Client>,
@@ -11,6 +11,14 @@ pub struct Choice {
 }
 
 impl Choice {
+    /// Those whose costs are computed.
+    pub(super) fn priced(&self) -> &'static [RegistryProfile] {
+        match self.registries.contains(&RegistryProfile::Bridge) {
+            false => &RegistryProfile::ALL,
+            true => &RegistryProfile::WITH_BRIDGE,
+        }
+    }
+
     /// Plain clients pay the same on all registries.
     pub fn shows(&self, pull: &Pull) -> bool {
         let client = self.clients.is_empty() || self.clients.contains(&pull.client);

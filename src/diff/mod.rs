@@ -90,7 +90,7 @@ impl NewLayer {
 pub struct Diff {
     pub old: String,
     pub old_digest: Option<BlobDigest>,
-    /// For every client and registry that makes a difference to it. Each has the layers of [`Outcome::layers`].
+    /// For every client and registry that makes a difference to it, and for a bridge if the choice names it. Each has the layers of [`Outcome::layers`].
     pub pulls: Vec<Pull>,
     /// Its owners are numbers of `owner_names`; those that cost most stand first.
     pub changes: Changes,
@@ -143,7 +143,7 @@ pub fn diff(request: &Request, progress: &Progress) -> Result<Outcome, Error> {
             .extend(swapped((source.reference(), old.config.created()), (new.reference(), image.config.created())));
         let old = surveyor.image(source, old, false)?;
         progress.check()?;
-        let diff = compared(old, &surveyed, &owners);
+        let diff = compared(old, &surveyed, &owners, request.choice.priced());
         let longest = diff.pulls.iter().map(|pull| pull.cost.range_header_bytes).max().unwrap_or_default();
         surveyor.notes.extend(long_header(&diff.old, longest));
         diffs.push(diff);
@@ -195,7 +195,7 @@ fn estimated(image: &SurveyedImage) -> Option<String> {
     })
 }
 
-fn compared(old: SurveyedImage, new: &SurveyedImage, owners: &Owners) -> Diff {
+fn compared(old: SurveyedImage, new: &SurveyedImage, owners: &Owners, registries: &[RegistryProfile]) -> Diff {
     let mut roll = Roll::default();
     let (was, is) = (old.sides(), new.sides());
     let mut changes = changes(&was, &is, |path| owners.owner_of(path).map(|owner| roll.number(owner)));
@@ -207,7 +207,7 @@ fn compared(old: SurveyedImage, new: &SurveyedImage, owners: &Owners) -> Diff {
     });
     let (had, wanted) = (old.pull_layers(), new.pull_layers());
     let has = Has::of(had.iter().map(Arc::as_ref));
-    let pulls = pulls(&wanted, new.config_size, &has, Some(&old.reference));
+    let pulls = pulls(&wanted, new.config_size, &has, Some(&old.reference), registries);
     let has_index = |layers: &[Arc<PullLayer>]| layers.iter().any(|layer| layer.index.is_some());
     let is_first = !has_index(&had) && has_index(&wanted);
     Diff { old: old.reference, old_digest: old.digest, pulls, changes, owner_names, is_first }

@@ -182,6 +182,13 @@ fn hints(answers: &Answers<'_>, profile: Option<RegistryProfile>, podman: &Verdi
                 .to_owned(),
         );
     }
+    if gains_by_a_bridge(answers, podman.pulls) {
+        hints.push(
+            "restrata bridge on the client's machine gives podman just the bytes that it lacks: it asks for one range at a \
+             time, which this registry serves (docs/bridge.md; restrata diff --registry bridge shows the cost)"
+                .to_owned(),
+        );
+    }
     if podman.pulls == Pulls::Parts && profile == Some(RegistryProfile::Ranges16) {
         hints.push(
             "keep rechunk --max-ranges at 16, the default, or below; layers of other tools can need more ranges"
@@ -206,6 +213,12 @@ fn hints(answers: &Answers<'_>, profile: Option<RegistryProfile>, podman: &Verdi
         None => hints.push("no profile of restrata diff --registry fits these answers".to_owned()),
     }
     hints
+}
+
+/// Several ranges get podman nothing, or more than it wants, and one range gets what was asked for.
+fn gains_by_a_bridge(answers: &Answers<'_>, pulls: Pulls) -> bool {
+    let is_ill_served = matches!(pulls, Pulls::Fails | Pulls::Whole) || answers.two() == Some(&Sampled::Whole);
+    is_ill_served && answers.ranges(1) == Some(&Sampled::Parts)
 }
 
 /// As tables and sentences have it.

@@ -93,6 +93,31 @@ fn every_profile_and_what_is_none() {
     }
 }
 
+/// It asks for one range at a time.
+#[test]
+fn a_bridge_is_named_where_it_helps() {
+    for (answers, is_named) in [
+        (vec![(2, Refused(501)), (1, Parts)], true),
+        (vec![(2, Refused(416)), (1, Parts)], true),
+        (vec![(2, Odd("206 with 1 of 2 ranges".to_owned())), (1, Parts)], true),
+        (vec![(2, Refused(400)), (1, Parts)], true),
+        (vec![(2, Whole), (1, Parts)], true),
+        // What one range gets helps nobody.
+        (vec![(2, Refused(501)), (1, Refused(501))], false),
+        (vec![(2, Parts), (1, Refused(416))], false),
+        (vec![(2, Refused(400)), (1, Whole)], false),
+        (vec![(2, Whole), (1, Whole)], false),
+        // All is well, or not known.
+        (vec![(2, Parts), (1, Parts), (17, Parts), (300, Parts)], false),
+        (vec![(2, Whole), (1, Parts), (22, Parts), (17, Parts), (300, Parts)], false),
+        (vec![(1, Parts)], false),
+    ] {
+        let hints = judge(&answered(&answers)).hints;
+        let named = hints.iter().filter(|hint| hint.starts_with("restrata bridge on the client's machine ")).count();
+        assert_eq!(named, usize::from(is_named), "{answers:?}: {hints:?}");
+    }
+}
+
 #[test]
 fn hints_say_what_to_do() {
     for (answers, says) in [

@@ -9,7 +9,7 @@ use crate::digest::DiffId;
 use crate::error::Error;
 use crate::oci::marks::ZSTD;
 use crate::oci::{Config, Descriptor, MANIFEST, Transport};
-use crate::order::cost::{Has, Pull, PullLayer, pulls};
+use crate::order::cost::{Has, Pull, PullLayer, RegistryProfile, pulls};
 use crate::order::layers::{Given, Label, Labels, PlanError, Unpurged, plan, unpurged};
 use crate::order::{Entry, Plan, broken_entry, tree};
 use crate::progress::{Phase, Progress};
@@ -174,7 +174,7 @@ impl<'s> Job<'_, 's> {
         let clients = self.old.facts.clients.iter().map(|(reference, has)| (Some(reference.clone()), has.as_slice()));
         let of_client = |(from, has): (Option<String>, &[Arc<PullLayer>])| {
             let has = Has::of(has.iter().map(Arc::as_ref));
-            pulls(layers, config_size, &has, from.as_deref())
+            pulls(layers, config_size, &has, from.as_deref(), &RegistryProfile::ALL)
         };
         clients.chain([(None, [].as_slice())]).flat_map(of_client).collect()
     }

@@ -5,9 +5,9 @@ use std::fmt;
 
 use crate::diff::{Choice, Diff};
 use crate::order::changes::FileState;
-use crate::order::cost::{Client, Pull, PullOutcome, RegistryProfile, Why};
+use crate::order::cost::{Client, Pull, PullOutcome, RegistryProfile, Upstream, Why};
 
-use super::units::size;
+use super::units::{plural, size};
 
 /// Registries that a row names one by one.
 const NAMED: usize = 3;
@@ -176,6 +176,23 @@ pub(super) fn sent(rows: &[Row<'_>]) -> Vec<String> {
     most.into_iter().map(line).collect()
 }
 
+/// What goes to the registry behind a bridge, in words, for all clients for which that is the same.
+pub(super) fn upstream(rows: &[Row<'_>]) -> Vec<String> {
+    let mut asked: Vec<(Vec<Client>, Upstream)> = Vec::new();
+    for pull in rows.iter().flat_map(|row| &row.alike) {
+        let Some(upstream) = pull.upstream() else { continue };
+        match asked.iter_mut().find(|(_, other)| *other == upstream) {
+            Some((clients, _)) => clients.push(pull.client),
+            None => asked.push((vec![pull.client], upstream)),
+        }
+    }
+    let line = |(clients, Upstream { requests, bytes }): (Vec<Client>, Upstream)| {
+        let requests = plural(requests, "request", "requests");
+        format!("{} on bridge: the bridge sends the registry {requests} and reads {}", names(&clients), size(bytes))
+    };
+    asked.into_iter().map(line).collect()
+}
+
 /// As far as a table shows it.
 fn is_alike(a: &Pull, b: &Pull) -> bool {
     let cost = |pull: &Pull| (pull.cost.requests, pull.cost.ranges, size(pull.blob_bytes()));
@@ -184,9 +201,10 @@ fn is_alike(a: &Pull, b: &Pull) -> bool {
 
 fn registries(alike: &[&Pull], outside: &[&Pull], choice: &Choice) -> String {
     let names = |pulls: &[&Pull]| pulls.iter().map(|pull| pull.registry.name()).collect::<Vec<_>>().join(", ");
+    let is_there = |registry: &RegistryProfile| alike.iter().any(|pull| pull.registry == *registry);
     let asks_none = alike.iter().any(|pull| !pull.client.asks_for_ranges());
     match outside.is_empty() {
-        true if asks_none || alike.len() == RegistryProfile::ALL.len() => "any".to_owned(),
+        true if asks_none || RegistryProfile::ALL.iter().all(is_there) => "any".to_owned(),
         _ if alike.len() <= NAMED => names(alike),
         true => "all that were chosen".to_owned(),
         false if choice.registries.is_empty() => format!("all but {}", names(outside)),

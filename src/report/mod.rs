@@ -15,6 +15,8 @@ mod times;
 mod versions;
 
 #[cfg(test)]
+mod bridge_tests;
+#[cfg(test)]
 mod diff_tests;
 #[cfg(test)]
 mod history_tests;

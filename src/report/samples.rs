@@ -221,7 +221,7 @@ pub fn diff() -> diff::Outcome {
 
 /// So many versions, of which a plain client pulls 20 MB for each one that it is behind; podman can't pull the last one.
 pub fn history(count: usize) -> history::Outcome {
-    let cell = |outcome, blob_bytes| Cell { outcome, requests: 3, ranges: 1, blob_bytes };
+    let cell = |outcome, blob_bytes| Cell { outcome, requests: 3, ranges: 1, blob_bytes, upstream: None };
     let plain = |bytes| cell(PullOutcome::Whole, bytes);
     let podman = |to: usize, bytes| match to + 1 == count {
         true => cell(PullOutcome::Failed, 0),

@@ -53,6 +53,33 @@ fn every_format_is_printed() {
     assert_eq!(report["diffs"].as_array().unwrap().len(), 2);
 }
 
+/// The tables of who has none stay as they are.
+#[test]
+fn a_bridge_is_told_of_when_it_is_named() {
+    let dir = TempDir::new().unwrap();
+    let (v1, v2) = versions(&dir);
+    let run = |options: &[&str]| out(&restrata(&[&["diff", &v1, &v2], options].concat()));
+    for format in ["text", "json", "markdown", "html"] {
+        assert!(!run(&["--format", format]).contains("bridge"), "{format}");
+        assert!(run(&["--format", format, "--registry", "bridge"]).contains("bridge"), "{format}");
+    }
+    let podman = ["--format", "json", "--client", "podman", "--registry"];
+    let pull = |registry: &str| {
+        let report: Value = serde_json::from_str(&run(&[&podman[..], &[registry]].concat())).unwrap();
+        let pulls = report["pulls"].as_array().unwrap();
+        assert_eq!(pulls.len(), 1);
+        pulls[0].as_object().unwrap().clone()
+    };
+    let (mut bridge, mut direct) = (pull("bridge"), pull("multi-range"));
+    let (requests, bytes) = (bridge.remove("upstream_requests").unwrap(), bridge.remove("upstream_bytes").unwrap());
+    assert!(requests.as_u64() >= bridge["requests"].as_u64() && bytes.as_u64() >= bridge["blob_bytes"].as_u64());
+    assert_eq!(
+        (bridge.remove("registry"), direct.remove("registry")),
+        (Some("bridge".into()), Some("multi-range".into()))
+    );
+    assert_eq!(bridge, direct);
+}
+
 #[test]
 fn swapped_images_are_noted() {
     let dir = TempDir::new().unwrap();

@@ -43,6 +43,7 @@ fn clients_and_registries_are_chosen() {
     let composefs =
         ["--client", "composefs", "--registry", "ranges-16", "--registry", "whole-200", "--registry", "ranges-16"];
     assert_eq!(shown(&composefs), ["composefs ranges-16", "composefs whole-200"]);
+    assert_eq!(shown(&["--client", "podman", "--registry", "bridge"]), ["podman bridge"]);
 }
 
 #[test]

@@ -168,12 +168,15 @@ fn a_limit_goes_by_the_choice() {
         let outcome = diff(&Request { choice, ..request(&[&old], &new) }, &Progress::new()).unwrap();
         outcome.over(120_000).map(|(_, pull)| (pull.client, pull.registry, pull.outcome))
     };
-    use RegistryProfile::{MultiRange, Refuse501};
+    use RegistryProfile::{Bridge, MultiRange, Refuse501};
     assert_eq!(over(&[], &[]), Some((Client::Plain, MultiRange, PullOutcome::Whole)));
     assert_eq!(over(&[Client::Podman], &[]), None);
     assert_eq!(over(&[Client::Podman], &[Refuse501]), Some((Client::Podman, Refuse501, PullOutcome::Failed)));
     assert_eq!(over(&[Client::Plain], &[Refuse501]).unwrap().0, Client::Plain);
     assert_eq!(over(&[], &[MultiRange]).unwrap().0, Client::Plain);
+    // What the client pulls is judged, as on other registries.
+    assert_eq!(over(&[Client::Podman], &[Bridge]), None);
+    assert_eq!(over(&[Client::Podman], &[Refuse501, Bridge]).unwrap().1, Refuse501);
 }
 
 /// docker with a graph driver pulls the upper layer again, too. Only a limit that names it judges it.

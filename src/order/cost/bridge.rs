@@ -18,6 +18,27 @@ pub struct Group {
     pub ranges: Range<usize>,
 }
 
+/// What a bridge asks the registry for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Upstream {
+    pub requests: u64,
+    /// Of blobs, with the gaps between ranges that it asks for together.
+    pub bytes: u64,
+}
+
+impl Upstream {
+    /// For one request of a client.
+    pub fn of(ranges: &[Span]) -> Self {
+        let groups = groups(ranges);
+        Self { requests: groups.len() as u64, bytes: groups.iter().map(|group| group.span.len()).sum() }
+    }
+
+    pub(super) fn add(&mut self, other: Self) {
+        self.requests += other.requests;
+        self.bytes += other.bytes;
+    }
+}
+
 /// In the client's order, whatever that is. No range is empty.
 pub fn groups(ranges: &[Span]) -> Vec<Group> {
     let wanted: u64 = ranges.iter().fold(0, |sum, range| sum.saturating_add(range.len()));

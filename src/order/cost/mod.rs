@@ -29,6 +29,7 @@ use crate::span::Span;
 use local::{Lacked, Lookup};
 use replay::Wanted;
 
+pub use bridge::Upstream;
 pub use local::{Has, NewContent};
 pub use ranges::{BRIDGED_GAP, MAX_RANGES, merge};
 pub use registry::{HEADER_LIMIT, RegistryProfile};
@@ -61,11 +62,11 @@ impl Client {
         }
     }
 
-    /// Every registry that makes a difference to it.
-    pub fn registries(self) -> &'static [RegistryProfile] {
+    /// Those of `registries` that make a difference to it; one for all where none does.
+    pub fn registries(self, registries: &[RegistryProfile]) -> &[RegistryProfile] {
         match self.asks_for_ranges() {
             false => &RegistryProfile::ALL[..1],
-            true => &RegistryProfile::ALL,
+            true => registries,
         }
     }
 
@@ -203,6 +204,8 @@ pub struct Cost {
     pub multipart_bytes: u64,
     /// The longest Range header of a request.
     pub range_header_bytes: u64,
+    /// Of layers, and nothing without a bridge.
+    pub upstream: Upstream,
 }
 
 impl Cost {
@@ -221,6 +224,7 @@ impl Cost {
         self.hang_up_bytes += other.hang_up_bytes;
         self.multipart_bytes += other.multipart_bytes;
         self.range_header_bytes = self.range_header_bytes.max(other.range_header_bytes);
+        self.upstream.add(other.upstream);
     }
 }
 
@@ -257,6 +261,13 @@ impl Pull {
         self.cost.blob_bytes() + self.config_bytes
     }
 
+    /// What goes to the registry behind a bridge, with the config.
+    pub fn upstream(&self) -> Option<Upstream> {
+        let Upstream { requests, bytes } = self.cost.upstream;
+        let with_config = Upstream { requests: requests + 1, bytes: bytes + self.config_bytes };
+        (self.registry == RegistryProfile::Bridge).then_some(with_config)
+    }
+
     /// The first layer that can't be pulled, and why.
     pub fn failure(&self) -> Option<(usize, Why)> {
         self.layers.iter().enumerate().find_map(|(index, layer)| {
@@ -279,14 +290,20 @@ pub fn pull(
     replayed(layers, &wanted(layers, &lacked(layers, has), has, client), config_size, client, registry, from)
 }
 
-/// What [`pull`] says for each client and registry that makes a difference to it. Files are looked up once for all
-/// of them.
-pub fn pulls(layers: &[Arc<PullLayer>], config_size: u64, has: &Has<'_>, from: Option<&str>) -> Vec<Pull> {
+/// What [`pull`] says for each client and those of `registries` that make a difference to it. Files are looked up once for
+/// all of them.
+pub fn pulls(
+    layers: &[Arc<PullLayer>],
+    config_size: u64,
+    has: &Has<'_>,
+    from: Option<&str>,
+    registries: &[RegistryProfile],
+) -> Vec<Pull> {
     let lacked = lacked(layers, has);
     let of_client = |client: Client| {
         let wanted = wanted(layers, &lacked, has, client);
         let pull = |&registry| replayed(layers, &wanted, config_size, client, registry, from.map(str::to_owned));
-        client.registries().iter().map(pull).collect::<Vec<_>>()
+        client.registries(registries).iter().map(pull).collect::<Vec<_>>()
     };
     Client::ALL.into_iter().flat_map(of_client).collect()
 }

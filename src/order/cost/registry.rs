@@ -19,6 +19,8 @@ pub enum RegistryProfile {
     Refuse400,
     /// 501: ghcr.io.
     Refuse501,
+    /// Any number of ranges: a bridge on the client's machine, whatever registry is behind it.
+    Bridge,
 }
 
 /// What comes back.
@@ -32,8 +34,20 @@ pub(super) enum Answer {
 }
 
 impl RegistryProfile {
+    /// What registries are by themselves. Who has no bridge has no use for its costs.
     pub const ALL: [Self; 6] =
         [Self::MultiRange, Self::Ranges299, Self::Ranges16, Self::Whole200, Self::Refuse400, Self::Refuse501];
+
+    /// What can be asked about.
+    pub const WITH_BRIDGE: [Self; 7] = [
+        Self::MultiRange,
+        Self::Ranges299,
+        Self::Ranges16,
+        Self::Whole200,
+        Self::Refuse400,
+        Self::Refuse501,
+        Self::Bridge,
+    ];
 
     /// As reports and options have it.
     pub const fn name(self) -> &'static str {
@@ -44,12 +58,13 @@ impl RegistryProfile {
             Self::Whole200 => "whole-200",
             Self::Refuse400 => "refuse-400",
             Self::Refuse501 => "refuse-501",
+            Self::Bridge => "bridge",
         }
     }
 
     pub(super) fn answer(self, ranges: &[Span]) -> Answer {
         match (self, ranges.len()) {
-            (_, ..2) | (Self::MultiRange, _) => Answer::Parts,
+            (_, ..2) | (Self::MultiRange | Self::Bridge, _) => Answer::Parts,
             (Self::Ranges299, count) => {
                 if count > 299 {
                     Answer::Whole

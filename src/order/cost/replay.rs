@@ -3,6 +3,7 @@
 
 use foldhash::{HashSet, HashSetExt as _};
 
+use super::bridge::Upstream;
 use super::local::{Arriving, Lacked, Lookup};
 use super::ranges::{header_bytes, multipart_bytes};
 use super::registry::Answer;
@@ -50,7 +51,7 @@ impl Wanted {
 pub(super) fn layer(layer: &PullLayer, wanted: &Wanted, registry: RegistryProfile) -> LayerPull {
     let (index, missing, shared, ranges) = match wanted {
         Wanted::Nothing => return pulled(layer, PullOutcome::Reused, None, Cost::default(), Vec::new()),
-        Wanted::Whole(why) => return whole(layer, *why, Cost::default()),
+        Wanted::Whole(why) => return whole(layer, *why, registry, Cost::default()),
         Wanted::Parts { index, data, shared, ranges } => (index, *data, *shared, ranges),
     };
     let mut cost = Cost { range_header_bytes: header_bytes(index), ..Cost::default() };
@@ -59,7 +60,7 @@ pub(super) fn layer(layer: &PullLayer, wanted: &Wanted, registry: RegistryProfil
             cost.index_bytes += bytes(index);
             cost.gap_bytes += skipped;
         }
-        Err(Why::GivesUp { status: 400, .. }) => return whole(layer, Why::FallsBack(400), cost),
+        Err(Why::GivesUp { status: 400, .. }) => return whole(layer, Why::FallsBack(400), registry, cost),
         Err(why) => return pulled(layer, PullOutcome::Failed, Some(why), cost, Vec::new()),
     }
     match data(layer, missing, ranges, registry, &mut cost) {
@@ -76,9 +77,11 @@ fn pulled(layer: &PullLayer, outcome: PullOutcome, why: Option<Why>, cost: Cost,
 }
 
 /// An ordinary download, after what was tried before it.
-fn whole(layer: &PullLayer, why: Why, tried: Cost) -> LayerPull {
-    let cost = Cost { requests: tried.requests + 1, data_bytes: layer.size, ..tried };
-    pulled(layer, PullOutcome::Whole, Some(why), cost, vec![Span::between(0, layer.size)])
+fn whole(layer: &PullLayer, why: Why, registry: RegistryProfile, tried: Cost) -> LayerPull {
+    let fetched = vec![Span::between(0, layer.size)];
+    let mut cost = Cost { requests: tried.requests + 1, data_bytes: layer.size, ..tried };
+    bridged(&fetched, registry, &mut cost);
+    pulled(layer, PullOutcome::Whole, Some(why), cost, fetched)
 }
 
 /// What the client lacks, in the order of the TOC.
@@ -129,6 +132,7 @@ fn data(
 /// One request. Returns the bytes outside the ranges that the client has to read.
 fn request(layer: &PullLayer, ranges: &[Span], registry: RegistryProfile, cost: &mut Cost) -> Result<u64, Why> {
     cost.requests += 1;
+    bridged(ranges, registry, cost);
     match registry.answer(ranges) {
         Answer::Parts => {
             cost.multipart_bytes += multipart_bytes(ranges, layer.size);
@@ -145,5 +149,12 @@ fn request(layer: &PullLayer, ranges: &[Span], registry: RegistryProfile, cost: 
             Ok(end - bytes(ranges))
         }
         Answer::Refused(status) => Err(Why::GivesUp { status, ranges: ranges.len() as u64 }),
+    }
+}
+
+/// What a bridge does about one request.
+fn bridged(ranges: &[Span], registry: RegistryProfile, cost: &mut Cost) {
+    if registry == RegistryProfile::Bridge {
+        cost.upstream.add(Upstream::of(ranges));
     }
 }

@@ -137,3 +137,91 @@ fn the_same_toc_is_the_same_layer() {
         |client| pulled(&[Arc::clone(&new)], &[Arc::new(other.clone())], client, RegistryProfile::MultiRange).outcome;
     assert_eq!((outcome(Client::Podman), outcome(Client::Plain)), (PullOutcome::Reused, PullOutcome::Whole));
 }
+
+/// A layer with an index of 64,000 and 32,000 bytes, and a gap of 92 between.
+fn large(n: u8, files: Vec<PullFile>) -> Arc<PullLayer> {
+    let (toc, tar_split) = (Span::between(8, 64_008), Span::between(64_100, 96_100));
+    let index = PullIndex { toc_digest: digest(n), toc, tar_split, toc_size: 300_000, files };
+    Arc::new(PullLayer { digest: digest(n), size: 400_000, index: Some(index) })
+}
+
+fn upstream(requests: u64, bytes: u64) -> Upstream {
+    Upstream { requests, bytes }
+}
+
+/// A 64th of what is wanted may be gaps: 1,500 bytes of the index's 96,000, and 2,312 of 148,000 bytes of content. A request of
+/// podman's is not joined with another.
+#[test]
+fn a_bridge_asks_for_few_single_ranges() {
+    let files = vec![file(1, 100_000, 164_000), file(2, 166_000, 230_000), file(3, 300_000, 320_000)];
+    let new = [large(1, files), bare(2), bare(3)];
+    let through = |client| pulled(&new, &[bare(3)], client, RegistryProfile::Bridge);
+    let podman = through(Client::Podman);
+    let layers: Vec<_> = podman.layers.iter().map(|layer| (layer.outcome, layer.cost.upstream)).collect();
+    assert_eq!(
+        layers,
+        [
+            (PullOutcome::Partial, upstream(1 + 2, 96_092 + 130_000 + 20_000)),
+            (PullOutcome::Whole, upstream(1, 100)),
+            (PullOutcome::Reused, upstream(0, 0))
+        ]
+    );
+    assert_eq!((podman.cost.requests, podman.cost.ranges, podman.blob_bytes()), (4, 3, 96_000 + 148_000 + 100 + 5));
+    assert_eq!(podman.upstream(), Some(upstream(5, 246_092 + 100 + 5)));
+    // The gap of 6,000 is more than a 64th, and so is the index's of 4 bytes.
+    let small = [layer(1, vec![file(1, 10_000, 20_000), file(2, 26_000, 30_000)])];
+    let pull = pulled(&small, &[], Client::Podman, RegistryProfile::Bridge);
+    assert_eq!((pull.upstream(), pull.cost.requests), (Some(upstream(1 + 2 + 2, 5 + 16 + 14_000)), 3));
+    // Whole layers are one request each.
+    let plain = through(Client::Plain);
+    assert_eq!((plain.upstream(), plain.blob_bytes()), (Some(upstream(3, 400_105)), 400_105));
+    let alone = pulled(&new[2..], &[bare(3)], Client::Podman, RegistryProfile::Bridge);
+    assert_eq!(alone.upstream(), Some(upstream(1, 5)));
+}
+
+#[test]
+fn only_a_bridge_asks_another_registry() {
+    let new = [large(1, vec![file(1, 100_000, 164_000)]), bare(2)];
+    let has = Has::default();
+    let all = pulls(&new, 5, &has, None, &RegistryProfile::WITH_BRIDGE);
+    let (bridged, others): (Vec<&Pull>, Vec<&Pull>) =
+        all.iter().partition(|pull| pull.registry == RegistryProfile::Bridge);
+    assert!(others.iter().all(|pull| pull.upstream().is_none() && pull.cost.upstream == Upstream::default()));
+    let clients: Vec<Client> = bridged.iter().map(|pull| pull.client).collect();
+    assert_eq!(clients, [Client::Podman, Client::PodmanReflink, Client::Composefs]);
+    let without = pulls(&new, 5, &has, None, &RegistryProfile::ALL);
+    assert_eq!(others.into_iter().cloned().collect::<Vec<_>>(), without);
+}
+
+proptest::proptest! {
+    /// podman moves as much as from a registry that serves any number of ranges. The registry sends at most a 64th more.
+    #[test]
+    fn a_bridge_costs_the_registry_little_more(
+        files in proptest::collection::vec((0_u64..300_000, 1_u64..400_000), 0..40),
+        index in (1_u64..200_000, 0_u64..3_000, 1_u64..200_000),
+        known in 0_u8..40,
+    ) {
+        let (toc, tar_split) = (Span::between(8, 8 + index.0), Span::new(8 + index.0 + index.1, index.2).unwrap());
+        let mut at = tar_split.end();
+        let files: Vec<PullFile> = files.iter().zip(1..).map(|((gap, bytes), n)| {
+            let start = at + gap;
+            at = start + bytes;
+            file(n, start, at)
+        }).collect();
+        let old = files.iter().take(known.into()).step_by(2).cloned().collect();
+        let index = PullIndex { toc_digest: digest(1), toc, tar_split, toc_size: 50, files };
+        let new = [Arc::new(PullLayer { digest: digest(1), size: at, index: Some(index) }), bare(2)];
+        let through = |registry| pulled(&new, &[layer(3, old)], Client::Podman, registry);
+        let bridge = through.clone()(RegistryProfile::Bridge);
+        let direct = through(RegistryProfile::MultiRange);
+        let (asked, read) = (bridge.upstream().unwrap(), bridge.blob_bytes());
+        assert!((read..=read + read / 64).contains(&asked.bytes), "{asked:?} {read}");
+        let most = 1 + 1 + 2 + bridge.cost.ranges;
+        assert!((bridge.cost.requests..=most).contains(&asked.requests), "{asked:?} {most}");
+        let mut same = bridge;
+        same.registry = RegistryProfile::MultiRange;
+        same.cost.upstream = Upstream::default();
+        same.layers.iter_mut().for_each(|layer| layer.cost.upstream = Upstream::default());
+        assert_eq!(same, direct);
+    }
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use foldhash::HashSet;
 
 use crate::digest::BlobDigest;
-use crate::order::cost::{Client, Has, Pull, PullLayer, PullOutcome, RegistryProfile, pull};
+use crate::order::cost::{Client, Has, Pull, PullLayer, PullOutcome, RegistryProfile, Upstream, pull};
 
 /// Whose costs are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,12 +22,14 @@ pub struct Cell {
     pub ranges: u64,
     /// All blob bodies. A pull that fails has those of the layers that it got.
     pub blob_bytes: u64,
+    /// Of a view through a bridge.
+    pub upstream: Option<Upstream>,
 }
 
 impl From<&Pull> for Cell {
     fn from(pull: &Pull) -> Self {
         let (requests, ranges) = (pull.cost.requests, pull.cost.ranges);
-        Self { outcome: pull.outcome, requests, ranges, blob_bytes: pull.blob_bytes() }
+        Self { outcome: pull.outcome, requests, ranges, blob_bytes: pull.blob_bytes(), upstream: pull.upstream() }
     }
 }
 

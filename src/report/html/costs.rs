@@ -1,8 +1,8 @@
 //! What each client pulls from each registry.
 
-use crate::diff::{Diff, Outcome};
-use crate::order::cost::{Client, PullOutcome};
-use crate::report::cost::{ANY_STORE, Failure, Row, failures, rows, sent};
+use crate::diff::{Choice, Diff, Outcome};
+use crate::order::cost::{Client, PullOutcome, RegistryProfile};
+use crate::report::cost::{ANY_STORE, Failure, Row, failures, rows, sent, upstream};
 
 use super::{Text, percent, section};
 
@@ -16,12 +16,14 @@ pub(super) fn costs(outcome: &Outcome, diff: &Diff, level: u8) -> String {
         _ => rows.iter().map(bytes).max().unwrap_or_default(),
     };
     let clients: String = rows.chunk_by(|a, b| a.clients == b.clients).map(|rows| group(rows, most)).collect();
-    let sent: String = sent(&rows).iter().map(|sent| format!("<p class=\"lead\">{sent}.</p>\n")).collect();
+    let told = [sent(&rows), upstream(&rows)].concat();
+    let told: String = told.iter().map(|told| format!("<p class=\"lead\">{told}.</p>\n")).collect();
+    let legend = legend(&outcome.choice);
     let table = format!(
         "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Pull costs\"><table class=\"costs\">
 <thead><tr><th scope=\"col\">registries</th><th class=\"bar\" aria-hidden=\"true\"></th><th scope=\"col\" class=\"num\">pulled</th>\
 <th scope=\"col\" class=\"num\">requests</th><th scope=\"col\" class=\"num\">ranges</th></tr></thead>
-{clients}</table></div>\n{sent}{LEGEND}"
+{clients}</table></div>\n{told}{legend}"
     );
     section(level, "What each client pulls", LEAD, &table)
 }
@@ -82,6 +84,11 @@ const fn about(client: Client) -> &'static str {
     }
 }
 
+fn legend(choice: &Choice) -> String {
+    let bridge = if choice.registries.contains(&RegistryProfile::Bridge) { BRIDGE } else { "" };
+    format!("{LEGEND}{bridge}</dl></details>\n")
+}
+
 const LEGEND: &str = "<details><summary>Which registry is which</summary>
 <dl class=\"legend\">
 <dt>multi-range</dt><dd>serves any number of ranges: distribution on a file system, quay.io</dd>
@@ -90,5 +97,9 @@ const LEGEND: &str = "<details><summary>Which registry is which</summary>
 <dt>whole-200</dt><dd>sends the whole blob, and the client hangs up when it has enough: S3, MinIO, ECR</dd>
 <dt>refuse-400</dt><dd>answers 400, and the client pulls the whole layer: Google Artifact Registry</dd>
 <dt>refuse-501</dt><dd>answers 501, and a pull with ranges fails: ghcr.io</dd>
-</dl></details>
+";
+
+const BRIDGE: &str =
+    "<dt>bridge</dt><dd>serves any number of ranges, and asks any registry for one at a time: restrata \
+bridge on the client's machine</dd>
 ";

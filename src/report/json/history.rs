@@ -46,6 +46,11 @@ struct CellFields {
     requests: u64,
     ranges: u64,
     blob_bytes: u64,
+    /// These two: of a pull through a bridge.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upstream_requests: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upstream_bytes: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -122,6 +127,8 @@ fn cells(cells: &[Cell], views: &[View]) -> Vec<CellFields> {
         requests: cell.requests,
         ranges: cell.ranges,
         blob_bytes: cell.blob_bytes,
+        upstream_requests: cell.upstream.map(|upstream| upstream.requests),
+        upstream_bytes: cell.upstream.map(|upstream| upstream.bytes),
     };
     cells.iter().zip(views).map(fields).collect()
 }

@@ -23,6 +23,11 @@ pub(super) struct PullFields<'a> {
     multipart_bytes: u64,
     range_header_bytes: u64,
     blob_bytes: u64,
+    /// These two: of a pull through a bridge.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upstream_requests: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upstream_bytes: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -54,5 +59,7 @@ pub(super) fn pull(pull: &Pull) -> PullFields<'_> {
         multipart_bytes: pull.cost.multipart_bytes,
         range_header_bytes: pull.cost.range_header_bytes,
         blob_bytes: pull.blob_bytes(),
+        upstream_requests: pull.upstream().map(|upstream| upstream.requests),
+        upstream_bytes: pull.upstream().map(|upstream| upstream.bytes),
     }
 }

@@ -7,7 +7,7 @@ use crate::order::changes::{Changes, FileShare, Removed};
 use crate::order::cost::{Client, RegistryProfile};
 
 use super::{MOST, cell, code, fitting, notes, packages};
-use crate::report::cost::{ANY_STORE_MEANS, ONCE, failures, parts, rows, sent, state, without_layers};
+use crate::report::cost::{ANY_STORE_MEANS, ONCE, failures, parts, rows, sent, state, upstream, without_layers};
 use crate::report::facts::{REMOVED, readable};
 use crate::report::names::NO_PACKAGE;
 use crate::report::units::{count, percent, plural, size};
@@ -72,8 +72,9 @@ fn headline(outcome: &Outcome, diff: &Diff) -> String {
     if let Some(told) = without_layers(diff) {
         return told;
     }
-    let podman = diff.pull(Client::Podman, RegistryProfile::MultiRange);
-    let podman = podman.filter(|pull| outcome.choice.shows(pull) && pull.failure().is_none());
+    let registries = [RegistryProfile::MultiRange, RegistryProfile::Bridge];
+    let podman = registries.into_iter().filter_map(|registry| diff.pull(Client::Podman, registry));
+    let podman = podman.filter(|pull| outcome.choice.shows(pull)).find(|pull| pull.failure().is_none());
     let plain = diff.pull(Client::Plain, RegistryProfile::MultiRange).map_or(parts.bytes(), |pull| pull.blob_bytes());
     let (changed, plain) = (size(changes.changed_bytes), size(plain));
     let costs = match changed == plain {
@@ -99,12 +100,12 @@ fn pulls(outcome: &Outcome, diff: &Diff) -> String {
     if rows.iter().any(|row| row.is_for_any_store()) {
         let _ = writeln!(out, "\n{ANY_STORE_MEANS}");
     }
-    let sent = sent(&rows);
-    if !sent.is_empty() || !failures.is_empty() {
+    let told = [sent(&rows), upstream(&rows)].concat();
+    if !told.is_empty() || !failures.is_empty() {
         out.push('\n');
     }
-    for sent in sent {
-        let _ = writeln!(out, "- {sent}");
+    for told in told {
+        let _ = writeln!(out, "- {told}");
     }
     for failure in failures {
         let _ = writeln!(out, "- {failure}");

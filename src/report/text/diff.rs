@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::diff::{Diff, Outcome};
 use crate::order::changes::{Changes, Counts, Removed};
 use crate::order::cost::{Client, Pull};
-use crate::report::cost::{ANY_STORE_MEANS, ONCE, failures, parts, rows, sent, state};
+use crate::report::cost::{ANY_STORE_MEANS, ONCE, failures, parts, rows, sent, state, upstream};
 use crate::report::facts::{REMOVED, readable};
 use crate::report::names::{NO_PACKAGE, printable};
 use crate::report::table::{Align, Table};
@@ -113,6 +113,7 @@ fn pulls(outcome: &Outcome, diff: &Diff) -> String {
     let rows = rows(diff, &outcome.choice);
     let failures: String = failures(&rows).iter().map(|failure| fill(&failure.to_string())).collect();
     let sent: String = sent(&rows).iter().map(|sent| fill(&format!("{sent}."))).collect();
+    let upstream: String = upstream(&rows).iter().map(|upstream| fill(&format!("{upstream}."))).collect();
     let any_store = rows.iter().any(|row| row.is_for_any_store()).then(|| fill(ANY_STORE_MEANS));
     for row in rows {
         let client = row.client();
@@ -126,7 +127,7 @@ fn pulls(outcome: &Outcome, diff: &Diff) -> String {
             table.row([name.to_owned(), String::new(), String::new(), String::new(), String::new()]);
         }
     }
-    table.render() + &any_store.unwrap_or_default() + &sent + &failures
+    table.render() + &any_store.unwrap_or_default() + &sent + &upstream + &failures
 }
 
 /// What a plain client's bytes are.
