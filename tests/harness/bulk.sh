@@ -1,6 +1,6 @@
 #!/bin/bash
 # bulk.sh: `restrata diff` of two published images of 2 GB (bulk.py) reads no more than their indexes, and tells what differs. Prints the
-# bytes, PASS and FAIL. Half a minute, 2.6 GB of disk. Root.
+# bytes, PASS and FAIL. Up to a minute, 2.6 GB of disk. Root.
 #
 #   RESTRATA=PATH  the binary (default: what `cargo build --release` made)
 set -euo pipefail
