@@ -221,9 +221,10 @@ pub const PROBE: &str = "\
 Show how a registry answers clients, and what each of them can do there\n\n\
 Partial pulls ask for several byte ranges in one request, and registries answer in different ways. This asks for a few \
 bytes of the image's largest layer: one range, two, 17 and 300. It names the registry's profile, which restrata diff \
---registry takes, and says how podman and other clients pull there. It writes nothing, and reads at most about 60 kB of \
-the layer. A registry that sends the whole layer is cut off; some of it, a megabyte or so, is on its way by then. docs/cost.md has \
-the profiles.";
+--registry takes, and says how podman and other clients pull there. With --mount REPO it \
+also says whether the registry mounts layers. Without it, it writes nothing. It reads at most about 60 kB of the layer. A \
+registry that sends the whole layer is cut off; some of it, a megabyte or so, is on its way by then. docs/cost.md has the \
+profiles.";
 
 pub const PROBE_EXAMPLES: &str = "\
 Examples:
@@ -232,6 +233,8 @@ Examples:
   What an update costs on this registry:
     restrata probe docker://registry.example/app:v1 --format json | jq -r .profile
     restrata diff oci:images:v1 oci:images:v2 --registry multi-range
+  Whether it mounts layers (writes a reference of one layer into team/scratch):
+    restrata probe docker://registry.example/app:v1 --mount team/scratch
   A registry without TLS:
     restrata probe docker://localhost:5000/app:v1 --tls-verify=false";
 

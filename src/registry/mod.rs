@@ -59,7 +59,7 @@ pub use options::Options;
 pub use ranges::{Answer, Parts};
 pub use reach::Reach;
 pub use retry::{Pause, Retries};
-pub use sample::{Sample, Sampled};
+pub use sample::{MountAnswer, Sample, Sampled};
 pub use stored::StoredBlob;
 pub use text::{Said, SaidError};
 pub use transport::Traffic;

@@ -152,14 +152,24 @@ pulls() {
   rm -rf "$store" "$store".*
 }
 
-# probes SEQUENCE: restrata names each registry's way to answer.
+# probes SEQUENCE: restrata names each registry's way to answer, and sees that distribution mounts layers.
 probed() { # PROFILE SEQUENCE
   [ "$("$restrata" probe "docker://127.0.0.1:$(profile_port "$1")/$(repository "$2" "$1"):v1" --tls-verify=false --format json |
     python3 -c 'import json, sys; print(json.load(sys.stdin)["profile"])')" = "$1" ]
 }
+probed_mount() { # SEQUENCE: into a repository that is not there yet; afterwards the registry has the layer there
+  local host report
+  host=127.0.0.1:$(profile_port multi-range)
+  rm -rf "$served/data/docker/registry/v2/repositories/mounted"
+  report=$("$restrata" probe "docker://$host/$(repository "$1" multi-range):v1" --mount mounted --tls-verify=false --format json) &&
+    jq -e --arg into "$host/mounted" \
+      '.mount == {into: $into, answer: "mounted", status: 201, found: null, already_there: false}' <<<"$report" &&
+    curl -sfI "http://$host/v2/mounted/blobs/$(jq -r .layer.digest <<<"$report")"
+}
 probes() {
   local profile
   for profile in "${profiles[@]}"; do check "$1: restrata probe names $profile" probed "$profile" "$1"; done
+  check "$1: restrata probe finds that the registry mounts layers" probed_mount "$1"
 }
 
 # docker_pulls SEQUENCE: both versions with a real docker, into both of its stores. Bytes and requests are the predicted ones:
