@@ -8,7 +8,7 @@ use ureq::BodyReader;
 use ureq::http::HeaderMap;
 
 use super::address::Address;
-use super::error::{Fault, RegistryError, Request};
+use super::error::{Fault, RegistryError, Request, is_passing};
 use super::network::{Waits, read_fault};
 use super::retry;
 use super::text::Said;
@@ -96,6 +96,11 @@ impl Reply {
             }
         }
         Said::parse(&bytes)
+    }
+
+    /// With this status, the same request may succeed a little later.
+    pub fn may_pass(&self) -> bool {
+        is_passing(self.status)
     }
 
     /// Another status than those that were expected.
