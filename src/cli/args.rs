@@ -71,6 +71,9 @@ pub enum Command {
     /// Show how a registry answers clients, and what each of them can do there
     #[command(long_about = help::PROBE, after_help = help::PROBE_EXAMPLES)]
     Probe(super::probe::Probe),
+    /// Let podman pull single files from registries that refuse several ranges
+    #[command(long_about = help::BRIDGE, after_help = help::BRIDGE_EXAMPLES)]
+    Bridge(super::bridge::Bridge),
     /// Show what restrata remembers of earlier runs, or remove it
     #[command(long_about = help::CACHE, after_help = help::CACHE_EXAMPLES)]
     Cache(CacheArgs),

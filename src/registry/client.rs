@@ -152,6 +152,13 @@ impl<'p> Client<'p> {
         }
     }
 
+    /// Without anything that the client knows or could learn.
+    pub(super) fn unpermitted(&self, wanted: &Wanted) -> Result<Reply, RegistryError> {
+        let address = self.base()?;
+        let Wanted { method, headers, content, long, shown, .. } = *wanted;
+        follow(self, &Ask { method, address: &address, headers, content, long }, &address, shown)
+    }
+
     fn permitted(&self, mut reply: Reply, scope: &Scope) -> Result<Reply, RegistryError> {
         if !reply.own || !matches!(reply.status, 401 | 403) {
             return Ok(reply);

@@ -2,7 +2,8 @@
 
 use std::io::{self, Read};
 
-use super::client::{Repository, Wanted};
+use super::client::{Client, Repository, Wanted};
+use super::endpoint::Secret;
 use super::error::RegistryError;
 use super::reply::Reply;
 
@@ -41,7 +42,14 @@ impl Read for Relayed {
     }
 }
 
-impl<'c, 'p> Repository<'c, 'p> {
+impl Client<'_> {
+    /// The answer to `/v2/`: what somebody who shows this has to show. No token is asked for.
+    pub fn relay_root(&self, shown: Option<&Secret>) -> Result<Relayed, RegistryError> {
+        self.unpermitted(&Wanted { shown, ..Wanted::new("GET", "") }).map(Relayed)
+    }
+}
+
+impl Repository<'_, '_> {
     /// `path` stands behind `/v2/NAME/`. Asked once; statuses are answers, also 401.
     pub fn relay(
         &self,

@@ -31,6 +31,11 @@ impl ReplyBody {
         read_fault(error, self.waits)
     }
 
+    /// To be called behind the last byte: the HTTP library keeps a connection for the next request once it has seen the end.
+    pub fn end(&mut self) {
+        let _ = self.reader.read(&mut [0]);
+    }
+
     pub fn waits(&self) -> Waits {
         self.waits
     }

@@ -63,6 +63,32 @@ impl<'c, 'p> Repository<'c, 'p> {
     }
 }
 
+impl<'c, 'p> Repository<'c, 'p> {
+    /// The whole blob, unproven, whose size the registry says.
+    pub fn whole(&self, digest: BlobDigest) -> Result<Ranged<'c, 'p>, RegistryError> {
+        let path = self.blob_path(digest);
+        let wanted = Wanted { long: true, shown: self.shown.as_ref(), ..Wanted::new("GET", &path) };
+        let mut tries = self.client.tries();
+        loop {
+            let error = match self.client.answered(&wanted, &self.to_read()) {
+                Ok(reply) if reply.status == 200 => match reply.length() {
+                    Some(size) => {
+                        return Ok(Ranged::Run(Run::begun(self, digest, size, Span::between(0, size), reply)));
+                    }
+                    None => {
+                        let found = "an answer without its length".to_owned();
+                        reply.error(Fault::Malformed { expected: "a blob with its Content-Length", found })
+                    }
+                },
+                Ok(reply) if !reply.may_pass() => return Ok(Ranged::Other(Relayed(reply))),
+                Ok(reply) => reply.refused("a blob", &format!("the blob {digest}")),
+                Err(error) => error,
+            };
+            tries.failed(error)?;
+        }
+    }
+}
+
 impl<'c, 'p> Run<'c, 'p> {
     pub(super) fn begun(
         repository: &Repository<'c, 'p>,
@@ -115,6 +141,10 @@ impl<'c, 'p> Run<'c, 'p> {
                     Ok(got) => {
                         self.at += got as u64;
                         self.tries.took(got as u64);
+                        let is_all = reply.status == 206 || self.end == self.size;
+                        if self.at == self.end && is_all && reply.length().is_some() {
+                            reply.body.end();
+                        }
                         return Ok(got);
                     }
                     Err(error) => reply.error(reply.body.fault(error)),

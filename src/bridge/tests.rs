@@ -1,0 +1,1 @@
+//! The bridge between a client and a registry of this process.
