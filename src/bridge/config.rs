@@ -1,7 +1,7 @@
 //! What podman and CRI-O have to be told, as text.
 
 use std::fmt::Write as _;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::registry::names::Name;
 
@@ -22,6 +22,8 @@ pub(super) const PULL_OPTIONS: &str = r#"pull_options = {enable_partial_images =
 pub enum ConfigError {
     #[error("{listen}: podman and CRI-O reach a mirror at ADDR:PORT only; expected such an address in --listen")]
     Unreachable { listen: String },
+    #[error("{listen}: podman and CRI-O fail on a mirror at an IPv6 address; expected an IPv4 address in --listen")]
+    Ipv6 { listen: String },
     #[error("{host:?}: expected a registry's host as image names have it, such as ghcr.io")]
     Host { host: String },
     #[error(
@@ -48,7 +50,7 @@ impl ClientConfig {
         let Listen::Address(address) = listen else {
             return Err(ConfigError::Unreachable { listen: listen.to_string() });
         };
-        let bridge = SocketAddr::new(reached(address.ip()), address.port());
+        let bridge = reached(*address).ok_or_else(|| ConfigError::Ipv6 { listen: listen.to_string() })?;
         let hosts: Vec<&str> = match (hosts, upstream) {
             ([], Some(upstream)) => vec![upstream],
             ([], None) => DEFAULT_HOSTS.to_vec(),
@@ -56,7 +58,7 @@ impl ClientConfig {
         };
         let mut mirrors: Vec<(String, String)> = Vec::new();
         for host in hosts {
-            let mirror = (host.to_owned(), location(bridge, host, upstream)?);
+            let mirror = (host.to_owned(), location(&bridge, host, upstream)?);
             if !mirrors.contains(&mirror) {
                 mirrors.push(mirror);
             }
@@ -115,24 +117,26 @@ impl ClientConfig {
     }
 }
 
-/// How this machine reaches what listens at all of its addresses.
-fn reached(ip: IpAddr) -> IpAddr {
-    match ip {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
+/// How this machine's clients reach it. They take IPv6 addresses for no host, and then pull nothing at all from the registry.
+fn reached(address: SocketAddr) -> Option<String> {
+    let port = address.port();
+    match address.ip().to_canonical() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Some(format!("{}:{port}", Ipv4Addr::LOCALHOST)),
+        IpAddr::V4(ip) => Some(format!("{ip}:{port}")),
+        IpAddr::V6(ip) if ip.is_unspecified() || ip.is_loopback() => Some(format!("localhost:{port}")),
+        IpAddr::V6(_) => None,
     }
 }
 
 /// The host stands in the path: podman before 6.1 has no other way to say which registry it means.
-fn location(bridge: SocketAddr, host: &str, upstream: Option<&str>) -> Result<String, ConfigError> {
+fn location(bridge: &str, host: &str, upstream: Option<&str>) -> Result<String, ConfigError> {
     if !is_place(host, "repository/name") {
         return Err(ConfigError::Host { host: host.to_owned() });
     }
     match upstream {
-        Some(upstream) if upstream == host => Ok(bridge.to_string()),
+        Some(upstream) if upstream == host => Ok(bridge.to_owned()),
         Some(upstream) => Err(ConfigError::BesideUpstream { upstream: upstream.to_owned(), host: host.to_owned() }),
-        None if is_place(&bridge.to_string(), &format!("{host}/repository/name")) => Ok(format!("{bridge}/{host}")),
+        None if is_place(bridge, &format!("{host}/repository/name")) => Ok(format!("{bridge}/{host}")),
         None => Err(ConfigError::NotInPath { host: host.to_owned() }),
     }
 }

@@ -34,9 +34,10 @@ fn the_bridge_is_asked_first_and_the_registry_next() {
             "127.0.0.1:7080/docker.io/library/alpine",
             "registry-1.docker.io/library/alpine",
         ),
-        ("[::1]:80", &["quay.io"], None, "quay.io/app", "[::1]:80/quay.io/app", "quay.io/app"),
+        ("[::1]:80", &["quay.io"], None, "quay.io/app", "localhost:80/quay.io/app", "quay.io/app"),
         ("0.0.0.0:7080", &["q.io"], None, "q.io/app", "127.0.0.1:7080/q.io/app", "q.io/app"),
-        ("[::]:7080", &["q.io"], None, "q.io/app", "[::1]:7080/q.io/app", "q.io/app"),
+        ("[::]:7080", &["q.io"], None, "q.io/app", "localhost:7080/q.io/app", "q.io/app"),
+        ("[::ffff:10.0.0.5]:7080", &["q.io"], None, "q.io/app", "10.0.0.5:7080/q.io/app", "q.io/app"),
         ("10.0.0.5:7080", &["q.io"], None, "q.io/app", "10.0.0.5:7080/q.io/app", "q.io/app"),
         ("127.0.0.1:7080", &[], Some("h.lan:5000"), "h.lan:5000/app", "127.0.0.1:7080/app", "h.lan:5000/app"),
         ("127.0.0.1:7080", &["q.io"], Some("q.io"), "q.io/app", "127.0.0.1:7080/app", "q.io/app"),
@@ -99,6 +100,7 @@ fn the_options_of_the_store_are_toml() {
 fn what_clients_could_not_ask_for_is_refused() {
     for (listen, hosts, upstream, says) in [
         ("unix:/run/b.sock", &[][..], None, "expected such an address in --listen"),
+        ("[2001:db8::1]:7080", &[], None, "expected an IPv4 address"),
         ("127.0.0.1:7080", &["h.lan:5000"], None, "--upstream h.lan:5000"),
         ("127.0.0.1:7080", &["Ghcr.io"], None, "--upstream Ghcr.io"),
         ("127.0.0.1:7080", &["[::1]:5000"], None, "--upstream [::1]:5000"),

@@ -163,7 +163,8 @@ impl fmt::Display for Installed {
         for file in &self.files {
             writeln!(f, "written: {}", file.display())?;
         }
-        let older = "podman up to 5.7, and CRI-O up to containers/storage 1.62, do not read storage.conf.d.";
+        let older = "\
+Podman and CRI-O with containers/storage older than 1.63 do not read storage.conf.d. podman 5.4 is one of them.";
         match self.storage {
             Storage::PartialPulls => writeln!(f, "{conf} switches partial pulls on already.")?,
             Storage::WholeLayers => writeln!(
@@ -174,8 +175,8 @@ impl fmt::Display for Installed {
             Storage::Absent => writeln!(
                 f,
                 "\n{older}
-For them, make {conf}. It replaces /usr/share/containers/storage.conf: if there is one, copy it and add the last two
-lines. Else:
+For them, make {conf}.
+It replaces /usr/share/containers/storage.conf: if there is one, copy it and add the last two lines. Else:
   [storage]
   driver = \"overlay\"
   runroot = \"/run/containers/storage\"       # without root: leave out
