@@ -1,6 +1,6 @@
 #!/bin/bash
-# bridge-config.sh: what examples/bridge and `restrata bridge --write-config` hold, judged by systemd, by podman's Quadlet and by
-# real podman and skopeo. Needs the chroots of clients.sh, and no network.
+# bridge-config.sh: what examples/bridge and `restrata bridge --write-config` hold, judged by systemd, by podman's Quadlet
+# and by real podman and skopeo. Needs the chroots of clients.sh, and no network.
 #   RESTRATA=PATH  the binary (default: what `cargo build --release` made)
 set -euo pipefail
 # shellcheck source=lib.sh
@@ -59,7 +59,8 @@ if command -v systemd-analyze >/dev/null || (apt_need systemd-analyze:systemd); 
     systemd-analyze --man=no verify ./restrata-bridge.socket ./restrata-bridge.service
   said=$(cd "$work/units" && systemd-analyze --man=no verify ./restrata-bridge.socket ./restrata-bridge.service 2>&1) || true
   check "systemd has no remark about them" test -z "$said"
-  exposure=$(systemd-analyze security --offline=true "$work/units/restrata-bridge.service" | sed -n 's/.*exposure level.*: \([0-9.]*\) .*/\1/p')
+  exposure=$(systemd-analyze security --offline=true "$work/units/restrata-bridge.service" |
+    sed -n 's/.*exposure level.*: \([0-9.]*\) .*/\1/p')
   check_num "exposure by systemd-analyze security, of 10" "$exposure" "<=" 1.5
 else
   skip "units: no systemd-analyze here"
@@ -83,7 +84,8 @@ mirror() { configured "$1" podman info --format json | jq -c '.registries["ghcr.
 
 # order CLIENT: where skopeo looks for an image of ghcr.io.
 order() {
-  configured "$1" skopeo --debug inspect docker://ghcr.io/o/app 2>&1 | sed -n 's/.*Trying to access \\"\([^\\]*\)\\".*/\1/p' | paste -sd' '
+  configured "$1" skopeo --debug inspect docker://ghcr.io/o/app 2>&1 |
+    sed -n 's/.*Trying to access \\"\([^\\]*\)\\".*/\1/p' | paste -sd' '
 }
 
 # store CLIENT: where podman keeps its images, with the drop-in also saying where.
