@@ -2,6 +2,7 @@
 //!
 //! | file | does |
 //! | --- | --- |
+//! | `config`, `install` | what podman and CRI-O are told; where it is written |
 //! | `listen`, `accept` | where clients are waited for; a thread for each connection |
 //! | `http` | a request's head, and an answer's |
 //! | `route` | what a request is for; pure |
@@ -15,8 +16,10 @@ mod accept;
 mod ahead;
 mod answer;
 mod blob;
+mod config;
 mod counts;
 mod http;
+mod install;
 mod listen;
 mod multipart;
 mod route;
@@ -32,6 +35,8 @@ use crate::progress::Progress;
 use crate::registry::{Elsewhere, Options, Reach};
 
 pub use accept::Listener;
+pub use config::{ClientConfig, ConfigError, DEFAULT_HOSTS};
+pub use install::{InstallError, Installed, install};
 pub use listen::{Listen, ListenError};
 
 #[derive(Debug, Clone)]
