@@ -40,7 +40,12 @@ impl Listener {
     pub fn bind(listen: &Listen) -> Result<Self, BridgeError> {
         let failed = |source| BridgeError::Listen { listen: listen.to_string(), source };
         let socket = match listen {
-            Listen::Address(address) => Socket::Tcp(TcpListener::bind(address).map_err(failed)?),
+            Listen::Address(address) => {
+                let socket = TcpListener::bind(address).map_err(failed)?;
+                // With the port that the system chose, if 0 was asked for.
+                let listen = Listen::Address(socket.local_addr().map_err(failed)?);
+                return Self::prepared(Socket::Tcp(socket), listen.to_string(), listen.is_local()).map_err(failed);
+            }
             Listen::Unix(path) => {
                 // A socket that nobody listens at any more is in the way.
                 if std::os::unix::net::UnixStream::connect(path)
@@ -85,6 +90,13 @@ impl Listener {
             Socket::Unix(socket, _) => socket.set_nonblocking(true)?,
         }
         Ok(Self { socket, at, is_local })
+    }
+
+    /// As if others than this machine's users reached it.
+    #[cfg(test)]
+    pub(super) fn shared(mut self) -> Self {
+        self.is_local = false;
+        self
     }
 
     /// Only this machine's users reach it.

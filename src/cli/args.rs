@@ -266,6 +266,11 @@ pub fn parse() -> Result<Arguments, u8> {
         rechunk.layers.complete().map_err(refused)?;
         rechunk.expect_possible().map_err(|error| told(&error))?;
     }
+    if let Command::Bridge(bridge) = &arguments.command
+        && let Some(message) = bridge.misplaced()
+    {
+        return Err(refused(message.to_owned()));
+    }
     pipes::expect(&arguments.command).map_err(refused)?;
     Ok(arguments)
 }
