@@ -201,6 +201,22 @@ Examples:
   In a script, the bytes alone:
     restrata prune oci:images --format json | jq '.unneeded_bytes'";
 
+pub const BRIDGE: &str = "\
+Let podman pull single files from registries that refuse several ranges
+
+podman with partial pulls asks for several ranges of a layer in one request. ghcr.io answers 501, and the pull fails.
+Amazon ECR, S3 and Google Artifact Registry send or make podman fetch the whole layer. The bridge is a read-only mirror
+on this machine. It asks the registry for single ranges, which every registry answers, and gives podman one answer.
+
+docs/bridge.md says how to set it up, what it sees, and how to remove it.";
+
+pub const BRIDGE_EXAMPLES: &str = "\
+Examples:
+  restrata bridge --allow ghcr.io
+  restrata bridge --listen 127.0.0.1:8080 --upstream registry.example:5000
+
+The lines about pulls go to standard error; GET /metrics gives counters for Prometheus. Ctrl-C or SIGTERM ends it.";
+
 pub const CACHE: &str = "\
 Show what restrata remembers of earlier runs, or remove it\n\n\
 Proofs say that a layer was read to its end and is what it says: the next rechunk need not decode it again, or download \

@@ -5,10 +5,12 @@
 //! | `local` | what of a layer the client has already |
 //! | `ranges` | which ranges it asks for |
 //! | `registry` | how the registry answers them |
+//! | `bridge` | which of them a bridge asks the registry for |
 //! | `replay` | a layer's requests, one after the other |
 //!
 //! The rules are those of podman's container-libs; each says where it stands.
 
+pub mod bridge;
 mod local;
 mod ranges;
 mod registry;
