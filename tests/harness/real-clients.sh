@@ -183,13 +183,13 @@ diff_said() {
     python3 -c 'import json, sys; print(json.dumps(json.load(sys.stdin)).replace(sys.argv[1], "OLD").replace(sys.argv[2], "NEW"))' "$1" "$2"
 }
 # read_by_index SEQUENCE PROFILE: restrata says the same of the images in a registry as of the files, and reads few bytes of
-# the layers for it: indexes and package databases.
+# the layers for it: indexes, and 2 MB of package databases at most.
 read_by_index() {
   local image seen
   image=docker://127.0.0.1:$(profile_port "$2")/$(repository "$1" "$2")
   seen=$(wc -l <"$served/access.log")
   diff <(diff_said "oci:$work/$1-v1:v1" "oci:$work/$1-v2:v2") <(diff_said "$image:v1" "$image:v2") || return
-  tail -n "+$((seen + 1))" "$served/access.log" | python3 "$harness/read_by_index.py" "$work/$1-v1.json" "$work/$1-v2.json"
+  tail -n "+$((seen + 1))" "$served/access.log" | python3 "$harness/read_by_index.py" 2000000 "$work/$1-v1.json" "$work/$1-v2.json"
 }
 
 rm -f "$work/pulls.jsonl"
