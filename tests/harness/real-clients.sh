@@ -192,7 +192,7 @@ read_by_index() {
   tail -n "+$((seen + 1))" "$served/access.log" | python3 "$harness/read_by_index.py" 2000000 "$work/$1-v1.json" "$work/$1-v2.json"
 }
 
-rm -f "$work/pulls.jsonl"
+rm -rf "$work/pulls.jsonl" "$work/read"
 # stores SEQUENCE: the sequence is in the bed by then.
 stores() {
   RESTRATA=$restrata "$harness/stores.sh" "$1" >"$work/stores.log" || true
