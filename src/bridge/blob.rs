@@ -27,7 +27,7 @@ const HEADERS: &[&str] = &["Docker-Content-Digest", "ETag", "WWW-Authenticate", 
 enum Stop {
     /// Nothing was sent yet.
     Registry(RegistryError),
-    Relayed(Relayed),
+    Relayed(Box<Relayed>),
     /// No range lies in the blob, which is so large.
     NoneInside(u64),
     /// More bytes than the blob has.
@@ -131,7 +131,7 @@ impl BlobAnswer<'_, '_> {
         moved.whole = 1;
         let mut run = match repository.whole(self.digest)? {
             Ranged::Run(run) => run,
-            Ranged::Other(relayed) => return Err(Stop::Relayed(relayed)),
+            Ranged::Other(relayed) => return Err(Stop::Relayed(Box::new(relayed))),
         };
         let headers = [
             ("Content-Type", "application/octet-stream".to_owned()),
@@ -201,7 +201,7 @@ impl BlobAnswer<'_, '_> {
                     size = Some(self.size(repository)?);
                     continue;
                 }
-                Ranged::Other(relayed) => return Err(Stop::Relayed(relayed)),
+                Ranged::Other(relayed) => return Err(Stop::Relayed(Box::new(relayed))),
             };
             if size.is_some() {
                 return Ok((run, parts, planned));
@@ -230,7 +230,7 @@ impl BlobAnswer<'_, '_> {
         let relayed = repository.relay("HEAD", &format!("blobs/{}", self.digest), &[])?;
         match (relayed.status(), relayed.length()) {
             (200, Some(length)) => Ok(length),
-            _ => Err(Stop::Relayed(relayed)),
+            _ => Err(Stop::Relayed(Box::new(relayed))),
         }
     }
 

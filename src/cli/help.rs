@@ -204,9 +204,10 @@ Examples:
 pub const BRIDGE: &str = "\
 Let podman pull single files from registries that refuse several ranges
 
-podman with partial pulls asks for several ranges of a layer in one request. ghcr.io answers 501, and the pull fails.
-Amazon ECR, S3 and Google Artifact Registry send or make podman fetch the whole layer. The bridge is a read-only mirror
-on this machine. It asks the registry for single ranges, which every registry answers, and gives podman one answer.
+podman with partial pulls asks for several ranges of a layer in one request. ghcr.io answers 501, \
+and the pull fails. With Amazon ECR and Google Artifact Registry podman gets the whole layer. \
+The bridge is a read-only mirror on this machine. It asks the registry for single ranges, which every \
+registry answers, and gives podman one answer.
 
 docs/bridge.md says how to set it up, what it sees, and how to remove it.";
 
