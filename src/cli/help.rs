@@ -23,6 +23,7 @@ Examples:
   restrata inspect oci:images:v2
   restrata prune oci:images
   restrata probe docker://registry.example/app:v1
+  restrata bridge --allow ghcr.io
   restrata cache
 "
     };
@@ -209,14 +210,16 @@ and the pull fails. With Amazon ECR and Google Artifact Registry podman gets the
 The bridge is a read-only mirror on this machine. It asks the registry for single ranges, which every \
 registry answers, and gives podman one answer.
 
+After each pull a line on standard error says what was sent. GET /metrics gives counters for Prometheus. \
+Ctrl-C or SIGTERM ends the bridge.
+
 docs/bridge.md says how to set it up, what it sees, and how to remove it.";
 
 pub const BRIDGE_EXAMPLES: &str = "\
 Examples:
   restrata bridge --allow ghcr.io
   restrata bridge --listen 127.0.0.1:8080 --upstream registry.example:5000
-
-The lines about pulls go to standard error; GET /metrics gives counters for Prometheus. Ctrl-C or SIGTERM ends it.";
+  restrata bridge --write-config /etc/containers";
 
 pub const CACHE: &str = "\
 Show what restrata remembers of earlier runs, or remove it\n\n\
