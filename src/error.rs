@@ -78,6 +78,11 @@ pub enum Error {
     Prune(#[from] PruneError),
     #[error("{reference}: expected an image with a layer that the registry has, found none")]
     NoLayer { reference: String },
+    /// Without what was given: it can hold a password.
+    #[error(
+        "--mount: expected the name of another repository on {host} than {repository}, without host and tag, such as team/app"
+    )]
+    MountPlace { host: String, repository: String },
     /// What NEW's index has beside the images.
     #[error("the artifact's blob {digest}: {source}")]
     Artifact { digest: BlobDigest, source: io::Error },
@@ -173,8 +178,8 @@ impl Error {
         }
     }
 
-    /// 2: the image is not there (skopeo's meaning); 3: `--strict` says no; 64: a tag has to be typed; 130: interrupted;
-    /// else 1.
+    /// 2: the image is not there (skopeo's meaning); 3: `--strict` says no; 64: a tag has to be typed, or an
+    /// option names what can't be meant; 130: interrupted; else 1.
     pub fn exit_code(&self) -> u8 {
         let interrupted = match self {
             Self::Registry(RegistryError::Interrupted(_)) => true,
@@ -194,7 +199,7 @@ impl Error {
             Self::Strict { .. } => 3,
             Self::Source(source) if is_ambiguous(source) => 64,
             Self::Old { source, .. } if is_ambiguous(source) => 64,
-            Self::Sink(SinkError::TagNeeded { .. }) => 64,
+            Self::Sink(SinkError::TagNeeded { .. }) | Self::MountPlace { .. } => 64,
             _ => 1,
         }
     }

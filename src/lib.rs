@@ -23,6 +23,7 @@
 //! `ARCHITECTURE.md` says which room may import which.
 
 mod audit;
+pub mod bridge;
 pub mod bytes;
 pub mod cache;
 pub mod check;

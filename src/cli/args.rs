@@ -71,6 +71,9 @@ pub enum Command {
     /// Show how a registry answers clients, and what each of them can do there
     #[command(long_about = help::PROBE, after_help = help::PROBE_EXAMPLES)]
     Probe(super::probe::Probe),
+    /// Let podman pull single files from registries that refuse several ranges
+    #[command(long_about = help::BRIDGE, after_help = help::BRIDGE_EXAMPLES)]
+    Bridge(super::bridge::Bridge),
     /// Show what restrata remembers of earlier runs, or remove it
     #[command(long_about = help::CACHE, after_help = help::CACHE_EXAMPLES)]
     Cache(CacheArgs),
@@ -262,6 +265,11 @@ pub fn parse() -> Result<Arguments, u8> {
         // The environment is no argument: clap's usage would explain nothing.
         rechunk.layers.complete().map_err(refused)?;
         rechunk.expect_possible().map_err(|error| told(&error))?;
+    }
+    if let Command::Bridge(bridge) = &arguments.command
+        && let Some(message) = bridge.misplaced()
+    {
+        return Err(refused(message.to_owned()));
     }
     pipes::expect(&arguments.command).map_err(refused)?;
     Ok(arguments)

@@ -23,6 +23,7 @@ Examples:
   restrata inspect oci:images:v2
   restrata prune oci:images
   restrata probe docker://registry.example/app:v1
+  restrata bridge --allow ghcr.io
   restrata cache
 "
     };
@@ -201,6 +202,25 @@ Examples:
   In a script, the bytes alone:
     restrata prune oci:images --format json | jq '.unneeded_bytes'";
 
+pub const BRIDGE: &str = "\
+Let podman pull single files from registries that refuse several ranges
+
+podman with partial pulls asks for several ranges of a layer in one request. ghcr.io answers 501, \
+and the pull fails. With Amazon ECR and Google Artifact Registry podman gets the whole layer. \
+The bridge is a read-only mirror on this machine. It asks the registry for single ranges, which every \
+registry answers, and gives podman one answer.
+
+After each pull a line on standard error says what was sent. GET /metrics gives counters for Prometheus. \
+Ctrl-C or SIGTERM ends the bridge.
+
+docs/bridge.md says how to set it up, what it sees, and how to remove it.";
+
+pub const BRIDGE_EXAMPLES: &str = "\
+Examples:
+  restrata bridge --allow ghcr.io
+  restrata bridge --listen 127.0.0.1:8080 --upstream registry.example:5000
+  restrata bridge --write-config /etc/containers";
+
 pub const CACHE: &str = "\
 Show what restrata remembers of earlier runs, or remove it\n\n\
 Proofs say that a layer was read to its end and is what it says: the next rechunk need not decode it again, or download \
@@ -221,9 +241,10 @@ pub const PROBE: &str = "\
 Show how a registry answers clients, and what each of them can do there\n\n\
 Partial pulls ask for several byte ranges in one request, and registries answer in different ways. This asks for a few \
 bytes of the image's largest layer: one range, two, 17 and 300. It names the registry's profile, which restrata diff \
---registry takes, and says how podman and other clients pull there. It writes nothing, and reads at most about 60 kB of \
-the layer. A registry that sends the whole layer is cut off; some of it, a megabyte or so, is on its way by then. docs/cost.md has \
-the profiles.";
+--registry takes, and says how podman and other clients pull there. With --mount REPO it \
+also says whether the registry mounts layers. Without it, it writes nothing. It reads at most about 60 kB of the layer. A \
+registry that sends the whole layer is cut off; some of it, a megabyte or so, is on its way by then. docs/cost.md has the \
+profiles.";
 
 pub const PROBE_EXAMPLES: &str = "\
 Examples:
@@ -232,6 +253,8 @@ Examples:
   What an update costs on this registry:
     restrata probe docker://registry.example/app:v1 --format json | jq -r .profile
     restrata diff oci:images:v1 oci:images:v2 --registry multi-range
+  Whether it mounts layers (writes a reference of one layer into team/scratch):
+    restrata probe docker://registry.example/app:v1 --mount team/scratch
   A registry without TLS:
     restrata probe docker://localhost:5000/app:v1 --tls-verify=false";
 

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `args`, `values`, `help` | the definitions; completions and manual pages come from the same ones |
 //! | `access`, `sides` | the options that say how a registry is reached; those for one side of `rechunk` |
+//! | `bridge` | the bridge's options, and how it runs until a signal |
 //! | `pipes` | `-` in references |
 //! | `run` | from arguments to a job, from its outcome to the output and the exit code |
 //! | `failure` | errors as text with hints, and their exit codes |
@@ -12,6 +13,7 @@
 
 mod access;
 mod args;
+mod bridge;
 mod cache;
 mod diff;
 mod failure;

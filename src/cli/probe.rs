@@ -14,6 +14,15 @@ pub struct Probe {
     #[arg(value_name = "REF", value_parser = values::registry_image)]
     pub name: Name,
 
+    /// Also mount the layer into REPO, another repository of the same host. This writes into REPO
+    ///
+    /// Registries that mount blobs share them between repositories. No question tells, so this does it: if it works,
+    /// REPO has a reference of one layer afterwards, and is made if it was not there. No tag leads to it, and the
+    /// registry's clean-up can remove it. If the registry begins an upload instead, that is ended and nothing is sent.
+    /// You need permission to push to REPO. REPO is named without host and tag: team/scratch.
+    #[arg(long, value_name = "REPO")]
+    pub mount: Option<String>,
+
     #[command(flatten)]
     pub output: Output,
     #[command(flatten)]
@@ -22,6 +31,6 @@ pub struct Probe {
 
 impl Probe {
     pub fn request(&self) -> Request {
-        Request { name: self.name.clone(), reach: self.access.reach() }
+        Request { name: self.name.clone(), mount: self.mount.clone(), reach: self.access.reach() }
     }
 }

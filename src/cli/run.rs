@@ -52,6 +52,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<u8> {
         Command::Inspect(arguments) => run_inspect(&arguments, quiet),
         Command::Prune(arguments) => run_prune(&arguments, quiet),
         Command::Probe(arguments) => run_probe(&arguments, quiet),
+        Command::Bridge(arguments) => super::bridge::run(&arguments, quiet),
         Command::Cache(arguments) => run_cache(&arguments, quiet),
         Command::Completions { shell } => print(&manual::completions(shell)?).map(|()| exit::DONE),
         Command::Man { dir } => manual::pages(&dir).map(|()| exit::DONE),

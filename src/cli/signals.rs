@@ -49,6 +49,20 @@ pub fn cancel_on_signal(progress: Arc<Progress>) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// For a program that serves until it is told to end: that is no failure.
+pub fn end_on_signal(progress: Arc<Progress>) -> anyhow::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM]).context("signal handlers")?;
+    let wait = move || {
+        if signals.forever().next().is_some() {
+            progress.cancel();
+            thread::sleep(GRACE);
+            exit_at_once(exit::DONE.into())
+        }
+    };
+    thread::Builder::new().spawn(wait).map_err(ThreadError::Start)?;
+    Ok(())
+}
+
 fn end(progress: &Progress) -> ! {
     let words = progress.last_words();
     super::run::say(format_args!("restrata: error: {}", words.as_deref().unwrap_or("interrupted")));

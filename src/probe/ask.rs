@@ -25,33 +25,13 @@ pub(super) fn ask(
     size: u64,
 ) -> Result<Vec<Answered>, RegistryError> {
     let mut asked = Asked { repository, layer, size, answers: Vec::new() };
-    let sample = repository.sample_head(layer, size)?;
-    asked.answers.push(Answered { question: Question::Head, sample });
-    // The first request for the blob's bytes: where a cache does not have them yet.
-    let cold = asked.ranges(2)?;
-    asked.ranges(1)?;
-    let warm = asked.again()?.or(cold);
-    // Who does not send two does not send more.
-    if warm != Some(Sampled::Parts) {
-        return Ok(asked.answers);
-    }
-    // Two limits are known. What is just below tells whether the limit is that one.
-    let is_refused = |answer: Option<&Sampled>| answer.is_some_and(|answer| *answer != Sampled::Parts);
-    let many = asked.ranges(17)?;
-    // Of a blob that is sent whole, some arrives before the client has hung up: once is enough.
-    let most = if many == Some(Sampled::Whole) { None } else { asked.ranges(300)? };
-    if is_refused(many.as_ref()) {
-        asked.ranges(16)?;
-    } else if is_refused(most.as_ref()) {
-        asked.ranges(299)?;
-    }
+    asked.all()?;
     asked.answers.sort_by_key(|answered| match answered.question {
         Question::Head => (0, 0),
-        // In the order of the requests: what comes first is asked of a cold cache.
+        // Cold and warm side by side, then what a client asks for next.
         Question::Ranges(2) => (1, 0),
-        Question::Ranges(1) => (2, 0),
-        Question::TwoAgain => (3, 0),
-        Question::Ranges(count) => (4, count),
+        Question::TwoAgain => (2, 0),
+        Question::Ranges(count) => (3, count),
     });
     Ok(asked.answers)
 }
@@ -81,23 +61,44 @@ struct Asked<'a, 'c, 'p> {
 }
 
 impl Asked<'_, '_, '_> {
+    fn all(&mut self) -> Result<(), RegistryError> {
+        // First of all: after HEAD, too, some caches have the blob.
+        let cold = self.ranges(2)?;
+        let sample = self.repository.sample_head(self.layer, self.size)?;
+        self.answers.push(Answered { question: Question::Head, sample });
+        self.ranges(1)?;
+        let warm = self.again()?.or(cold);
+        // Who does not send two does not send more.
+        if warm != Some(Sampled::Parts) {
+            return Ok(());
+        }
+        // Two limits are known. What is just below tells whether the limit is that one.
+        let is_refused = |answer: Option<&Sampled>| answer.is_some_and(|answer| *answer != Sampled::Parts);
+        let many = self.ranges(17)?;
+        // Of a blob that is sent whole, some arrives before the client has hung up: once is enough.
+        let most = if many == Some(Sampled::Whole) { None } else { self.ranges(300)? };
+        if is_refused(many.as_ref()) {
+            self.ranges(16)?;
+        } else if is_refused(most.as_ref()) {
+            self.ranges(299)?;
+        }
+        Ok(())
+    }
+
     /// `None` where the layer is too small for so many.
     fn ranges(&mut self, count: usize) -> Result<Option<Sampled>, RegistryError> {
-        let Some(spans) = spread(count, self.size) else { return Ok(None) };
-        let sample = self.repository.sample_ranges(self.layer, self.size, &spans)?;
-        let answer = sample.answer.clone();
-        self.answers.push(Answered { question: Question::Ranges(count), sample });
-        Ok(Some(answer))
+        self.spread(count, Question::Ranges(count))
     }
 
     fn again(&mut self) -> Result<Option<Sampled>, RegistryError> {
-        let Some(spans) = spread(2, self.size) else { return Ok(None) };
+        self.spread(2, Question::TwoAgain)
+    }
+
+    fn spread(&mut self, count: usize, question: Question) -> Result<Option<Sampled>, RegistryError> {
+        let Some(spans) = spread(count, self.size) else { return Ok(None) };
         let sample = self.repository.sample_ranges(self.layer, self.size, &spans)?;
         let answer = sample.answer.clone();
-        let is_new = self.answers.iter().all(|old| old.question != Question::Ranges(2) || old.sample != sample);
-        if is_new {
-            self.answers.push(Answered { question: Question::TwoAgain, sample });
-        }
+        self.answers.push(Answered { question, sample });
         Ok(Some(answer))
     }
 }

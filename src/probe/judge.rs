@@ -4,9 +4,9 @@
 //! mirrors come from its source alone (c/image PR 845): after 429, a 5xx, 404 or no answer it asks the next place.
 
 use crate::order::cost::RegistryProfile;
-use crate::registry::Sampled;
+use crate::registry::{MountAnswer, Sample, Sampled};
 
-use super::{Answered, ProbeClient, Pulls, Question, Verdict};
+use super::{Answered, Mount, ProbeClient, Pulls, Question, Verdict};
 
 pub(super) struct Judged {
     pub profile: Option<RegistryProfile>,
@@ -195,14 +195,7 @@ fn hints(answers: &Answers<'_>, profile: Option<RegistryProfile>, podman: &Verdi
                 .to_owned(),
         );
     }
-    if let (Some(cold), Some(warm)) = (answers.ranges(2), answers.to(Question::TwoAgain)) {
-        hints.push(format!(
-            "the first request for a blob is answered in another way ({}) than later ones ({}): a cache is between. What \
-             is said above holds for later ones",
-            said(cold),
-            said(warm)
-        ));
-    }
+    hints.extend(warmed(answers));
     match profile {
         Some(profile) => hints.push(format!(
             "restrata diff OLD NEW --registry {} shows what an update costs each client here",
@@ -221,6 +214,24 @@ fn gains_by_a_bridge(answers: &Answers<'_>, pulls: Pulls) -> bool {
     is_ill_served && answers.ranges(1) == Some(&Sampled::Parts)
 }
 
+/// What the first request changed.
+fn warmed(answers: &Answers<'_>) -> Option<String> {
+    let sample = |question| answers.0.iter().find(|answered| answered.question == question).map(|it| &it.sample);
+    let (cold, warm) = (sample(Question::Ranges(2))?, sample(Question::TwoAgain)?);
+    let host = |sample: &Sample| sample.elsewhere.clone().unwrap_or_else(|| "the registry itself".to_owned());
+    if cold.answer != warm.answer {
+        return Some(format!(
+            "a cold blob is answered in another way ({}) than a warm one ({}): a cache is between. What is said above \
+             holds for warm blobs",
+            said(&cold.answer),
+            said(&warm.answer)
+        ));
+    }
+    let is_moved = cold.elsewhere != warm.elsewhere;
+    is_moved
+        .then(|| format!("a cold blob comes from {}, a warm one from {}: a cache is between", host(cold), host(warm)))
+}
+
 /// As tables and sentences have it.
 pub(crate) fn said(answer: &Sampled) -> String {
     match answer {
@@ -228,5 +239,35 @@ pub(crate) fn said(answer: &Sampled) -> String {
         Sampled::Whole => "200".to_owned(),
         Sampled::Refused(status) => status.to_string(),
         Sampled::Odd(found) => found.clone(),
+    }
+}
+
+/// What a mount's answer is good for.
+pub(super) fn mounted(mount: &Mount) -> String {
+    let into = &mount.into;
+    const UPLOADED: &str =
+        "rechunk uploads layers that stay, when it publishes into another repository than the previous image's";
+    match &mount.answer {
+        Some(MountAnswer::Mounted) if mount.was_there => format!(
+            "{into} had the layer before, so that its answer to a mount says little: name a repository without the layer"
+        ),
+        Some(MountAnswer::Mounted) => format!(
+            "rechunk mounts layers that stay, when it publishes into another repository here than the previous image's: \
+             none of their bytes are sent. {into} has the layer now; no tag leads to it"
+        ),
+        Some(MountAnswer::Upload) => format!(
+            "{UPLOADED}: the registry does not mount blobs, or this user may not pull from the other repository"
+        ),
+        Some(MountAnswer::Denied(_)) => {
+            format!("mounts are not known: log in as a user who may push to {into}")
+        }
+        // 501 is what a registry can't do; the others may pass.
+        Some(MountAnswer::Refused(408 | 429 | 500 | 502..) | MountAnswer::Odd(_)) => {
+            "mounts are not known: the registry gave no answer to that. Ask again later".to_owned()
+        }
+        Some(MountAnswer::Refused(_)) => format!("{UPLOADED}: the registry refuses mounts"),
+        None => {
+            "mounts are not known: a mirror has the image. rechunk mounts layers only where it read them".to_owned()
+        }
     }
 }

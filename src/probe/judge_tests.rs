@@ -1,6 +1,6 @@
 //! What follows from answers, without a registry.
 
-use super::judge::judge;
+use super::judge::{judge, mounted};
 use super::*;
 use crate::registry::Sampled::{self, Odd, Parts, Refused, Whole};
 
@@ -132,7 +132,7 @@ fn hints_say_what_to_do() {
         ),
         (
             vec![(2, Whole), (1, Parts), (22, Parts), (17, Parts), (300, Parts)],
-            "answered in another way (200) than later ones (206)",
+            "answered in another way (200) than a warm one (206)",
         ),
         (vec![(1, Parts)], "too small for all questions"),
         (vec![(2, Parts), (1, Parts), (17, Parts)], "too small for all questions"),
@@ -140,6 +140,32 @@ fn hints_say_what_to_do() {
         let hints = judge(&answered(&answers)).hints.join("\n");
         assert!(hints.contains(says), "{answers:?}: {hints}");
     }
-    let good = judge(&answered(&[(2, Parts), (1, Parts), (17, Parts), (300, Parts)])).hints;
+    let same = [(2, Parts), (1, Parts), (22, Parts), (17, Parts), (300, Parts)];
+    let mut moved = answered(&same);
+    moved[0].sample.elsewhere = Some("storage.example".to_owned());
+    let hint = "a cold blob comes from storage.example, a warm one from the registry itself: a cache is between";
+    assert_eq!(judge(&moved).hints[0], hint);
+    let good = judge(&answered(&same)).hints;
+    assert_eq!(good.len(), 1);
+    assert_eq!(good, judge(&answered(&[(2, Parts), (1, Parts), (17, Parts), (300, Parts)])).hints);
     assert_eq!(good, ["restrata diff OLD NEW --registry multi-range shows what an update costs each client here"]);
+}
+
+#[test]
+fn what_a_mount_is_good_for() {
+    let mount = |answer: Option<MountAnswer>, was_there| Mount { into: "q.io/b".to_owned(), was_there, answer };
+    for (answer, was_there, says) in [
+        (Some(MountAnswer::Mounted), false, "none of their bytes are sent. q.io/b has the layer now"),
+        (Some(MountAnswer::Mounted), true, "q.io/b had the layer before"),
+        (Some(MountAnswer::Upload), false, "may not pull from the other repository"),
+        (Some(MountAnswer::Denied(403)), false, "a user who may push to q.io/b"),
+        (Some(MountAnswer::Refused(404)), false, "the registry refuses mounts"),
+        (Some(MountAnswer::Refused(501)), false, "the registry refuses mounts"),
+        (Some(MountAnswer::Refused(503)), false, "Ask again later"),
+        (Some(MountAnswer::Odd("no answer".to_owned())), false, "Ask again later"),
+        (None, false, "a mirror has the image"),
+    ] {
+        let hint = mounted(&mount(answer.clone(), was_there));
+        assert!(hint.contains(says), "{answer:?}: {hint}");
+    }
 }

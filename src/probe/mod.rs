@@ -4,16 +4,20 @@
 //! | --- | --- |
 //! | `open` | the first place that has the image, and the image's largest layer |
 //! | `ask` | the requests |
+//! | `mount` | whether the registry mounts the layer into another repository, which is the only thing that writes |
 //! | `judge` | what follows from the answers; pure |
 
 mod ask;
 mod judge;
+mod mount;
 mod open;
 
 pub(crate) use judge::said;
 
 #[cfg(test)]
 mod judge_tests;
+#[cfg(test)]
+mod mount_tests;
 #[cfg(test)]
 mod tests;
 
@@ -22,7 +26,7 @@ use crate::error::Error;
 use crate::order::cost::RegistryProfile;
 use crate::progress::Progress;
 use crate::registry::names::Name;
-use crate::registry::{Reach, RegistryError, Repository, Sample, Traffic};
+use crate::registry::{MountAnswer, Reach, RegistryError, Repository, Sample, Traffic};
 use crate::source::SourceError;
 
 use open::{Opened, open, reference};
@@ -30,6 +34,8 @@ use open::{Opened, open, reference};
 #[derive(Debug, Clone)]
 pub struct Request {
     pub name: Name,
+    /// Another repository of the same host, into which the layer is mounted. `None`: nothing is written.
+    pub mount: Option<String>,
     pub reach: Reach,
 }
 
@@ -45,6 +51,8 @@ pub struct Probed {
     pub layer: BlobDigest,
     pub layer_size: u64,
     pub answers: Vec<Answered>,
+    /// `None`: that was not asked for.
+    pub mount: Option<Mount>,
     /// The other hosts that blobs come from.
     pub elsewhere: Vec<String>,
     /// `None`: the answers fit none.
@@ -66,10 +74,21 @@ pub struct Answered {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Question {
     Head,
-    /// So many ranges in one request.
+    /// So many ranges in one request. Two come first, of a blob that is cold, as far as this run goes.
     Ranges(usize),
-    /// Two ranges once more. It is told where the answer is another than at first: caches answer in their own way.
+    /// The same two ranges once more, of a blob that is warm by now: caches answer in their own way.
     TwoAgain,
+}
+
+/// What became of a mount.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// `HOST/REPOSITORY`.
+    pub into: String,
+    /// It had the layer before, so that the answer says little.
+    pub was_there: bool,
+    /// `None`: a mirror has the image, and nobody pushes to mirrors. So nothing was asked.
+    pub answer: Option<MountAnswer>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,6 +156,7 @@ pub fn failing_pull(
 }
 
 pub fn probe(request: &Request, progress: &Progress) -> Result<Probed, Error> {
+    let into = request.mount.as_deref().map(|repository| mount::place(&request.name, repository)).transpose()?;
     let Opened { found, digest, layer, size } = open(request, progress)?;
     let failed = |source| SourceError::Registry { place: reference(&request.name), source };
     let repository = found.client.repository(&found.repository).map_err(failed)?;
@@ -144,18 +164,22 @@ pub fn probe(request: &Request, progress: &Progress) -> Result<Probed, Error> {
     let mut elsewhere: Vec<String> = answers.iter().filter_map(|answered| answered.sample.elsewhere.clone()).collect();
     elsewhere.sort();
     elsewhere.dedup();
-    let judged = judge::judge(&answers);
+    let mounted = into.map(|into| mount::mount(request, &into, &repository, layer, progress)).transpose()?;
+    let (mount, more) = mounted.unzip();
+    let mut judged = judge::judge(&answers);
+    judged.hints.extend(mount.as_ref().map(judge::mounted));
     Ok(Probed {
         reference: reference(&request.name),
         digest,
         layer,
         layer_size: size,
         answers,
+        mount,
         elsewhere,
         profile: judged.profile,
         verdicts: judged.verdicts,
         hints: judged.hints,
-        traffic: found.client.traffic(),
+        traffic: more.into_iter().chain([found.client.traffic()]).sum(),
         place: found.place,
         notes: found.passed,
     })

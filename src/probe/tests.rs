@@ -14,7 +14,7 @@ use crate::registry::tests::stub::{Answer, Auth, Fault, Registry, Several};
 const SIZE: usize = 100_000;
 
 /// An image with two layers, of which the second is the larger one.
-fn publish(registry: &Registry, tag: &str) -> String {
+pub(super) fn publish(registry: &Registry, tag: &str) -> String {
     publish_sized(registry, tag, SIZE)
 }
 
@@ -31,10 +31,11 @@ fn publish_sized(registry: &Registry, tag: &str, size: usize) -> String {
     registry.put_manifest("a/app", tag, manifest.to_string().as_bytes())
 }
 
-fn request(registry: &Registry, which: &str) -> Request {
+pub(super) fn request(registry: &Registry, which: &str) -> Request {
     let retries = Retries { pause: Arc::new(|_, progress| progress.check()), ..Retries::default() };
     Request {
         name: format!("{}/a/app{which}", registry.host()).parse().unwrap(),
+        mount: None,
         reach: Reach {
             access: Access { tls_verify: Some(false), ..Access::default() },
             environment: Environment::below(TempDir::new().unwrap().path()),
@@ -50,16 +51,16 @@ fn asked(registry: &Registry, which: &str) -> Result<Probed, Error> {
 #[test]
 fn each_profile_is_recognized() {
     for (several, profile, podman, questions) in [
-        (Several::Parts, Some(RegistryProfile::MultiRange), Pulls::Parts, &[0, 2, 1, 17, 300][..]),
-        (Several::UpTo(299, 200), Some(RegistryProfile::Ranges299), Pulls::Parts, &[0, 2, 1, 17, 299, 300]),
-        (Several::UpTo(16, 416), Some(RegistryProfile::Ranges16), Pulls::Parts, &[0, 2, 1, 16, 17, 300]),
-        (Several::Whole, Some(RegistryProfile::Whole200), Pulls::Parts, &[0, 2, 1]),
-        (Several::Status(400), Some(RegistryProfile::Refuse400), Pulls::Whole, &[0, 2, 1]),
-        (Several::Status(501), Some(RegistryProfile::Refuse501), Pulls::Fails, &[0, 2, 1]),
+        (Several::Parts, Some(RegistryProfile::MultiRange), Pulls::Parts, &[0, 2, 22, 1, 17, 300][..]),
+        (Several::UpTo(299, 200), Some(RegistryProfile::Ranges299), Pulls::Parts, &[0, 2, 22, 1, 17, 299, 300]),
+        (Several::UpTo(16, 416), Some(RegistryProfile::Ranges16), Pulls::Parts, &[0, 2, 22, 1, 16, 17, 300]),
+        (Several::Whole, Some(RegistryProfile::Whole200), Pulls::Parts, &[0, 2, 22, 1]),
+        (Several::Status(400), Some(RegistryProfile::Refuse400), Pulls::Whole, &[0, 2, 22, 1]),
+        (Several::Status(501), Some(RegistryProfile::Refuse501), Pulls::Fails, &[0, 2, 22, 1]),
         // Near to a profile, and none.
-        (Several::UpTo(298, 200), None, Pulls::Parts, &[0, 2, 1, 17, 299, 300]),
-        (Several::UpTo(15, 416), None, Pulls::Parts, &[0, 2, 1, 16, 17, 300]),
-        (Several::UpTo(16, 200), None, Pulls::Parts, &[0, 2, 1, 16, 17]),
+        (Several::UpTo(298, 200), None, Pulls::Parts, &[0, 2, 22, 1, 17, 299, 300]),
+        (Several::UpTo(15, 416), None, Pulls::Parts, &[0, 2, 22, 1, 16, 17, 300]),
+        (Several::UpTo(16, 200), None, Pulls::Parts, &[0, 2, 22, 1, 16, 17]),
     ] {
         let registry = Registry::start();
         let digest = publish(&registry, "v1");
@@ -69,11 +70,15 @@ fn each_profile_is_recognized() {
         let count = |answered: &Answered| match answered.question {
             Question::Head => 0,
             Question::Ranges(count) => count,
-            Question::TwoAgain => panic!("the same answer twice"),
+            Question::TwoAgain => 22,
         };
         assert_eq!(probed.answers.iter().map(count).collect::<Vec<_>>(), questions, "{several:?}");
         assert_eq!((probed.digest.to_string(), probed.layer_size), (digest, SIZE as u64));
+        assert!(!probed.hints.iter().any(|hint| hint.contains("cold")), "{:?}", probed.hints);
+        assert_eq!(probed.mount, None);
         assert_eq!((probed.place, probed.elsewhere.len()), (format!("{}/a/app", registry.host()), 0));
+        let ranges = registry.lines().into_iter().find(|line| line.contains("/blobs/"));
+        assert!(ranges.is_some_and(|line| line.starts_with("GET ")), "the cold blob is asked for first");
         // Part headers of the stub are shorter than real ones, 130 bytes of which make 300 parts 40 kB.
         assert!(probed.traffic.received < 40_000, "{several:?}: {:?}", probed.traffic);
         // Nothing but questions.
@@ -91,6 +96,10 @@ fn a_cache_that_answers_in_another_way_at_first() {
     let again = probed.answers.iter().find(|answered| answered.question == Question::TwoAgain).unwrap();
     assert_eq!(again.sample.answer, Sampled::Parts);
     assert!(probed.hints.iter().any(|hint| hint.contains("a cache is between")), "{:?}", probed.hints);
+    let text = crate::report::text::probe(&probed);
+    for line in ["2 ranges, cold            501", "2 ranges, warm            206, as asked for"] {
+        assert!(text.lines().any(|found| found == line), "{line}: {text}");
+    }
 }
 
 #[test]
@@ -147,7 +156,7 @@ fn an_index_leads_to_the_image_of_this_machine() {
 #[test]
 fn small_layers_answer_what_they_can() {
     for (size, questions, pulls) in
-        [(1000, 1, Pulls::Unknown), (3000, 2, Pulls::Unknown), (20_000, 4, Pulls::Parts), (38_400, 5, Pulls::Parts)]
+        [(1000, 1, Pulls::Unknown), (3000, 2, Pulls::Unknown), (20_000, 5, Pulls::Parts), (38_400, 6, Pulls::Parts)]
     {
         let registry = Registry::start();
         publish_sized(&registry, "v1", size);

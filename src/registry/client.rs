@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::address::Address;
 use super::content::Content;
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, Secret};
 use super::error::{Fault, RegistryError};
 use super::redirect::{Ask, follow};
 use super::reply::Reply;
@@ -51,11 +51,13 @@ pub(super) struct Wanted<'a> {
     pub headers: &'a [(&'static str, String)],
     pub content: Option<Content<'a>>,
     pub long: bool,
+    /// Instead of what the client has for the registry.
+    pub shown: Option<&'a Secret>,
 }
 
 impl<'a> Wanted<'a> {
     pub fn new(method: &'static str, path: &'a str) -> Self {
-        Self { method, path, headers: &[], content: None, long: false }
+        Self { method, path, headers: &[], content: None, long: false, shown: None }
     }
 }
 
@@ -80,7 +82,7 @@ impl<'p> Client<'p> {
             let expected = "a repository's name: letters, digits, and ._-/ between them";
             return Err(RegistryError::Name { host: self.endpoint.host.clone(), expected, found: name.to_owned() });
         }
-        Ok(Repository { client: self, name: name.to_owned(), reading: Action::Pull, asks_once: false })
+        Ok(Repository { client: self, name: name.to_owned(), reading: Action::Pull, asks_once: false, shown: None })
     }
 
     /// What this client sent and received so far.
@@ -114,35 +116,58 @@ impl<'p> Client<'p> {
 
     /// One try, with new permission where the old one has run out.
     pub(super) fn once(&self, wanted: &Wanted, scope: &Scope) -> Result<Reply, RegistryError> {
+        self.answered(wanted, scope).and_then(|reply| self.permitted(reply, scope))
+    }
+
+    /// The same where a registry's no is an answer, too.
+    pub(super) fn answered(&self, wanted: &Wanted, scope: &Scope) -> Result<Reply, RegistryError> {
         let base = self.base()?;
         let bad = || base.request(wanted.method);
         let address = base.join(&format!("/v2/{}", wanted.path)).ok_or_else(|| {
             RegistryError::failed(bad(), Fault::Malformed { expected: "a path", found: text::shown(wanted.path) })
         })?;
-        let Wanted { method, headers, content, long, .. } = *wanted;
-        self.at(&Ask { method, address: &address, headers, content, long }, scope)
+        let Wanted { method, headers, content, long, shown, .. } = *wanted;
+        self.answered_at(&Ask { method, address: &address, headers, content, long }, scope, shown)
     }
 
     /// The same for an address that the registry gave.
     pub(super) fn at(&self, ask: &Ask, scope: &Scope) -> Result<Reply, RegistryError> {
+        self.answered_at(ask, scope, None).and_then(|reply| self.permitted(reply, scope))
+    }
+
+    fn answered_at(&self, ask: &Ask, scope: &Scope, shown: Option<&Secret>) -> Result<Reply, RegistryError> {
         let base = self.base()?;
+        if let Some(shown) = shown {
+            return follow(self, ask, &base, Some(shown));
+        }
         let mut renewed = false;
         loop {
             let header = lock(&self.auth).header(&self.endpoint, &base, scope, &self.transport, self.progress)?;
-            let mut reply = follow(self, ask, &base, header.as_ref())?;
-            if !reply.own || !matches!(reply.status, 401 | 403) {
+            let reply = follow(self, ask, &base, header.as_ref())?;
+            let may_renew = reply.own && reply.status == 401 && !renewed;
+            if !may_renew || !lock(&self.auth).learn(&reply, header.as_ref(), &self.endpoint) {
                 return Ok(reply);
             }
-            if reply.status == 401 && !renewed && lock(&self.auth).learn(&reply, header.as_ref(), &self.endpoint) {
-                renewed = true;
-                continue;
-            }
-            let said = reply.said();
-            // distribution answers 401 to whom it does not know, and to whom it knows and who may do too little.
-            let challenge = reply.header("www-authenticate").unwrap_or_default();
-            let known = reply.status == 403 || challenge.contains("error=\"insufficient_scope\"");
-            return Err(reply.error(scope.denied(reply.status, said, self.endpoint.credentials.is_some(), known)));
+            renewed = true;
         }
+    }
+
+    /// Without anything that the client knows or could learn.
+    pub(super) fn unpermitted(&self, wanted: &Wanted) -> Result<Reply, RegistryError> {
+        let address = self.base()?;
+        let Wanted { method, headers, content, long, shown, .. } = *wanted;
+        follow(self, &Ask { method, address: &address, headers, content, long }, &address, shown)
+    }
+
+    fn permitted(&self, mut reply: Reply, scope: &Scope) -> Result<Reply, RegistryError> {
+        if !reply.own || !matches!(reply.status, 401 | 403) {
+            return Ok(reply);
+        }
+        let said = reply.said();
+        // distribution answers 401 to whom it does not know, and to whom it knows and who may do too little.
+        let challenge = reply.header("www-authenticate").unwrap_or_default();
+        let known = reply.status == 403 || challenge.contains("error=\"insufficient_scope\"");
+        Err(reply.error(scope.denied(reply.status, said, self.endpoint.credentials.is_some(), known)))
     }
 
     /// One request of a job that is to stop, for what a registry would else keep. It has the time that the program has left.
@@ -207,6 +232,7 @@ pub struct Repository<'c, 'p> {
     pub(super) name: String,
     reading: Action,
     pub(super) asks_once: bool,
+    pub(super) shown: Option<Secret>,
 }
 
 impl Repository<'_, '_> {
@@ -219,6 +245,11 @@ impl Repository<'_, '_> {
     /// The same for who can do without an answer: manifests, lists and samples are asked for once, whatever the failure.
     pub fn asking_once(self) -> Self {
         Self { asks_once: true, ..self }
+    }
+
+    /// The same with this as `Authorization` for relays and runs, instead of what the client has for the registry.
+    pub fn showing(self, shown: Secret) -> Self {
+        Self { shown: Some(shown), ..self }
     }
 
     pub fn name(&self) -> &str {

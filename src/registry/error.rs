@@ -100,8 +100,7 @@ impl Fault {
     pub fn is_temporary(&self) -> bool {
         match self {
             Self::Timeout { .. } | Self::Cut { .. } => true,
-            // 501 and 505 are what a registry can't do, today or tomorrow.
-            Self::Status { found, .. } => matches!(found, 408 | 429 | 500 | 502..=504 | 506..=599),
+            Self::Status { found, .. } => is_passing(*found),
             _ => false,
         }
     }
@@ -112,6 +111,11 @@ impl Fault {
             _ => None,
         }
     }
+}
+
+/// 501 and 505 are what a registry can't do, today or tomorrow.
+pub(super) fn is_passing(status: u16) -> bool {
+    matches!(status, 408 | 429 | 500 | 502..=504 | 506..=599)
 }
 
 impl RegistryError {

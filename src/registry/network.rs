@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use super::elsewhere::{NotPublic, PUBLIC};
 use super::error::Fault;
 use super::text::shown;
 use crate::limits;
@@ -43,6 +44,9 @@ pub(super) fn fault(error: ureq::Error, waits: Waits) -> Fault {
         // Its text may have what stands in the proxy's address.
         Error::ConnectProxyFailed(_) | Error::InvalidProxyUrl => {
             Fault::Cut { reason: "the proxy does not let it through".to_owned() }
+        }
+        Error::Other(error) if error.is::<NotPublic>() => {
+            Fault::Redirect { expected: PUBLIC, found: error.to_string() }
         }
         error => Fault::NotHttp { reason: shown(&error.to_string()) },
     }

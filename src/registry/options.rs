@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::elsewhere::Elsewhere;
 use super::retry::Retries;
 
 #[derive(Debug, Clone)]
@@ -13,6 +14,12 @@ pub struct Options {
     pub read_timeout: Duration,
     /// For the answer to an upload, which a registry may copy first, and for the whole of a small document.
     pub answer_timeout: Duration,
+    /// Where redirects and token servers may be.
+    pub elsewhere: Elsewhere,
+    /// Connections that are kept for the next request.
+    pub idle_connections: usize,
+    /// For what comes in, a connection, in bytes.
+    pub buffer: usize,
 }
 
 impl Default for Options {
@@ -22,6 +29,10 @@ impl Default for Options {
             connect_timeout: Duration::from_secs(30),
             read_timeout: Duration::from_secs(60),
             answer_timeout: Duration::from_secs(300),
+            elsewhere: Elsewhere::default(),
+            // Indexes are read eight at once.
+            idle_connections: 8,
+            buffer: 128 << 10,
         }
     }
 }

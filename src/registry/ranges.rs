@@ -178,6 +178,10 @@ impl Wire {
         };
         let got = got.map_err(|trouble| self.error(trouble))?;
         self.part = Span::between(self.part.start() + got as u64, self.part.end());
+        match &mut self.frames {
+            Frames::Single(_, body) if self.part.is_empty() => body.end(),
+            _ => {}
+        }
         Ok(got)
     }
 

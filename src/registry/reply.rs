@@ -8,7 +8,7 @@ use ureq::BodyReader;
 use ureq::http::HeaderMap;
 
 use super::address::Address;
-use super::error::{Fault, RegistryError, Request};
+use super::error::{Fault, RegistryError, Request, is_passing};
 use super::network::{Waits, read_fault};
 use super::retry;
 use super::text::Said;
@@ -29,6 +29,11 @@ impl ReplyBody {
     /// What a read failed with.
     pub fn fault(&self, error: io::Error) -> Fault {
         read_fault(error, self.waits)
+    }
+
+    /// To be called behind the last byte: the HTTP library keeps a connection for the next request once it has seen the end.
+    pub fn end(&mut self) {
+        let _ = self.reader.read(&mut [0]);
     }
 
     pub fn waits(&self) -> Waits {
@@ -96,6 +101,11 @@ impl Reply {
             }
         }
         Said::parse(&bytes)
+    }
+
+    /// With this status, the same request may succeed a little later.
+    pub fn may_pass(&self) -> bool {
+        is_passing(self.status)
     }
 
     /// Another status than those that were expected.

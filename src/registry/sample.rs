@@ -28,7 +28,38 @@ pub enum Sampled {
     Odd(String),
 }
 
+/// How a registry answers who asks it to mount a blob.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MountAnswer {
+    /// 201.
+    Mounted,
+    /// 202: it began an upload instead, which is ended again.
+    Upload,
+    /// The status that says that the user may not.
+    Denied(u16),
+    /// Another status.
+    Refused(u16),
+    /// An answer that no client expects, or none, in words that are safe to show.
+    Odd(String),
+}
+
 impl Repository<'_, '_> {
+    /// Mounts the blob, where the registry does it. The other repository has to have it.
+    pub fn sample_mount(&self, digest: BlobDigest, from: &str) -> Result<MountAnswer, RegistryError> {
+        let failure = match self.ask_to_mount(digest, from) {
+            Ok(true) => return Ok(MountAnswer::Mounted),
+            Ok(false) => return Ok(MountAnswer::Upload),
+            Err(RegistryError::Failed(failure)) => failure,
+            Err(error) => return Err(error),
+        };
+        Ok(match failure.fault {
+            Fault::Denied { status, .. } => MountAnswer::Denied(status),
+            Fault::Status { found: status, .. } => MountAnswer::Refused(status),
+            Fault::NotFound { .. } => MountAnswer::Refused(404),
+            fault => MountAnswer::Odd(fault.to_string()),
+        })
+    }
+
     /// [`Sampled::Whole`] where the registry has the blob.
     pub fn sample_head(&self, digest: BlobDigest, size: u64) -> Result<Sample, RegistryError> {
         let path = self.blob_path(digest);

@@ -9,13 +9,16 @@ use std::time::Duration;
 
 use ureq::http::Response;
 use ureq::http::request::Builder;
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, AsSendBody, Body, SendBody};
 
 use super::Options;
 use super::address::Address;
 use super::content::Content;
+use super::elsewhere::{Elsewhere, Looking, PUBLIC};
 use super::endpoint::Endpoint;
-use super::error::RegistryError;
+use super::error::{Fault, RegistryError};
 use super::network::{Waits, fault};
 use super::reply::{Reply, ReplyBody};
 use crate::limits;
@@ -82,16 +85,22 @@ pub(super) struct Transport {
 impl Transport {
     pub fn new(endpoint: &Endpoint, options: &Options) -> Result<Self, RegistryError> {
         let bad = |reason| RegistryError::Endpoint { host: endpoint.host.clone(), reason };
-        let [own, others] = super::tls::configs(&endpoint.tls).map_err(bad)?.map(|tls| {
+        let agent = |tls, elsewhere| {
             let config = Agent::config_builder().tls_config(tls).http_status_as_error(false).max_redirects(0);
             let config = config.max_redirects_will_error(false).accept_encoding("identity");
             let config = config.max_response_header_size(limits::REGISTRY_HEADER_BYTES);
-            let config = config.input_buffer_size(128 << 10).output_buffer_size(128 << 10);
+            let config = config.input_buffer_size(options.buffer).output_buffer_size(options.buffer);
+            let config = config.max_idle_connections(options.idle_connections);
+            let config = config.max_idle_connections_per_host(options.idle_connections);
             let config = config.user_agent(concat!("restrata/", env!("CARGO_PKG_VERSION")));
             let connect = Some(options.connect_timeout);
             let config = config.timeout_connect(connect).timeout_resolve(connect);
-            config.timeout_per_write(Some(options.read_timeout)).build().new_agent()
-        });
+            let config = config.timeout_per_write(Some(options.read_timeout)).build();
+            let looking = Looking { elsewhere, inner: DefaultResolver::default() };
+            Agent::with_parts(config, DefaultConnector::default(), looking)
+        };
+        let [own, others] = super::tls::configs(&endpoint.tls).map_err(bad)?;
+        let (own, others) = (agent(own, Elsewhere::Anywhere), agent(others, options.elsewhere.clone()));
         let (counters, expects) = (Arc::default(), AtomicBool::new(true));
         Ok(Self { own, others, options: options.clone(), counters, expects })
     }
@@ -100,6 +109,10 @@ impl Transport {
         progress.check()?;
         let request = call.address.request(call.method);
         let failed = |fault| RegistryError::failed(request.clone(), fault);
+        if !call.own && !self.options.elsewhere.may_lead_to(call.address) {
+            let (expected, found) = (PUBLIC, "another address".to_owned());
+            return Err(failed(Fault::Redirect { expected, found }));
+        }
         let mut builder = ureq::http::Request::builder().method(call.method).uri(call.address.uri());
         for (name, value) in call.headers {
             builder = builder.header(*name, value);

@@ -72,21 +72,25 @@ impl Repository<'_, '_> {
     /// Makes a blob of another repository of the same registry one of this, without sending it. False where the registry does
     /// not do that, or the user may not: then it has to be uploaded.
     pub fn mount(&self, digest: BlobDigest, from: &str) -> Result<bool, RegistryError> {
+        match self.ask_to_mount(digest, from) {
+            Err(error) if error.status().is_some_and(|status| (400..500).contains(&status)) => Ok(false),
+            asked => asked,
+        }
+    }
+
+    /// False where the registry begins an upload instead, which is ended.
+    pub(super) fn ask_to_mount(&self, digest: BlobDigest, from: &str) -> Result<bool, RegistryError> {
         let from = self.client.repository(from)?.name;
         let path = format!("{}/blobs/uploads/?mount={digest}&from={}", self.name, super::address::encoded(&from));
         let scope = Scope { from: Some(from), ..self.to_push() };
-        let asked = self.client.ask(&Wanted::new("POST", &path), &scope, |reply| match reply.status {
+        self.client.ask(&Wanted::new("POST", &path), &scope, |reply| match reply.status {
             201 => Ok(true),
             202 => {
                 self.give_up(next(&reply).ok(), &scope);
                 Ok(false)
             }
             _ => Err(reply.refused("that the blob is mounted", &self.name)),
-        });
-        match asked {
-            Err(error) if error.status().is_some_and(|status| (400..500).contains(&status)) => Ok(false),
-            asked => asked,
-        }
+        })
     }
 
     /// Sends a blob. `seen` is told of bytes that went out for

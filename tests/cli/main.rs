@@ -22,9 +22,22 @@ use restrata::oci::Reference;
 use serde_json::Value;
 use tempfile::TempDir;
 
-const COMMANDS: [&str; 11] =
-    ["rechunk", "verify", "diff", "history", "check", "inspect", "prune", "probe", "cache", "completions", "man"];
-const JOBS: [&str; 9] = ["rechunk", "verify", "diff", "history", "check", "inspect", "prune", "probe", "cache"];
+const COMMANDS: [&str; 12] = [
+    "rechunk",
+    "verify",
+    "diff",
+    "history",
+    "check",
+    "inspect",
+    "prune",
+    "probe",
+    "bridge",
+    "cache",
+    "completions",
+    "man",
+];
+const JOBS: [&str; 10] =
+    ["rechunk", "verify", "diff", "history", "check", "inspect", "prune", "probe", "bridge", "cache"];
 
 fn restrata(arguments: &[&str]) -> Output {
     Command::cargo_bin("restrata")

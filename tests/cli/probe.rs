@@ -50,7 +50,9 @@ fn text_and_json() {
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     for line in [
         "profile  refuse-501",
-        "2 ranges                  501",
+        "2 ranges, cold            501",
+        "2 ranges, warm            501",
+        "mount                     not asked; --mount REPO asks, and writes into REPO",
         "docker, containerd        whole: each layer that changed",
         "podman, partial pulls     FAILS: two ranges get 501",
         "podman 6.1, as a mirror   elsewhere: asks the next mirror, or the registry (501)",
@@ -63,14 +65,30 @@ fn text_and_json() {
     let report: Value = serde_json::from_slice(&probe(&[&reference, "--format", "json"], None).stdout).unwrap();
     assert_eq!((&report["profile"], &report["reference"]), (&json!("refuse-501"), &json!(reference)));
     let two = json!({
-        "ranges": 2, "again": false, "answer": "refused", "status": 501, "found": null, "elsewhere": null
+        "ranges": 2, "again": false, "cache": "cold", "answer": "refused", "status": 501, "found": null, "elsewhere": null
     });
     assert_eq!((report["answers"][0]["ranges"].is_null(), &report["answers"][1]), (true, &two));
+    let warm = &report["answers"][2];
+    assert_eq!((&warm["ranges"], &warm["again"], &warm["cache"]), (&json!(2), &json!(true), &json!("warm")));
+    assert!(report.as_object().unwrap()["mount"].is_null());
     let clients = report["clients"].as_array().unwrap().iter();
     let pulls: Vec<_> = clients.map(|client| (&client["client"], &client["pulls"])).collect();
     let wanted = [("plain", "whole"), ("podman", "failed"), ("podman-mirror", "elsewhere")];
     assert_eq!(pulls, wanted.map(|(client, pulls)| (json!(client), json!(pulls))).each_ref().map(|(a, b)| (a, b)));
     assert!(report["requests"].as_u64().unwrap() > 4 && report["received_bytes"].as_u64().unwrap() < 10_000);
+}
+
+#[test]
+fn a_mount_is_asked_for_with_an_option() {
+    let registry = registry();
+    let reference = format!("docker://{}/app:published", registry.host());
+    let output = probe(&[&reference, "--mount", "team/b"], None);
+    assert_eq!((code(&output), err(&output)), (0, String::new()));
+    let row = format!("mount                     201, mounted into {}/team/b", registry.host());
+    assert!(out(&output).lines().any(|line| line == row), "{}", out(&output));
+    let output = probe(&[&reference, "--mount", "app"], None);
+    assert_eq!((code(&output), out(&output)), (64, String::new()));
+    assert!(err(&output).contains("--mount: expected the name of another repository"), "{}", err(&output));
 }
 
 #[test]

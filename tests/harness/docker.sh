@@ -25,7 +25,9 @@ mkfifo "$dir/ask" "$dir/answer"
 # shellcheck disable=SC2016 # expanded by the inner shell
 in_client trixie env DOCKER_HOST="unix:///bed${dir#"$bed"}/sock" bash -uc '
   dir=$1
-  mkdir -p /sys/fs/cgroup
+  mkdir -p /sys/fs/cgroup "$dir/data"
+  # In memory: no file system to wait for.
+  mount -t tmpfs tmpfs "$dir/data"
   dockerd --config-file "$dir/daemon.json" --host "$DOCKER_HOST" --data-root "$dir/data" --exec-root "$dir/run" \
     --pidfile "$dir/pid" --iptables=false --ip6tables=false --bridge=none >"$dir/log" 2>&1 &
   daemon=$!

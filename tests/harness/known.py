@@ -6,7 +6,7 @@ import sys
 import tempfile
 
 from rawtar import NS, Dialect, Entry
-from styles import Chain, Layer
+from styles import CAPABILITY, Chain, Layer
 
 TIME = 1_700_000_000 * NS
 
@@ -151,6 +151,30 @@ def headers():
         yield f"layers in {compression}", [[[d("d"), f("d/f", 5000)]], [[d("d"), f("d/g", 5000)]]], Dialect(), compression
 
 
+def bootc():
+    """What `bootc container lint` looks at: an image as it wants it, one in which every lint finds something, and the first with another kernel."""
+    def kernel(version):
+        at = f"usr/lib/modules/{version}"
+        return [d(at), f(f"{at}/vmlinuz", 90_000, mode=0o755), f(f"{at}/initramfs.img", 300_000, mode=0o600), d(f"{at}/kernel"), f(f"{at}/kernel/a.ko.zst", 9000)]
+
+    def text(name, words):
+        return f(name, data=words.encode())
+    above = [d("usr"), d("usr/lib"), d("usr/lib/modules"), d("etc"), d("var"), d("var/log")]
+    composefs = text("usr/lib/ostree/prepare-root.conf", "[composefs]\nenabled = yes\n")
+    base = [*(d(name) for name in ("boot", "dev", "proc", "sys", "run", "sysroot")), d("tmp", 0o1777), *above, sym("ostree", "sysroot/ostree"),
+            sym("var/run", "../run"), d("usr/bin"), f("usr/bin/ping", 9000, mode=0o755, xattrs={"security.capability": CAPABILITY}),
+            f("usr/bin/python3", 9000, mode=0o755), hard("usr/bin/python3.13", "usr/bin/python3"), d("usr/lib/ostree"), composefs,
+            d("usr/lib/bootc"), d("usr/lib/bootc/kargs.d"), text("usr/lib/bootc/kargs.d/10-console.toml", 'kargs = ["console=ttyS0"]\n'),
+            d("usr/lib/sysusers.d"), text("usr/lib/sysusers.d/app.conf", 'u app 700 "App" /var/lib/app\n'),
+            text("etc/passwd", "root:x:0:0::/root:/bin/sh\napp:x:700:700::/var/lib/app:/bin/sh\n"), text("etc/group", "root:x:0:\napp:x:700:\n")]
+    faults = [*above, d("usr/etc"), f("usr/etc/shadowed"), d("var/run"), f("var/run/lock"), *kernel("6.2.0"), wh("proc"), wh("sysroot"),
+              d("ostree"), f("usr/lib/ostree/prepare-root.conf", 0), text("usr/lib/bootc/kargs.d/10-console.toml", "kargs = ["), wh("usr/lib/sysusers.d"),
+              f("etc/hostname", 0), f("etc/resolv.conf", 0), f("var/log/dpkg.log"), d("var/lib"), d("var/lib/app"), f("var/lib/app/db"),
+              d("boot"), f("boot/vmlinuz", 9000), d("run"), d("run/systemd"), d("run/systemd/resolve"), f("run/systemd/resolve/stub-resolv.conf"),
+              d("tmp", 0o1777), f("tmp/build.log"), Entry(b"usr/lib/caf\xe9", data=noise("latin 1", 700)), Entry(b"usr/lib/l", "symlink", link=b"caf\xe9", mode=0o777)]
+    yield "what bootc's lints look at", [[base, above[:3] + kernel("6.1.0")], [base, above[:3] + kernel("6.1.0"), faults], [base, above[:3] + kernel("6.1.1")]]
+
+
 def corners():
     """The corner images of the real-client test, without the Debian system below."""
     def written(*args):
@@ -164,7 +188,7 @@ def corners():
 
 def chains():
     out = list(corners())
-    for kind in overlay_xattrs, whiteout_devices, directories, setgid, links, usrmerge, whiteouts, headers:
+    for kind in overlay_xattrs, whiteout_devices, directories, setgid, links, usrmerge, whiteouts, headers, bootc:
         for name, versions, *form in kind():
             dialect, compression = (form + [Dialect(), "none"][len(form):])
             number = {}

@@ -16,8 +16,9 @@ restrata=${RESTRATA:-$(built)/release/restrata}
 [ -x "$restrata" ] || die "no $restrata: cargo build --release first"
 work=$bed/work/kills
 mkdir -p "$bed/work"
-exec 9>"$bed/lock"
-flock -n 9 || die "another test runs in $bed"
+# It has registries, stores and folders of its own: another test may run in the bed, but not this one.
+exec 9>"$bed/kills.lock"
+flock -n 9 || die "another push-kills.sh runs in $bed"
 rm -rf "$work"
 mkdir "$work"
 served=$work/registry
@@ -107,7 +108,7 @@ pulled() {
 declare -A outcomes=()
 afterwards() {
   local seen outcome
-  sleep 0.3 # the registry sees that the client has gone
+  sleep 1 # the registry sees that the client has gone
   if tags "$2" >"$work/tags" 2>"$work/error"; then check "$1: the old image or the new one, whole" whole_images; else fail "$1: $(cat "$work/error")"; fi
   outcome=$(sed "s/$old/old/; s/$new/new/" "$work/tags" | paste -sd' ')
   outcomes[$outcome]=$((${outcomes[$outcome]:-0} + 1))

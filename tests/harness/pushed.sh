@@ -45,8 +45,10 @@ buildah_same() { # CLIENT IMAGE LIST PREVIOUS
   rm -rf "$store" "$store".*
   mkdir -p "$bed/stores"
   conf=$(store_conf "$store" false)
+  mkdir -p "$store"
   # shellcheck disable=SC2016 # expanded inside
   in_client "$1" env CONTAINERS_STORAGE_CONF="$conf" sh -euc '
+    mount -t tmpfs tmpfs /bed/stores/buildah
     c=$(buildah from --tls-verify=false "$1" 2>/dev/null); python3 /harness/fstree.py root "$(buildah mount "$c")"; buildah rm "$c" >/dev/null' sh "$2" \
     >"$work/buildah.list" || return
   rm -rf "$store" "$store".*

@@ -1,15 +1,13 @@
-"""read_by_index.py OLD.json NEW.json: of the layers of two images no more was sent than their indexes and package databases.
-Standard input is the registry's log since then, the files are what restrata reported when it wrote the images."""
+"""read_by_index.py DATABASES OLD.json NEW.json: of the layers of two images no more was sent than their indexes and, for package databases,
+DATABASES bytes. Standard input is the registry's log since then, the files are what restrata reported when it wrote the images."""
 
 import json
 import sys
 
-# Package databases: frames of some files, and what is read ahead of them.
-DATABASES = 8_000_000
-
+databases = int(sys.argv[1])
 index_bytes = total = 0
 seen = set()
-for name in sys.argv[1:]:
+for name in sys.argv[2:]:
     for layer in json.load(open(name))["layers"]:
         if layer["digest"] in seen:
             continue
@@ -26,5 +24,5 @@ for line in sys.stdin:
 print(f"{requests} requests, {sent:,} bytes of {total:,}; indexes have {index_bytes:,}")
 if requests == 0:
     sys.exit("nothing was read from the registry")
-if sent > index_bytes + DATABASES:
-    sys.exit("more was read than indexes and package databases")
+if sent > index_bytes + databases:
+    sys.exit(f"that is more than the indexes and {databases:,} bytes of package databases")

@@ -122,6 +122,16 @@ baseline() {
   rm -rf "$bed/stores/baseline" "$bed"/stores/baseline.*
 }
 
+# takes CLIENT SEQUENCE KIND: every client pulls the first sequence from every kind of registry, and without ranges too. The others have more and
+# larger layers of the same: where both clients ask alike, one of them pulls those.
+takes() {
+  [ "$2" = "${sequences[0]}" ] && return
+  case $3 in
+  ranges-16 | refuse-400) [ "$1" = trixie ] ;;
+  ranges-299 | ordinary) [ "$1" = sid ] ;;
+  esac
+}
+
 # known_only CLASSES KNOWN: no class outside those known.
 known_only() { ! tr , "\n" <<<"$1" | grep -vxF "$(tr , "\n" <<<"$2")" | grep -q .; }
 
@@ -152,14 +162,24 @@ pulls() {
   rm -rf "$store" "$store".*
 }
 
-# probes SEQUENCE: restrata names each registry's way to answer.
+# probes SEQUENCE: restrata names each registry's way to answer, and sees that distribution mounts layers.
 probed() { # PROFILE SEQUENCE
   [ "$("$restrata" probe "docker://127.0.0.1:$(profile_port "$1")/$(repository "$2" "$1"):v1" --tls-verify=false --format json |
     python3 -c 'import json, sys; print(json.load(sys.stdin)["profile"])')" = "$1" ]
 }
+probed_mount() { # SEQUENCE: into a repository that is not there yet; afterwards the registry has the layer there
+  local host report
+  host=127.0.0.1:$(profile_port multi-range)
+  rm -rf "$served/data/docker/registry/v2/repositories/mounted"
+  report=$("$restrata" probe "docker://$host/$(repository "$1" multi-range):v1" --mount mounted --tls-verify=false --format json) &&
+    jq -e --arg into "$host/mounted" \
+      '.mount == {into: $into, answer: "mounted", status: 201, found: null, already_there: false}' <<<"$report" &&
+    curl -sfI "http://$host/v2/mounted/blobs/$(jq -r .layer.digest <<<"$report")"
+}
 probes() {
   local profile
   for profile in "${profiles[@]}"; do check "$1: restrata probe names $profile" probed "$profile" "$1"; done
+  check "$1: restrata probe finds that the registry mounts layers" probed_mount "$1"
 }
 
 # docker_pulls SEQUENCE: both versions with a real docker, into both of its stores. Bytes and requests are the predicted ones:
@@ -183,16 +203,16 @@ diff_said() {
     python3 -c 'import json, sys; print(json.dumps(json.load(sys.stdin)).replace(sys.argv[1], "OLD").replace(sys.argv[2], "NEW"))' "$1" "$2"
 }
 # read_by_index SEQUENCE PROFILE: restrata says the same of the images in a registry as of the files, and reads few bytes of
-# the layers for it: indexes and package databases.
+# the layers for it: indexes, and 2 MB of package databases at most.
 read_by_index() {
   local image seen
   image=docker://127.0.0.1:$(profile_port "$2")/$(repository "$1" "$2")
   seen=$(wc -l <"$served/access.log")
   diff <(diff_said "oci:$work/$1-v1:v1" "oci:$work/$1-v2:v2") <(diff_said "$image:v1" "$image:v2") || return
-  tail -n "+$((seen + 1))" "$served/access.log" | python3 "$harness/read_by_index.py" "$work/$1-v1.json" "$work/$1-v2.json"
+  tail -n "+$((seen + 1))" "$served/access.log" | python3 "$harness/read_by_index.py" 2000000 "$work/$1-v1.json" "$work/$1-v2.json"
 }
 
-rm -f "$work/pulls.jsonl"
+rm -rf "$work/pulls.jsonl" "$work/read"
 # stores SEQUENCE: the sequence is in the bed by then.
 stores() {
   RESTRATA=$restrata "$harness/stores.sh" "$1" >"$work/stores.log" || true
@@ -217,19 +237,21 @@ for seq in "${sequences[@]}"; do
   declare -A losses=()
   for client in "${clients[@]}"; do
     losses[$client-partial]=$(baseline "$client" "$seq" true)
-    losses[$client-ordinary]=$(baseline "$client" "$seq" false)
     check "$seq $client: skopeo's own image loses nothing unknown in a partial pull (${losses[$client-partial]:-nothing})" \
       known_only "${losses[$client-partial]}" "$known_partial_losses"
-    check "$seq $client: skopeo's own image loses nothing unknown in an ordinary pull (${losses[$client-ordinary]:-nothing})" \
-      known_only "${losses[$client-ordinary]}" "$known_ordinary_losses"
+    if takes "$client" "$seq" ordinary; then
+      losses[$client-ordinary]=$(baseline "$client" "$seq" false)
+      check "$seq $client: skopeo's own image loses nothing unknown in an ordinary pull (${losses[$client-ordinary]:-nothing})" \
+        known_only "${losses[$client-ordinary]}" "$known_ordinary_losses"
+    fi
     for profile in "${profiles[@]}"; do
       mount=
       case $profile in multi-range) mount="1 2" ;; refuse-501) ;; *) [ "$seq" != corners ] || mount=2 ;; esac
-      pulls "$client" "$seq" "$profile" true ext4 "$mount"
+      ! takes "$client" "$seq" "$profile" || pulls "$client" "$seq" "$profile" true ext4 "$mount"
       [ "$tool$client" != restratasid ] || check "$seq $profile: restrata diff says of the registry what it says of the files, by indexes" \
         read_by_index "$seq" "$profile"
       # No ordinary pull sends ranges; one client shows it on every registry.
-      if [ "$seq$client" = cornerssid ] || [ "$profile" = multi-range ]; then pulls "$client" "$seq" "$profile" false ext4 "${mount:-2}"; fi
+      if [ "$seq$client" = cornerssid ] || { [ "$profile" = multi-range ] && takes "$client" "$seq" ordinary; }; then pulls "$client" "$seq" "$profile" false ext4 "${mount:-2}"; fi
     done
   done
   if (reflink_fs) >/dev/null 2>&1; then pulls sid "$seq" multi-range true xfs "1 2"; else skip "$seq: store with reflinks (no loop-mounted XFS here)"; fi

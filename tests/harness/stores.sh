@@ -110,6 +110,7 @@ docker_reads() {
   inside trixie trixie-overlay '
     data=$dir/docker; export DOCKER_HOST=unix://$dir/sock
     mkdir -p /sys/fs/cgroup $data
+    mount -t tmpfs tmpfs $data
     dockerd --config-file $dir/daemon.json --host $DOCKER_HOST --data-root $data/data --exec-root $data/run --pidfile $data/pid \
       --iptables=false --ip6tables=false --bridge=none >$dir/docker.log 2>&1 &
     daemon=$!

@@ -9,7 +9,7 @@ mod tls;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
@@ -106,6 +106,7 @@ pub struct Registry {
     pub address: SocketAddr,
     state: Arc<Mutex<State>>,
     over: Arc<AtomicBool>,
+    connections: Arc<AtomicUsize>,
     scheme: &'static str,
 }
 
@@ -127,6 +128,8 @@ impl Registry {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (state, over) = (Arc::<Mutex<State>>::default(), Arc::<AtomicBool>::default());
+        let connections = Arc::<AtomicUsize>::default();
+        let counted = connections.clone();
         let (shared, ends, accept) = (state.clone(), over.clone(), Arc::new(accept));
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -134,6 +137,7 @@ impl Registry {
                 if ends.load(Ordering::Relaxed) {
                     return;
                 }
+                counted.fetch_add(1, Ordering::Relaxed);
                 let (shared, accept) = (shared.clone(), accept.clone());
                 thread::spawn(move || {
                     // A client that hangs up is none of the test's business.
@@ -141,7 +145,12 @@ impl Registry {
                 });
             }
         });
-        Self { address, state, over, scheme }
+        Self { address, state, over, connections, scheme }
+    }
+
+    /// That clients made so far.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
     }
 
     /// `HOST:PORT`.

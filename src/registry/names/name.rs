@@ -83,6 +83,14 @@ impl Name {
         format!("{}/{}", self.host, self.repository)
     }
 
+    /// Another repository of the same host, which is named without host, tag and digest.
+    pub fn beside(&self, repository: &str) -> Option<Self> {
+        let names_host = repository.strip_prefix(&self.host).is_some_and(|rest| rest.starts_with('/'));
+        let has_more = names_host || repository.contains([':', '@']);
+        let name: Self = format!("{}/{repository}", self.host).parse().ok()?;
+        (!has_more && name.host == self.host).then_some(name)
+    }
+
     /// Where the API of a host answers.
     pub(super) fn api_host(host: &str) -> &str {
         if host == DOCKER { "registry-1.docker.io" } else { host }
@@ -347,6 +355,21 @@ mod tests {
             let shown = error(text);
             assert!(shown.contains("--creds") && !shown.contains("hun") && !shown.contains("ter2"), "{shown}");
         }
+    }
+
+    #[test]
+    fn a_repository_beside_another_is_named_without_host_and_tag() {
+        let beside = |text: &str, repository| name(text).beside(repository).map(|name| name.place());
+        assert_eq!(beside("q.io/a:v1", "team/b"), Some("q.io/team/b".to_owned()));
+        assert_eq!(beside("localhost:5000/a", "docker.io/b"), Some("localhost:5000/docker.io/b".to_owned()));
+        assert_eq!(beside("alpine", "b"), Some("docker.io/library/b".to_owned()));
+        assert_eq!(beside("q.io/a", "q.iota/b"), Some("q.io/q.iota/b".to_owned()));
+        for repository in
+            ["", "/b", "B", "b/", "q.io/b", "b:v1", "b@sha256:ab", "me:hunter2@b", "docker://q.io/b", ".."]
+        {
+            assert_eq!(beside("q.io/a", repository), None, "{repository}");
+        }
+        assert_eq!(beside("h:5000/a", "h:5000/b"), None);
     }
 
     #[test]

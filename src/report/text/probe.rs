@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 
-use crate::probe::{Answered, ProbeClient, Probed, Pulls, Question, Verdict, said};
-use crate::registry::Sampled;
+use crate::probe::{Answered, Mount, ProbeClient, Probed, Pulls, Question, Verdict, said};
+use crate::registry::{MountAnswer, Sampled};
 use crate::report::names::printable;
 use crate::report::units::{count, plural, size};
 
@@ -25,6 +25,7 @@ pub fn probe(probed: &Probed) -> String {
     for answered in &probed.answers {
         out += &fill(&printable(&format!("{:<26}{}", asked(answered.question), answer(answered))));
     }
+    out += &fill(&printable(&format!("{:<26}{}", "mount", mount(probed.mount.as_ref()))));
 
     let _ = writeln!(out, "\n{}", bold(&format!("{:<26}pulls", "client")));
     probed.verdicts.iter().for_each(|verdict| out += &client(verdict));
@@ -48,9 +49,10 @@ fn without_which(reference: &str) -> &str {
 fn asked(question: Question) -> String {
     match question {
         Question::Head => "HEAD".to_owned(),
+        Question::Ranges(2) => "2 ranges, cold".to_owned(),
+        Question::TwoAgain => "2 ranges, warm".to_owned(),
         Question::Ranges(1) => "1 range".to_owned(),
         Question::Ranges(ranges) => format!("{} ranges", count(ranges as u64)),
-        Question::TwoAgain => "2 ranges, once more".to_owned(),
     }
 }
 
@@ -60,6 +62,21 @@ fn answer(answered: &Answered) -> String {
         (_, Sampled::Parts) => "206, as asked for".to_owned(),
         (_, Sampled::Whole) => "200, the whole blob".to_owned(),
         (_, answer) => said(answer),
+    }
+}
+
+fn mount(mount: Option<&Mount>) -> String {
+    let Some(Mount { into, was_there, answer }) = mount else {
+        return "not asked; --mount REPO asks, and writes into REPO".to_owned();
+    };
+    match answer {
+        Some(MountAnswer::Mounted) if *was_there => format!("201, but {into} had the layer before"),
+        Some(MountAnswer::Mounted) => format!("201, mounted into {into}"),
+        Some(MountAnswer::Upload) => format!("202, not mounted: {into} wants an upload"),
+        Some(MountAnswer::Denied(status)) => format!("{status}, no permission to push to {into}"),
+        Some(MountAnswer::Refused(status)) => format!("{status}, refused for {into}"),
+        Some(MountAnswer::Odd(found)) => found.clone(),
+        None => "not asked: a mirror has the image, and nobody pushes there".to_owned(),
     }
 }
 

@@ -1,0 +1,298 @@
+//! A blob for a client: whole, one range, or several ranges that are single ones for the registry.
+
+use std::io::{self, Read};
+
+use crate::digest::BlobDigest;
+use crate::order::cost::bridge::{Group, groups};
+use crate::registry::{Ranged, RegistryError, Relayed, Repository, Run};
+use crate::span::Span;
+
+use super::ahead::Ahead;
+use super::answer::{Exchange, Server, passed, shown};
+use super::counts::Moved;
+use super::http::Method;
+use super::multipart::{Multipart, content_range};
+use super::route::{Place, Refused};
+use super::wanted::Wanted;
+
+pub(super) struct BlobAnswer<'s, 'p> {
+    pub server: &'s Server<'p>,
+    pub place: &'s Place,
+    pub digest: BlobDigest,
+}
+
+const HEADERS: &[&str] = &["Docker-Content-Digest", "ETag", "WWW-Authenticate", "Retry-After"];
+
+/// What a client gets instead of a blob.
+enum Stop {
+    /// Nothing was sent yet.
+    Registry(RegistryError),
+    Relayed(Box<Relayed>),
+    /// No range lies in the blob, which is so large.
+    NoneInside(u64),
+    /// More bytes than the blob has.
+    TooMuch,
+    /// The answer has begun.
+    Cut(io::Error),
+}
+
+impl From<RegistryError> for Stop {
+    fn from(error: RegistryError) -> Self {
+        Self::Registry(error)
+    }
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Self::Cut(error)
+    }
+}
+
+impl BlobAnswer<'_, '_> {
+    pub fn answer(&self, mut exchange: Exchange) -> io::Result<()> {
+        let found = match self.server.upstreams.find(self.place) {
+            Ok(found) => found,
+            Err(error) => return self.server.bad_gateway(&mut exchange, &error.to_string()),
+        };
+        let repository = found.0.repository(&found.1).map(|repository| match shown(exchange.asked) {
+            Some(shown) => repository.showing(shown),
+            None => repository,
+        });
+        let range = exchange.asked.header("range").filter(|_| exchange.asked.method == Method::Get);
+        let client = exchange.client;
+        self.server.counts.begin(client, self.place);
+        let mut moved = Moved::default();
+        let done = repository.map_err(Stop::from).and_then(|repository| match (exchange.asked.method, &range) {
+            (Method::Head, _) => self.head(&repository, &mut exchange),
+            (_, Some(range)) => self.ranges(&repository, range, &mut exchange, &mut moved),
+            (_, None) => self.whole(&repository, &mut exchange, &mut moved),
+        });
+        let failed = !matches!(done, Ok(()) | Err(Stop::NoneInside(_) | Stop::TooMuch));
+        moved.failed += u64::from(failed);
+        self.server.counts.end(client, self.place, moved);
+        match done {
+            Ok(()) => Ok(()),
+            Err(stop) => self.stopped(&mut exchange, stop, range.is_some()),
+        }
+    }
+
+    /// What a client can't have as ranges gets 400: podman then pulls the layer whole. At 500 and above podman 6.1 goes on to the
+    /// registry itself, which is what a bridge is there to avoid.
+    fn stopped(&self, exchange: &mut Exchange, stop: Stop, are_ranges: bool) -> io::Result<()> {
+        let server = self.server;
+        match stop {
+            Stop::Cut(error) => {
+                server.counts.registry_errors.add(1);
+                Err(error)
+            }
+            Stop::NoneInside(size) => {
+                let message = "expected a range of the blob, found none that it has".to_owned();
+                let refused = Refused { status: 416, code: "RANGE_INVALID", message };
+                server.refuse(exchange, &refused, &[("Content-Range", format!("bytes */{size}"))])
+            }
+            Stop::TooMuch => {
+                let message = "expected ranges with fewer bytes than the blob, found more".to_owned();
+                server.refuse(exchange, &Refused { status: 400, code: "UNSUPPORTED", message }, &[])
+            }
+            Stop::Relayed(relayed) if matches!(relayed.status(), 401 | 403 | 404) || !are_ranges => {
+                let headers = passed(&relayed, HEADERS);
+                let (status, code) =
+                    (relayed.status(), if relayed.status() == 404 { "BLOB_UNKNOWN" } else { "DENIED" });
+                let message = format!("the registry answers {status}");
+                server.refuse(exchange, &Refused { status, code, message }, &headers)
+            }
+            Stop::Relayed(relayed) => {
+                server.counts.registry_errors.add(1);
+                let message = format!("the registry answers {} to a single range", relayed.status());
+                server.refuse(exchange, &Refused { status: 400, code: "UNSUPPORTED", message }, &[])
+            }
+            Stop::Registry(error) if are_ranges => {
+                server.counts.registry_errors.add(1);
+                server.refuse(exchange, &Refused { status: 400, code: "UNSUPPORTED", message: error.to_string() }, &[])
+            }
+            Stop::Registry(error) if error.status() == Some(429) => {
+                let refused = Refused { status: 429, code: "TOOMANYREQUESTS", message: error.to_string() };
+                server.refuse(exchange, &refused, &[])
+            }
+            Stop::Registry(error) => server.bad_gateway(exchange, &error.to_string()),
+        }
+    }
+
+    fn head(&self, repository: &Repository<'_, '_>, exchange: &mut Exchange) -> Result<(), Stop> {
+        let relayed = repository.relay("HEAD", &format!("blobs/{}", self.digest), &[])?;
+        let mut headers = passed(&relayed, HEADERS);
+        headers.extend(relayed.length().map(|length| ("Content-Length", length.to_string())));
+        headers.push(("Accept-Ranges", "bytes".to_owned()));
+        let keeps = exchange.asked.keeps && relayed.length().is_some();
+        Ok(exchange.wire.head(relayed.status(), &headers, keeps)?)
+    }
+
+    fn whole(&self, repository: &Repository<'_, '_>, exchange: &mut Exchange, moved: &mut Moved) -> Result<(), Stop> {
+        moved.whole = 1;
+        let mut run = match repository.whole(self.digest)? {
+            Ranged::Run(run) => run,
+            Ranged::Other(relayed) => return Err(Stop::Relayed(Box::new(relayed))),
+        };
+        let headers = [
+            ("Content-Type", "application/octet-stream".to_owned()),
+            ("Docker-Content-Digest", self.digest.to_string()),
+            ("Accept-Ranges", "bytes".to_owned()),
+            ("Content-Length", run.size().to_string()),
+        ];
+        exchange.wire.head(200, &headers, exchange.asked.keeps)?;
+        let size = run.size();
+        let copied = copy(&mut run, size, &mut |bytes| exchange.wire.body(bytes));
+        moved.sent = size - run.rest().len();
+        moved.read = moved.sent;
+        Ok(copied?)
+    }
+
+    fn ranges(
+        &self,
+        repository: &Repository<'_, '_>,
+        header: &str,
+        exchange: &mut Exchange,
+        moved: &mut Moved,
+    ) -> Result<(), Stop> {
+        let Some(wanted) = Wanted::parse(header) else { return Err(Stop::TooMuch) };
+        let (run, parts, groups) = self.open(repository, &wanted)?;
+        let size = run.size();
+        (moved.requests, moved.ranges, moved.singles) = (1, parts.len() as u64, groups.len() as u64);
+        let seed =
+            [&self.server.secret.to_le_bytes()[..], self.digest.to_string().as_bytes(), header.as_bytes()].concat();
+        let multipart = (wanted.count() > 1).then(|| Multipart::new(size, &seed));
+        let (content_type, length, range) = match &multipart {
+            Some(multipart) => (multipart.content_type(), multipart.length(&parts), None),
+            None => {
+                let range = content_range(parts[0], size);
+                ("application/octet-stream".to_owned(), parts[0].len(), Some(("Content-Range", range)))
+            }
+        };
+        let mut headers = vec![
+            ("Content-Type", content_type),
+            ("Docker-Content-Digest", self.digest.to_string()),
+            ("Accept-Ranges", "bytes".to_owned()),
+            ("Content-Length", length.to_string()),
+        ];
+        headers.extend(range);
+        exchange.wire.head(206, &headers, exchange.asked.keeps)?;
+        moved.saved = size.saturating_sub(parts.iter().map(|part| part.len()).sum());
+        self.send(repository, run, &parts, &groups, multipart.as_ref(), exchange, moved)
+    }
+
+    /// The first run of the registry, and what the client gets: none of it is known before the blob's size is.
+    fn open<'c, 'p>(
+        &self,
+        repository: &Repository<'c, 'p>,
+        wanted: &Wanted,
+    ) -> Result<(Run<'c, 'p>, Vec<Span>, Vec<Group>), Stop> {
+        let mut size = if wanted.needs_size() { Some(self.size(repository)?) } else { None };
+        loop {
+            let parts = wanted.spans(size);
+            if let Some(size) = size {
+                self.check(&parts, size)?;
+            }
+            let planned = groups(&parts);
+            let Some(first) = planned.first() else { return Err(Stop::TooMuch) };
+            let run = match repository.run(self.digest, first.span, size)? {
+                Ranged::Run(run) => run,
+                // It may lie behind the blob's end.
+                Ranged::Other(relayed) if relayed.status() == 416 && size.is_none() => {
+                    size = Some(self.size(repository)?);
+                    continue;
+                }
+                Ranged::Other(relayed) => return Err(Stop::Relayed(Box::new(relayed))),
+            };
+            if size.is_some() {
+                return Ok((run, parts, planned));
+            }
+            let parts = wanted.spans(Some(run.size()));
+            self.check(&parts, run.size())?;
+            let planned = groups(&parts);
+            if planned.first().is_some_and(|first| first.span == run.rest()) {
+                return Ok((run, parts, planned));
+            }
+            size = Some(run.size());
+        }
+    }
+
+    /// Ranges that overlap could make a small blob a huge answer.
+    fn check(&self, parts: &[Span], size: u64) -> Result<(), Stop> {
+        let sum = parts.iter().fold(0_u64, |sum, part| sum.saturating_add(part.len()));
+        match () {
+            () if parts.is_empty() => Err(Stop::NoneInside(size)),
+            () if sum > size => Err(Stop::TooMuch),
+            () => Ok(()),
+        }
+    }
+
+    fn size(&self, repository: &Repository<'_, '_>) -> Result<u64, Stop> {
+        let relayed = repository.relay("HEAD", &format!("blobs/{}", self.digest), &[])?;
+        match (relayed.status(), relayed.length()) {
+            (200, Some(length)) => Ok(length),
+            _ => Err(Stop::Relayed(Box::new(relayed))),
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one answer's parts")]
+    fn send<'c, 'p>(
+        &self,
+        repository: &Repository<'c, 'p>,
+        first: Run<'c, 'p>,
+        parts: &[Span],
+        groups: &[Group],
+        multipart: Option<&Multipart>,
+        exchange: &mut Exchange,
+        moved: &mut Moved,
+    ) -> Result<(), Stop> {
+        let size = first.size();
+        let open = |at: usize| match repository.run(self.digest, groups[at].span, Some(size))? {
+            Ranged::Run(run) => Ok(run),
+            Ranged::Other(relayed) => Err(relayed.into_failure("a range of a blob", "the blob")),
+        };
+        let shutter = exchange.wire.shutter()?;
+        let ahead = Ahead { parallel: self.server.parallel, permits: &self.server.permits, failed: &|| shutter.shut() };
+        let wire = &mut *exchange.wire;
+        let mut take = |at: usize, reader: &mut dyn Read| -> io::Result<()> {
+            let group = &groups[at];
+            let mut read_to = group.span.start();
+            for number in group.ranges.clone() {
+                let part = parts[number];
+                copy(reader, part.start() - read_to, &mut |_| Ok(()))?;
+                if let Some(multipart) = multipart {
+                    wire.body(multipart.before(part, number == 0).as_bytes())?;
+                }
+                copy(reader, part.len(), &mut |bytes| {
+                    moved.sent += bytes.len() as u64;
+                    wire.body(bytes)
+                })?;
+                read_to = part.end();
+            }
+            moved.read += group.span.len();
+            Ok(())
+        };
+        ahead.each(first, groups.len(), &open, &mut take)?;
+        if let Some(multipart) = multipart {
+            exchange.wire.body(multipart.end().as_bytes())?;
+        }
+        Ok(())
+    }
+}
+
+/// So many bytes and no fewer.
+fn copy(from: &mut dyn Read, mut count: u64, to: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    let mut buf = vec![0; 32 << 10];
+    while count > 0 {
+        let len = usize::try_from(count).unwrap_or(usize::MAX).min(buf.len());
+        match from.read(&mut buf[..len]) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(got) => {
+                to(&buf[..got])?;
+                count -= got as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,173 @@
+//! What the bridge did: counters for Prometheus, and a line in the log for each pull.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::threads::lock;
+use crate::units;
+
+use super::route::Place;
+
+#[derive(Default)]
+pub(super) struct Counter(AtomicU64);
+
+impl Counter {
+    pub fn add(&self, more: u64) {
+        self.0.fetch_add(more, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Counts {
+    pub requests: Counter,
+    pub range_requests: Counter,
+    pub ranges_asked: Counter,
+    pub ranges_sent: Counter,
+    pub bytes_to_clients: Counter,
+    pub bytes_from_registries: Counter,
+    pub bytes_saved: Counter,
+    pub refused: Counter,
+    pub registry_errors: Counter,
+    pulls: Mutex<HashMap<(String, String), Pull>>,
+}
+
+/// What one client pulls of one repository.
+struct Pull {
+    last: Instant,
+    /// Answers that are not at their end yet.
+    open: usize,
+    sum: Moved,
+}
+
+/// Of one answer with a blob's bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Moved {
+    /// Blobs of which ranges were asked for, by request, and how many ranges.
+    pub requests: u64,
+    pub ranges: u64,
+    /// Single ranges that registries were asked for.
+    pub singles: u64,
+    /// To the client, without headers of parts.
+    pub sent: u64,
+    pub read: u64,
+    /// Of the blob that the client did not ask for.
+    pub saved: u64,
+    /// Blobs that the client asked for whole.
+    pub whole: u64,
+    pub failed: u64,
+}
+
+/// A pull without a request for so long is over.
+const OVER: Duration = Duration::from_secs(5);
+/// Clients at once of which the log tells.
+const PULLS: usize = 4096;
+
+impl Counts {
+    /// `client` is its address.
+    pub fn begin(&self, client: &str, place: &Place) {
+        let key = (client.to_owned(), format!("{}/{}", place.host, place.repository));
+        let mut pulls = lock(&self.pulls);
+        if pulls.len() < PULLS || pulls.contains_key(&key) {
+            let pull =
+                pulls.entry(key).or_insert_with(|| Pull { last: Instant::now(), open: 0, sum: Moved::default() });
+            pull.open += 1;
+        }
+    }
+
+    pub fn end(&self, client: &str, place: &Place, moved: Moved) {
+        self.bytes_to_clients.add(moved.sent);
+        self.bytes_from_registries.add(moved.read);
+        self.bytes_saved.add(moved.saved);
+        self.range_requests.add(moved.requests);
+        self.ranges_asked.add(moved.ranges);
+        self.ranges_sent.add(moved.singles);
+        let key = (client.to_owned(), format!("{}/{}", place.host, place.repository));
+        if let Some(pull) = lock(&self.pulls).get_mut(&key) {
+            (pull.last, pull.open) = (Instant::now(), pull.open.saturating_sub(1));
+            pull.sum.add(moved);
+        }
+    }
+
+    /// A line for each pull that is over.
+    pub fn finished(&self, all: bool) -> Vec<String> {
+        let mut lines = Vec::new();
+        lock(&self.pulls).retain(|(client, repository), pull| {
+            let is_over = all || (pull.open == 0 && pull.last.elapsed() > OVER);
+            if is_over && pull.sum != Moved::default() {
+                lines.push(format!("{repository} to {client}: {}", pull.sum.line()));
+            }
+            !is_over
+        });
+        lines
+    }
+
+    /// In Prometheus' text format 0.0.4.
+    pub fn metrics(&self) -> String {
+        let mut text = String::new();
+        for (name, help, counter) in [
+            ("requests_total", "Requests of clients.", &self.requests),
+            (
+                "refused_requests_total",
+                "Requests that were answered with 400 or more by the bridge itself.",
+                &self.refused,
+            ),
+            ("range_requests_total", "Requests of clients for ranges of a blob.", &self.range_requests),
+            ("ranges_asked_total", "Ranges in these requests.", &self.ranges_asked),
+            ("ranges_sent_total", "Single ranges that registries were asked for instead.", &self.ranges_sent),
+            ("bytes_to_clients_total", "Bytes of blobs sent to clients.", &self.bytes_to_clients),
+            ("bytes_from_registries_total", "Bytes of blobs read from registries.", &self.bytes_from_registries),
+            (
+                "bytes_saved_total",
+                "Bytes of layers that clients did not need, counted once a layer and client request.",
+                &self.bytes_saved,
+            ),
+            (
+                "registry_errors_total",
+                "Requests that failed because of a registry or the way to it.",
+                &self.registry_errors,
+            ),
+        ] {
+            text += &format!(
+                "# HELP restrata_bridge_{name} {help}\n# TYPE restrata_bridge_{name} counter\nrestrata_bridge_{name} {}\n",
+                counter.get()
+            );
+        }
+        text
+    }
+}
+
+impl Moved {
+    fn add(&mut self, other: Self) {
+        self.requests += other.requests;
+        self.ranges += other.ranges;
+        self.singles += other.singles;
+        self.sent += other.sent;
+        self.read += other.read;
+        self.saved += other.saved;
+        self.whole += other.whole;
+        self.failed += other.failed;
+    }
+
+    fn line(&self) -> String {
+        let mut line = format!(
+            "{} sent, {} read from the registry, {} not needed; {} ranges in {} requests as {} single ranges; {} blobs whole",
+            units::size(self.sent),
+            units::size(self.read),
+            units::size(self.saved),
+            units::count(self.ranges),
+            units::count(self.requests),
+            units::count(self.singles),
+            units::count(self.whole)
+        );
+        if self.failed > 0 {
+            line += &format!("; {} answers failed", units::count(self.failed));
+        }
+        line
+    }
+}

@@ -1,0 +1,77 @@
+//! A mirror on this machine that lets podman and CRI-O pull single files from registries that don't answer several ranges.
+//!
+//! | file | does |
+//! | --- | --- |
+//! | `config`, `install` | what podman and CRI-O are told; where it is written |
+//! | `listen`, `accept` | where clients are waited for; a thread for each connection |
+//! | `http` | a request's head, and an answer's |
+//! | `route` | what a request is for; pure |
+//! | `wanted`, `multipart` | the ranges that a client wants; the answer that holds them; pure |
+//! | `upstream` | the registries, as whom they are asked, and where they may lead |
+//! | `answer`, `blob` | what a client gets: documents as they are, blobs whole or in ranges |
+//! | `ahead` | single ranges read ahead, and given on in order |
+//! | `counts` | what `/metrics` and the log say |
+
+mod accept;
+mod ahead;
+mod answer;
+mod blob;
+mod config;
+mod counts;
+mod http;
+mod install;
+mod listen;
+mod multipart;
+mod route;
+mod upstream;
+mod wanted;
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+
+use crate::progress::Progress;
+use crate::registry::{Elsewhere, Options, Reach};
+
+pub use accept::Listener;
+pub use config::{ClientConfig, ConfigError, DEFAULT_HOSTS};
+pub use install::{InstallError, Installed, install};
+pub use listen::{Listen, ListenError};
+
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The registry of requests that name none.
+    pub upstream: Option<String>,
+    /// Registries, and hosts that they may redirect to. Others are not asked.
+    pub allowed: Vec<String>,
+    /// Requests to a registry at once, for one request of a client.
+    pub parallel: usize,
+    pub reach: Reach,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum BridgeError {
+    #[error("listening at {listen}: {source}")]
+    Listen { listen: String, source: io::Error },
+    #[error("expected at most one socket from systemd, a TCP or Unix stream socket that listens; found {found}")]
+    Handed { found: String },
+    #[error("waiting for clients: {0}")]
+    Accept(io::Error),
+}
+
+/// Serves until `progress` is cancelled. `tell` gets a line for each pull.
+pub fn bridge(
+    request: &Request,
+    listener: &Listener,
+    tell: &(dyn Fn(&str) + Sync),
+    progress: &Progress,
+) -> Result<(), BridgeError> {
+    let allowed = request.allowed.iter().cloned().chain(request.upstream.clone()).collect();
+    let elsewhere = Elsewhere::Public { allowed };
+    // Many clients at once have many connections. Each buffer holds what a fast line brings while a client takes it.
+    let options = Options { elsewhere, idle_connections: 16, buffer: 32 << 10, ..request.reach.options.clone() };
+    let request = Request { reach: Reach { options, ..request.reach.clone() }, ..request.clone() };
+    let server = answer::Server::new(&request, listener.is_local(), progress);
+    accept::serve(listener, &server, tell, progress)
+}

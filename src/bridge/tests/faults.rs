@@ -1,0 +1,128 @@
+//! A registry that fails, lies, or is not there: an error that the client knows what to do with, never wrong bytes.
+
+use super::*;
+
+const RANGES: [(&str, &str); 1] = [("Range", "bytes=0-999,50000-59999,100000-199999")];
+
+/// What the client would get from a registry that sends several ranges.
+fn right(bytes: &[u8], got: &Got) -> bool {
+    let boundary = got.header("content-type").split_once("boundary=").unwrap().1;
+    let parts = [Part::FromTo(0, 999), Part::FromTo(50_000, 59_999), Part::FromTo(100_000, 199_999)];
+    got.is_whole() && got.body == expected(bytes, &parts, boundary).1
+}
+
+#[test]
+fn what_passes_is_tried_again() {
+    for fault in [
+        Fault::Answer(Answer::error(500, "UNKNOWN")),
+        Fault::Answer(Answer::error(429, "TOOMANYREQUESTS").header("Retry-After", 1)),
+        Fault::Cut(0),
+        Fault::Cut(500),
+        Fault::Lost,
+    ] {
+        let (registry, bytes, path) = with_blob(200_000);
+        registry.fault("GET", "/blobs/", 2, fault.clone());
+        bridged(&request(&registry), true, |address| {
+            let mut browser = Browser::new(address);
+            let got = browser.ask("GET", &path, &RANGES);
+            assert!(got.status == 206 && right(&bytes, &got), "{fault:?}: {}", got.status);
+            let got = browser.ask("GET", &path, &[]);
+            assert!(got.status == 200 && got.body == bytes, "{fault:?}");
+        });
+    }
+}
+
+#[test]
+fn what_it_cannot_serve_gets_400() {
+    for fault in [
+        Fault::Answer(Answer::error(500, "UNKNOWN")),
+        Fault::Answer(Answer::error(503, "UNKNOWN")),
+        Fault::Answer(Answer::new(501).body("Unsupported client range")),
+        Fault::Answer(Answer::new(400)),
+        Fault::Answer(Answer::new(302).header("Location", "ftp://a/b")),
+        Fault::Header("Content-Range", "bytes 1-1000/200000".to_owned()),
+        Fault::Header("Content-Range", "bytes 0-999/*".to_owned()),
+        Fault::Header("Content-Range", "nonsense".to_owned()),
+        Fault::Header("Content-Length", "7".to_owned()),
+    ] {
+        let (registry, _, path) = with_blob(200_000);
+        registry.fault("GET", "/blobs/", 1000, fault.clone());
+        bridged(&request(&registry), true, |address| {
+            let got = Browser::new(address).ask("GET", &path, &RANGES);
+            assert_eq!((got.status, got.is_whole()), (400, true), "{fault:?}: {}", got.text());
+            assert!(got.text().contains("UNSUPPORTED"), "{}", got.text());
+        });
+    }
+}
+
+/// Also one that comes later: the answer ends early, and the client sees that.
+#[test]
+fn a_cut_answer_ends_the_connection() {
+    let (registry, bytes, path) = with_blob(200_000);
+    registry.fault("GET", "/blobs/", 1000, Fault::Cut(50_000));
+    bridged(&request(&registry), true, |address| {
+        // Each try brings some of it.
+        let got = Browser::new(address).ask("GET", &path, &[]);
+        assert!(got.status == 200 && got.body == bytes);
+        registry.state().rules_end();
+        registry.fault("GET", "/blobs/", 1, Fault::Cut(700));
+        registry.fault("GET", "/blobs/", 1000, Fault::Answer(Answer::new(404)));
+        let got = Browser::new(address).ask("GET", &path, &RANGES);
+        assert!(got.status == 206 && !got.is_whole());
+        registry.state().rules_end();
+        let got = Browser::new(address).ask("GET", &path, &RANGES);
+        assert!(right(&bytes, &got), "the next one works");
+    });
+}
+
+#[test]
+fn a_later_range_that_lies_is_not_handed_on() {
+    let (registry, bytes, path) = with_blob(200_000);
+    bridged(&Request { parallel: 1, ..request(&registry) }, true, |address| {
+        registry.fault("GET", "/blobs/", 1, Fault::Header("X-Right", "1".to_owned()));
+        registry.fault("GET", "/blobs/", 1000, Fault::Header("Content-Range", "bytes 50001-60000/200000".to_owned()));
+        let got = Browser::new(address).ask("GET", &path, &RANGES);
+        assert!(got.status == 206 && !got.is_whole());
+        let boundary = got.header("content-type").split_once("boundary=").unwrap().1;
+        let whole = expected(&bytes, &[Part::FromTo(0, 999), Part::FromTo(50_000, 59_999)], boundary).1;
+        assert!(whole.starts_with(&got.body), "something else than the blob's bytes was handed on");
+    });
+}
+
+#[test]
+fn a_registry_that_is_down() {
+    let (registry, _, path) = with_blob(1000);
+    let mut request = request(&registry);
+    drop(registry);
+    let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    request.upstream = Some(format!("localhost:{}", unused.port()));
+    bridged(&request, true, |address| {
+        let mut browser = Browser::new(address);
+        let got = browser.ask("GET", "/v2/a/b/manifests/v1", &[]);
+        assert_eq!((got.status, got.text().contains("refused")), (502, true), "{}", got.text());
+        assert_eq!(browser.ask("GET", &path, &[]).status, 502);
+        assert_eq!(browser.ask("GET", &path, &[("Range", "bytes=0-1,5-9")]).status, 400);
+        assert!(browser.ask("GET", "/metrics", &[]).text().contains("\nrestrata_bridge_registry_errors_total 3\n"));
+    });
+}
+
+#[test]
+fn requests_that_are_none() {
+    let (registry, ..) = with_blob(1000);
+    bridged(&request(&registry), true, |address| {
+        for (text, status) in [
+            ("\x16\x03\x01\r\n\r\n".to_owned(), "400"),
+            ("GET / HTTP/1.1\r\nbad header\r\n\r\n".to_owned(), "400"),
+            (format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(200_000)), "431"),
+        ] {
+            let mut stream = TcpStream::connect(address).unwrap();
+            let _ = stream.write_all(text.as_bytes());
+            let mut got = [0; 12];
+            stream.read_exact(&mut got).unwrap();
+            assert_eq!(std::str::from_utf8(&got[9..]).unwrap(), status);
+        }
+        let mut other = Browser::new(address);
+        other.1 = "evil.example";
+        assert_eq!(other.ask("GET", "/v2/", &[]).status, 403);
+    });
+}

@@ -1,0 +1,113 @@
+//! The options of `bridge`, and how it runs.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use restrata::bridge::{ClientConfig, DEFAULT_HOSTS, Listen, Listener, Request, bridge, install};
+use restrata::progress::Progress;
+use restrata::report::printable;
+
+use super::access::AccessArgs;
+use super::run::{print, say};
+use super::{exit, signals};
+
+#[derive(Debug, Args)]
+pub struct Bridge {
+    /// Wait for clients at this address
+    ///
+    /// Without it, a socket that systemd hands over is used, or else 127.0.0.1:7080. Only clients of this machine may use
+    /// the credentials of the user who runs the bridge: on a loopback address and on a Unix socket. On any other address
+    /// the bridge has no credentials of its own, and passes on those that a client sends.
+    #[arg(long, value_name = "ADDR:PORT|unix:PATH")]
+    listen: Option<Listen>,
+
+    /// Ask this registry where a request names none
+    #[arg(long, value_name = "HOST")]
+    upstream: Option<String>,
+
+    /// Serve this registry; repeat for more [default: ghcr.io and gcr.io, or what --upstream names]
+    ///
+    /// Also a host that a registry redirects to, if it has no public address or no HTTPS. The bridge asks no other host
+    /// than these, and public ones that they redirect to.
+    #[arg(long, value_name = "HOST")]
+    allow: Vec<String>,
+
+    /// Ask a registry for up to N ranges at once, for one request of a client
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=16))]
+    parallel: u8,
+
+    /// Print the files that podman and CRI-O need, for these registries or for those of --allow, and do nothing else
+    #[arg(long, conflicts_with = "write_config")]
+    print_config: bool,
+
+    /// Write these files below DIR, which is /etc/containers mostly, and do nothing else
+    ///
+    /// A file that the bridge did not write is never replaced. The command prints what it wrote: remove those files, and
+    /// the clients know nothing of the bridge any more.
+    #[arg(long, value_name = "DIR")]
+    write_config: Option<PathBuf>,
+
+    /// With --print-config or --write-config: the registries [default: those of --allow]
+    #[arg(value_name = "HOST")]
+    hosts: Vec<String>,
+
+    #[command(flatten)]
+    access: AccessArgs,
+}
+
+impl Bridge {
+    fn configures(&self) -> bool {
+        self.print_config || self.write_config.is_some()
+    }
+
+    /// Hosts are for the clients' files alone.
+    pub fn misplaced(&self) -> Option<&'static str> {
+        let is_misplaced = !self.hosts.is_empty() && !self.configures();
+        is_misplaced.then_some("HOST goes with --print-config or --write-config; a bridge serves those of --allow")
+    }
+}
+
+pub fn run(arguments: &Bridge, quiet: bool) -> anyhow::Result<u8> {
+    if arguments.configures() {
+        return configure(arguments);
+    }
+    let allowed = match (&arguments.allow[..], &arguments.upstream) {
+        ([], None) => DEFAULT_HOSTS.iter().map(|host| (*host).to_owned()).collect(),
+        (allowed, _) => allowed.to_vec(),
+    };
+    let request = Request {
+        upstream: arguments.upstream.clone(),
+        allowed,
+        parallel: arguments.parallel.into(),
+        reach: arguments.access.reach(),
+    };
+    let handed = if arguments.listen.is_none() { Listener::handed()? } else { None };
+    let listener = match handed {
+        Some(handed) => handed,
+        None => Listener::bind(&arguments.listen.clone().unwrap_or_default())?,
+    };
+    let progress = Arc::new(Progress::new());
+    signals::end_on_signal(Arc::clone(&progress))?;
+    let tell = |line: &str| {
+        if !quiet {
+            say(format_args!("restrata: {}", printable(line)));
+        }
+    };
+    let whose = if listener.is_local() { "with the user's credentials" } else { "with the clients' credentials" };
+    tell(&format!("the bridge listens at {} and asks registries {whose}", listener.at()));
+    bridge(&request, &listener, &tell, &progress)?;
+    tell("the bridge ends");
+    Ok(exit::DONE)
+}
+
+fn configure(arguments: &Bridge) -> anyhow::Result<u8> {
+    let listen = arguments.listen.clone().unwrap_or_default();
+    let hosts = if arguments.hosts.is_empty() { &arguments.allow } else { &arguments.hosts };
+    let config = ClientConfig::new(&listen, hosts, arguments.upstream.as_deref())?;
+    match &arguments.write_config {
+        Some(dir) => print(&install(dir, &config)?.to_string())?,
+        None => print(&format!("{}\n{}", config.registries(), ClientConfig::storage()))?,
+    }
+    Ok(exit::DONE)
+}
