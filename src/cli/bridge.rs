@@ -16,7 +16,7 @@ use super::{exit, signals};
 pub struct Bridge {
     /// Wait for clients at this address
     ///
-    /// Without it, a socket that systemd hands over is used, or else 127.0.0.1:7080. Only clients of this machine may use
+    /// [default: 127.0.0.1:7080] A socket that systemd hands over comes first. Only clients of this machine may use
     /// the credentials of the user who runs the bridge: on a loopback address and on a Unix socket. On any other address
     /// the bridge has no credentials of its own, and passes on those that a client sends.
     #[arg(long, value_name = "ADDR:PORT|unix:PATH")]
@@ -82,8 +82,7 @@ pub fn run(arguments: &Bridge, quiet: bool) -> anyhow::Result<u8> {
         parallel: arguments.parallel.into(),
         reach: arguments.access.reach(),
     };
-    let handed = if arguments.listen.is_none() { Listener::handed()? } else { None };
-    let listener = match handed {
+    let listener = match Listener::handed()? {
         Some(handed) => handed,
         None => Listener::bind(&arguments.listen.clone().unwrap_or_default())?,
     };
