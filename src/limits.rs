@@ -164,6 +164,24 @@ pub const HELPER_BYTES: u64 = 256 << 10;
 /// longest seen is a redirect to signed storage, near 4 kB.
 pub const REGISTRY_HEADER_BYTES: usize = 64 << 10;
 
+/// Bytes of a request's head that a bridge reads: podman's Range header for 1,024 ranges of a large layer has 25 kB.
+pub const BRIDGE_HEAD_BYTES: usize = 128 << 10;
+
+/// Headers of one request to a bridge; podman sends about ten.
+pub const BRIDGE_HEADERS: usize = 64;
+
+/// Ranges of one request to a bridge; podman asks for 1,024 at most.
+pub const BRIDGE_RANGES: usize = 4096;
+
+/// Clients of a bridge at once. Those beyond wait until one has ended.
+pub const BRIDGE_CONNECTIONS: usize = 1024;
+
+/// Runs that all clients of a bridge together have read ahead. Each holds up to 100 kB and a connection.
+pub const BRIDGE_AHEAD: usize = 64;
+
+/// Pulls at once of which a bridge's log tells, and blobs in each.
+pub const BRIDGE_PULLS: usize = 4096;
+
 /// Bytes of a token server's answer: tokens have up to some 20 kB.
 pub const REGISTRY_TOKEN_BYTES: u64 = 256 << 10;
 

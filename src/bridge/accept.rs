@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use listenfd::ListenFd;
 
+use crate::limits::BRIDGE_CONNECTIONS;
 use crate::progress::Progress;
 use crate::threads::start;
 
@@ -17,8 +18,6 @@ use super::http::{Head, Stream, Wire};
 use super::route::Refused;
 use super::{BridgeError, Listen};
 
-/// Clients beyond these wait until one has ended.
-const CONNECTIONS: usize = 1024;
 const SLICE: Duration = Duration::from_millis(20);
 const LOG: Duration = Duration::from_secs(1);
 
@@ -156,7 +155,7 @@ pub(super) fn serve(
                 told = Instant::now();
             }
             listener.wait().map_err(BridgeError::Accept)?;
-            if open.load(Ordering::Relaxed) >= CONNECTIONS {
+            if open.load(Ordering::Relaxed) >= BRIDGE_CONNECTIONS {
                 sleep(SLICE);
                 continue;
             }

@@ -2,9 +2,10 @@
 
 use std::io::{self, Read};
 
+use crate::digest::BlobDigest;
 use crate::limits;
 use crate::progress::Progress;
-use crate::registry::{Relayed, Secret};
+use crate::registry::{Client, RegistryError, Relayed, Repository, Secret};
 
 use super::Request;
 use super::ahead::Permits;
@@ -14,15 +15,12 @@ use super::http::{Asked, Method, Wire};
 use super::route::{Known, Place, Refused, Route, route};
 use super::upstream::Upstreams;
 
-/// Runs that all clients together have read ahead. Each holds up to 100 KB and a connection.
-const AHEAD: usize = 64;
-
 pub(super) struct Server<'p> {
     upstream: Option<String>,
     allowed: Vec<String>,
     pub parallel: usize,
-    pub is_local: bool,
-    pub upstreams: Upstreams<'p>,
+    is_local: bool,
+    upstreams: Upstreams<'p>,
     pub permits: Permits,
     pub counts: Counts,
     /// What nobody outside knows.
@@ -59,7 +57,7 @@ impl<'p> Server<'p> {
             parallel: request.parallel.max(1),
             is_local,
             upstreams: Upstreams::new(request.reach.clone(), is_local, progress),
-            permits: Permits::new(AHEAD),
+            permits: Permits::new(limits::BRIDGE_AHEAD),
             counts: Counts::default(),
             secret: RandomState::new().hash_one(0),
         }
@@ -88,7 +86,7 @@ impl<'p> Server<'p> {
             }
             Ok(Route::Ping(named)) => self.ping(&mut exchange, named.or_else(|| self.upstream.clone())),
             Ok(Route::Document(place, path)) => self.document(&mut exchange, &place, &path),
-            Ok(Route::Blob(place, digest)) => BlobAnswer { server: self, place: &place, digest }.answer(exchange),
+            Ok(Route::Blob(place, digest)) => self.blob(exchange, &place, digest),
         }
     }
 
@@ -113,14 +111,9 @@ impl<'p> Server<'p> {
         for name in ["Accept", "If-None-Match"] {
             headers.extend(exchange.asked.header(&name.to_ascii_lowercase()).map(|value| (name, value)));
         }
-        let shown = shown(exchange.asked);
         let asked = self.upstreams.find(place).and_then(|(client, name)| {
-            let repository = client.repository(&name)?;
-            let repository = match shown {
-                Some(shown) => repository.showing(shown),
-                None => repository,
-            };
-            Ok((repository.relay(method, path, &headers)?, name))
+            let relayed = repository(&client, &name, exchange.asked)?.relay(method, path, &headers)?;
+            Ok((relayed, name))
         });
         match asked {
             Ok((relayed, name)) => {
@@ -132,6 +125,17 @@ impl<'p> Server<'p> {
             }
             // The client then asks the registry itself.
             Err(error) => self.bad_gateway(exchange, &error.to_string()),
+        }
+    }
+
+    fn blob(&self, mut exchange: Exchange, place: &Place, digest: BlobDigest) -> io::Result<()> {
+        let answer = BlobAnswer { server: self, place, digest };
+        let found = self.upstreams.find(place);
+        let asked = exchange.asked;
+        match found.as_ref().map(|(client, name)| repository(client, name, asked)) {
+            Ok(Ok(repository)) => answer.answer(&repository, exchange),
+            Ok(Err(error)) => answer.unreachable(&mut exchange, &error.to_string()),
+            Err(error) => answer.unreachable(&mut exchange, &error.to_string()),
         }
     }
 
@@ -188,8 +192,17 @@ impl Server<'_> {
 }
 
 /// What the client shows, for the registry alone.
-pub(super) fn shown(asked: &Asked) -> Option<Secret> {
+fn shown(asked: &Asked) -> Option<Secret> {
     asked.header("authorization").map(Secret::new)
+}
+
+/// Asked with what the client shows, if it shows anything.
+fn repository<'c, 'p>(client: &'c Client<'p>, name: &str, asked: &Asked) -> Result<Repository<'c, 'p>, RegistryError> {
+    let repository = client.repository(name)?;
+    Ok(match shown(asked) {
+        Some(shown) => repository.showing(shown),
+        None => repository,
+    })
 }
 
 pub(super) fn passed(relayed: &Relayed, names: &[&'static str]) -> Vec<(&'static str, String)> {

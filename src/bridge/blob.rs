@@ -8,7 +8,7 @@ use crate::registry::{Ranged, RegistryError, Relayed, Repository, Run};
 use crate::span::Span;
 
 use super::ahead::Ahead;
-use super::answer::{Exchange, Server, passed, shown};
+use super::answer::{Exchange, Server, passed};
 use super::counts::Moved;
 use super::http::Method;
 use super::multipart::{Multipart, content_range};
@@ -32,6 +32,8 @@ enum Stop {
     NoneInside(u64),
     /// More bytes than the blob has.
     TooMuch,
+    /// Not what can stand in a Range header, or too much of it.
+    NoRanges,
     /// The answer has begun.
     Cut(io::Error),
 }
@@ -49,40 +51,50 @@ impl From<io::Error> for Stop {
 }
 
 impl BlobAnswer<'_, '_> {
-    pub fn answer(&self, mut exchange: Exchange) -> io::Result<()> {
-        let found = match self.server.upstreams.find(self.place) {
-            Ok(found) => found,
-            Err(error) => return self.server.bad_gateway(&mut exchange, &error.to_string()),
-        };
-        let repository = found.0.repository(&found.1).map(|repository| match shown(exchange.asked) {
-            Some(shown) => repository.showing(shown),
-            None => repository,
-        });
-        let range = exchange.asked.header("range").filter(|_| exchange.asked.method == Method::Get);
+    pub fn answer(&self, repository: &Repository<'_, '_>, mut exchange: Exchange) -> io::Result<()> {
+        let range = range(&exchange);
         let client = exchange.client;
         self.server.counts.begin(client, self.place);
         let mut moved = Moved::default();
-        let done = repository.map_err(Stop::from).and_then(|repository| match (exchange.asked.method, &range) {
-            (Method::Head, _) => self.head(&repository, &mut exchange),
-            (_, Some(range)) => self.ranges(&repository, range, &mut exchange, &mut moved),
-            (_, None) => self.whole(&repository, &mut exchange, &mut moved),
-        });
-        let failed = !matches!(done, Ok(()) | Err(Stop::NoneInside(_) | Stop::TooMuch));
-        moved.failed += u64::from(failed);
-        self.server.counts.end(client, self.place, moved);
+        let done = match (exchange.asked.method, &range) {
+            (Method::Head, _) => self.head(repository, &mut exchange),
+            (_, Some(range)) => self.ranges(repository, range, &mut exchange, &mut moved),
+            (_, None) => self.whole(repository, &mut exchange, &mut moved),
+        };
+        moved.failed = u64::from(matches!(done, Err(Stop::Registry(_) | Stop::Relayed(_) | Stop::Cut(_))));
+        self.server.counts.end(client, self.place, self.digest, moved);
         match done {
             Ok(()) => Ok(()),
             Err(stop) => self.stopped(&mut exchange, stop, range.is_some()),
         }
     }
 
-    /// What a client can't have as ranges gets 400: podman then pulls the layer whole. At 500 and above podman 6.1 goes on to the
-    /// registry itself, which is what a bridge is there to avoid.
+    /// What there is no way to the registry for.
+    pub fn unreachable(&self, exchange: &mut Exchange, message: &str) -> io::Result<()> {
+        match range(exchange) {
+            Some(_) => self.no_ranges(exchange, message),
+            None => self.server.bad_gateway(exchange, message),
+        }
+    }
+
+    /// podman then pulls the layer whole. At 500 and above podman 6.1 goes on to the registry itself, which a bridge is there
+    /// to avoid.
+    fn no_ranges(&self, exchange: &mut Exchange, message: &str) -> io::Result<()> {
+        self.server.counts.registry_errors.add(1);
+        self.unsupported(exchange, message)
+    }
+
+    fn unsupported(&self, exchange: &mut Exchange, message: &str) -> io::Result<()> {
+        let refused = Refused { status: 400, code: "UNSUPPORTED", message: message.to_owned() };
+        self.server.refuse(exchange, &refused, &[])
+    }
+
     fn stopped(&self, exchange: &mut Exchange, stop: Stop, are_ranges: bool) -> io::Result<()> {
         let server = self.server;
         match stop {
             Stop::Cut(error) => {
-                server.counts.registry_errors.add(1);
+                // A client that hangs up is no fault of the registry's.
+                server.counts.registry_errors.add(RegistryError::of(&error).is_some().into());
                 Err(error)
             }
             Stop::NoneInside(size) => {
@@ -90,26 +102,22 @@ impl BlobAnswer<'_, '_> {
                 let refused = Refused { status: 416, code: "RANGE_INVALID", message };
                 server.refuse(exchange, &refused, &[("Content-Range", format!("bytes */{size}"))])
             }
-            Stop::TooMuch => {
-                let message = "expected ranges with fewer bytes than the blob, found more".to_owned();
-                server.refuse(exchange, &Refused { status: 400, code: "UNSUPPORTED", message }, &[])
+            Stop::TooMuch => self.unsupported(exchange, "expected ranges with fewer bytes than the blob, found more"),
+            Stop::NoRanges => self.unsupported(exchange, "expected Range: bytes=FIRST-LAST,.. with up to 4,096 ranges"),
+            Stop::Relayed(relayed) if are_ranges && !matches!(relayed.status(), 401 | 403 | 404) => {
+                self.no_ranges(exchange, &format!("the registry answers {} to a single range", relayed.status()))
             }
-            Stop::Relayed(relayed) if matches!(relayed.status(), 401 | 403 | 404) || !are_ranges => {
-                let headers = passed(&relayed, HEADERS);
-                let (status, code) =
-                    (relayed.status(), if relayed.status() == 404 { "BLOB_UNKNOWN" } else { "DENIED" });
+            Stop::Relayed(relayed) => {
+                let (status, headers) = (relayed.status(), passed(&relayed, HEADERS));
+                let code = match status {
+                    401 | 403 => "DENIED",
+                    404 => "BLOB_UNKNOWN",
+                    _ => "UNKNOWN",
+                };
                 let message = format!("the registry answers {status}");
                 server.refuse(exchange, &Refused { status, code, message }, &headers)
             }
-            Stop::Relayed(relayed) => {
-                server.counts.registry_errors.add(1);
-                let message = format!("the registry answers {} to a single range", relayed.status());
-                server.refuse(exchange, &Refused { status: 400, code: "UNSUPPORTED", message }, &[])
-            }
-            Stop::Registry(error) if are_ranges => {
-                server.counts.registry_errors.add(1);
-                server.refuse(exchange, &Refused { status: 400, code: "UNSUPPORTED", message: error.to_string() }, &[])
-            }
+            Stop::Registry(error) if are_ranges => self.no_ranges(exchange, &error.to_string()),
             Stop::Registry(error) if error.status() == Some(429) => {
                 let refused = Refused { status: 429, code: "TOOMANYREQUESTS", message: error.to_string() };
                 server.refuse(exchange, &refused, &[])
@@ -154,10 +162,11 @@ impl BlobAnswer<'_, '_> {
         exchange: &mut Exchange,
         moved: &mut Moved,
     ) -> Result<(), Stop> {
-        let Some(wanted) = Wanted::parse(header) else { return Err(Stop::TooMuch) };
+        let Some(wanted) = Wanted::parse(header) else { return Err(Stop::NoRanges) };
         let (run, parts, groups) = self.open(repository, &wanted)?;
         let size = run.size();
         (moved.requests, moved.ranges, moved.singles) = (1, parts.len() as u64, groups.len() as u64);
+        moved.size = Some(size);
         let seed =
             [&self.server.secret.to_le_bytes()[..], self.digest.to_string().as_bytes(), header.as_bytes()].concat();
         let multipart = (wanted.count() > 1).then(|| Multipart::new(size, &seed));
@@ -176,7 +185,6 @@ impl BlobAnswer<'_, '_> {
         ];
         headers.extend(range);
         exchange.wire.head(206, &headers, exchange.asked.keeps)?;
-        moved.saved = size.saturating_sub(parts.iter().map(|part| part.len()).sum());
         self.send(repository, run, &parts, &groups, multipart.as_ref(), exchange, moved)
     }
 
@@ -193,7 +201,7 @@ impl BlobAnswer<'_, '_> {
                 self.check(&parts, size)?;
             }
             let planned = groups(&parts);
-            let Some(first) = planned.first() else { return Err(Stop::TooMuch) };
+            let Some(first) = planned.first() else { return Err(Stop::NoRanges) };
             let run = match repository.run(self.digest, first.span, size)? {
                 Ranged::Run(run) => run,
                 // It may lie behind the blob's end.
@@ -277,6 +285,10 @@ impl BlobAnswer<'_, '_> {
         }
         Ok(())
     }
+}
+
+fn range(exchange: &Exchange) -> Option<String> {
+    exchange.asked.header("range").filter(|_| exchange.asked.method == Method::Get)
 }
 
 /// So many bytes and no fewer.

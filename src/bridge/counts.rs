@@ -5,6 +5,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::digest::BlobDigest;
+use crate::limits::BRIDGE_PULLS;
 use crate::threads::lock;
 use crate::units;
 
@@ -43,6 +45,27 @@ struct Pull {
     /// Answers that are not at their end yet.
     open: usize,
     sum: Moved,
+    /// Of each blob of which ranges were asked for, the bytes that were not.
+    left: HashMap<BlobDigest, u64>,
+}
+
+impl Pull {
+    fn add(&mut self, digest: BlobDigest, moved: Moved) {
+        (self.last, self.open) = (Instant::now(), self.open.saturating_sub(1));
+        self.sum.add(moved);
+        if moved.whole > 0 {
+            self.left.remove(&digest);
+        } else if let Some(size) = moved.size
+            && (self.left.len() < BRIDGE_PULLS || self.left.contains_key(&digest))
+        {
+            let left = self.left.entry(digest).or_insert(size);
+            *left = left.saturating_sub(moved.sent);
+        }
+    }
+
+    fn saved(&self) -> u64 {
+        self.left.values().sum()
+    }
 }
 
 /// Of one answer with a blob's bytes.
@@ -56,8 +79,8 @@ pub(super) struct Moved {
     /// To the client, without headers of parts.
     pub sent: u64,
     pub read: u64,
-    /// Of the blob that the client did not ask for.
-    pub saved: u64,
+    /// Of the blob, if ranges were asked for.
+    pub size: Option<u64>,
     /// Blobs that the client asked for whole.
     pub whole: u64,
     pub failed: u64,
@@ -65,32 +88,32 @@ pub(super) struct Moved {
 
 /// A pull without a request for so long is over.
 const OVER: Duration = Duration::from_secs(5);
-/// Clients at once of which the log tells.
-const PULLS: usize = 4096;
 
 impl Counts {
     /// `client` is its address.
     pub fn begin(&self, client: &str, place: &Place) {
         let key = (client.to_owned(), format!("{}/{}", place.host, place.repository));
         let mut pulls = lock(&self.pulls);
-        if pulls.len() < PULLS || pulls.contains_key(&key) {
-            let pull =
-                pulls.entry(key).or_insert_with(|| Pull { last: Instant::now(), open: 0, sum: Moved::default() });
+        if pulls.len() < BRIDGE_PULLS || pulls.contains_key(&key) {
+            let pull = pulls.entry(key).or_insert_with(|| Pull {
+                last: Instant::now(),
+                open: 0,
+                sum: Moved::default(),
+                left: HashMap::new(),
+            });
             pull.open += 1;
         }
     }
 
-    pub fn end(&self, client: &str, place: &Place, moved: Moved) {
+    pub fn end(&self, client: &str, place: &Place, digest: BlobDigest, moved: Moved) {
         self.bytes_to_clients.add(moved.sent);
         self.bytes_from_registries.add(moved.read);
-        self.bytes_saved.add(moved.saved);
         self.range_requests.add(moved.requests);
         self.ranges_asked.add(moved.ranges);
         self.ranges_sent.add(moved.singles);
         let key = (client.to_owned(), format!("{}/{}", place.host, place.repository));
         if let Some(pull) = lock(&self.pulls).get_mut(&key) {
-            (pull.last, pull.open) = (Instant::now(), pull.open.saturating_sub(1));
-            pull.sum.add(moved);
+            pull.add(digest, moved);
         }
     }
 
@@ -100,7 +123,8 @@ impl Counts {
         lock(&self.pulls).retain(|(client, repository), pull| {
             let is_over = all || (pull.open == 0 && pull.last.elapsed() > OVER);
             if is_over && pull.sum != Moved::default() {
-                lines.push(format!("{repository} to {client}: {}", pull.sum.line()));
+                self.bytes_saved.add(pull.saved());
+                lines.push(format!("{repository} to {client}: {}", pull.sum.line(pull.saved())));
             }
             !is_over
         });
@@ -121,10 +145,14 @@ impl Counts {
             ("ranges_asked_total", "Ranges in these requests.", &self.ranges_asked),
             ("ranges_sent_total", "Single ranges that registries were asked for instead.", &self.ranges_sent),
             ("bytes_to_clients_total", "Bytes of blobs sent to clients.", &self.bytes_to_clients),
-            ("bytes_from_registries_total", "Bytes of blobs read from registries.", &self.bytes_from_registries),
+            (
+                "bytes_from_registries_total",
+                "Bytes of blobs read from registries, without what a registry without ranges sends before the range.",
+                &self.bytes_from_registries,
+            ),
             (
                 "bytes_saved_total",
-                "Bytes of layers that clients did not need, counted once a layer and client request.",
+                "Bytes of layers that clients pulled in part and did not need, counted when a pull is over.",
                 &self.bytes_saved,
             ),
             (
@@ -149,17 +177,16 @@ impl Moved {
         self.singles += other.singles;
         self.sent += other.sent;
         self.read += other.read;
-        self.saved += other.saved;
         self.whole += other.whole;
         self.failed += other.failed;
     }
 
-    fn line(&self) -> String {
+    fn line(&self, saved: u64) -> String {
         let mut line = format!(
             "{} sent, {} read from the registry, {} not needed; {} ranges in {} requests as {} single ranges; {} blobs whole",
             units::size(self.sent),
             units::size(self.read),
-            units::size(self.saved),
+            units::size(saved),
             units::count(self.ranges),
             units::count(self.requests),
             units::count(self.singles),

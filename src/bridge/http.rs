@@ -5,11 +5,8 @@ use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use crate::limits::{BRIDGE_HEAD_BYTES, BRIDGE_HEADERS};
 use crate::progress::Progress;
-
-/// podman's Range header for 1,024 ranges of a large layer has 25 kB; distribution takes 1 MB.
-const HEAD_BYTES: usize = 128 << 10;
-const HEADERS: usize = 64;
 
 /// A connection without a request is closed after this; Go's clients keep theirs for 90 seconds.
 const IDLE: Duration = Duration::from_secs(120);
@@ -141,7 +138,7 @@ impl Wire {
                     self.read.drain(..len);
                     return Ok(Head::Asked(asked));
                 }
-                Ok(None) if self.read.len() >= HEAD_BYTES => {
+                Ok(None) if self.read.len() >= BRIDGE_HEAD_BYTES => {
                     return Ok(Head::Bad(431, "expected a request's head of at most 128 KiB, found a longer one"));
                 }
                 Ok(None) => {}
@@ -221,7 +218,7 @@ type Bad = (u16, &'static str);
 
 /// `None`: more is to come. With the head's length.
 fn parse(bytes: &[u8]) -> Result<Option<(Asked, usize)>, Bad> {
-    let mut headers = [httparse::EMPTY_HEADER; HEADERS];
+    let mut headers = [httparse::EMPTY_HEADER; BRIDGE_HEADERS];
     let mut request = httparse::Request::new(&mut headers);
     let len = match request.parse(bytes) {
         Ok(httparse::Status::Complete(len)) => len,

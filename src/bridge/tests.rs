@@ -260,7 +260,9 @@ fn ranges_near_each_other_are_one_request_and_connections_are_kept() {
     assert!(registry.connections() <= 3, "{} connections", registry.connections());
     let line = &told[0];
     assert!(
-        line.contains("/a/b to 127.0.0.1: ") && line.contains("7 ranges in 3 requests as 5 single ranges"),
+        line.contains("/a/b to 127.0.0.1: ")
+            && line.contains(" 800 kB not needed; ")
+            && line.contains("7 ranges in 3 requests as 5 single ranges"),
         "{line}"
     );
 }

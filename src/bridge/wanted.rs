@@ -1,9 +1,7 @@
 //! A Range header (RFC 9110, section 14.1), and which bytes of a blob it means.
 
+use crate::limits::BRIDGE_RANGES;
 use crate::span::Span;
-
-/// podman asks for 1,024 at most.
-const RANGES: usize = 4096;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Spec {
@@ -26,8 +24,8 @@ impl Wanted {
             return None;
         }
         let specs: Vec<&str> =
-            list.split(',').map(str::trim).filter(|spec| !spec.is_empty()).take(RANGES + 1).collect();
-        let specs = (specs.len() <= RANGES).then_some(specs)?;
+            list.split(',').map(str::trim).filter(|spec| !spec.is_empty()).take(BRIDGE_RANGES + 1).collect();
+        let specs = (specs.len() <= BRIDGE_RANGES).then_some(specs)?;
         let all: Option<Vec<Spec>> = specs.into_iter().map(spec).collect();
         all.filter(|all| !all.is_empty()).map(Self)
     }
@@ -104,6 +102,6 @@ mod tests {
             assert_eq!(Wanted::parse(bad), None, "{bad}");
         }
         let many = |count: usize| format!("bytes={}", vec!["0-0"; count].join(","));
-        assert!(Wanted::parse(&many(RANGES)).is_some() && Wanted::parse(&many(RANGES + 1)).is_none());
+        assert!(Wanted::parse(&many(BRIDGE_RANGES)).is_some() && Wanted::parse(&many(BRIDGE_RANGES + 1)).is_none());
     }
 }

@@ -23,14 +23,14 @@ pub struct Bridge {
     listen: Option<Listen>,
 
     /// Ask this registry where a request names none
-    #[arg(long, value_name = "HOST")]
+    #[arg(long, value_name = "HOST", value_parser = host)]
     upstream: Option<String>,
 
     /// Serve this registry; repeat for more [default: ghcr.io and gcr.io, or what --upstream names]
     ///
     /// Also a host that a registry redirects to, if it has no public address or no HTTPS. The bridge asks no other host
     /// than these, and public ones that they redirect to.
-    #[arg(long, value_name = "HOST")]
+    #[arg(long, value_name = "HOST", value_parser = host)]
     allow: Vec<String>,
 
     /// Ask a registry for up to N ranges at once, for one request of a client
@@ -41,10 +41,10 @@ pub struct Bridge {
     #[arg(long, conflicts_with = "write_config")]
     print_config: bool,
 
-    /// Write these files below DIR, which is /etc/containers mostly, and do nothing else
+    /// Write these files below DIR, usually /etc/containers, and do nothing else
     ///
-    /// A file that the bridge did not write is never replaced. The command prints what it wrote: remove those files, and
-    /// the clients know nothing of the bridge any more.
+    /// A file that the bridge did not write is never replaced. The command prints what it wrote. To stop using the
+    /// bridge, remove those files.
     #[arg(long, value_name = "DIR")]
     write_config: Option<PathBuf>,
 
@@ -65,6 +65,15 @@ impl Bridge {
     pub fn misplaced(&self) -> Option<&'static str> {
         let is_misplaced = !self.hosts.is_empty() && !self.configures();
         is_misplaced.then_some("HOST goes with --print-config or --write-config; a bridge serves those of --allow")
+    }
+}
+
+/// Anything else would match no registry, and the bridge would refuse every request.
+fn host(text: &str) -> Result<String, String> {
+    let is_host = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']');
+    match !text.is_empty() && text.bytes().all(is_host) {
+        true => Ok(text.to_owned()),
+        false => Err("expected HOST or HOST:PORT without https:// and path, such as ghcr.io".to_owned()),
     }
 }
 

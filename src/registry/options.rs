@@ -18,7 +18,7 @@ pub struct Options {
     pub elsewhere: Elsewhere,
     /// Connections that are kept for the next request.
     pub idle_connections: usize,
-    /// For what comes in, a connection, in bytes.
+    /// For each direction of a connection, in bytes.
     pub buffer: usize,
 }
 

@@ -25,11 +25,6 @@ impl Relayed {
         self.0.length()
     }
 
-    /// False for what a place answered that the registry redirects to.
-    pub fn is_own(&self) -> bool {
-        self.0.own
-    }
-
     /// As the error that it is, which says whether it may pass.
     pub fn into_failure(self, expected: &'static str, what: &str) -> RegistryError {
         self.0.refused(expected, what)

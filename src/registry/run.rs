@@ -39,49 +39,45 @@ impl<'c, 'p> Repository<'c, 'p> {
     ///
     /// A registry that sends the whole blob is hung up on behind the last byte of the span.
     pub fn run(&self, digest: BlobDigest, span: Span, size: Option<u64>) -> Result<Ranged<'c, 'p>, RegistryError> {
-        let path = self.blob_path(digest);
         let headers = [("Range", range_header(std::iter::once(&span)))];
-        let wanted = Wanted { headers: &headers, long: true, shown: self.shown.as_ref(), ..Wanted::new("GET", &path) };
-        let mut tries = self.client.tries();
-        loop {
-            let begun = self.client.answered(&wanted, &self.to_read()).and_then(|reply| match reply.status {
-                206 => part(reply, span, size).map(Ok),
-                200 => from_whole(reply, span, size).map(Ok),
-                _ => Ok(Err(reply)),
-            });
-            let error = match begun {
-                Ok(Ok((reply, size))) => {
-                    let span = Span::between(span.start(), span.end().min(size));
-                    return Ok(Ranged::Run(Run::begun(self, digest, size, span, reply)));
-                }
-                Ok(Err(reply)) if !reply.may_pass() => return Ok(Ranged::Other(Relayed(reply))),
-                Ok(Err(reply)) => reply.refused("a range of a blob", &format!("the blob {digest}")),
-                Err(error) => error,
+        self.begin(digest, &headers, |reply| {
+            let (reply, size) = match reply.status {
+                206 => part(reply, span, size)?,
+                _ => from_whole(reply, span, size)?,
             };
-            tries.failed(error)?;
-        }
+            Ok(Run::begun(self, digest, size, Span::between(span.start(), span.end().min(size)), reply))
+        })
     }
-}
 
-impl<'c, 'p> Repository<'c, 'p> {
     /// The whole blob, unproven, whose size the registry says.
     pub fn whole(&self, digest: BlobDigest) -> Result<Ranged<'c, 'p>, RegistryError> {
+        self.begin(digest, &[], |reply| match (reply.status, reply.length()) {
+            (200, Some(size)) => Ok(Run::begun(self, digest, size, Span::between(0, size), reply)),
+            (status, _) => {
+                let found = format!("status {status} without it");
+                Err(reply.error(Fault::Malformed { expected: "a whole blob with its Content-Length", found }))
+            }
+        })
+    }
+
+    /// Asks until `read` takes a 200 or 206, as long as a failure may pass.
+    fn begin(
+        &self,
+        digest: BlobDigest,
+        headers: &[(&'static str, String)],
+        read: impl Fn(Reply) -> Result<Run<'c, 'p>, RegistryError>,
+    ) -> Result<Ranged<'c, 'p>, RegistryError> {
         let path = self.blob_path(digest);
-        let wanted = Wanted { long: true, shown: self.shown.as_ref(), ..Wanted::new("GET", &path) };
+        let wanted = Wanted { headers, long: true, shown: self.shown.as_ref(), ..Wanted::new("GET", &path) };
         let mut tries = self.client.tries();
         loop {
             let error = match self.client.answered(&wanted, &self.to_read()) {
-                Ok(reply) if reply.status == 200 => match reply.length() {
-                    Some(size) => {
-                        return Ok(Ranged::Run(Run::begun(self, digest, size, Span::between(0, size), reply)));
-                    }
-                    None => {
-                        let found = "an answer without its length".to_owned();
-                        reply.error(Fault::Malformed { expected: "a blob with its Content-Length", found })
-                    }
+                Ok(reply) if matches!(reply.status, 200 | 206) => match read(reply) {
+                    Ok(run) => return Ok(Ranged::Run(run)),
+                    Err(error) => error,
                 },
                 Ok(reply) if !reply.may_pass() => return Ok(Ranged::Other(Relayed(reply))),
-                Ok(reply) => reply.refused("a blob", &format!("the blob {digest}")),
+                Ok(reply) => reply.refused("a blob, or a range of it", &format!("the blob {digest}")),
                 Err(error) => error,
             };
             tries.failed(error)?;
@@ -178,8 +174,7 @@ impl Read for Run<'_, '_> {
         if buf.is_empty() || self.is_read() {
             return Ok(0);
         }
-        let got = self.read_some(buf)?;
-        Ok(got)
+        Ok(self.read_some(buf)?)
     }
 }
 

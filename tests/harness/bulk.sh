@@ -9,8 +9,7 @@ shopt -s inherit_errexit
 . "$(dirname "$0")/lib.sh"
 need_root
 
-restrata=${RESTRATA:-$(built)/release/restrata}
-[ -x "$restrata" ] || die "no $restrata: cargo build --release first"
+need_restrata
 work=$bed/work/bulk
 mkdir -p "$bed/work"
 exec 9>"$bed/lock"

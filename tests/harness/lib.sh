@@ -45,6 +45,12 @@ built() {
     python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])'
 }
 
+# need_restrata: sets $restrata, the binary that is tested.
+need_restrata() {
+  restrata=${RESTRATA:-$(built)/release/restrata}
+  [ -x "$restrata" ] || die "no $restrata: cargo build --release first"
+}
+
 # profile_port NAME: the port that answers ranges in this way. The registry's own is chosen when it starts (registry.sh),
 # those of its six profiles follow it.
 profile_port() {

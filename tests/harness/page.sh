@@ -8,8 +8,7 @@ set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-restrata=${RESTRATA:-$(built)/release/restrata}
-[ -x "$restrata" ] || die "no $restrata: cargo build --release first"
+need_restrata
 dir=$bed/page images=$bed/images/small
 # (apt_need dies where it can't install.)
 (apt_need chromium:chromium) || { skip "page: no Chromium can be installed here"; summary; exit; }

@@ -12,8 +12,7 @@ shopt -s inherit_errexit
 need_root
 
 points=${1:-50}
-restrata=${RESTRATA:-$(built)/release/restrata}
-[ -x "$restrata" ] || die "no $restrata: cargo build --release first"
+need_restrata
 work=$bed/work/kills
 mkdir -p "$bed/work"
 # It has registries, stores and folders of its own: another test may run in the bed, but not this one.

@@ -106,6 +106,34 @@ fn a_registry_that_is_down() {
     });
 }
 
+/// A client that hangs up in the middle is no fault of the registry's.
+#[test]
+fn a_client_that_is_gone() {
+    let (registry, _, path) = with_blob(30_000_000);
+    bridged(&request(&registry), true, |address| {
+        let mut gone = TcpStream::connect(address).unwrap();
+        gone.write_all(format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").as_bytes()).unwrap();
+        gone.read_exact(&mut [0; 1000]).unwrap();
+        drop(gone);
+        let mut browser = Browser::new(address);
+        assert_eq!(browser.ask("GET", &path, &[("Range", "bytes=0-9,90000-90009")]).status, 206);
+        assert!(browser.ask("GET", "/metrics", &[]).text().contains("\nrestrata_bridge_registry_errors_total 0\n"));
+    });
+}
+
+/// Also what is no fault of a registry: podman would go on to the next place, and into its 501.
+#[test]
+fn settings_that_can_not_be_read() {
+    let (registry, _, path) = with_blob(1000);
+    let mut request = request(&registry);
+    request.reach.environment.registries_conf = Some("/nowhere/registries.conf".into());
+    bridged(&request, true, |address| {
+        let mut browser = Browser::new(address);
+        assert_eq!(browser.ask("GET", &path, &[("Range", "bytes=0-1,5-9")]).status, 400);
+        assert_eq!(browser.ask("GET", &path, &[]).status, 502);
+    });
+}
+
 #[test]
 fn requests_that_are_none() {
     let (registry, ..) = with_blob(1000);

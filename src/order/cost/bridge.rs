@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use crate::span::Span;
 
-/// Two ranges with at most so many bytes between them may become one, in bytes. What a request costs more: docs/bridge.md.
+/// Two ranges with at most so many bytes between them may become one request. Chosen, not measured: on a line of 100 Mbit/s
+/// these bytes take as long as a quarter of a round trip of 40 ms, and four requests run at once.
 pub const JOINED_GAP: u64 = 128 << 10;
 
 /// All gaps together are at most this part of the bytes that the client wants.
