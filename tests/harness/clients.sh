@@ -2,6 +2,7 @@
 # clients.sh: makes the chroots with real container clients, one for Debian stable (trixie) and one for unstable (sid).
 # Each has podman, skopeo, buildah and containerd, trixie also docker, sid also crane. Root only; a second run finds everything in place.
 #   clients.sh                    set both up and print their versions
+#   clients.sh newest             set up exp as well: sid with podman 6.1 of Debian experimental. Prints SKIP where that can't be had.
 #   clients.sh run CLIENT CMD..   run a command in one of them
 set -euo pipefail
 # shellcheck source=lib.sh
@@ -39,6 +40,29 @@ set_up() {
   echo "${packages[*]}" >"$stamp"
 }
 
+# set_up_newest CLIENT: a copy of sid with the packages of experimental; it counts from when its podman runs.
+set_up_newest() {
+  local part=$1.part log=$bed/$1.log podman
+  [ -f "$bed/$1/.harness-packages" ] && return
+  note "making the $1 chroot"
+  rm -rf "${bed:?}/$part"
+  cp -a --reflink=auto "$bed/sid" "$bed/$part"
+  rm "$bed/$part/.harness-packages"
+  sed 's/ sid / experimental /' "$bed/sid/etc/apt/sources.list" >"$bed/$part/etc/apt/sources.list.d/experimental.list"
+  in_client "$part" apt-get update -q >"$log" 2>&1 || { unavailable "$1" "apt-get update failed"; return; }
+  podman=$(in_client "$part" apt-cache madison podman | awk '{ print $3 }' | sort -V | tail -1)
+  dpkg --compare-versions "$podman" ge 6.1 || { unavailable "$1" "Debian has podman ${podman:-nowhere}, not 6.1"; return; }
+  {
+    in_client "$part" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends -t experimental podman &&
+      in_client "$part" apt-get clean
+  } >>"$log" 2>&1 || { unavailable "$1" "podman $podman can't be installed: $(tail -n 1 "$log")"; return; }
+  rm -rf "${bed:?}/$1"
+  mv "$bed/$part" "$bed/$1"
+  in_client "$1" podman info >>"$log" 2>&1 || { unavailable "$1" "podman $podman does not run here: $(tail -n 1 "$log")"; return; }
+  echo "podman=$podman" >"$bed/$1/.harness-packages"
+}
+unavailable() { skip "$1: $2"; rm -rf "${bed:?}/$1.part"; }
+
 if [ "${1:-}" = run ]; then
   shift
   in_client "$@"
@@ -48,6 +72,12 @@ apt_need debootstrap:debootstrap unshare:util-linux
 mkdir -p "$bed"
 for client in "${clients[@]}"; do set_up "$client" & pids+=($!); done
 for pid in "${pids[@]}"; do wait "$pid"; done
+if [ "${1:-}" = newest ]; then
+  for client in "${newest[@]}"; do
+    set_up_newest "$client"
+    ! has_client "$client" || clients+=("$client")
+  done
+fi
 for client in "${clients[@]}"; do
   printf '%s: %s, %s\n' "$client" "$(in_client "$client" podman --version)" "$(in_client "$client" skopeo --version)"
 done

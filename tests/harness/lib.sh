@@ -10,6 +10,9 @@ served=$(realpath -m "${RESTRATA_REGISTRY_DIR:-$bed/registry}")
 profiles=(multi-range whole-200 ranges-16 refuse-501 refuse-400 ranges-299)
 # shellcheck disable=SC2034 # used by those who source this
 clients=(trixie sid)
+# A client that can't always be had: a test that wants it runs `clients.sh newest` and asks has_client.
+# shellcheck disable=SC2034
+newest=(exp)
 
 note() { echo "# $*" >&2; }
 die() { echo "error: $*" >&2; exit 1; }
@@ -89,12 +92,19 @@ in_client() {
     done
     mount --bind "$harness" "$root/harness"
     for d in proc sys dev; do mount --rbind "/$d" "$root/$d"; done
+    # podman 6 refuses to start without the unified hierarchy, where the machine has the old one.
+    if [ "${root##*/}" = exp ] && [ ! -e /sys/fs/cgroup/cgroup.controllers ]; then
+      mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup"
+    fi
     # Not chroot: who is in one may not make a user namespace.
     cd "$root"
     pivot_root . .
     umount -l .
     exec "$@"' in_client "$root" "$bed" "$harness" "$@"
 }
+
+# has_client CLIENT: its chroot is whole.
+has_client() { [ -f "$bed/$1/.harness-packages" ]; }
 
 # as_user CLIENT COMMAND...: the same as an unprivileged user, inside the user namespace that rootless podman has. Its home and its store
 # are on a tmpfs of the command's own, at /run/user/4242.
