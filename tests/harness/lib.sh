@@ -140,6 +140,13 @@ CONF
   echo "$inside.conf"
 }
 
+# registries_conf PORT [MIRROR_PORT [NS]]: what a client has to know of a registry on loopback.
+registries_conf() {
+  printf '[[registry]]\nlocation = "127.0.0.1:%s"\ninsecure = true\n' "$1"
+  [ -z "${2:-}" ] || printf '[[registry.mirror]]\nlocation = "127.0.0.1:%s"\ninsecure = true\n' "$2"
+  [ -z "${3:-}" ] || printf 'namespace-proxy = "%s"\n' "$3"
+}
+
 # reflink_fs: mounts an XFS with reflinks from a file in the bed and prints where.
 reflink_fs() {
   local at=$bed/fs/xfs

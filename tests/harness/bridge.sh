@@ -1,0 +1,285 @@
+#!/bin/bash
+# bridge.sh: podman 5.4 (trixie), 5.8 (sid) and, where Debian has it, 6.1 (exp) pull through `restrata bridge` from six kinds of registry. Prints PASS,
+# FAIL and SKIP lines and at the end `N passed, N failed`. Root, a few minutes.
+#
+#   ranges   each client, each kind of registry: a first pull and two updates. All partial; bytes, requests and ranges are those of pulls straight from
+#            a multi-range registry and those of the cost model; to the registry go single ranges, 2 % more bytes at most; the mounts are the input.
+#   skopeo   skopeo's own zstd:chunked images, whose update asks for hundreds of ranges, from ghcr.io's and S3's kind of registry
+#   faults   a registry that cuts, stalls, refuses and lies, and a bridge that is killed: a pull gives the input or fails, and the next one works
+#   memory   32 pulls at once, some slow
+#
+#   RESTRATA=PATH  the binary (default: what `cargo build --release` made)
+#   PARTS=...      some of these parts (default: all)
+set -euo pipefail
+shopt -s inherit_errexit
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=mounted.sh
+. "$harness/mounted.sh"
+need_root
+
+restrata=${RESTRATA:-$(built)/release/restrata}
+[ -x "$restrata" ] || die "no $restrata: cargo build --release first"
+read -ra parts <<<"${PARTS:-ranges skopeo faults memory}"
+# What 32 pulls at once may cost, in KB.
+most_memory=65536
+work=$bed/work/bridge
+rm -rf "$work"
+mkdir -p "$work"
+export RESTRATA_REGISTRY_DIR=$work/registry
+served=$RESTRATA_REGISTRY_DIR
+exec 9>"$bed/bridge.lock"
+flock -n 9 || die "another test of the bridge runs in $bed"
+
+declare -A processes=()
+leave() {
+  local pid
+  for pid in "${processes[@]}"; do kill "$pid" || true; done
+  if running "$work/front.pid" nginx; then kill "$(cat "$work/front.pid")"; fi
+  "$harness/registry.sh" stop
+  rm -rf "$bed"/stores/bridge*
+}
+trap leave EXIT
+
+# Ports, from the registry's on: bridges from 10 on and a proxy in front of each from 20 on, in the order of the profiles; the seventh bridge has no
+# registry of its own.
+port() { echo $(($(cat "$served/port") + $1)); }
+bridge_port() { port $((10 + $1)); }
+front_port() { port $((20 + $1)); }
+
+# start NAME URL COMMAND..: a server, until it is stopped.
+start() {
+  local name=$1 url=$2
+  shift 2
+  "$@" >>"$work/$name.log" 2>&1 9>&- &
+  processes[$name]=$!
+  [ -z "$url" ] || await "$url" || die "$name does not start; see $work/$name.log"
+}
+ended() { # NAME [SIGNAL]
+  kill "${2:--TERM}" "${processes[$1]}"
+  wait "${processes[$1]}" || true
+  unset "processes[$1]"
+}
+# start_bridge NAME PORT OPTION..
+start_bridge() {
+  start "$1" "http://127.0.0.1:$2/v2/" "$restrata" bridge --listen "127.0.0.1:$2" --tls-verify=false --retry-delay 100ms "${@:3}"
+}
+
+# The proxy between client and bridge logs what the client gets, as registry.sh's logs what it sends.
+start_fronts() {
+  local i
+  {
+    echo "user root; worker_processes 1; pid $work/front.pid; error_log $work/front-error.log error;"
+    echo "events { worker_connections 512; } http { proxy_temp_path $work/front;"
+    sed -n '/^  log_format/,/;$/p' "$served/nginx.conf"
+    for i in 0 1 2 3 4 5 6; do
+      # shellcheck disable=SC2016 # nginx's variables
+      echo "server { listen 127.0.0.1:$(front_port $i); access_log $served/access.log bytes; large_client_header_buffers 8 256k; proxy_read_timeout 100;" \
+        'location / { proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $http_host; proxy_buffering off;' \
+        "proxy_pass http://127.0.0.1:$(bridge_port $i); } }"
+    done
+    echo '}'
+  } >"$work/front.conf"
+  nginx -c "$work/front.conf" 9>&-
+}
+
+start_all() {
+  local i hosts=()
+  "$harness/registry.sh" start 9>&-
+  for i in "${!profiles[@]}"; do
+    hosts+=(--allow "127.0.0.1:$(profile_port "${profiles[$i]}")")
+    start_bridge "${profiles[$i]}" "$(bridge_port "$i")" --upstream "127.0.0.1:$(profile_port "${profiles[$i]}")"
+  done
+  start_bridge all "$(bridge_port 6)" "${hosts[@]}"
+  start_fronts
+}
+
+# What is pulled: three versions of one image, of which restrata makes repository `ours`, and two that skopeo makes.
+versions=(small/v1 small/v2 corners/v2)
+input() { echo "$bed/images/${versions[$1 - 1]}"; }
+make_images() {
+  local v made
+  for v in small corners; do "$harness/images.sh" "$v"; done
+  for v in 1 2 3; do
+    [ -f "$(input $v).list" ] || fstree image "$(input $v).tar" >"$(input $v).list"
+    "$restrata" rechunk "docker-archive:$(input $v).tar" "oci:$work/ours:v$v" ${made:+--previous "oci:$work/ours:$made"} --format json -q >"$work/ours-v$v.json"
+    made=v$v
+    push ours $v
+    [ $v = 2 ] || in_client sid skopeo copy -q --dest-compress-format zstd:chunked "docker-archive:/bed/images/${versions[v - 1]}.tar" \
+      "oci:/bed${work#"$bed"}/skopeo:v$v"
+    [ $v = 2 ] || push skopeo $v
+  done
+  # What the model says of a bridge itself is better than what it says of a registry that answers all ranges.
+  if "$restrata" diff --help | grep -q 'bridge is '; then
+    for v in 2 3; do
+      "$restrata" diff "oci:$work/ours:v$((v - 1))" "oci:$work/ours:v$v" --registry bridge --format json -q >"$work/ours-v$v.diff.json"
+    done
+  fi
+}
+push() { # LAYOUT VERSION
+  in_client sid skopeo copy -q --preserve-digests --dest-tls-verify=false "oci:/bed${work#"$bed"}/$1:v$2" "docker://127.0.0.1:$(profile_port multi-range)/$1:v$2"
+}
+
+# through CLIENT PROFILE IMAGE..: pull.sh's lines for pulls through the bridge of the profile; podman 6.1 has one bridge for all, and names the registry.
+through() {
+  local i client=$1 profile=$2
+  shift 2
+  for i in "${!profiles[@]}"; do [ "${profiles[$i]}" != "$profile" ] || break; done
+  if [[ " ${newest[*]} " == *" $client "* ]]; then
+    PULL_NS=127.0.0.1:$(profile_port "$profile") PULL_MIRROR=$(front_port 6) PULL_STORE=bridge "$harness/pull.sh" "$client" "$profile" "$@"
+  else
+    PULL_MIRROR=$(front_port "$i") PULL_STORE=bridge "$harness/pull.sh" "$client" "$profile" "$@"
+  fi
+}
+is_input() { # CLIENT STORE PROFILE VERSION [REPOSITORY]: what is mounted
+  local before=
+  # restrata leaves a file that did not change in its layer, with the time of the first version.
+  [ "$4" = 1 ] || before=$(input 1).list
+  mounted_same "$1" "$2" "127.0.0.1:$(profile_port "$3")/${5:-ours}:v$4" "$(input "$4").list" "$before" "$known_partial_losses"
+}
+# The bytes that the bridges say they sent.
+told_bytes() {
+  local i
+  for i in 0 1 2 3 4 5 6; do curl -sf "http://127.0.0.1:$(bridge_port $i)/metrics"; done |
+    awk '$1 == "restrata_bridge_bytes_to_clients_total" { sum += $2 } END { printf "%d", sum }'
+}
+# model CLIENT: as whom the cost model knows it. podman 5.4 reuses chunks on any store, later ones where there are reflinks.
+model() { if [ "$1" = trixie ]; then echo podman-reflink; else echo podman; fi; }
+
+ranges() { # CLIENT
+  local client=$1 profile v reports=() before told
+  for v in 1 2 3; do
+    reports+=("$work/ours-v$v.json")
+    [ ! -f "$work/ours-v$v.diff.json" ] || reports[v - 1]=$work/ours-v$v.diff.json
+  done
+  PULL_STORE=bridge "$harness/pull.sh" "$client" multi-range ours:v{1,2,3} >"$work/direct.$client"
+  for profile in "${profiles[@]}"; do
+    before=$(told_bytes)
+    through "$client" "$profile" ours:v{1,2,3} | tee -a "$work/pulls.jsonl" >"$work/through"
+    told=$(($(told_bytes) - before))
+    tally < <(python3 "$harness/bridged.py" "$client $profile" "$(model "$client")" "$work/direct.$client" "$work/through" "${reports[@]}")
+    check_num "$client $profile: bytes that the bridge counted" "$told" == "$(jq -s 'map(.asked_bytes) | add' "$work/through")"
+    for v in 1 2 3; do
+      [ "$v" = 3 ] || [ "$profile" = refuse-501 ] || continue
+      check "$client $profile: mounted v$v is the input" is_input "$client" "$bed/stores/bridge" "$profile" "$v"
+    done
+  done
+}
+
+skopeo_images() { # CLIENT
+  local client=$1 profile
+  PULL_STORE=bridge "$harness/pull.sh" "$client" multi-range skopeo:v{1,3} >"$work/direct.skopeo.$client"
+  for profile in refuse-501 whole-200; do
+    through "$client" "$profile" skopeo:v{1,3} | tee -a "$work/pulls.jsonl" >"$work/through"
+    tally < <(python3 "$harness/bridged.py" "skopeo's $client $profile" - "$work/direct.skopeo.$client" "$work/through")
+    check "skopeo's $client $profile: the update has hundreds of ranges" python3 "$harness/bridged.py" --ranges 150 "$work/through"
+    check "skopeo's $client $profile: mounted v3 is the input" is_input "$client" "$bed/stores/bridge" "$profile" 3 skopeo
+  done
+}
+
+# In the parts below sid's podman has one store and one mirror, in front of a registry that answers 501.
+store=$bed/stores/bridge-faults
+podman() { # SECONDS ARGUMENT..
+  in_client sid env CONTAINERS_STORAGE_CONF="/bed${store#"$bed"}.conf" CONTAINERS_REGISTRIES_CONF="/bed${store#"$bed"}.registries" \
+    timeout -k 5 "$1" podman --log-level=error "${@:2}"
+}
+# fresh MIRROR_PORT [PROFILE]: an empty store, and where it pulls from.
+fresh() {
+  primary=${2:-refuse-501}
+  rm -rf "$store" "$store".*
+  mkdir -p "$bed/stores"
+  store_conf "$store" true >/dev/null
+  registries_conf "$(profile_port "$primary")" "$1" >"$store.registries"
+}
+pull() { podman 150 pull -q "127.0.0.1:$(profile_port "$primary")/ours:v$1"; } # VERSION
+# honest VERSION STATUS: the pull that ended so left the image as it is, or none. 124 and 137 are those of `timeout`.
+honest() {
+  case $2 in
+  0) is_input sid "$store" "$primary" "$1" ;;
+  124 | 137) echo "it hangs"; return 1 ;;
+  *) ! podman 60 image exists "127.0.0.1:$(profile_port "$primary")/ours:v$1" ;;
+  esac
+}
+next_one() { # FAULT
+  echo none >"$work/mode"
+  check "$1: the next pull works" pull 3
+  check "$1: it mounts as the input" is_input sid "$store" "$primary" 3
+}
+# fault MODE EXPECTED: a pull behind a bridge whose registry does MODE. EXPECTED is ok, fails or either.
+fault() {
+  local status=0 began=$SECONDS
+  fresh "$(port 41)"
+  echo "$1" >"$work/mode"
+  pull 1 >"$work/said" 2>&1 || status=$?
+  note "$1: status $status after $((SECONDS - began)) s: $(tail -n 1 "$work/said" | cut -c1-200)"
+  case $2$status in
+  ok0 | either* | fails[1-9]*) pass "$1: expected that the pull $2, status $status" ;;
+  *) fail "$1: expected that the pull $2, status $status: $(tail -n 3 "$work/said")" ;;
+  esac
+  check "$1: the image is the input, or there is none" honest 1 "$status"
+  next_one "$1"
+}
+
+faults() {
+  local status=0 mode i
+  echo none >"$work/mode"
+  start faulty "" python3 "$harness/faulty.py" "$(port 40)" "$(profile_port refuse-501)" "$work/mode"
+  await "http://127.0.0.1:$(port 40)/v2/" || die "no faulty registry"
+  start_bridge faults "$(port 41)" --upstream "127.0.0.1:$(port 40)"
+  fault busy ok
+  fault cut either
+  fault "slow 4000000" ok
+  fault shifted ok
+  fault short either
+  fault flip fails
+
+  fresh "$(port 41)"
+  echo "slow 1000000" >"$work/mode"
+  pull 1 >"$work/said" 2>&1 &
+  local pull=$!
+  for i in {1..100}; do
+    ! grep -q "GET.*blobs" <(tail -n +1 "$served/access.log") || ss -tn state established "( dport = :$(port 40) )" | grep -q . && break
+    sleep 0.1
+  done
+  sleep 1
+  check "kill -9: the pull is at its work" kill -0 $pull
+  ended faults -KILL
+  start_bridge faults "$(port 41)" --upstream "127.0.0.1:$(port 40)"
+  wait $pull || status=$?
+  note "kill -9: status $status: $(tail -n 1 "$work/said" | cut -c1-200)"
+  check "kill -9: the image is the input, or there is none" honest 1 "$status"
+  next_one "kill -9"
+
+  start_bridge down "$(port 42)" --upstream "127.0.0.1:$(port 43)" --retry 0
+  mode=$(curl -s -o /dev/null -w '%{http_code}' "http://127.0.0.1:$(port 42)/v2/ours/manifests/v1")
+  check_num "registry down: status of a manifest" "$mode" == 502
+  fresh "$(port 42)" multi-range
+  check "registry down: podman asks the registry itself" pull 1
+  check "registry down: it mounts as the input" is_input sid "$store" multi-range 1
+}
+
+memory() {
+  local pulls
+  start_bridge memory "$(port 44)" --upstream "127.0.0.1:$(profile_port refuse-501)"
+  # What podman asks for: of restrata's image and, with many ranges, of skopeo's.
+  [ -s "$work/direct.sid" ] || PULL_STORE=bridge "$harness/pull.sh" sid multi-range ours:v{1,2,3} >"$work/direct.sid"
+  [ -s "$work/direct.skopeo.sid" ] || PULL_STORE=bridge "$harness/pull.sh" sid multi-range skopeo:v{1,3} >"$work/direct.skopeo.sid"
+  pulls=$(python3 "$harness/bridge_load.py" "$(port 44)" "${processes[memory]}" "$served/access.log" "$(profile_port multi-range)" "$served/data" 32 $most_memory 2>&1) &&
+    pass "memory: at most $most_memory KB, every byte right: $pulls" || fail "memory: $pulls"
+}
+
+"$harness/clients.sh" newest
+for client in "${newest[@]}"; do ! has_client "$client" || clients+=("$client"); done
+start_all
+make_images
+for part in "${parts[@]}"; do
+  note "$part, after $SECONDS s"
+  case $part in
+  ranges) for client in "${clients[@]}"; do ranges "$client"; done ;;
+  skopeo) for client in "${clients[@]}"; do skopeo_images "$client"; done ;;
+  faults | memory) "$part" ;;
+  *) die "no part $part" ;;
+  esac
+done
+note "$SECONDS s"
+summary

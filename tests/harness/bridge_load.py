@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+"""bridge_load.py BRIDGE_PORT BRIDGE_PID LOG LOG_PORT REGISTRY_DATA PULLS MOST_KB: so many pulls at once from a bridge, each of them all requests for
+blobs that the access log has for a port, every fourth one slowly. Every byte of every answer is held against the registry's own files. Then the
+bridge's VmHWM is to be at most MOST_KB. Exit code 1 and a line for each fault otherwise."""
+import json
+import re
+import socket
+import sys
+import threading
+import time
+
+# A slow client takes the first bytes of each answer so slowly, and the rest as others do: bytes, and seconds for each piece.
+SLOW_BYTES, PIECE, PAUSE = 400_000, 20_000, 0.1
+
+
+def requests(log, port):
+    with open(log) as f:
+        found = [r for r in map(json.loads, f) if r["port"] == port and r["method"] == "GET" and "/blobs/" in r["path"] and r["status"] in (200, 206)]
+    return list(dict.fromkeys((r["path"], r["range"]) for r in found))
+
+
+class Answer:
+    def __init__(self, connection, is_slow):
+        self.file, self.slow_left = connection.makefile("rb", buffering=PIECE), SLOW_BYTES if is_slow else 0
+
+    def line(self):
+        return self.file.readline(65536).decode("latin-1").rstrip("\r\n")
+
+    def headers(self):
+        found = {}
+        while line := self.line():
+            name, _, value = line.partition(":")
+            found[name.lower()] = value.strip()
+        return found
+
+    def same(self, blob, first, last):
+        """The next bytes are these of the blob."""
+        with open(blob, "rb") as f:
+            f.seek(first)
+            left = last - first + 1
+            while left:
+                size = min(left, PIECE)
+                if self.file.read(size) != f.read(size):
+                    return False
+                left -= size
+                if self.slow_left > 0:
+                    self.slow_left -= size
+                    time.sleep(PAUSE)
+        return True
+
+
+def checked(answer, blob, wanted):
+    """What is wrong with an answer."""
+    status = answer.line().split(" ")[1]
+    headers = answer.headers()
+    if status != ("206" if wanted else "200"):
+        return f"status {status}"
+    if not wanted:
+        return None if answer.same(blob, 0, int(headers["content-length"]) - 1) else "other bytes"
+    spans = [tuple(map(int, r.split("-"))) for r in wanted.removeprefix("bytes=").split(",")]
+    boundary = re.search(r"boundary=\"?([^\";]+)", headers["content-type"])
+    if len(spans) == 1:
+        return None if answer.same(blob, *spans[0]) else "other bytes"
+    for first, last in spans:
+        line = answer.line() or answer.line()
+        if line != f"--{boundary[1]}":
+            return f"no boundary: {line[:60]!r}"
+        if not answer.headers()["content-range"].startswith(f"bytes {first}-{last}/"):
+            return "another Content-Range"
+        if not answer.same(blob, first, last):
+            return "other bytes"
+    end = [answer.line(), answer.line()]
+    return None if end == ["", f"--{boundary[1]}--"] else f"no end: {end}"
+
+
+def pull(number, port, asked, data, faults):
+    is_slow = number % 4 == 0
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=120) as connection:
+            if is_slow:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+            for path, wanted in asked:
+                header = f"Range: {wanted}\r\n" if wanted else ""
+                connection.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{header}\r\n".encode())
+                digest = path.rsplit(":", 1)[1]
+                fault = checked(Answer(connection, is_slow), f"{data}/docker/registry/v2/blobs/sha256/{digest[:2]}/{digest}/data", wanted)
+                if fault:
+                    return faults.append(f"pull {number}: {path} {wanted[:60]}: {fault}")
+    except Exception as error:
+        faults.append(f"pull {number}: {error!r}")
+
+
+def main(port, pid, log, log_port, data, pulls, most):
+    asked, faults = requests(log, int(log_port)), []
+    if not any("," in wanted for _, wanted in asked):
+        sys.exit("the log has no request for several ranges")
+    threads = [threading.Thread(target=pull, args=(n, int(port), asked, data, faults)) for n in range(int(pulls))]
+    began = time.monotonic()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with open(f"/proc/{pid}/status") as f:
+        peak = int(re.search(r"VmHWM:\s+(\d+)", f.read())[1])
+    ranges = sum(len(wanted.split(",")) for _, wanted in asked if wanted)
+    print(f"{pulls} pulls of {len(asked)} requests with {ranges} ranges, {time.monotonic() - began:.1f} s, VmHWM {peak} KB")
+    if peak > int(most):
+        faults.append(f"VmHWM {peak} KB, more than {most}")
+    sys.exit("\n".join(faults[:10]) or None)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
