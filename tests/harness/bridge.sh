@@ -24,12 +24,13 @@ read -ra parts <<<"${PARTS:-ranges skopeo faults memory}"
 # What 32 pulls at once may cost, in KB.
 most_memory=65536
 work=$bed/work/bridge
-rm -rf "$work"
-mkdir -p "$work"
 export RESTRATA_REGISTRY_DIR=$work/registry
 served=$RESTRATA_REGISTRY_DIR
+mkdir -p "$bed"
 exec 9>"$bed/bridge.lock"
 flock -n 9 || die "another test of the bridge runs in $bed"
+rm -rf "$work"
+mkdir -p "$work"
 
 declare -A processes=()
 leave() {
