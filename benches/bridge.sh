@@ -26,20 +26,18 @@ rm -rf "$work"
 mkdir -p "$work"
 export RESTRATA_REGISTRY_DIR=$work/registry
 served=$RESTRATA_REGISTRY_DIR
-memory=$bed/fs/memory
+memory=$(memory_fs)
 servers=()
 leave() {
   local pid
   for pid in "${servers[@]}"; do kill "$pid" || true; done
   tests/harness/registry.sh stop
-  if mountpoint -q "$memory"; then umount "$memory"; fi
+  umount "$memory"
 }
 trap leave EXIT
 tests/harness/clients.sh >&2
 for sequence in small corners; do tests/harness/images.sh "$sequence" >&2; done
 tests/harness/registry.sh start >&2 9>&-
-mkdir -p "$memory"
-mountpoint -q "$memory" || mount -t tmpfs -o size=6g tmpfs "$memory"
 
 port() { echo $(($(cat "$served/port") + $1)); }
 start() { # PORT COMMAND..

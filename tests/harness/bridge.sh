@@ -24,6 +24,7 @@ read -ra parts <<<"${PARTS:-ranges skopeo faults memory}"
 # What 32 pulls at once may cost, in KB.
 most_memory=65536
 work=$bed/work/bridge
+export PULL_FS=memory PULL_STORE=bridge
 export RESTRATA_REGISTRY_DIR=$work/registry
 served=$RESTRATA_REGISTRY_DIR
 mkdir -p "$bed"
@@ -32,13 +33,15 @@ flock -n 9 || die "another test of the bridge runs in $bed"
 rm -rf "$work"
 mkdir -p "$work"
 
+stores=$(memory_fs)/stores
+mkdir -p "$stores"
 declare -A processes=()
 leave() {
   local pid
   for pid in "${processes[@]}"; do kill "$pid" || true; done
   if running "$work/front.pid" nginx; then kill "$(cat "$work/front.pid")"; fi
   "$harness/registry.sh" stop
-  rm -rf "$bed"/stores/bridge*
+  if mountpoint -q "$bed/fs/memory"; then umount "$bed/fs/memory"; fi
 }
 trap leave EXIT
 
@@ -127,9 +130,9 @@ through() {
   shift 2
   for i in "${!profiles[@]}"; do [ "${profiles[$i]}" != "$profile" ] || break; done
   if [[ " ${newest[*]} " == *" $client "* ]]; then
-    PULL_NS=127.0.0.1:$(profile_port "$profile") PULL_MIRROR=$(front_port 6) PULL_STORE=bridge "$harness/pull.sh" "$client" "$profile" "$@"
+    PULL_NS=127.0.0.1:$(profile_port "$profile") PULL_MIRROR=$(front_port 6) "$harness/pull.sh" "$client" "$profile" "$@"
   else
-    PULL_MIRROR=$(front_port "$i") PULL_STORE=bridge "$harness/pull.sh" "$client" "$profile" "$@"
+    PULL_MIRROR=$(front_port "$i") "$harness/pull.sh" "$client" "$profile" "$@"
   fi
 }
 is_input() { # CLIENT STORE PROFILE VERSION [REPOSITORY]: what is mounted
@@ -153,7 +156,7 @@ ranges() { # CLIENT
     reports+=("$work/ours-v$v.json")
     [ ! -f "$work/ours-v$v.diff.json" ] || reports[v - 1]=$work/ours-v$v.diff.json
   done
-  PULL_STORE=bridge "$harness/pull.sh" "$client" multi-range ours:v{1,2,3} >"$work/direct.$client"
+  "$harness/pull.sh" "$client" multi-range ours:v{1,2,3} >"$work/direct.$client"
   for profile in "${profiles[@]}"; do
     before=$(told_bytes)
     through "$client" "$profile" ours:v{1,2,3} | tee -a "$work/pulls.jsonl" >"$work/through"
@@ -162,24 +165,24 @@ ranges() { # CLIENT
     check_num "$client $profile: bytes that the bridge counted" "$told" == "$(jq -s 'map(.asked_bytes) | add' "$work/through")"
     for v in 1 2 3; do
       [ "$v" = 3 ] || [ "$profile" = refuse-501 ] || continue
-      check "$client $profile: mounted v$v is the input" is_input "$client" "$bed/stores/bridge" "$profile" "$v"
+      check "$client $profile: mounted v$v is the input" is_input "$client" "$stores/bridge" "$profile" "$v"
     done
   done
 }
 
 skopeo_images() { # CLIENT
   local client=$1 profile
-  PULL_STORE=bridge "$harness/pull.sh" "$client" multi-range skopeo:v{1,3} >"$work/direct.skopeo.$client"
+  "$harness/pull.sh" "$client" multi-range skopeo:v{1,3} >"$work/direct.skopeo.$client"
   for profile in refuse-501 whole-200; do
     through "$client" "$profile" skopeo:v{1,3} | tee -a "$work/pulls.jsonl" >"$work/through"
     tally < <(python3 "$harness/bridged.py" "skopeo's $client $profile" - "$work/direct.skopeo.$client" "$work/through")
     check "skopeo's $client $profile: the update has hundreds of ranges" python3 "$harness/bridged.py" --ranges 150 "$work/through"
-    check "skopeo's $client $profile: mounted v3 is the input" is_input "$client" "$bed/stores/bridge" "$profile" 3 skopeo
+    check "skopeo's $client $profile: mounted v3 is the input" is_input "$client" "$stores/bridge" "$profile" 3 skopeo
   done
 }
 
 # In the parts below sid's podman has one store and one mirror, in front of a registry that answers 501.
-store=$bed/stores/bridge-faults
+store=$stores/faults
 podman() { # SECONDS ARGUMENT..
   in_client sid env CONTAINERS_STORAGE_CONF="/bed${store#"$bed"}.conf" CONTAINERS_REGISTRIES_CONF="/bed${store#"$bed"}.registries" \
     timeout -k 5 "$1" podman --log-level=error "${@:2}"
@@ -188,7 +191,6 @@ podman() { # SECONDS ARGUMENT..
 fresh() {
   primary=${2:-refuse-501}
   rm -rf "$store" "$store".*
-  mkdir -p "$bed/stores"
   store_conf "$store" true >/dev/null
   registries_conf "$(profile_port "$primary")" "$1" >"$store.registries"
 }
@@ -212,7 +214,7 @@ fault() {
   fresh "$(port 41)"
   echo "$1" >"$work/mode"
   pull 1 >"$work/said" 2>&1 || status=$?
-  note "$1: status $status after $((SECONDS - began)) s: $(tail -n 1 "$work/said" | cut -c1-200)"
+  note "$1: status $status after $((SECONDS - began)) s: $(tail -n 1 "$work/said")"
   case $2$status in
   ok0 | either* | fails[1-9]*) pass "$1: expected that the pull $2, status $status" ;;
   *) fail "$1: expected that the pull $2, status $status: $(tail -n 3 "$work/said")" ;;
@@ -247,7 +249,7 @@ faults() {
   ended faults -KILL
   start_bridge faults "$(port 41)" --upstream "127.0.0.1:$(port 40)"
   wait $pull || status=$?
-  note "kill -9: status $status: $(tail -n 1 "$work/said" | cut -c1-200)"
+  note "kill -9: status $status: $(tail -n 1 "$work/said")"
   check "kill -9: the image is the input, or there is none" honest 1 "$status"
   next_one "kill -9"
 
@@ -263,8 +265,9 @@ memory() {
   local pulls
   start_bridge memory "$(port 44)" --upstream "127.0.0.1:$(profile_port refuse-501)"
   # What podman asks for: of restrata's image and, with many ranges, of skopeo's.
-  [ -s "$work/direct.sid" ] || PULL_STORE=bridge "$harness/pull.sh" sid multi-range ours:v{1,2,3} >"$work/direct.sid"
-  [ -s "$work/direct.skopeo.sid" ] || PULL_STORE=bridge "$harness/pull.sh" sid multi-range skopeo:v{1,3} >"$work/direct.skopeo.sid"
+  : >"$served/access.log"
+  "$harness/pull.sh" sid multi-range ours:v{1,2,3} >"$work/direct.sid"
+  "$harness/pull.sh" sid multi-range skopeo:v{1,3} >"$work/direct.skopeo.sid"
   pulls=$(python3 "$harness/bridge_load.py" "$(port 44)" "${processes[memory]}" "$served/access.log" "$(profile_port multi-range)" "$served/data" 32 $most_memory 2>&1) &&
     pass "memory: at most $most_memory KB, every byte right: $pulls" || fail "memory: $pulls"
 }

@@ -9,8 +9,8 @@ import sys
 import threading
 import time
 
-# A slow client takes the first bytes of each answer so slowly, and the rest as others do: bytes, and seconds for each piece.
-SLOW_BYTES, PIECE, PAUSE = 400_000, 20_000, 0.1
+# A slow client takes so many bytes slowly, from the middle of its requests on: bytes, and seconds for each piece.
+SLOW_BYTES, PIECE, PAUSE = 3_000_000, 20_000, 0.1
 
 
 def requests(log, port):
@@ -20,8 +20,8 @@ def requests(log, port):
 
 
 class Answer:
-    def __init__(self, connection, is_slow):
-        self.file, self.slow_left = connection.makefile("rb", buffering=PIECE), SLOW_BYTES if is_slow else 0
+    def __init__(self, connection):
+        self.file, self.slow_left = connection.makefile("rb", buffering=PIECE), 0
 
     def line(self):
         return self.file.readline(65536).decode("latin-1").rstrip("\r\n")
@@ -79,11 +79,14 @@ def pull(number, port, asked, data, faults):
         with socket.create_connection(("127.0.0.1", port), timeout=120) as connection:
             if is_slow:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
-            for path, wanted in asked:
+            answer = Answer(connection)
+            for at, (path, wanted) in enumerate(asked):
+                if is_slow and at == len(asked) // 2:
+                    answer.slow_left = SLOW_BYTES
                 header = f"Range: {wanted}\r\n" if wanted else ""
                 connection.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{header}\r\n".encode())
                 digest = path.rsplit(":", 1)[1]
-                fault = checked(Answer(connection, is_slow), f"{data}/docker/registry/v2/blobs/sha256/{digest[:2]}/{digest}/data", wanted)
+                fault = checked(answer, f"{data}/docker/registry/v2/blobs/sha256/{digest[:2]}/{digest}/data", wanted)
                 if fault:
                     return faults.append(f"pull {number}: {path} {wanted[:60]}: {fault}")
     except Exception as error:

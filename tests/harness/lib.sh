@@ -159,6 +159,14 @@ reflink_fs() {
   echo "$at"
 }
 
+# memory_fs: mounts a tmpfs in the bed and prints where: stores there wait for no disk.
+memory_fs() {
+  local at=$bed/fs/memory
+  mkdir -p "$at"
+  mountpoint -q "$at" || mount -t tmpfs -o size=4g tmpfs "$at"
+  echo "$at"
+}
+
 passed=0 failed=0 skipped=0
 pass() { passed=$((passed + 1)); echo "PASS $*"; }
 fail() { failed=$((failed + 1)); echo "FAIL $*"; }

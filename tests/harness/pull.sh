@@ -3,7 +3,7 @@
 # registry port that answers as PROFILE, and prints a JSON line for each pull (see pulled.py). IMAGE is REPO:TAG.
 #
 #   PARTIAL=false     ordinary pulls of whole layers (default true)
-#   PULL_FS=xfs       the store on a file system with reflinks, loop-mounted (default: that of the bed)
+#   PULL_FS=xfs       the store on a file system with reflinks, loop-mounted; =memory in memory (default: that of the bed)
 #   PULL_KEEP=N       no more than the last N images stay in the store (default: all)
 #   PULL_MIRROR=PORT  by a mirror of that registry, on a port of loopback: the line tells what the mirror sent, and what the registry did.
 #                     PULL_NS=HOST has the client (podman 6.1) name the registry to it.
@@ -19,7 +19,10 @@ shift 2
 log=$served/access.log
 port=$(profile_port "$profile")
 where=$bed/stores
-[ "${PULL_FS:-}" != xfs ] || where=$(reflink_fs)/stores
+case ${PULL_FS:-} in
+xfs) where=$(reflink_fs)/stores ;;
+memory) where=$(memory_fs)/stores ;;
+esac
 store=$where/${PULL_STORE:-$client}
 mkdir -p "$where"
 conf=
