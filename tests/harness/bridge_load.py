@@ -81,7 +81,8 @@ def pull(number, port, asked, data, faults):
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=120) as connection:
             if is_slow:
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+                # Else the kernel takes megabytes for it. With less than two of loopback's segments it would wait for timers.
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 131072)
             answer = Answer(connection)
             for at, (path, wanted) in enumerate(asked):
                 if is_slow and at == len(asked) // 2:
