@@ -3,9 +3,9 @@
 blobs (GET only); what is no blob passes unchanged:
 
   none          nothing
-  cut           half of the answers end somewhere before their end, with the connection
+  cut PERCENT   so many of the answers end somewhere before their end, with the connection
   slow BYTES    so many bytes a second
-  busy          the first request of each blob gets 429 with Retry-After: 1
+  busy COUNT    the first request of each of so many blobs gets 429 with Retry-After: 1
   flip          one byte of each answer is another one
   short         a 206 has one byte less than was asked for, and says so in its Content-Length
   shifted       a 206 says in Content-Range that it begins one byte later
@@ -46,7 +46,7 @@ async def one(asked, to_client, target, mode):
     """Whether the connection goes on."""
     method, path, _ = asked[0].split(" ")
     mode = mode if "/blobs/" in path and method == "GET" else ["none"]
-    if mode[0] == "busy" and path not in busy:
+    if mode[0] == "busy" and path not in busy and len(busy) < int(mode[1]):
         busy.add(path)
         to_client.write(b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n")
         return True
@@ -56,7 +56,7 @@ async def one(asked, to_client, target, mode):
         answer = changed(await head(there), "connection", None)
         length = 0 if method == "HEAD" else int(value(answer, "content-length") or 0)
         whole, wrong, is_part = length, None, " 206 " in answer[0]
-        if mode[0] == "cut" and chance.random() < 0.5:
+        if mode[0] == "cut" and chance.random() * 100 < float(mode[1]):
             length = chance.randrange(length)
         elif mode[0] == "flip":
             wrong = chance.randrange(length)
