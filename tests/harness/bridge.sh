@@ -39,7 +39,7 @@ declare -A processes=()
 made_by_skopeo=()
 leave() {
   local pid
-  for pid in "${processes[@]}" "${made_by_skopeo[@]}"; do kill "$pid" || true; done
+  for pid in "${processes[@]}" "${made_by_skopeo[@]}"; do kill "$pid" 2>/dev/null || true; done
   if running "$work/front.pid" nginx; then kill "$(cat "$work/front.pid")"; fi
   "$harness/registry.sh" stop
   if mountpoint -q "$bed/fs/memory"; then umount "$bed/fs/memory"; fi

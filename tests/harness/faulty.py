@@ -6,7 +6,7 @@ blobs (GET only); what is no blob passes unchanged:
   cut PERCENT   so many of the answers end somewhere before their end, with the connection
   slow BYTES    so many bytes a second
   busy COUNT    the first request of each of so many blobs gets 429 with Retry-After: 1
-  flip          one byte of each answer is another one
+  flip          one byte of each 206 is another one
   short         a 206 has one byte less than was asked for, and says so in its Content-Length
   shifted       a 206 says in Content-Range that it begins one byte later
 """
@@ -22,7 +22,11 @@ busy = set()
 
 async def head(reader):
     try:
-        return (await reader.readuntil(HEAD))[:-len(HEAD)].decode("latin-1").split("\r\n")
+        first = await reader.readexactly(1)
+        # Else a client that tries TLS first would wait for its answer.
+        if not first.isalpha():
+            return None
+        return (first + await reader.readuntil(HEAD))[:-len(HEAD)].decode("latin-1").split("\r\n")
     except (asyncio.IncompleteReadError, OSError):
         return None
 
@@ -58,7 +62,7 @@ async def one(asked, to_client, target, mode):
         whole, wrong, is_part = length, None, " 206 " in answer[0]
         if mode[0] == "cut" and chance.random() * 100 < float(mode[1]):
             length = chance.randrange(length)
-        elif mode[0] == "flip":
+        elif mode[0] == "flip" and is_part:
             wrong = chance.randrange(length)
         elif mode[0] == "short" and is_part:
             length = whole = length - 1
