@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """delay.py PORT TARGET_PORT MILLISECONDS: passes connections on to another port of loopback, all bytes later by so many milliseconds each way. The first
-bytes of a connection wait for two ways more, which a TCP handshake takes. For where the kernel has no `tc netem`."""
+bytes of a connection wait for two ways more, which a TCP handshake takes. TLS is refused at once: a client that tries it first, as podman does with
+insecure registries, does so with none that matters. For where the kernel has no `tc netem`."""
 import asyncio
 import sys
 
@@ -8,7 +9,7 @@ import sys
 WINDOW = 8 << 20
 
 
-async def copy(reader, writer, delay, first):
+async def copy(reader, writer, delay, first, data=b""):
     loop = asyncio.get_running_loop()
     queue, room, on_way = asyncio.Queue(), asyncio.Event(), 0
 
@@ -24,12 +25,13 @@ async def copy(reader, writer, delay, first):
         writer.close()
 
     async def take():
-        nonlocal on_way
+        nonlocal on_way, data
         not_before = loop.time() + first
         try:
-            while data := await reader.read(1 << 18):
+            while data := data or await reader.read(1 << 18):
                 on_way += len(data)
                 queue.put_nowait((max(not_before, loop.time()) + delay, data))
+                data = b""
                 while on_way > WINDOW:
                     room.clear()
                     await room.wait()
@@ -45,9 +47,12 @@ async def copy(reader, writer, delay, first):
 
 async def main(port, target, delay):
     async def connected(reader, writer):
+        first = await reader.read(1 << 18)
+        if not first[:1].isalpha():
+            return writer.close()
         there, back = await asyncio.open_connection("127.0.0.1", target, limit=1 << 19)
         # Whoever connects may send once its handshake is over: from then on, data takes one way.
-        await asyncio.gather(copy(reader, back, delay, 2 * delay), copy(there, writer, delay, 0))
+        await asyncio.gather(copy(reader, back, delay, 2 * delay, first), copy(there, writer, delay, 0))
     async with await asyncio.start_server(connected, "127.0.0.1", port, limit=1 << 19) as server:
         await server.serve_forever()
 
