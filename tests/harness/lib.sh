@@ -146,6 +146,13 @@ CONF
   echo "$inside.conf"
 }
 
+# registries_conf PORT [MIRROR_PORT [NS]]: what a client has to know of a registry on loopback.
+registries_conf() {
+  printf '[[registry]]\nlocation = "127.0.0.1:%s"\ninsecure = true\n' "$1"
+  [ -z "${2:-}" ] || printf '[[registry.mirror]]\nlocation = "127.0.0.1:%s"\ninsecure = true\n' "$2"
+  [ -z "${3:-}" ] || printf 'namespace-proxy = "%s"\n' "$3"
+}
+
 # reflink_fs: mounts an XFS with reflinks from a file in the bed and prints where.
 reflink_fs() {
   local at=$bed/fs/xfs
@@ -155,6 +162,14 @@ reflink_fs() {
     [ -f "$at.img" ] || { truncate -s "${RESTRATA_XFS_SIZE:-16G}" "$at.img"; mkfs.xfs -q -m reflink=1 "$at.img"; }
     mount -o loop "$at.img" "$at" || die "cannot loop-mount an XFS here"
   fi
+  echo "$at"
+}
+
+# memory_fs: mounts a tmpfs in the bed and prints where: stores there wait for no disk.
+memory_fs() {
+  local at=$bed/fs/memory
+  mkdir -p "$at"
+  mountpoint -q "$at" || mount -t tmpfs -o size=4g tmpfs "$at"
   echo "$at"
 }
 

@@ -3,8 +3,10 @@
 # registry port that answers as PROFILE, and prints a JSON line for each pull (see pulled.py). IMAGE is REPO:TAG.
 #
 #   PARTIAL=false     ordinary pulls of whole layers (default true)
-#   PULL_FS=xfs       the store on a file system with reflinks, loop-mounted (default: that of the bed)
+#   PULL_FS=xfs       the store on a file system with reflinks, loop-mounted; =memory in memory (default: that of the bed)
 #   PULL_KEEP=N       no more than the last N images stay in the store (default: all)
+#   PULL_MIRROR=PORT  by a mirror of that registry, on a port of loopback: the line tells what the mirror sent, and what the registry did.
+#                     PULL_NS=HOST has the client (podman 6.1) name the registry to it.
 #   PULL_STORE=NAME   name of the store (default CLIENT); it is left there, its podman configuration in NAME.conf
 set -euo pipefail
 # shellcheck source=lib.sh
@@ -17,17 +19,21 @@ shift 2
 log=$served/access.log
 port=$(profile_port "$profile")
 where=$bed/stores
-[ "${PULL_FS:-}" != xfs ] || where=$(reflink_fs)/stores
+case ${PULL_FS:-} in
+xfs) where=$(reflink_fs)/stores ;;
+memory) where=$(memory_fs)/stores ;;
+esac
 store=$where/${PULL_STORE:-$client}
 mkdir -p "$where"
 conf=
 
-podman() { in_client "$client" env CONTAINERS_STORAGE_CONF="$conf" podman --log-level=error "$@"; }
+podman() { in_client "$client" env CONTAINERS_STORAGE_CONF="$conf" CONTAINERS_REGISTRIES_CONF="/bed${store#"$bed"}.registries" podman --log-level=error "$@"; }
 
 pull_all() { # IMAGE..
   local image pulled=() before start status end size
   rm -rf "$store" "$store".*
   conf=$(store_conf "$store" "${PARTIAL:-true}")
+  registries_conf "$port" "${PULL_MIRROR:-}" "${PULL_NS:-}" >"$store.registries"
   for image; do
     before=$(stat -c %s "$log") start=$(date +%s.%N) status=0
     podman pull -q --tls-verify=false "127.0.0.1:$port/$image" >"$store.out" 2>&1 || status=$?
@@ -39,7 +45,7 @@ pull_all() { # IMAGE..
       [ "$size" != "$(stat -c %s "$log")" ] || [ "$size" = "$before" ] || break
     done
     tail -c +$((before + 1)) "$log" |
-      python3 "$harness/pulled.py" "$client" "$profile" "$image" "${PARTIAL:-true}" "$port" "$status" "$start" "$end" "$store.out"
+      python3 "$harness/pulled.py" "$client" "$profile" "$image" "${PARTIAL:-true}" "$port" "$status" "$start" "$end" "$store.out" ${PULL_MIRROR:+"$PULL_MIRROR"}
     [ $status != 0 ] || pulled+=("$image")
     if [ ${#pulled[@]} -gt "${PULL_KEEP:-1000}" ]; then
       podman rmi -f "127.0.0.1:$port/${pulled[0]}" >/dev/null

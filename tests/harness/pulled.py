@@ -3,6 +3,9 @@
 
 blob_bytes, requests, index_ranges, data_ranges, statuses: over all blob requests. layers: the same for each blob, under its digest.
 A partial client's first request for a layer asks for two ranges, its index; further ranges are data.
+With MIRROR_PORT, where the client asked a mirror, this is all of the mirror; `behind` is the same of the registry, and `several` how
+many requests for several ranges it got: a bridge makes none.
+asked_bytes: those of the ranges, without what stands between the parts of an answer; of answers without ranges, all.
 over_read: what a server that answers 200 sent beyond the last byte that was asked for, before it saw that the client had gone.
 """
 import json
@@ -14,8 +17,13 @@ def needed(ranges):
     return max(int(r.split("-")[1]) for r in ranges) + 1
 
 
+def size(span):
+    first, last = map(int, span.split("-"))
+    return last - first + 1
+
+
 def count(log, port):
-    total = {"blob_bytes": 0, "body_bytes": 0, "requests": 0, "index_ranges": 0, "data_ranges": 0, "over_read": 0,
+    total = {"blob_bytes": 0, "body_bytes": 0, "requests": 0, "index_ranges": 0, "data_ranges": 0, "several": 0, "asked_bytes": 0, "over_read": 0,
              "over_read_max": 0, "statuses": {}, "layers": {}}
     for line in log:
         r = json.loads(line)
@@ -28,6 +36,8 @@ def count(log, port):
         digest = r["path"].rsplit("/", 1)[1]
         layer = total["layers"].setdefault(digest, {"bytes": 0, "requests": 0, "index_ranges": 0, "data_ranges": 0,
                                                    "index_bytes": 0, "statuses": []})
+        total["several"] += len(ranges) > 1
+        total["asked_bytes"] += sum(size(r) for r in ranges) if r["status"] == 206 else r["body"]
         index = layer["requests"] == 0 and len(ranges) == 2
         kind = "index_ranges" if index else "data_ranges"
         # A layer that a client gave up to pull in part is asked for again, whole: that has no ranges.
@@ -49,10 +59,13 @@ def count(log, port):
     return total
 
 
-def main(client, profile, image, partial, port, status, start, end, out):
+def main(client, profile, image, partial, port, status, start, end, out, mirror=None):
     result = {"client": client, "registry": profile, "image": image, "partial": partial == "true", "ok": status == "0",
               "seconds": round(float(end) - float(start), 2)}
-    result |= count(sys.stdin, int(port))
+    log = sys.stdin.readlines()
+    result |= count(log, int(mirror or port))
+    if mirror:
+        result |= {"behind": count(log, int(port)), "at": profile, "registry": "bridge"}
     if status != "0":
         with open(out) as f:
             result["error"] = f.read().strip()[-400:]

@@ -10,6 +10,8 @@ set -euo pipefail
 shopt -s inherit_errexit
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=mounted.sh
+. "$harness/mounted.sh"
 # shellcheck source=readers.sh
 . "$harness/readers.sh"
 # shellcheck source=pushed.sh
@@ -27,22 +29,12 @@ for arg; do
 done
 [ ${#sequences[@]} != 0 ] && [ "${sequences[*]}" != large ] || sequences=(corners mid "${sequences[@]}")
 [ "$tool" != restrata ] || [ -x "$restrata" ] || die "no $restrata: cargo build --release first"
-# What a partial pull by c/storage is known to lose, whoever made the image: it sets no times on directories that it fills
-# later, none on symbolic links, and makes no devices and pipes.
-known_partial_losses=root:mtime,dir:mtime,symlink:mtime,char:missing,block:missing,fifo:missing
 # An ordinary pull gives everything, but for the image's root directory, which gets its own mode and time.
 known_ordinary_losses=root:mode,root:mtime
 work=$bed/work/$tool
 mkdir -p "$work"
 exec 9>"$bed/lock"
 flock -n 9 || die "another test runs in $bed"
-fstree() { python3 "$harness/fstree.py" "$@"; }
-tally() { # counts the PASS and FAIL lines that another program prints
-  local line
-  while read -r line; do
-    case $line in PASS*) pass "${line#PASS }" ;; FAIL*) fail "${line#FAIL }" ;; *) echo "$line" ;; esac
-  done
-}
 
 # chunked_by_skopeo INPUT LAYOUT TAG
 chunked_by_skopeo() { in_client sid skopeo copy -q --dest-compress-format zstd:chunked "docker-archive:/bed${1#"$bed"}" "oci:/bed${2#"$bed"}:$3"; }
@@ -97,16 +89,6 @@ make() {
     expect_exit 3 "$restrata" verify "oci:$work/$seq-v1:v1" "oci:$work/$seq-v2:v2"
 }
 image_same() { fstree image "$1" >"$work/image.list" && fstree diff "$2" "$work/image.list" ${3:+--previous "$3"}; }
-
-# mounted CLIENT STORE IMAGE: the listing of an image in a client's store, through podman's own mount.
-mounted() {
-  # shellcheck disable=SC2016
-  in_client "$1" env CONTAINERS_STORAGE_CONF="/bed${2#"$bed"}.conf" sh -euc '
-    m=$(podman --log-level=error image mount "$1"); python3 /harness/fstree.py root "$m"; podman --log-level=error image umount "$1" >/dev/null' sh "$3"
-}
-mounted_same() { # CLIENT STORE IMAGE LIST PREVIOUS EXCEPT
-  mounted "$1" "$2" "$3" >"$work/mounted.list" && fstree diff "$4" "$work/mounted.list" ${5:+--previous "$5"} --except "$6"
-}
 
 # baseline CLIENT SEQUENCE PARTIAL: the classes of differences that a pull of skopeo's own image of the first version shows.
 baseline() {
