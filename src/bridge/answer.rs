@@ -11,6 +11,7 @@ use super::ahead::Permits;
 use super::blob::BlobAnswer;
 use super::counts::Counts;
 use super::http::{Asked, Method, Wire};
+use super::kept::Kept;
 use super::route::{Known, Place, Refused, Route, route};
 use super::upstream::Upstreams;
 
@@ -25,6 +26,7 @@ pub(super) struct Server<'p> {
     pub upstreams: Upstreams<'p>,
     pub permits: Permits,
     pub counts: Counts,
+    pub kept: Option<Kept<'p>>,
     /// What nobody outside knows.
     pub secret: u64,
 }
@@ -61,6 +63,7 @@ impl<'p> Server<'p> {
             upstreams: Upstreams::new(request.reach.clone(), is_local, progress),
             permits: Permits::new(AHEAD),
             counts: Counts::default(),
+            kept: None,
             secret: RandomState::new().hash_one(0),
         }
     }

@@ -1,16 +1,17 @@
 //! The options of `bridge`, and how it runs.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::bail;
 use clap::Args;
-use restrata::bridge::{Listen, Listener, Request, bridge};
+use restrata::bridge::{Keep, Listen, Listener, Request, bridge};
 use restrata::progress::Progress;
 use restrata::report::printable;
 
 use super::access::AccessArgs;
 use super::run::say;
-use super::{exit, signals};
+use super::{exit, signals, values};
 
 #[derive(Debug, Args)]
 pub struct Bridge {
@@ -37,6 +38,20 @@ pub struct Bridge {
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=16))]
     parallel: u8,
 
+    /// Keep ranges of layers in this directory for other clients
+    ///
+    /// Ten nodes behind one bridge then fetch a range once. The directory is made if it is not there; no other bridge may use
+    /// it at the same time. Clients check all that comes from it, as they check what comes from a registry. On an address
+    /// that other machines reach, the bridge first asks the registry whether the client may read the layer.
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+
+    /// Keep at most so much; what was not used for the longest time goes first
+    ///
+    /// A range that is larger than a quarter of it is not kept.
+    #[arg(long, value_name = "SIZE", default_value = "1GB", value_parser = values::cache_size, requires = "cache")]
+    cache_size: u64,
+
     #[command(flatten)]
     access: AccessArgs,
 }
@@ -49,6 +64,7 @@ pub fn run(arguments: &Bridge, quiet: bool) -> anyhow::Result<u8> {
         upstream: arguments.upstream.clone(),
         allowed: arguments.allow.clone(),
         parallel: arguments.parallel.into(),
+        keep: arguments.cache.clone().map(|dir| Keep { dir, size: arguments.cache_size }),
         reach: arguments.access.reach(),
     };
     let handed = if arguments.listen.is_none() { Listener::handed()? } else { None };
