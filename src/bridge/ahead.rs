@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::scope;
 
-use crate::registry::{RegistryError, Run};
+use crate::registry::RegistryError;
 use crate::threads::start;
+
+use super::kept::Supply;
 
 /// Of what is read ahead: a piece, in bytes, and how many of them wait for the client.
 const PIECE: usize = 32 << 10;
@@ -47,11 +49,11 @@ type Piece = io::Result<Vec<u8>>;
 
 impl Ahead<'_> {
     /// Gives `take` a reader for each of `count` runs. `first` is the first of them; `open` gives the others.
-    pub fn each<'c, 'p>(
+    pub fn each<'s, 'c, 'p>(
         &self,
-        first: Run<'c, 'p>,
+        first: Supply<'s, 'c, 'p>,
         count: usize,
-        open: &(dyn Fn(usize) -> Result<Run<'c, 'p>, RegistryError> + Sync),
+        open: &(dyn Fn(usize) -> Result<Supply<'s, 'c, 'p>, RegistryError> + Sync),
         take: &mut dyn FnMut(usize, &mut dyn Read) -> io::Result<()>,
     ) -> io::Result<()> {
         scope(|scope| {
@@ -95,7 +97,7 @@ impl Ahead<'_> {
     }
 }
 
-fn send_all(run: Result<Run, RegistryError>, to: &SyncSender<Piece>) {
+fn send_all(run: Result<Supply, RegistryError>, to: &SyncSender<Piece>) {
     let mut run = match run {
         Ok(run) => run,
         Err(error) => return drop(to.send(Err(error.into()))),

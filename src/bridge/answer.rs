@@ -12,6 +12,7 @@ use super::ahead::Permits;
 use super::blob::BlobAnswer;
 use super::counts::Counts;
 use super::http::{Asked, Method, Wire};
+use super::kept::Kept;
 use super::route::{Known, Place, Refused, Route, route};
 use super::upstream::Upstreams;
 
@@ -19,10 +20,11 @@ pub(super) struct Server<'p> {
     upstream: Option<String>,
     allowed: Vec<String>,
     pub parallel: usize,
-    is_local: bool,
+    pub is_local: bool,
     upstreams: Upstreams<'p>,
     pub permits: Permits,
     pub counts: Counts,
+    pub kept: Option<Kept<'p>>,
     /// What nobody outside knows.
     pub secret: u64,
 }
@@ -59,6 +61,7 @@ impl<'p> Server<'p> {
             upstreams: Upstreams::new(request.reach.clone(), is_local, progress),
             permits: Permits::new(limits::BRIDGE_AHEAD),
             counts: Counts::default(),
+            kept: None,
             secret: RandomState::new().hash_one(0),
         }
     }
@@ -192,7 +195,7 @@ impl Server<'_> {
 }
 
 /// What the client shows, for the registry alone.
-fn shown(asked: &Asked) -> Option<Secret> {
+pub(super) fn shown(asked: &Asked) -> Option<Secret> {
     asked.header("authorization").map(Secret::new)
 }
 

@@ -4,13 +4,14 @@ use std::io::{self, Read};
 
 use crate::digest::BlobDigest;
 use crate::order::cost::bridge::{Group, groups};
-use crate::registry::{Ranged, RegistryError, Relayed, Repository, Run};
+use crate::registry::{Ranged, RegistryError, Relayed, Repository};
 use crate::span::Span;
 
 use super::ahead::Ahead;
-use super::answer::{Exchange, Server, passed};
+use super::answer::{Exchange, Server, passed, shown};
 use super::counts::Moved;
 use super::http::Method;
+use super::kept::{Drawn, Shelf, Supply};
 use super::multipart::{Multipart, content_range};
 use super::route::{Place, Refused};
 use super::wanted::Wanted;
@@ -163,7 +164,10 @@ impl BlobAnswer<'_, '_> {
         moved: &mut Moved,
     ) -> Result<(), Stop> {
         let Some(wanted) = Wanted::parse(header) else { return Err(Stop::NoRanges) };
-        let (run, parts, groups) = self.open(repository, &wanted)?;
+        let shows = shown(exchange.asked).is_some();
+        let kept = self.server.kept.as_ref();
+        let shelf = Shelf::new(kept, self.digest, &self.place.host, self.server.is_local, shows);
+        let (run, parts, groups) = self.open(repository, &shelf, &wanted)?;
         let size = run.size();
         (moved.requests, moved.ranges, moved.singles) = (1, parts.len() as u64, groups.len() as u64);
         moved.size = Some(size);
@@ -185,15 +189,18 @@ impl BlobAnswer<'_, '_> {
         ];
         headers.extend(range);
         exchange.wire.head(206, &headers, exchange.asked.keeps)?;
-        self.send(repository, run, &parts, &groups, multipart.as_ref(), exchange, moved)
+        let sent = self.send(repository, &shelf, run, &parts, &groups, multipart.as_ref(), exchange, moved);
+        moved.came_from_cache(shelf.tally());
+        sent
     }
 
     /// The first run of the registry, and what the client gets: none of it is known before the blob's size is.
-    fn open<'c, 'p>(
+    fn open<'s, 'c, 'p>(
         &self,
         repository: &Repository<'c, 'p>,
+        shelf: &'s Shelf,
         wanted: &Wanted,
-    ) -> Result<(Run<'c, 'p>, Vec<Span>, Vec<Group>), Stop> {
+    ) -> Result<(Supply<'s, 'c, 'p>, Vec<Span>, Vec<Group>), Stop> {
         let mut size = if wanted.needs_size() { Some(self.size(repository)?) } else { None };
         loop {
             let parts = wanted.spans(size);
@@ -202,14 +209,14 @@ impl BlobAnswer<'_, '_> {
             }
             let planned = groups(&parts);
             let Some(first) = planned.first() else { return Err(Stop::NoRanges) };
-            let run = match repository.run(self.digest, first.span, size)? {
-                Ranged::Run(run) => run,
+            let run = match shelf.run(repository, first.span, size)? {
+                Drawn::Supply(run) => run,
                 // It may lie behind the blob's end.
-                Ranged::Other(relayed) if relayed.status() == 416 && size.is_none() => {
+                Drawn::Other(relayed) if relayed.status() == 416 && size.is_none() => {
                     size = Some(self.size(repository)?);
                     continue;
                 }
-                Ranged::Other(relayed) => return Err(Stop::Relayed(Box::new(relayed))),
+                Drawn::Other(relayed) => return Err(Stop::Relayed(relayed)),
             };
             if size.is_some() {
                 return Ok((run, parts, planned));
@@ -243,10 +250,11 @@ impl BlobAnswer<'_, '_> {
     }
 
     #[expect(clippy::too_many_arguments, reason = "one answer's parts")]
-    fn send<'c, 'p>(
+    fn send<'s, 'c, 'p>(
         &self,
         repository: &Repository<'c, 'p>,
-        first: Run<'c, 'p>,
+        shelf: &'s Shelf,
+        first: Supply<'s, 'c, 'p>,
         parts: &[Span],
         groups: &[Group],
         multipart: Option<&Multipart>,
@@ -254,9 +262,9 @@ impl BlobAnswer<'_, '_> {
         moved: &mut Moved,
     ) -> Result<(), Stop> {
         let size = first.size();
-        let open = |at: usize| match repository.run(self.digest, groups[at].span, Some(size))? {
-            Ranged::Run(run) => Ok(run),
-            Ranged::Other(relayed) => Err(relayed.into_failure("a range of a blob", "the blob")),
+        let open = |at: usize| match shelf.run(repository, groups[at].span, Some(size))? {
+            Drawn::Supply(run) => Ok(run),
+            Drawn::Other(relayed) => Err(relayed.into_failure("a range of a blob", "the blob")),
         };
         let shutter = exchange.wire.shutter()?;
         let ahead = Ahead { parallel: self.server.parallel, permits: &self.server.permits, failed: &|| shutter.shut() };

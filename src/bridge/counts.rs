@@ -34,6 +34,9 @@ pub(super) struct Counts {
     pub bytes_to_clients: Counter,
     pub bytes_from_registries: Counter,
     pub bytes_saved: Counter,
+    pub cache_hits: Counter,
+    pub cache_bytes: Counter,
+    pub cache_failures: Counter,
     pub refused: Counter,
     pub registry_errors: Counter,
     pulls: Mutex<HashMap<(String, String), Pull>>,
@@ -79,6 +82,10 @@ pub(super) struct Moved {
     /// To the client, without headers of parts.
     pub sent: u64,
     pub read: u64,
+    /// Single ranges that came from the cache instead, their bytes, and what failed there.
+    pub hits: u64,
+    pub kept: u64,
+    pub unkept: u64,
     /// Of the blob, if ranges were asked for.
     pub size: Option<u64>,
     /// Blobs that the client asked for whole.
@@ -111,6 +118,9 @@ impl Counts {
         self.range_requests.add(moved.requests);
         self.ranges_asked.add(moved.ranges);
         self.ranges_sent.add(moved.singles);
+        self.cache_hits.add(moved.hits);
+        self.cache_bytes.add(moved.kept);
+        self.cache_failures.add(moved.unkept);
         let key = (client.to_owned(), format!("{}/{}", place.host, place.repository));
         if let Some(pull) = lock(&self.pulls).get_mut(&key) {
             pull.add(digest, moved);
@@ -155,6 +165,13 @@ impl Counts {
                 "Bytes of layers that clients pulled in part and did not need, counted when a pull is over.",
                 &self.bytes_saved,
             ),
+            ("cache_hits_total", "Single ranges that came from the cache instead.", &self.cache_hits),
+            ("cache_bytes_total", "Bytes of blobs read from the cache.", &self.cache_bytes),
+            (
+                "cache_failures_total",
+                "Damaged records in the cache, and ranges that could not be written to it.",
+                &self.cache_failures,
+            ),
             (
                 "registry_errors_total",
                 "Requests that failed because of a registry or the way to it.",
@@ -171,12 +188,22 @@ impl Counts {
 }
 
 impl Moved {
+    /// These runs, bytes and failures are the cache's. The bytes were counted as the registry's until now.
+    pub fn came_from_cache(&mut self, (runs, bytes, failures): (u64, u64, u64)) {
+        (self.hits, self.kept, self.unkept) = (runs, bytes, failures);
+        self.singles = self.singles.saturating_sub(runs);
+        self.read = self.read.saturating_sub(bytes);
+    }
+
     fn add(&mut self, other: Self) {
         self.requests += other.requests;
         self.ranges += other.ranges;
         self.singles += other.singles;
         self.sent += other.sent;
         self.read += other.read;
+        self.hits += other.hits;
+        self.kept += other.kept;
+        self.unkept += other.unkept;
         self.whole += other.whole;
         self.failed += other.failed;
     }
@@ -192,6 +219,9 @@ impl Moved {
             units::count(self.singles),
             units::count(self.whole)
         );
+        if self.hits > 0 {
+            line += &format!("; {} in {} ranges from the cache", units::size(self.kept), units::count(self.hits));
+        }
         if self.failed > 0 {
             line += &format!("; {} answers failed", units::count(self.failed));
         }

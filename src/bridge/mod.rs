@@ -9,6 +9,7 @@
 //! | `wanted`, `multipart` | the ranges that a client wants; the answer that holds them; pure |
 //! | `upstream` | the registries, as whom they are asked, and where they may lead |
 //! | `answer`, `blob` | what a client gets: documents as they are, blobs whole or in ranges |
+//! | `kept` | runs of blobs that are kept for other clients, in a directory |
 //! | `ahead` | single ranges read ahead, and given on in order |
 //! | `counts` | what `/metrics` and the log say |
 
@@ -20,6 +21,7 @@ mod config;
 mod counts;
 mod http;
 mod install;
+mod kept;
 mod listen;
 mod multipart;
 mod route;
@@ -30,6 +32,7 @@ mod wanted;
 mod tests;
 
 use std::io;
+use std::path::PathBuf;
 
 use crate::progress::Progress;
 use crate::registry::{Elsewhere, Options, Reach};
@@ -47,7 +50,16 @@ pub struct Request {
     pub allowed: Vec<String>,
     /// Requests to a registry at once, for one request of a client.
     pub parallel: usize,
+    /// Where runs of blobs are kept for other clients.
+    pub keep: Option<Keep>,
     pub reach: Reach,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keep {
+    pub dir: PathBuf,
+    /// Of all that is kept together, in bytes.
+    pub size: u64,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +68,10 @@ pub enum BridgeError {
     Listen { listen: String, source: io::Error },
     #[error("expected at most one socket from systemd, a TCP or Unix stream socket that listens; found {found}")]
     Handed { found: String },
+    #[error("the cache {dir:?}: {source}")]
+    Cache { dir: PathBuf, source: io::Error },
+    #[error("the cache {dir:?}: another bridge uses it; name another directory (--cache DIR)")]
+    CacheInUse { dir: PathBuf },
     #[error("waiting for clients: {0}")]
     Accept(io::Error),
 }
@@ -72,6 +88,7 @@ pub fn bridge(
     // Many clients at once have many connections. Each buffer holds what a fast line brings while a client takes it.
     let options = Options { elsewhere, idle_connections: 16, buffer: 32 << 10, ..request.reach.options.clone() };
     let request = Request { reach: Reach { options, ..request.reach.clone() }, ..request.clone() };
-    let server = answer::Server::new(&request, listener.is_local(), progress);
+    let mut server = answer::Server::new(&request, listener.is_local(), progress);
+    server.kept = request.keep.as_ref().map(|keep| kept::Kept::open(keep, progress)).transpose()?;
     accept::serve(listener, &server, tell, progress)
 }

@@ -82,7 +82,7 @@ fn request(registry: &Registry) -> Request {
     let access = Access { tls_verify: Some(false), ..Access::default() };
     let environment = Environment::below(TempDir::new().unwrap().path());
     let reach = Reach { access, environment, options: options().0 };
-    Request { upstream: Some(registry.host()), allowed: Vec::new(), parallel: 4, reach }
+    Request { upstream: Some(registry.host()), allowed: Vec::new(), parallel: 4, keep: None, reach }
 }
 
 /// Runs a bridge as long as the test; gives the lines that it told.

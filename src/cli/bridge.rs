@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use restrata::bridge::{ClientConfig, DEFAULT_HOSTS, Listen, Listener, Request, bridge, install};
+use restrata::bridge::{ClientConfig, DEFAULT_HOSTS, Keep, Listen, Listener, Request, bridge, install};
 use restrata::progress::Progress;
 use restrata::report::printable;
 
 use super::access::AccessArgs;
 use super::run::{print, say};
-use super::{exit, signals};
+use super::{exit, signals, values};
 
 #[derive(Debug, Args)]
 pub struct Bridge {
@@ -52,6 +52,20 @@ pub struct Bridge {
     #[arg(value_name = "HOST")]
     hosts: Vec<String>,
 
+    /// Keep ranges of layers in this directory for other clients
+    ///
+    /// Ten nodes behind one bridge then fetch a range once. The directory is made if it is not there; no other bridge may use
+    /// it at the same time. Clients check all that comes from it, as they check what comes from a registry. On an address
+    /// that other machines reach, the bridge first asks the registry whether the client may read the layer.
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+
+    /// Keep at most so much; what was not used for the longest time goes first
+    ///
+    /// A range that is larger than a quarter of it is not kept.
+    #[arg(long, value_name = "SIZE", default_value = "1GB", value_parser = values::cache_size, requires = "cache")]
+    cache_size: u64,
+
     #[command(flatten)]
     access: AccessArgs,
 }
@@ -89,6 +103,7 @@ pub fn run(arguments: &Bridge, quiet: bool) -> anyhow::Result<u8> {
         upstream: arguments.upstream.clone(),
         allowed,
         parallel: arguments.parallel.into(),
+        keep: arguments.cache.clone().map(|dir| Keep { dir, size: arguments.cache_size }),
         reach: arguments.access.reach(),
     };
     let listener = match Listener::handed()? {

@@ -176,6 +176,14 @@ pub fn size(text: &str) -> Result<u64, String> {
     bytes.ok_or_else(|| "expected a number of bytes, such as 200MB, 1.5GiB or 4096".to_owned())
 }
 
+/// Less would keep next to nothing.
+pub fn cache_size(text: &str) -> Result<u64, String> {
+    size(text)
+        .ok()
+        .filter(|bytes| *bytes >= 1_000_000)
+        .ok_or_else(|| "expected 1MB or more, such as 500MB or 10GB".to_owned())
+}
+
 /// Its names stand in the help and in completions.
 pub fn client() -> impl TypedValueParser<Value = Client> {
     PossibleValuesParser::new(Client::ALL.map(Client::name)).try_map(|name| {
@@ -350,5 +358,13 @@ mod tests {
         assert_eq!(effort("auto"), Ok(Effort::Auto));
         assert!(["0", "23", "x"].iter().all(|text| effort(text).is_err()));
         assert!(ranges("16") == Ok(16) && ["0", "1025", "x"].iter().all(|text| ranges(text).is_err()));
+    }
+
+    #[test]
+    fn cache_sizes() {
+        assert_eq!((cache_size("1MB"), cache_size("2GiB")), (Ok(1_000_000), Ok(2 << 30)));
+        for bad in ["0", "999999", "1M", "x"] {
+            assert!(cache_size(bad).unwrap_err().contains("expected 1MB or more"), "{bad}");
+        }
     }
 }
