@@ -1,8 +1,8 @@
 #!/bin/bash
 # benches/bridge.sh [REPETITIONS]: what the bridge adds to the time of a pull. podman (sid) makes a first pull and an update, straight from a multi-range
 # registry and through `restrata bridge` from one that answers 501, in turn (default: 12 times), on loopback and with 20 ms each way between the registry
-# and whoever asks it. Prints a Markdown table, and fails if the bridge adds more than 5 % on loopback or one round trip (40 ms) with the delay. Root; its
-# store is in memory.
+# and whoever asks it. Prints a Markdown table, and fails if the bridge adds more than 5 % on loopback or one round trip (40 ms) with the delay to pulls of restrata's
+# images. Root; its store is in memory.
 #
 # The delay is `tc netem` on the loopback of a network namespace where the kernel has it, else a proxy (tests/harness/delay.py); the note says which.
 #

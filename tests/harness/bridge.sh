@@ -6,6 +6,7 @@
 #            a multi-range registry and those of the cost model; to the registry go single ranges, 2 % more bytes at most; the mounts are the input.
 #   skopeo   skopeo's own zstd:chunked images, whose update asks for hundreds of ranges: podman 5.4 from S3's kind of registry, the others from ghcr.io's
 #   faults   a registry that cuts, stalls, refuses and lies, and a bridge that is killed: a pull gives the input or fails, and the next one works
+#   cache    what one machine pulled, another one gets without the registry; a damaged cache costs bytes, nothing else
 #   memory   32 pulls at once, some slow
 #
 #   RESTRATA=PATH  the binary (default: what `cargo build --release` made)
@@ -20,7 +21,7 @@ need_root
 
 restrata=${RESTRATA:-$(built)/release/restrata}
 [ -x "$restrata" ] || die "no $restrata: cargo build --release first"
-read -ra parts <<<"${PARTS:-ranges skopeo faults memory}"
+read -ra parts <<<"${PARTS:-ranges skopeo faults cache memory}"
 # What 32 pulls at once may cost, in KB.
 most_memory=65536
 work=$bed/work/bridge
@@ -122,12 +123,9 @@ make_images() {
     to_registry "$name"
     made=$name
   done
-  # What the model says of a bridge itself is better than what it says of a registry that answers all ranges.
-  if "$restrata" diff --help | grep -q 'bridge is '; then
-    for v in 2 3; do
-      "$restrata" diff "oci:$work/ours:v$((v - 1))" "oci:$work/ours:v$v" --registry bridge --format json -q >"$work/ours-v$v.diff.json"
-    done
-  fi
+  for v in 2 3; do
+    "$restrata" diff "oci:$work/ours:v$((v - 1))" "oci:$work/ours:v$v" --registry bridge --format json -q >"$work/ours-v$v.diff.json"
+  done
 }
 # through CLIENT PROFILE IMAGE..: pull.sh's lines for pulls through the bridge of the profile; podman 6.1 has one bridge for all, and names the registry.
 through() {
@@ -156,11 +154,8 @@ told_bytes() {
 model() { if [ "$1" = trixie ]; then echo podman-reflink; else echo podman; fi; }
 
 ranges() { # CLIENT
-  local client=$1 profile v reports=() before told
-  for v in 1 2 3; do
-    reports+=("$work/ours-v$v.json")
-    [ ! -f "$work/ours-v$v.diff.json" ] || reports[v - 1]=$work/ours-v$v.diff.json
-  done
+  local client=$1 profile v reports before told
+  reports=("$work/ours-v1.json" "$work/ours-v2.diff.json" "$work/ours-v3.diff.json")
   "$harness/pull.sh" "$client" multi-range ours:v{1,2,3} >"$work/direct.$client"
   for profile in "${profiles[@]}"; do
     before=$(told_bytes)
@@ -274,6 +269,30 @@ faults() {
   check "registry down: it mounts as the input" is_input sid "$store" multi-range ours:v1
 }
 
+# metric PORT NAME: what a bridge counted.
+metric() { curl -sf "http://127.0.0.1:$1/metrics" | awk -v name="restrata_bridge_$2" '$1 == name { print $2 }'; }
+cache() {
+  local read hits record
+  start_bridge cache "$(port 45)" --upstream "127.0.0.1:$(profile_port refuse-501)" --cache "$work/kept" --cache-size 1GB
+  for v in 1 2; do
+    fresh "$(port 45)"
+    check "cache: machine $v pulls" pull 1
+    check "cache: machine $v updates" pull 3
+    check "cache: machine $v mounts the input" is_input sid "$store" refuse-501 ours:v3
+    [ "$v" = 2 ] || read=$(metric "$(port 45)" bytes_from_registries_total)
+  done
+  hits=$(metric "$(port 45)" cache_hits_total)
+  check_num "cache: ranges that came from it" "$hits" '>=' 1
+  # Configs are asked for whole, and pass.
+  check_num "cache: bytes from the registry for the second machine" "$(($(metric "$(port 45)" bytes_from_registries_total) - read))" '<=' 65536
+  for record in "$work/kept"/*.run; do printf 'damage' | dd of="$record" bs=1 seek=0 conv=notrunc status=none; done
+  fresh "$(port 45)"
+  check "cache: a machine pulls after all of it was damaged" pull 1
+  check "cache: it mounts the input" is_input sid "$store" refuse-501 ours:v1
+  check_num "cache: damage that it noticed" "$(metric "$(port 45)" cache_failures_total)" '>=' 1
+  ended cache
+}
+
 memory() {
   local pulls
   start_bridge memory "$(port 44)" --upstream "127.0.0.1:$(profile_port refuse-501)"
@@ -308,7 +327,7 @@ for part in "${parts[@]}"; do
       skopeo_images "$client" "$profile"
     done
     ;;
-  faults | memory) "$part" ;;
+  faults | cache | memory) "$part" ;;
   *) die "no part $part" ;;
   esac
 done

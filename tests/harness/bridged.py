@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """bridged.py WHAT CLIENT DIRECT PULLS [REPORT..]: PASS and FAIL lines for pulls of an image's versions in turn through a bridge (PULLS, JSON lines of
 pull.sh with PULL_MIRROR), held against the same pulls straight from a multi-range registry (DIRECT), and against what the REPORTs of the versions
-predict for CLIENT, as judge.py does.
+predict for CLIENT, as judge.py does. The reports of updates are those of `restrata diff --registry bridge`.
 
 Each pull is to be partial, ask for the same ranges in as many requests, and get the same bytes. To the registry go single ranges alone, all of them
 by the bridge, with at most 2 % more bytes than the client asked for.
@@ -32,6 +32,15 @@ def bridged(what, direct, pull):
     judge.verdict(behind["several"] == 0, f"{what}: the registry was asked for single ranges only ({behind['several']} others)")
 
 
+def behind_it(what, behind, report, client):
+    """What `restrata diff --registry bridge` says of the registry."""
+    told, = [p for p in report["pulls"] if p["client"] == client and p["registry"] == "bridge" and p["from"]]
+    requests, most, least = told["upstream_requests"], told["upstream_bytes"], told["upstream_bytes"] - told["shared_bytes"]
+    judge.verdict(behind["requests"] == requests, f"{what}: predicted {requests} requests to the registry, seen {behind['requests']}")
+    judge.verdict(least * 0.999 <= behind["blob_bytes"] <= most * 1.001,
+                  f"{what}: predicted {most} bytes from the registry, seen {behind['blob_bytes']}")
+
+
 def lines(name):
     with open(name) as f:
         return [json.loads(line) for line in f]
@@ -44,7 +53,10 @@ def main(what, client, direct, pulls, *reports):
         name = f"{what} {f'update {number}' if number else 'first pull'}"
         bridged(name, without, pull)
         if reports:
-            judge.oracle(name, pull, judge.load(reports[number]), client, number > 0)
+            report = judge.load(reports[number])
+            judge.oracle(name, pull, report, client, number > 0)
+            if number > 0:
+                behind_it(name, pull["behind"], report, client)
 
 
 if __name__ == "__main__":

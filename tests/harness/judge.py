@@ -57,7 +57,7 @@ def oracle(what, pull, report, client, is_update):
     client = client if pull["partial"] else "plain"
     registry = pull["registry"] if pull["partial"] else "multi-range"
     if registry == "bridge" and not any(p["registry"] == registry for p in report["pulls"]):
-        # To a client it is one that answers any number of ranges.
+        # A report of `rechunk` has no bridge. To a client it is a registry that answers any number of ranges.
         registry = "multi-range"
     told, = [p for p in report["pulls"] if p["client"] == client and p["registry"] == registry and bool(p["from"]) == is_update]
     if told["outcome"] == "failed" or not pull["ok"]:
