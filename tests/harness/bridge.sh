@@ -237,6 +237,7 @@ faults() {
   await "http://127.0.0.1:$(port 40)/v2/" || die "no faulty registry"
   start_bridge faults "$(port 41)" --upstream "127.0.0.1:$(port 40)"
   fault "busy 4" partial
+  fault "expired 7" partial
   fault "cut 10" partial
   fault "cut 60" either
   fault "slow 4000000" partial

@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
 """faulty.py PORT TARGET_PORT MODE_FILE: passes HTTP requests on to another port of loopback. MODE_FILE says, for each request anew, what becomes of
-blobs (GET only); what is no blob passes unchanged:
+blobs (GET only); what is no blob passes unchanged, but with `expired`:
 
   none          nothing
   cut PERCENT   so many of the answers end somewhere before their end, with the connection
   slow BYTES    so many bytes a second
   busy COUNT    the first request of each of so many blobs gets 429 with Retry-After: 1
+  expired COUNT every request needs a token, and a token is good for so many requests; then they get 401
   flip          one byte of each 206 is another one
   short         a 206 has one byte less than was asked for, and says so in its Content-Length
   shifted       a 206 says in Content-Range that it begins one byte later
 """
 import asyncio
+import json
 import random
 import re
 import sys
@@ -18,6 +20,8 @@ import sys
 HEAD = b"\r\n\r\n"
 chance = random.Random(14)
 busy = set()
+# How many requests each token is still good for.
+tokens = {}
 
 
 async def head(reader):
@@ -46,9 +50,25 @@ def shifted(lines):
     return changed(lines, "content-range", f"bytes {first + 1}-{last + 1}/{size}")
 
 
+def refusal(path, shown, host, good_for):
+    """The answer to a request that needs a token and has none that is good, or that wants one."""
+    if path.startswith("/token"):
+        tokens[token := f"token{len(tokens)}"] = good_for
+        body = json.dumps({"token": token})
+        return f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+    token = shown.removeprefix("Bearer ")
+    if tokens.get(token, 0) > 0:
+        tokens[token] -= 1
+        return None
+    return f'HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer realm="http://{host}/token",service="faulty"\r\nContent-Length: 0\r\n\r\n'
+
+
 async def one(asked, to_client, target, mode):
     """Whether the connection goes on."""
     method, path, _ = asked[0].split(" ")
+    if mode[0] == "expired" and (said := refusal(path, value(asked, "authorization") or "", value(asked, "host"), int(mode[1]))):
+        to_client.write(said.encode())
+        return True
     mode = mode if "/blobs/" in path and method == "GET" else ["none"]
     if mode[0] == "busy" and path not in busy and len(busy) < int(mode[1]):
         busy.add(path)
