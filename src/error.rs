@@ -87,11 +87,31 @@ pub enum Error {
     #[error("the artifact's blob {digest}: {source}")]
     Artifact { digest: BlobDigest, source: io::Error },
     #[error("{0}")]
+    Dump(#[from] DumpError),
+    #[error("{0}")]
     Registry(#[from] RegistryError),
     #[error("{0}")]
     Threads(#[from] ThreadError),
     #[error("internal error: {0}")]
     Internal(&'static str),
+}
+
+/// Why there is no dump, or no digest of it.
+#[derive(Debug, thiserror::Error)]
+pub enum DumpError {
+    #[error("{reference}: expected one image, found images for {}; name one (--platform)", platforms.join(", "))]
+    Several { reference: String, platforms: Vec<String> },
+    #[error("writing the dump: {0}")]
+    Write(#[source] io::Error),
+    #[error(
+        "--digest needs mkcomposefs, and it is not installed; install the package composefs, or pipe the dump to where it is: \
+         mkcomposefs --from-file --print-digest-only -"
+    )]
+    Missing,
+    #[error("mkcomposefs: {0}")]
+    Start(#[source] io::Error),
+    #[error("mkcomposefs: expected a digest of 64 hex digits, found {found}")]
+    Failed { found: String },
 }
 
 /// Why nothing is removed.

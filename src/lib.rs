@@ -32,6 +32,7 @@ pub mod compression;
 pub mod degraded;
 pub mod diff;
 pub mod digest;
+pub mod dump;
 pub mod error;
 pub mod history;
 pub mod inspect;

@@ -29,7 +29,7 @@ const RANKS: &[(&str, &[&str])] = &[
     ("4.9", &["survey"]),
     // rechunk asks some of its questions.
     ("4.95", &["probe"]),
-    ("5", &["bridge", "rechunk", "verify", "check", "inspect", "diff", "history", "prune"]),
+    ("5", &["bridge", "rechunk", "verify", "check", "inspect", "diff", "history", "prune", "dump"]),
     // Shows what the jobs found; no job knows how it is shown.
     ("5.5", &["report"]),
     ("6", &["lib"]),

@@ -65,6 +65,9 @@ pub enum Command {
     /// Show an image's layers, their indexes and its biggest files
     #[command(long_about = help::INSPECT, after_help = help::INSPECT_EXAMPLES)]
     Inspect(Inspect),
+    /// Print an image's merged tree, for composefs or mtree
+    #[command(long_about = help::DUMP, after_help = help::DUMP_EXAMPLES)]
+    Dump(super::dump::Dump),
     /// Remove blobs of a layout that no image in it needs
     #[command(long_about = help::PRUNE, after_help = help::PRUNE_EXAMPLES)]
     Prune(super::prune::Prune),

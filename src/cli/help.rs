@@ -21,6 +21,7 @@ Examples:
   restrata history oci:images:v1 oci:images:v2 oci:images:v3
   restrata check oci:images:v2
   restrata inspect oci:images:v2
+  restrata dump oci:images:v2
   restrata prune oci:images
   restrata probe docker://registry.example/app:v1
   restrata bridge --allow ghcr.io
@@ -184,6 +185,21 @@ Examples:
   restrata inspect oci:images:v2
   restrata inspect docker-archive:new.tar --platform linux/amd64
   restrata inspect oci:images:v2 --format json | jq '.images[0].layers[].index'";
+
+pub const DUMP: &str = "\
+Print an image's merged tree, for composefs or mtree\n\n\
+Each line is one path: type, mode, owner, time, size, xattrs and a digest of the content. The tree is what a client \
+shows, whatever the layers are: rechunk does not change it, except for times (--mtime). So a digest that was signed for NEW \
+holds for the output of rechunk --mtime keep.\n\n\
+composefs-dump(5) is what `mkcomposefs --from-file` takes. As in what mkcomposefs makes of a directory, each hard link is a \
+file of its own, and files of up to 64 bytes stand in the dump itself. Digests are fs-verity's (SHA-256, blocks of \
+4,096 bytes).";
+
+pub const DUMP_EXAMPLES: &str = "\
+Examples:
+  restrata dump oci:images:v2 > v2.dump
+  restrata dump oci:images:v2 --digest
+  restrata dump docker-archive:new.tar --format mtree | diff - v1.mtree";
 
 pub const PRUNE: &str = "\
 Remove blobs of a layout that no image in it needs\n\n\

@@ -16,6 +16,7 @@ mod args;
 mod bridge;
 mod cache;
 mod diff;
+mod dump;
 mod failure;
 mod help;
 mod hints;

@@ -38,6 +38,7 @@ fn sources(command: &Command) -> Vec<&Reference> {
     match command {
         Command::Rechunk(it) => [&it.new].into_iter().chain(&it.previous).chain(&it.layers.base).collect(),
         Command::Verify(it) => vec![&it.a, &it.b],
+        Command::Dump(it) => vec![&it.reference],
         Command::Diff(it) => it.old.iter().chain([&it.new]).collect(),
         Command::History(it) => it.references.iter().collect(),
         Command::Check(it) => vec![&it.reference],

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::fs;
-use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::io::{self, BufWriter, IsTerminal as _, Read as _, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,6 +11,7 @@ use restrata::cache::Cache;
 use restrata::check::check;
 use restrata::degraded::{Degraded, summary};
 use restrata::diff::diff;
+use restrata::dump;
 use restrata::error::Error;
 use restrata::history::history;
 use restrata::inspect::inspect;
@@ -31,6 +32,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use super::args::{Arguments, Check, Command, Format, Inspect, Verify};
 use super::cache::CacheArgs;
 use super::diff::{Diff, DiffFormat};
+use super::dump::Dump;
 use super::history::{History, HistoryFormat};
 use super::meter::Meter;
 use super::probe::Probe;
@@ -50,6 +52,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<u8> {
         Command::History(arguments) => run_history(arguments, quiet),
         Command::Check(arguments) => run_check(&arguments, quiet),
         Command::Inspect(arguments) => run_inspect(&arguments, quiet),
+        Command::Dump(arguments) => run_dump(&arguments, quiet),
         Command::Prune(arguments) => run_prune(&arguments, quiet),
         Command::Probe(arguments) => run_probe(&arguments, quiet),
         Command::Bridge(arguments) => super::bridge::run(&arguments, quiet),
@@ -291,6 +294,42 @@ fn run_history(arguments: History, quiet: bool) -> anyhow::Result<u8> {
         HistoryFormat::Markdown => markdown::history(&outcome),
     })?;
     Ok(exit::DONE)
+}
+
+fn run_dump(arguments: &Dump, quiet: bool) -> anyhow::Result<u8> {
+    let (options, platform) = (arguments.resources.options(), arguments.choice.platform.as_ref());
+    let (reference, progress) = (&arguments.reference, arguments.resources.progress());
+    if arguments.digest {
+        let digest = beside(progress, quiet, |progress| dump::digest(reference, platform, &options, progress))?;
+        return print(&format!("{digest}\n")).map(|()| exit::DONE);
+    }
+    // The lines come while the job still runs.
+    let is_seen = io::stdout().is_terminal();
+    let mut out = Unread(BufWriter::new(io::stdout()));
+    let format = arguments.format.into();
+    beside(progress, quiet || is_seen, |progress| {
+        dump::dump(reference, platform, format, &options, progress, &mut out)
+    })?;
+    Ok(exit::DONE)
+}
+
+/// Once nobody reads it any more, everything passes.
+struct Unread<W>(W);
+
+impl<W: Write> Write for Unread<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.0.write(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(bytes.len()),
+            written => written,
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self.0.flush() {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            flushed => flushed,
+        }
+    }
 }
 
 fn run_check(arguments: &Check, quiet: bool) -> anyhow::Result<u8> {

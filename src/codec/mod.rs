@@ -3,7 +3,9 @@
 mod frame;
 mod hash;
 mod input;
+mod verity;
 
 pub use frame::{FrameDecoder, FrameEncoder, FrameError, Level, WHOLE_FRAME_INPUT, library_version};
 pub use hash::{HashingReader, Sha256Stream};
 pub use input::decompress;
+pub use verity::Verity;

@@ -15,7 +15,7 @@ use std::io::{self, Write};
 
 pub use reframe::{Reframer, Slice};
 
-use crate::codec::{FrameError, Level};
+use crate::codec::{FrameDecoder, FrameError, Level};
 use crate::digest::{ChunkDigest, DiffId, FileDigest};
 use crate::inventory::{Body, Payload, Stored};
 use crate::limits;
@@ -177,6 +177,16 @@ pub fn pack(
     let (diff_id, written) = threads::beside(|| diff_id::diff_id(&layer), || blob::write(&layer, out))?;
     let blob::Written { chunked, no_index, files, toc } = written?;
     Ok(PackedLayer { diff_id: diff_id?, chunked, no_index, files, toc })
+}
+
+/// Hands on the content of a payload, piece by piece.
+pub fn content(
+    stock: Stock<'_>,
+    payload: &Payload,
+    decoder: &mut FrameDecoder,
+    mut take: impl FnMut(&[u8]) -> Result<(), PackError>,
+) -> Result<(), PackError> {
+    payload.frames.stored().try_for_each(|stored| diff_id::decode_frame(&stock, stored, decoder, &mut take))
 }
 
 /// The fields of a header in the spool.

@@ -114,7 +114,7 @@ impl<'a> Reframer<'a> {
             progress.check()?;
             take(content)
         };
-        payload.frames.stored().try_for_each(|stored| decode_frame(stock, stored, decoder, &mut take))
+        super::content(*stock, payload, decoder, &mut take)
     }
 }
 

@@ -8,10 +8,12 @@
 //! | `owners` | the package databases that an image shows, and whose each file is |
 //! | `nameless` | docker's archives, whose layers are not as a registry has them |
 //! | `old` | previous images and the base: what is proven of them can stay |
+//! | `merged` | the merged tree of an image, with what a client would see at each path |
 //! | `labels` | whose an entry is and how often it will change, as the planner takes it |
 
 mod choose;
 mod labels;
+pub mod merged;
 mod nameless;
 pub mod old;
 mod owners;

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::side::{Merged, Seen};
 use super::{ABSENT, Difference, Ignore, MTIME};
 use crate::error::Error;
 use crate::inventory::Payload;
 use crate::order::tree::Shown;
 use crate::progress::Progress;
+use crate::survey::merged::{Merged, Seen};
 use crate::tar::{EntryKind, Header, TarPath, Time, Xattr};
 use crate::units;
 

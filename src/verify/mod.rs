@@ -5,7 +5,6 @@
 //! its own: it is the same as one with an entry that says so, whatever the entry's time.
 
 mod compare;
-mod side;
 
 use std::collections::BTreeMap;
 
@@ -17,9 +16,8 @@ use crate::order::layers::Prune;
 use crate::order::tree::Shown;
 use crate::progress::{Phase, Progress};
 use crate::source::{Image, Source, stored_bytes};
+use crate::survey::merged::{Merged, Side};
 use crate::tar::TarPath;
-
-use side::{Merged, Side};
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Verdict {
@@ -73,6 +71,15 @@ pub enum Ignore {
     Xattr(XattrGlob),
 }
 
+impl Ignore {
+    fn xattr(&self) -> Option<&XattrGlob> {
+        match self {
+            Self::Xattr(glob) => Some(glob),
+            Self::Mtime | Self::Pruned(_) => None,
+        }
+    }
+}
+
 const ABSENT: &str = "absent";
 
 /// Compares `b` with `a`, platform by platform.
@@ -87,6 +94,9 @@ pub fn verify(
     let (source_a, source_b) = (options.open(a, progress)?, options.open(b, progress)?);
     let (images_a, images_b) = (source_a.images(platform)?, source_b.images(platform)?);
     let mut verdict = Verdict::default();
+    let dropped: Vec<XattrGlob> = ignore.iter().filter_map(Ignore::xattr).cloned().collect();
+    let is_pruned =
+        |path: &TarPath| ignore.iter().any(|ignored| matches!(ignored, Ignore::Pruned(prune) if prune.takes(path)));
     let pairs = pairs(&images_a, &images_b, [a, b]);
     let several = pairs.len() > 1;
     for pair in pairs {
@@ -99,10 +109,10 @@ pub fn verify(
         };
         progress.give_all_back();
         progress.begin(Phase::Reading, stored_bytes(image_a.layers.iter().chain(&image_b.layers)));
-        let side_a = Side::load(&source_a, image_a, ignore, &options, progress)?;
-        let side_b = Side::load(&source_b, image_b, ignore, &options, progress)?;
+        let side_a = Side::load(&source_a, image_a, None, &dropped, &options, progress)?;
+        let side_b = Side::load(&source_b, image_b, None, &dropped, &options, progress)?;
         progress.begin(Phase::Comparing, None);
-        let (mut side_a, mut side_b) = (side_a.merged(ignore), side_b.merged(ignore));
+        let (mut side_a, mut side_b) = (side_a.merged(is_pruned), side_b.merged(is_pruned));
         forget_root(a, &mut side_a, &mut side_b);
         forget_root(b, &mut side_b, &mut side_a);
         let first = verdict.differences.len();

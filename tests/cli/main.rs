@@ -5,6 +5,7 @@ mod access;
 mod cache;
 mod degraded;
 mod diff;
+mod dump;
 mod durable;
 mod failures;
 mod hints;
@@ -22,13 +23,14 @@ use restrata::oci::Reference;
 use serde_json::Value;
 use tempfile::TempDir;
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 13] = [
     "rechunk",
     "verify",
     "diff",
     "history",
     "check",
     "inspect",
+    "dump",
     "prune",
     "probe",
     "bridge",
@@ -36,8 +38,8 @@ const COMMANDS: [&str; 12] = [
     "completions",
     "man",
 ];
-const JOBS: [&str; 10] =
-    ["rechunk", "verify", "diff", "history", "check", "inspect", "prune", "probe", "bridge", "cache"];
+const JOBS: [&str; 11] =
+    ["rechunk", "verify", "diff", "history", "check", "inspect", "dump", "prune", "probe", "bridge", "cache"];
 
 fn restrata(arguments: &[&str]) -> Output {
     Command::cargo_bin("restrata")

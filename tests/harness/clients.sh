@@ -1,6 +1,6 @@
 #!/bin/bash
 # clients.sh: makes the chroots with real container clients, one for Debian stable (trixie) and one for unstable (sid).
-# Each has podman, skopeo, buildah and containerd, trixie also docker, sid also crane. Root only; a second run finds everything in place.
+# Each has podman, skopeo, buildah and containerd, trixie also docker, sid also crane and composefs. Root only; a second run finds everything in place.
 #   clients.sh                    set both up and print their versions
 #   clients.sh newest             set up exp as well: sid with podman 6.1 of Debian experimental. Prints SKIP where that can't be had.
 #   clients.sh run CLIENT CMD..   run a command in one of them
@@ -16,7 +16,7 @@ set_up() {
   local root=$bed/$1 log=$bed/$1.log stamp packages=("${common[@]}")
   case $1 in
   trixie) packages+=(docker.io docker-cli) ;;
-  sid) packages+=(crane) ;;
+  sid) packages+=(crane composefs) ;;
   esac
   stamp=$root/.harness-packages
   [ "$(cat "$stamp" 2>/dev/null)" = "${packages[*]}" ] && return

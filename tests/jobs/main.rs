@@ -6,6 +6,7 @@ mod counted;
 mod degraded;
 mod descriptors;
 mod diff;
+mod dump;
 mod history;
 mod image;
 mod implied;

@@ -2,26 +2,27 @@
 
 use std::collections::HashMap;
 
-use super::Ignore;
+use crate::codec::Level;
 use crate::error::Error;
 use crate::inventory::{Known, Payload, XattrGlob, implied_dir};
 use crate::job::JobOptions;
 use crate::order::tree::{Shown, Tree, merge};
 use crate::order::{Entry, Place};
-use crate::pack::read_header;
+use crate::pack::{Stock, read_header};
 use crate::progress::Progress;
 use crate::source::{Image, Source, SourceError};
 use crate::spool::Spool;
 use crate::tar::{Header, TarPath};
 use crate::unpack::{self, LayerInput, UnpackError, UnpackedLayer, settle_across, unpack};
 
-pub(super) struct Side {
+/// The layers of an image, read.
+pub struct Side {
     spool: Spool,
     layers: Vec<UnpackedLayer>,
 }
 
 /// What a client would see.
-pub(super) struct Merged<'a> {
+pub struct Merged<'a> {
     side: &'a Side,
     pub tree: Tree,
     /// The first path of each file that has several.
@@ -29,7 +30,7 @@ pub(super) struct Merged<'a> {
 }
 
 /// What a client would see at a path.
-pub(super) struct Seen<'a> {
+pub struct Seen<'a> {
     pub header: Header,
     pub payload: Option<&'a Payload>,
     /// The time is none that the image says.
@@ -37,18 +38,15 @@ pub(super) struct Seen<'a> {
 }
 
 impl Side {
+    /// With a level, contents can be read again.
     pub fn load(
         source: &Source,
         image: &Image,
-        ignore: &[Ignore],
+        level: Option<Level>,
+        drop_xattrs: &[XattrGlob],
         options: &JobOptions,
         progress: &Progress,
     ) -> Result<Self, Error> {
-        let xattrs = ignore.iter().filter_map(|ignored| match ignored {
-            Ignore::Xattr(glob) => Some(glob.clone()),
-            Ignore::Mtime | Ignore::Pruned(_) => None,
-        });
-        let drop_xattrs: &[XattrGlob] = &xattrs.collect::<Vec<_>>();
         let spool = Spool::new(&options.spool_dir)?;
         let inputs = image.layers.iter().map(|layer| LayerInput {
             open: Box::new(move || source.open_layer(layer).map_err(SourceError::into_io)),
@@ -56,23 +54,26 @@ impl Side {
             diff_id: layer.diff_id,
         });
         let (known, size, threads) = (Known::default(), progress.size_limit(), options.threads);
-        let how =
-            unpack::Options { level: None, known: &known, expect_known: false, threads, drop_xattrs, size: &size };
+        let how = unpack::Options { level, known: &known, expect_known: false, threads, drop_xattrs, size: &size };
         let layers = unpack(inputs.collect(), &spool, how, progress)
             .and_then(|mut layers| settle_across(&mut layers, &spool, progress).map(|()| layers))
             .map_err(|(index, error)| layer_error(source, image, index, error))?;
         Ok(Self { spool, layers })
     }
 
-    pub fn merged(&self, ignore: &[Ignore]) -> Merged<'_> {
+    /// `is_left_out` says which paths are taken for not there.
+    pub fn merged(&self, is_left_out: impl Fn(&TarPath) -> bool) -> Merged<'_> {
         let layers: Vec<&[Entry]> = self.layers.iter().map(|layer| layer.inventory.entries.as_slice()).collect();
-        let is_pruned =
-            |path: &TarPath| ignore.iter().any(|ignored| matches!(ignored, Ignore::Pruned(prune) if prune.takes(path)));
         let mut tree = merge(&layers);
         // Before links are looked for: a file that lost all other paths is one of its own.
-        tree.retain(|(path, _)| !is_pruned(path));
+        tree.retain(|(path, _)| !is_left_out(path));
         let linked = linked(&tree);
         Merged { side: self, tree, linked }
+    }
+
+    /// Where contents are.
+    pub fn stock(&self) -> Stock<'_> {
+        Stock { spool: &self.spool, blobs: &[] }
     }
 }
 

@@ -1,0 +1,96 @@
+#!/bin/bash
+# composefs.sh: `restrata dump` against mkcomposefs (Debian sid) on what podman mounts, and before and after rechunk. Prints PASS and FAIL lines and at
+# the end `N passed, N failed`. Root, a minute or two.
+#
+#   RESTRATA=PATH  the binary (default: what `cargo build --release` made)
+set -euo pipefail
+shopt -s inherit_errexit
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+need_root
+
+need_restrata
+work=$bed/work/composefs
+rm -rf "$work"
+mkdir -p "$work/bin" "$work/odd/dir"
+unset TMPDIR
+export PODMAN_IGNORE_CGROUPSV1_WARNING=1 XDG_CACHE_HOME=$work/cache
+"$harness/clients.sh" >&2
+for name in small corners; do "$harness/images.sh" "$name" >&2; done
+dump() { "$restrata" dump "$1" -q "${@:2}"; }
+
+# For --digest: the chroot's mkcomposefs, as if it were here.
+printf '#!/bin/sh\nexec %q run sid mkcomposefs "$@"\n' "$harness/clients.sh" >"$work/bin/mkcomposefs"
+chmod +x "$work/bin/mkcomposefs"
+digest() { PATH=$work/bin:$PATH dump "$1" --digest; }
+
+# Sizes of directories are those of the image file, which a dump does not know. podman does not set what `./` says of the root.
+comparable() { sed -E '/^\/ /d; s/^([^ ]+) [0-9]+ (4[0-7]{4}) /\1 0 \2 /' "$1" | LC_ALL=C sort; }
+# mounted REFERENCE: what mkcomposefs makes of podman's mount, as a dump.
+mounted() {
+  # shellcheck disable=SC2016 # expanded inside
+  in_client sid env CONTAINERS_STORAGE_CONF="$conf" bash -euc '
+    id=$(podman pull -q "$1") && at=$(podman image mount "$id")
+    mkcomposefs "$at" "$2/image.cfs" && composefs-info dump "$2/image.cfs"
+    podman image unmount "$id" >/dev/null' mounted "$1" "/bed${work#"$bed"}"
+}
+conf=$(store_conf "$work/store" false)
+
+for image in small/v1 corners/v2; do
+  tar=images/$image.tar
+  mounted "docker-archive:/bed/$tar" >"$work/mounted"
+  dump "docker-archive:$bed/$tar" >"$work/dump"
+  check_num "$image: paths" "$(wc -l <"$work/dump")" '>=' 1000
+  check "$image: the dump is that of the mounted tree" diff <(comparable "$work/mounted") <(comparable "$work/dump")
+done
+
+for sequence in small corners; do
+  previous=()
+  for v in 1 2; do
+    "$restrata" rechunk -q --mtime keep "docker-archive:$bed/images/$sequence/v$v.tar" "oci:$work/$sequence:v$v" "${previous[@]}" >/dev/null
+    previous=(--previous "oci:$work/$sequence:v$v")
+    wanted=$(digest "docker-archive:$bed/images/$sequence/v$v.tar")
+    check "$sequence v$v: a digest is 64 hex digits" grep -qxE '[0-9a-f]{64}' <<<"$wanted"
+    check "$sequence v$v: rechunk does not change the digest" [ "$(digest "oci:$work/$sequence:v$v")" = "$wanted" ]
+    check "$sequence v$v: nor the mtree" diff <(dump "docker-archive:$bed/images/$sequence/v$v.tar" --format mtree) <(dump "oci:$work/$sequence:v$v" --format mtree)
+  done
+  check "$sequence: another version has another digest" [ "$(digest "oci:$work/$sequence:v1")" != "$wanted" ]
+done
+
+# Names, kinds and xattrs as no distribution has them.
+(
+  cd "$work/odd"
+  printf x >-
+  printf q >$'new\nline\\tab\t=a b'
+  printf 'a%.0s' {1..64} >dir/inline
+  printf 'a%.0s' {1..65} >dir/verity
+  : >dir/empty
+  ln dir/verity dir/hard
+  ln -s - dir/-
+  ln -s 'to = nothing' $'dir/\xff'
+  mkfifo dir/fifo
+  mknod dir/null c 1 3
+  mknod dir/large b 4095 1048575
+  head -c 524289 /dev/zero >dir/levels
+  chmod 4755 dir/verity
+  chown 4000000000:4294967290 dir/empty
+  touch -d '1969-12-31 23:59:58.25 UTC' dir/empty
+  python3 -c 'import os
+os.setxattr("dir/verity", "user.a b", b"=-")
+os.setxattr("dir/verity", "user.empty", b"")
+os.setxattr("dir/verity", "user.bytes", bytes(range(256)))'
+)
+in_client sid mkcomposefs --print-digest-only "/bed${work#"$bed"}/odd" >"$work/wanted"
+digest "dir:$work/odd" >"$work/found"
+check "odd names, kinds and xattrs: the digest is mkcomposefs's" diff "$work/wanted" "$work/found"
+
+status=0
+said=$(PATH=/nowhere dump "dir:$work/odd" --digest 2>&1) || status=$?
+check_num "without mkcomposefs: exit code" $status == 1
+check "without mkcomposefs: it says what to install" grep -q "install the package composefs" <<<"$said"
+printf '#!/bin/sh\necho no room >&2; exit 1\n' >"$work/bin/mkcomposefs"
+status=0
+said=$(digest "docker-archive:$bed/images/small/v1.tar" 2>&1) || status=$?
+check_num "mkcomposefs fails: exit code" $status == 1
+check "mkcomposefs fails: its words are told" grep -q "found no room" <<<"$said"
+summary
