@@ -2,7 +2,9 @@
 
 use std::io;
 use std::net::TcpListener;
-use std::os::unix::net::UnixListener;
+use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
@@ -32,12 +34,15 @@ pub struct Listener {
 #[derive(Debug)]
 enum Socket {
     Tcp(TcpListener),
-    Unix(UnixListener, Option<std::path::PathBuf>),
+    Unix(UnixListener, Option<PathBuf>),
 }
 
 impl Listener {
     pub fn bind(listen: &Listen) -> Result<Self, BridgeError> {
-        let failed = |source| BridgeError::Listen { listen: listen.to_string(), source };
+        let failed = |source: io::Error| match source.kind() {
+            io::ErrorKind::AddrInUse => BridgeError::InUse { listen: listen.to_string() },
+            _ => BridgeError::Listen { listen: listen.to_string(), source },
+        };
         let socket = match listen {
             Listen::Address(address) => {
                 let socket = TcpListener::bind(address).map_err(failed)?;
@@ -46,10 +51,7 @@ impl Listener {
                 return Self::prepared(Socket::Tcp(socket), listen.to_string(), listen.is_local()).map_err(failed);
             }
             Listen::Unix(path) => {
-                // A socket that nobody listens at any more is in the way.
-                if std::os::unix::net::UnixStream::connect(path)
-                    .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
-                {
+                if is_left_behind(path) {
                     std::fs::remove_file(path).map_err(failed)?;
                 }
                 Socket::Unix(UnixListener::bind(path).map_err(failed)?, Some(path.clone()))
@@ -98,6 +100,11 @@ impl Listener {
         self
     }
 
+    /// No web page reaches it.
+    pub(super) fn is_unix(&self) -> bool {
+        matches!(self.socket, Socket::Unix(..))
+    }
+
     /// Only this machine's users reach it.
     pub fn is_local(&self) -> bool {
         self.is_local
@@ -132,6 +139,12 @@ impl Listener {
     }
 }
 
+/// A socket that nobody listens at any more. A file refuses connections, too, and is none.
+fn is_left_behind(path: &Path) -> bool {
+    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket());
+    is_socket && UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+}
+
 impl Drop for Listener {
     fn drop(&mut self) {
         if let Socket::Unix(_, Some(path)) = &self.socket {
@@ -151,6 +164,7 @@ pub(super) fn serve(
         let mut told = Instant::now();
         while !progress.is_cancelled() {
             if told.elapsed() > LOG {
+                server.counts.news().iter().for_each(|line| tell(line));
                 server.counts.finished(false).iter().for_each(|line| tell(line));
                 told = Instant::now();
             }
@@ -169,8 +183,9 @@ pub(super) fn serve(
                 }
             };
             open.fetch_add(1, Ordering::Relaxed);
-            let connection = || {
-                let _open = Open(&open);
+            let counted = Open(&open);
+            let connection = move || {
+                let _counted = counted;
                 // A client that hangs up, or an answer that ends early, ends this connection and nothing else.
                 let _ = serve_one(stream, client, server, progress);
             };
@@ -181,6 +196,7 @@ pub(super) fn serve(
         }
         Ok(())
     });
+    server.counts.news().iter().for_each(|line| tell(line));
     server.counts.finished(true).iter().for_each(|line| tell(line));
     served
 }

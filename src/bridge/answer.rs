@@ -21,6 +21,8 @@ pub(super) struct Server<'p> {
     allowed: Vec<String>,
     pub parallel: usize,
     pub is_local: bool,
+    /// No web page reaches it.
+    is_unix: bool,
     upstreams: Upstreams<'p>,
     pub permits: Permits,
     pub counts: Counts,
@@ -51,13 +53,14 @@ const DOCUMENT_HEADERS: &[&str] = &[
 ];
 
 impl<'p> Server<'p> {
-    pub fn new(request: &Request, is_local: bool, progress: &'p Progress) -> Self {
+    pub fn new(request: &Request, is_local: bool, is_unix: bool, progress: &'p Progress) -> Self {
         use std::hash::{BuildHasher as _, RandomState};
         Self {
             upstream: request.upstream.clone(),
             allowed: request.allowed.clone(),
             parallel: request.parallel.max(1),
             is_local,
+            is_unix,
             upstreams: Upstreams::new(request.reach.clone(), is_local, progress),
             permits: Permits::new(limits::BRIDGE_AHEAD),
             counts: Counts::default(),
@@ -74,7 +77,7 @@ impl<'p> Server<'p> {
             let refused = Refused { status: 405, code: "UNSUPPORTED", message };
             return self.refuse(&mut exchange, &refused, &[("Allow", "GET, HEAD".to_owned())]);
         }
-        if self.is_local && !is_local_host(exchange.asked.header("host").as_deref()) {
+        if self.is_local && !self.is_unix && !is_local_host(exchange.asked.header("host").as_deref()) {
             // A web page whose name leads to this machine would else read what the user may.
             let message = "expected a Host of this machine: localhost or a loopback address".to_owned();
             return self.refuse(&mut exchange, &Refused { status: 403, code: "DENIED", message }, &[]);
@@ -100,11 +103,12 @@ impl<'p> Server<'p> {
             ("Docker-Distribution-Api-Version", "registry/2.0".to_owned()),
         ];
         let Some(host) = host.filter(|_| !self.is_local) else { return whole(exchange, 200, &headers, b"{}") };
+        let place = Place::root(&host);
         let shown = shown(exchange.asked);
         let answered = self.upstreams.root(&host).and_then(|client| Ok(client.relay_root(shown.as_ref())?));
         match answered {
-            Ok(relayed) => self.relay(exchange, relayed, &[]),
-            Err(error) => self.bad_gateway(exchange, &error.to_string()),
+            Ok(relayed) => self.relay(exchange, &place, relayed, &[]),
+            Err(error) => self.bad_gateway(exchange, &place, &error.to_string()),
         }
     }
 
@@ -124,10 +128,10 @@ impl<'p> Server<'p> {
                 let own = format!("</v2/{name}/");
                 let link = relayed.header("link").and_then(|link| link.strip_prefix(&own));
                 let link = link.map(|rest| ("Link", format!("</v2/{}/{rest}", place.asked_as)));
-                self.relay(exchange, relayed, link.as_slice())
+                self.relay(exchange, place, relayed, link.as_slice())
             }
             // The client then asks the registry itself.
-            Err(error) => self.bad_gateway(exchange, &error.to_string()),
+            Err(error) => self.bad_gateway(exchange, place, &error.to_string()),
         }
     }
 
@@ -143,17 +147,23 @@ impl<'p> Server<'p> {
     }
 
     /// Read whole before it is sent: what is cut is no answer.
-    fn relay(&self, exchange: &mut Exchange, mut relayed: Relayed, more: &[(&'static str, String)]) -> io::Result<()> {
+    fn relay(
+        &self,
+        exchange: &mut Exchange,
+        place: &Place,
+        mut relayed: Relayed,
+        more: &[(&'static str, String)],
+    ) -> io::Result<()> {
         let mut body = Vec::new();
         let length = relayed.length();
         if exchange.asked.method == Method::Get {
             match (&mut relayed).take(limits::MANIFEST_BYTES + 1).read_to_end(&mut body) {
                 Ok(_) if body.len() as u64 > limits::MANIFEST_BYTES => {
-                    return self.bad_gateway(exchange, "the registry sends a document of more than 4 MiB");
+                    return self.bad_gateway(exchange, place, "the registry sends a document of more than 4 MiB");
                 }
                 Ok(_) if length.is_none_or(|length| length == body.len() as u64) => {}
-                Ok(_) => return self.bad_gateway(exchange, "the registry's answer was cut short"),
-                Err(error) => return self.bad_gateway(exchange, &error.to_string()),
+                Ok(_) => return self.bad_gateway(exchange, place, "the registry's answer was cut short"),
+                Err(error) => return self.bad_gateway(exchange, place, &error.to_string()),
             }
         }
         let mut headers = passed(&relayed, DOCUMENT_HEADERS);
@@ -166,8 +176,8 @@ impl<'p> Server<'p> {
         whole(exchange, status, &headers, &body)
     }
 
-    pub fn bad_gateway(&self, exchange: &mut Exchange, message: &str) -> io::Result<()> {
-        self.counts.registry_errors.add(1);
+    pub fn bad_gateway(&self, exchange: &mut Exchange, place: &Place, message: &str) -> io::Result<()> {
+        self.counts.failed(place, message);
         self.refuse(exchange, &Refused { status: 502, code: "UNAVAILABLE", message: message.to_owned() }, &[])
     }
 

@@ -33,6 +33,8 @@ enum Stop {
     NoneInside(u64),
     /// More bytes than the blob has.
     TooMuch,
+    /// The registry does not know ranges, and each of several would cost the blob up to its end.
+    OnlyWhole,
     /// Not what can stand in a Range header, or too much of it.
     NoRanges,
     /// The answer has begun.
@@ -74,14 +76,14 @@ impl BlobAnswer<'_, '_> {
     pub fn unreachable(&self, exchange: &mut Exchange, message: &str) -> io::Result<()> {
         match range(exchange) {
             Some(_) => self.no_ranges(exchange, message),
-            None => self.server.bad_gateway(exchange, message),
+            None => self.server.bad_gateway(exchange, self.place, message),
         }
     }
 
     /// podman then pulls the layer whole. At 500 and above podman 6.1 goes on to the registry itself, which a bridge is there
     /// to avoid.
     fn no_ranges(&self, exchange: &mut Exchange, message: &str) -> io::Result<()> {
-        self.server.counts.registry_errors.add(1);
+        self.server.counts.failed(self.place, message);
         self.unsupported(exchange, message)
     }
 
@@ -95,15 +97,18 @@ impl BlobAnswer<'_, '_> {
         match stop {
             Stop::Cut(error) => {
                 // A client that hangs up is no fault of the registry's.
-                server.counts.registry_errors.add(RegistryError::of(&error).is_some().into());
+                if let Some(fault) = RegistryError::of(&error) {
+                    server.counts.failed(self.place, &fault.to_string());
+                }
                 Err(error)
             }
             Stop::NoneInside(size) => {
-                let message = "expected a range of the blob, found none that it has".to_owned();
+                let message = "no range lies within the blob".to_owned();
                 let refused = Refused { status: 416, code: "RANGE_INVALID", message };
                 server.refuse(exchange, &refused, &[("Content-Range", format!("bytes */{size}"))])
             }
-            Stop::TooMuch => self.unsupported(exchange, "expected ranges with fewer bytes than the blob, found more"),
+            Stop::TooMuch => self.unsupported(exchange, "the ranges add up to more bytes than the blob has"),
+            Stop::OnlyWhole => self.no_ranges(exchange, "the registry sends the whole blob instead of a range"),
             Stop::NoRanges => self.unsupported(exchange, "expected Range: bytes=FIRST-LAST,.. with up to 4,096 ranges"),
             Stop::Relayed(relayed) if are_ranges && !matches!(relayed.status(), 401 | 403 | 404) => {
                 self.no_ranges(exchange, &format!("the registry answers {} to a single range", relayed.status()))
@@ -123,7 +128,7 @@ impl BlobAnswer<'_, '_> {
                 let refused = Refused { status: 429, code: "TOOMANYREQUESTS", message: error.to_string() };
                 server.refuse(exchange, &refused, &[])
             }
-            Stop::Registry(error) => server.bad_gateway(exchange, &error.to_string()),
+            Stop::Registry(error) => server.bad_gateway(exchange, self.place, &error.to_string()),
         }
     }
 
@@ -171,6 +176,8 @@ impl BlobAnswer<'_, '_> {
         let size = run.size();
         (moved.requests, moved.ranges, moved.singles) = (1, parts.len() as u64, groups.len() as u64);
         moved.size = Some(size);
+        // What came before the range was read, too.
+        moved.read = if run.is_of_whole() { run.rest().start() } else { 0 };
         let seed =
             [&self.server.secret.to_le_bytes()[..], self.digest.to_string().as_bytes(), header.as_bytes()].concat();
         let multipart = (wanted.count() > 1).then(|| Multipart::new(size, &seed));
@@ -218,6 +225,9 @@ impl BlobAnswer<'_, '_> {
                 }
                 Drawn::Other(relayed) => return Err(Stop::Relayed(relayed)),
             };
+            if planned.len() > 1 && run.is_of_whole() {
+                return Err(Stop::OnlyWhole);
+            }
             if size.is_some() {
                 return Ok((run, parts, planned));
             }

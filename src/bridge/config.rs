@@ -31,7 +31,7 @@ pub enum ConfigError {
          serve this one alone: --upstream {host}"
     )]
     NotInPath { host: String },
-    #[error("expected one registry, {upstream}, since --upstream names it; found {host}, too")]
+    #[error("with --upstream {upstream}, the files are for {upstream} alone; leave out {host}")]
     BesideUpstream { upstream: String, host: String },
 }
 
@@ -66,6 +66,11 @@ impl ClientConfig {
         Ok(Self { listen: listen.clone(), mirrors, upstream: upstream.map(str::to_owned) })
     }
 
+    /// The registries.
+    pub(super) fn hosts(&self) -> impl Iterator<Item = &str> {
+        self.mirrors.iter().map(|(host, _)| host.as_str())
+    }
+
     /// A file of registries.conf.d(5).
     pub fn registries(&self) -> String {
         let mut text = format!(
@@ -81,7 +86,7 @@ impl ClientConfig {
             true => "# insecure = true: the bridge speaks plain HTTP, and only on this machine.\n",
             false => {
                 "# insecure = true: the bridge speaks plain HTTP. Whoever is on the way to it can read what clients send, also
-# passwords and tokens.\n"
+# passwords and tokens, and can answer for a tag with another image.\n"
             }
         };
         for (host, location) in &self.mirrors {

@@ -104,8 +104,8 @@ fn what_clients_could_not_ask_for_is_refused() {
         ("127.0.0.1:7080", &["h.lan:5000"], None, "--upstream h.lan:5000"),
         ("127.0.0.1:7080", &["Ghcr.io"], None, "--upstream Ghcr.io"),
         ("127.0.0.1:7080", &["[::1]:5000"], None, "--upstream [::1]:5000"),
-        ("127.0.0.1:7080", &["a.io", "b.io"], Some("a.io"), "found b.io, too"),
-        ("127.0.0.1:7080", &["a.io"], Some("h.lan:5000"), "expected one registry, h.lan:5000"),
+        ("127.0.0.1:7080", &["a.io", "b.io"], Some("a.io"), "leave out b.io"),
+        ("127.0.0.1:7080", &["a.io"], Some("h.lan:5000"), "for h.lan:5000 alone; leave out a.io"),
         ("127.0.0.1:7080", &[], Some("host"), "\"host\": expected a registry's host"),
     ] {
         let error = config(listen, hosts, upstream).unwrap_err().to_string();

@@ -40,7 +40,21 @@ pub(super) struct Counts {
     pub refused: Counter,
     pub registry_errors: Counter,
     pulls: Mutex<HashMap<(String, String), Pull>>,
+    faults: Mutex<Faults>,
 }
+
+/// Why requests failed, until the log has it.
+#[derive(Default)]
+struct Faults {
+    news: Vec<String>,
+    /// When each was told last.
+    told: HashMap<String, Instant>,
+}
+
+/// The same fault is told again after so long.
+const AGAIN: Duration = Duration::from_secs(60);
+/// Different faults that are remembered.
+const FAULTS: usize = 64;
 
 /// What one client pulls of one repository.
 struct Pull {
@@ -66,8 +80,9 @@ impl Pull {
         }
     }
 
+    /// Who failed needs the rest, too.
     fn saved(&self) -> u64 {
-        self.left.values().sum()
+        if self.sum.failed > 0 { 0 } else { self.left.values().sum() }
     }
 }
 
@@ -127,6 +142,28 @@ impl Counts {
         }
     }
 
+    /// A request that failed because of a registry or the way to it.
+    pub fn failed(&self, place: &Place, why: &str) {
+        self.registry_errors.add(1);
+        let line = format!("{}/{}: {why}", place.host, place.repository);
+        let mut faults = lock(&self.faults);
+        if faults.told.get(&line).is_some_and(|told| told.elapsed() < AGAIN) {
+            return;
+        }
+        if faults.told.len() >= FAULTS {
+            faults.told.retain(|_, told| told.elapsed() < AGAIN);
+        }
+        if faults.told.len() < FAULTS {
+            faults.told.insert(line.clone(), Instant::now());
+            faults.news.push(line);
+        }
+    }
+
+    /// Faults that the log does not have yet.
+    pub fn news(&self) -> Vec<String> {
+        std::mem::take(&mut lock(&self.faults).news)
+    }
+
     /// A line for each pull that is over.
     pub fn finished(&self, all: bool) -> Vec<String> {
         let mut lines = Vec::new();
@@ -155,14 +192,10 @@ impl Counts {
             ("ranges_asked_total", "Ranges in these requests.", &self.ranges_asked),
             ("ranges_sent_total", "Single ranges that registries were asked for instead.", &self.ranges_sent),
             ("bytes_to_clients_total", "Bytes of blobs sent to clients.", &self.bytes_to_clients),
-            (
-                "bytes_from_registries_total",
-                "Bytes of blobs read from registries, without what a registry without ranges sends before the range.",
-                &self.bytes_from_registries,
-            ),
+            ("bytes_from_registries_total", "Bytes of blobs read from registries.", &self.bytes_from_registries),
             (
                 "bytes_saved_total",
-                "Bytes of layers that clients pulled in part and did not need, counted when a pull is over.",
+                "Bytes of layers that clients did not have to pull, counted when a pull is over.",
                 &self.bytes_saved,
             ),
             ("cache_hits_total", "Single ranges that came from the cache instead.", &self.cache_hits),
@@ -209,22 +242,30 @@ impl Moved {
     }
 
     fn line(&self, saved: u64) -> String {
-        let mut line = format!(
-            "{} sent, {} read from the registry, {} not needed; {} ranges in {} requests as {} single ranges; {} blobs whole",
-            units::size(self.sent),
-            units::size(self.read),
-            units::size(saved),
-            units::count(self.ranges),
-            units::count(self.requests),
-            units::count(self.singles),
-            units::count(self.whole)
-        );
+        let (sent, read) = (units::size(self.sent), units::size(self.read));
+        let mut line = format!("{sent} sent, {read} read from the registry");
+        if self.requests > 0 {
+            line += &format!(
+                ", {} not needed; {} as {}",
+                units::size(saved),
+                several(self.ranges, "range"),
+                several(self.singles, "request")
+            );
+        }
+        if self.whole > 0 {
+            line += &format!("; {} whole", several(self.whole, "blob"));
+        }
         if self.hits > 0 {
-            line += &format!("; {} in {} ranges from the cache", units::size(self.kept), units::count(self.hits));
+            line += &format!("; {} in {} from the cache", units::size(self.kept), several(self.hits, "range"));
         }
         if self.failed > 0 {
-            line += &format!("; {} answers failed", units::count(self.failed));
+            line += &format!("; {} failed", several(self.failed, "answer"));
         }
         line
     }
+}
+
+fn several(count: u64, what: &str) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{} {what}{s}", units::count(count))
 }

@@ -16,6 +16,11 @@ use crate::limits::SETTINGS_BYTES;
 pub enum InstallError {
     #[error("{path:?}: expected no file, or one that 'restrata bridge' wrote, found another; nothing is written")]
     NotOurs { path: PathBuf },
+    #[error(
+        "{path:?}: it has an entry for {host} already, and clients take only one of two; nothing is written. Add the bridge \
+         there as its first mirror (restrata bridge --print-config shows it), or remove that entry"
+    )]
+    Taken { path: PathBuf, host: String },
     #[error("{path:?}: {doing}: {source}")]
     Io { path: PathBuf, doing: &'static str, source: io::Error },
 }
@@ -47,6 +52,7 @@ pub fn install(dir: &Path, config: &ClientConfig) -> Result<Installed, InstallEr
     for (dir, _) in &wanted {
         replaced.push(is_ours(&dir.join(NAME))?);
     }
+    expect_no_other(dir, config)?;
     let staged = wanted.iter().map(|(dir, text)| staged(dir, text)).collect::<Result<Vec<_>, _>>()?;
     let mut files: Vec<PathBuf> = Vec::new();
     for (((dir, _), staged), replaces) in wanted.iter().zip(staged).zip(&replaced) {
@@ -118,6 +124,45 @@ fn named(staged: NamedTempFile, path: &Path, replaces: bool) -> Result<(), Insta
         }
         Err(error) => Err(InstallError::Io { path: path.to_owned(), doing: "giving it its name", source: error.error }),
     }
+}
+
+/// Of two entries for one registry, clients take the one of the file that comes last, and that one alone: the user's own
+/// mirrors, or what he blocked, would be gone.
+fn expect_no_other(dir: &Path, config: &ClientConfig) -> Result<(), InstallError> {
+    let mut files = vec![dir.join("registries.conf")];
+    let parts = dir.join("registries.conf.d");
+    match fs::read_dir(&parts) {
+        Ok(entries) => files.extend(entries.filter_map(|entry| Some(entry.ok()?.path()))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(source) => return Err(InstallError::Io { path: parts, doing: "listing it", source }),
+    }
+    files.retain(|path| {
+        path.extension().is_some_and(|end| end == "conf") && path.file_name().is_some_and(|it| it != NAME)
+    });
+    files.sort();
+    for path in files.into_iter().filter(|path| path.is_file()) {
+        let text = String::from_utf8_lossy(&read(&path)?).into_owned();
+        // What can't be read as registries.conf(5) is for podman to complain about.
+        let conf = toml::from_str::<RegistriesConf>(&text).unwrap_or_default();
+        let mut prefixes = conf.registry.iter().map(|it| if it.prefix.is_empty() { &it.location } else { &it.prefix });
+        if let Some(host) = prefixes.find(|prefix| config.hosts().any(|host| host == prefix.as_str())) {
+            return Err(InstallError::Taken { host: host.clone(), path });
+        }
+    }
+    Ok(())
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RegistriesConf {
+    registry: Vec<RegistryTable>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RegistryTable {
+    prefix: String,
+    location: String,
 }
 
 #[derive(Default, Deserialize)]

@@ -47,6 +47,31 @@ fn files_are_written_whole_and_again() {
 }
 
 #[test]
+fn another_entry_for_the_registry_stays_in_force() {
+    for (name, text, is_taken) in [
+        ("registries.conf", "[[registry]]\nlocation = 'ghcr.io'\nblocked = true\n", true),
+        ("registries.conf.d/50-mine.conf", "[[registry]]\nprefix = 'ghcr.io'\nlocation = 'a.io'\n", true),
+        ("registries.conf.d/70-mine.conf", "[[registry]]\nlocation = 'ghcr.io'\n", true),
+        ("registries.conf.d/70-mine.conf", "[[registry]]\nlocation = 'ghcr.io/team'\n", false),
+        ("registries.conf.d/70-mine.conf", "[[registry]]\nprefix = 'a.io'\nlocation = 'ghcr.io'\n", false),
+        ("registries.conf.d/notes", "[[registry]]\nlocation = 'ghcr.io'\n", false),
+        ("registries.conf.d/broken.conf", "[[registry", false),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        let found = install(dir.path(), &config("ghcr.io"));
+        assert_eq!(found.is_err(), is_taken, "{name}: {text}");
+        if let Err(error) = found {
+            let says = format!("{path:?}: it has an entry for ghcr.io already");
+            assert!(error.to_string().starts_with(&says), "{error}");
+            assert_eq!(below(dir.path()).len(), 1);
+        }
+    }
+}
+
+#[test]
 fn what_is_not_its_own_stays() {
     for name in ["registries.conf.d/60-restrata-bridge.conf", "storage.conf.d/60-restrata-bridge.conf"] {
         for kind in ["file", "empty", "link", "directory"] {

@@ -64,10 +64,14 @@ pub struct Keep {
 
 #[derive(Debug, thiserror::Error)]
 pub enum BridgeError {
+    #[error("{listen} is in use; name another address with --listen, or end what uses it")]
+    InUse { listen: String },
     #[error("listening at {listen}: {source}")]
     Listen { listen: String, source: io::Error },
     #[error("expected at most one socket from systemd, a TCP or Unix stream socket that listens; found {found}")]
     Handed { found: String },
+    #[error("the cache {dir:?}: expected a directory, found something else")]
+    NoDirectory { dir: PathBuf },
     #[error("the cache {dir:?}: {source}")]
     Cache { dir: PathBuf, source: io::Error },
     #[error("the cache {dir:?}: another bridge uses it; name another directory (--cache DIR)")]
@@ -76,7 +80,7 @@ pub enum BridgeError {
     Accept(io::Error),
 }
 
-/// Serves until `progress` is cancelled. `tell` gets a line for each pull.
+/// Serves until `progress` is cancelled. `tell` gets a line when it begins, for each pull, and for each fault of a registry.
 pub fn bridge(
     request: &Request,
     listener: &Listener,
@@ -88,7 +92,9 @@ pub fn bridge(
     // Many clients at once have many connections. Each buffer holds what a fast line brings while a client takes it.
     let options = Options { elsewhere, idle_connections: 16, buffer: 32 << 10, ..request.reach.options.clone() };
     let request = Request { reach: Reach { options, ..request.reach.clone() }, ..request.clone() };
-    let mut server = answer::Server::new(&request, listener.is_local(), progress);
+    let mut server = answer::Server::new(&request, listener.is_local(), listener.is_unix(), progress);
     server.kept = request.keep.as_ref().map(|keep| kept::Kept::open(keep, progress)).transpose()?;
+    let whose = if listener.is_local() { "with your logins, if there are any" } else { "with the clients' logins" };
+    tell(&format!("the bridge listens at {} and asks registries {whose}", listener.at()));
     accept::serve(listener, &server, tell, progress)
 }

@@ -24,6 +24,14 @@ pub(super) struct Place {
     pub asked_as: String,
 }
 
+impl Place {
+    /// What is no repository's.
+    pub fn root(host: &str) -> Self {
+        let name = "bridge".to_owned();
+        Self { host: host.to_owned(), repository: name.clone(), asked_as: name }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refused {
     pub status: u16,

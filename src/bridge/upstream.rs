@@ -59,8 +59,7 @@ impl<'p> Upstreams<'p> {
 
     /// A client for what is no repository's.
     pub fn root(&self, host: &str) -> Result<Arc<Client<'p>>, UpstreamError> {
-        let (host, name) = (host.to_owned(), "bridge".to_owned());
-        Ok(self.find(&Place { host, repository: name.clone(), asked_as: name })?.0)
+        Ok(self.find(&Place::root(host))?.0)
     }
 
     fn target(&self, place: &Place) -> Result<Target, UpstreamError> {

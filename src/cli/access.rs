@@ -1,9 +1,11 @@
 //! How a registry is reached: who the user is there, whose certificates count, how often it is asked.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::{Context as _, bail};
 use clap::builder::{BoolishValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Arg, Args, Command, Error};
@@ -58,6 +60,21 @@ impl AccessArgs {
             tls_verify: self.tls_verify,
             cert_dir: self.cert_dir.clone(),
         }
+    }
+
+    /// A bridge reads the file only when it is asked, and then nobody sees why a pull fails.
+    pub fn check_bridge(&self, is_local: bool) -> anyhow::Result<()> {
+        let named = if self.creds.is_some() { "--creds" } else { "--authfile" };
+        if !is_local && (self.creds.is_some() || self.authfile.is_some()) {
+            bail!(
+                "{named}: a bridge on another address than loopback has no login of its own, since every machine could use it; \
+                 leave {named} out, and log in on the clients"
+            );
+        }
+        if let Some(file) = &self.authfile {
+            File::open(file).with_context(|| format!("--authfile {}", file.display()))?;
+        }
+        Ok(())
     }
 
     pub fn reach(&self) -> Reach {

@@ -16,19 +16,19 @@ use super::{exit, signals, values};
 pub struct Bridge {
     /// Wait for clients at this address
     ///
-    /// [default: 127.0.0.1:7080] A socket that systemd hands over comes first. Only clients of this machine may use
+    /// [default: 127.0.0.1:7080] A socket from systemd takes precedence. Only clients of this machine may use
     /// the credentials of the user who runs the bridge: on a loopback address and on a Unix socket. On any other address
     /// the bridge has no credentials of its own, and passes on those that a client sends.
     #[arg(long, value_name = "ADDR:PORT|unix:PATH")]
     listen: Option<Listen>,
 
-    /// Ask this registry where a request names none
+    /// The registry for requests that name none
     #[arg(long, value_name = "HOST", value_parser = host)]
     upstream: Option<String>,
 
     /// Serve this registry; repeat for more [default: ghcr.io and gcr.io, or what --upstream names]
     ///
-    /// Also a host that a registry redirects to, if it has no public address or no HTTPS. The bridge asks no other host
+    /// Also needed for a host that a registry redirects to, if it has no public address or no HTTPS. The bridge asks no other host
     /// than these, and public ones that they redirect to.
     #[arg(long, value_name = "HOST", value_parser = host)]
     allow: Vec<String>,
@@ -54,15 +54,14 @@ pub struct Bridge {
 
     /// Keep ranges of layers in this directory for other clients
     ///
-    /// Ten nodes behind one bridge then fetch a range once. The directory is made if it is not there; no other bridge may use
-    /// it at the same time. Clients check all that comes from it, as they check what comes from a registry. On an address
-    /// that other machines reach, the bridge first asks the registry whether the client may read the layer.
+    /// Ten machines behind one bridge then fetch a range once. The bridge makes the directory. Each bridge needs its own.
+    /// On an address that other machines reach, the bridge first asks the registry whether the client may read the layer.
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
 
-    /// Keep at most so much; what was not used for the longest time goes first
+    /// Keep at most this much; what was not used for the longest time goes first
     ///
-    /// A range that is larger than a quarter of it is not kept.
+    /// A range larger than a quarter of it is not kept.
     #[arg(long, value_name = "SIZE", default_value = "1GB", value_parser = values::cache_size, requires = "cache")]
     cache_size: u64,
 
@@ -86,7 +85,7 @@ impl Bridge {
 fn host(text: &str) -> Result<String, String> {
     let is_host = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']');
     match !text.is_empty() && text.bytes().all(is_host) {
-        true => Ok(text.to_owned()),
+        true => Ok(text.to_ascii_lowercase()),
         false => Err("expected HOST or HOST:PORT without https:// and path, such as ghcr.io".to_owned()),
     }
 }
@@ -117,8 +116,7 @@ pub fn run(arguments: &Bridge, quiet: bool) -> anyhow::Result<u8> {
             say(format_args!("restrata: {}", printable(line)));
         }
     };
-    let whose = if listener.is_local() { "with the user's credentials" } else { "with the clients' credentials" };
-    tell(&format!("the bridge listens at {} and asks registries {whose}", listener.at()));
+    arguments.access.check_bridge(listener.is_local())?;
     bridge(&request, &listener, &tell, &progress)?;
     tell("the bridge ends");
     Ok(exit::DONE)

@@ -48,7 +48,8 @@ pub(super) fn hides_indexes(
     notes.push(match hides {
         true => format!(
             "{dest}: {why} there, so podman with partial pulls would fail on layers with an index: the annotations of \
-             the index are left out, and podman pulls layers whole (--annotations always writes them all the same)"
+             the index are left out, and podman pulls layers whole. With --annotations always, clients with a bridge pull in \
+             part, and other clients with partial pulls fail (docs/bridge.md)"
         ),
         false => format!(
             "{dest}: {why} there, so podman with partial pulls fails: switch partial pulls off on clients \

@@ -9,6 +9,7 @@ use super::tests::{basic, content, digest, endpoint, options};
 use super::*;
 use crate::digest::BlobDigest;
 use crate::progress::Progress;
+use crate::threads::lock;
 
 const MANIFEST: &[u8] = br#"{"schemaVersion":2}"#;
 const PASSWORD: &str = "very-private";
@@ -39,6 +40,33 @@ fn push(client: &Client, bytes: &[u8]) -> Result<(), RegistryError> {
 fn scopes(registry: &Registry) -> Vec<String> {
     let asked = registry.state().asked.clone();
     asked.iter().filter(|asked| asked.path == "/token").filter_map(|asked| asked.query.get("scope").cloned()).collect()
+}
+
+/// Nobody waits while a token server is asked for somebody else.
+#[test]
+fn each_scope_has_a_turn_of_its_own() {
+    let (registry, progress) = (registry(Auth::Token(None)), Progress::new());
+    registry.put_manifest("b", "v1", MANIFEST);
+    let client = with(&registry, None, &progress);
+    pull(&client).unwrap();
+    let other = client.repository("other").unwrap().to_read();
+    let token::Permission::Wanted(_, turn) = lock(&client.auth).header(&endpoint(&registry), &other) else {
+        panic!("a token that nobody asked for")
+    };
+    let _asked = lock(&turn);
+    pull(&client).unwrap();
+    client.repository("b").unwrap().manifest(&Which::Tag("v1")).unwrap();
+    assert_eq!(scopes(&registry), ["repository:a:pull", "repository:b:pull"]);
+}
+
+#[test]
+fn a_bad_challenge_is_not_for_ever() {
+    let (registry, progress) = (registry(Auth::Token(None)), Progress::new());
+    registry.state().realm = Some("ftp://a/token".to_owned());
+    let client = with(&registry, None, &progress);
+    assert!(pull(&client).is_err());
+    registry.state().auth = Auth::None;
+    pull(&client).unwrap();
 }
 
 #[test]

@@ -14,7 +14,7 @@ use super::reply::Reply;
 use super::retry::Tries;
 use super::scope::{Action, Scope};
 use super::sessions::Sessions;
-use super::token::Auth;
+use super::token::{Auth, Permission};
 use super::transport::{Call, Traffic, Transport};
 use super::{Options, text};
 use crate::progress::Progress;
@@ -142,13 +142,36 @@ impl<'p> Client<'p> {
         }
         let mut renewed = false;
         loop {
-            let header = lock(&self.auth).header(&self.endpoint, &base, scope, &self.transport, self.progress)?;
+            let header = self.permission(&base, scope)?;
             let reply = follow(self, ask, &base, header.as_ref())?;
             let may_renew = reply.own && reply.status == 401 && !renewed;
             if !may_renew || !lock(&self.auth).learn(&reply, header.as_ref(), &self.endpoint) {
                 return Ok(reply);
             }
             renewed = true;
+        }
+    }
+
+    /// The `Authorization` for a request, where the registry is known to want one. Nobody with another scope waits while a
+    /// token server is asked.
+    fn permission(&self, base: &Address, scope: &Scope) -> Result<Option<Secret>, RegistryError> {
+        let turn = match lock(&self.auth).header(&self.endpoint, scope) {
+            Permission::Known(header) => return Ok(header),
+            Permission::Wanted(_, turn) => turn,
+        };
+        let _turn = lock(&turn);
+        // Who was here before may have it by now.
+        let wanted = match lock(&self.auth).header(&self.endpoint, scope) {
+            Permission::Known(header) => return Ok(header),
+            Permission::Wanted(wanted, _) => wanted,
+        };
+        match wanted.token(&self.endpoint, base, scope, &self.transport, self.progress) {
+            Ok(token) => Ok(Some(lock(&self.auth).keep(scope, token))),
+            Err(error) => {
+                // It may be this repository's alone: others are to ask the registry again how it wants to be asked.
+                lock(&self.auth).forget();
+                Err(error)
+            }
         }
     }
 

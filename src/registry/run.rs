@@ -107,6 +107,11 @@ impl<'c, 'p> Run<'c, 'p> {
         Span::between(self.at, self.end)
     }
 
+    /// The registry began to send the whole blob, though it was asked for a range.
+    pub fn is_of_whole(&self) -> bool {
+        self.reply.as_ref().is_some_and(|reply| reply.status == 200)
+    }
+
     pub(super) fn digest(&self) -> BlobDigest {
         self.digest
     }

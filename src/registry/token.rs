@@ -1,6 +1,7 @@
 //! What is shown to a registry: nothing, a password, or a token that a token server gives for a scope.
 
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -22,9 +23,28 @@ use crate::progress::Progress;
 pub(super) struct Auth {
     challenge: Option<Challenge>,
     tokens: HashMap<String, Token>,
+    /// Whose turn it is to ask for a token, by scope.
+    turns: HashMap<String, Arc<Mutex<()>>>,
 }
 
-struct Token {
+/// What there is to show for a scope.
+pub(super) enum Permission {
+    Known(Option<Secret>),
+    /// A token is to be asked for, by one at a time.
+    Wanted(Bearer, Arc<Mutex<()>>),
+}
+
+/// How a registry wants tokens to be asked for.
+#[derive(Clone)]
+pub(super) struct Bearer {
+    realm: String,
+    service: Option<String>,
+}
+
+/// Scopes of which tokens are remembered.
+const SCOPES: usize = 1024;
+
+pub(super) struct Token {
     secret: Secret,
     good_until: Instant,
 }
@@ -44,33 +64,37 @@ struct Answer {
 
 impl Auth {
     /// The `Authorization` for a request, where the registry is known to want one.
-    pub fn header(
-        &mut self,
-        endpoint: &Endpoint,
-        base: &Address,
-        scope: &Scope,
-        transport: &Transport,
-        progress: &Progress,
-    ) -> Result<Option<Secret>, RegistryError> {
+    pub fn header(&mut self, endpoint: &Endpoint, scope: &Scope) -> Permission {
         match (&self.challenge, &endpoint.credentials) {
-            (None, _) => Ok(None),
-            (Some(Challenge::Basic), Some(Credentials::Basic { user, password })) => Ok(Some(basic(user, password))),
-            (Some(Challenge::Basic), _) => Ok(None),
-            (Some(Challenge::Bearer { realm, service }), credentials) => {
-                let wanted = scope.names();
-                let key = wanted.join(" ");
+            (Some(Challenge::Basic), Some(Credentials::Basic { user, password })) => {
+                Permission::Known(Some(basic(user, password)))
+            }
+            (None | Some(Challenge::Basic), _) => Permission::Known(None),
+            (Some(Challenge::Bearer { realm, service }), _) => {
+                let key = scope.names().join(" ");
                 let now = Instant::now();
                 if let Some(token) = self.tokens.get(&key).filter(|token| token.good_until > now) {
-                    return Ok(Some(token.secret.clone()));
+                    return Permission::Known(Some(token.secret.clone()));
                 }
-                let server =
-                    TokenServer { realm, service: service.as_deref(), credentials: credentials.as_ref(), base, scope };
-                let token = server.token(transport, progress, now)?;
-                let secret = token.secret.clone();
-                self.tokens.insert(key, token);
-                Ok(Some(secret))
+                if self.turns.len() >= SCOPES {
+                    self.tokens.retain(|_, token| token.good_until > now);
+                    self.turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+                }
+                let turn = Arc::clone(self.turns.entry(key).or_default());
+                Permission::Wanted(Bearer { realm: realm.clone(), service: service.clone() }, turn)
             }
         }
+    }
+
+    pub fn keep(&mut self, scope: &Scope, token: Token) -> Secret {
+        let secret = token.secret.clone();
+        self.tokens.insert(scope.names().join(" "), token);
+        secret
+    }
+
+    /// How the registry wants to be asked is learned anew.
+    pub fn forget(&mut self) {
+        self.challenge = None;
     }
 
     /// The same without asking a token server.
@@ -107,6 +131,21 @@ impl Auth {
 fn basic(user: &str, password: &Secret) -> Secret {
     let both = format!("{user}:{}", password.expose());
     Secret::new(format!("Basic {}", BASE64_STANDARD.encode(both)))
+}
+
+impl Bearer {
+    /// Asks the token server.
+    pub fn token(
+        &self,
+        endpoint: &Endpoint,
+        base: &Address,
+        scope: &Scope,
+        transport: &Transport,
+        progress: &Progress,
+    ) -> Result<Token, RegistryError> {
+        let (service, credentials) = (self.service.as_deref(), endpoint.credentials.as_ref());
+        TokenServer { realm: &self.realm, service, credentials, base, scope }.token(transport, progress, Instant::now())
+    }
 }
 
 struct TokenServer<'a> {

@@ -73,6 +73,9 @@ impl<'p> Kept<'p> {
     pub fn open(keep: &Keep, progress: &'p Progress) -> Result<Self, BridgeError> {
         let dir = keep.dir.clone();
         let failed = |source| BridgeError::Cache { dir: dir.clone(), source };
+        if fs::metadata(&dir).is_ok_and(|metadata| !metadata.is_dir()) {
+            return Err(BridgeError::NoDirectory { dir });
+        }
         // What is kept may be for few eyes.
         DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(failed)?;
         let file = File::options().write(true).create(true).truncate(false).mode(0o600).open(dir.join("lock"));

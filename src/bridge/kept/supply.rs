@@ -22,6 +22,14 @@ impl Supply<'_, '_, '_> {
         }
     }
 
+    /// The registry began to send the whole blob.
+    pub fn is_of_whole(&self) -> bool {
+        match self {
+            Self::Kept(..) => false,
+            Self::Passing(passing) => passing.run.is_of_whole(),
+        }
+    }
+
     /// What is not read yet.
     pub fn rest(&self) -> Span {
         match self {

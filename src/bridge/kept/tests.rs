@@ -46,7 +46,7 @@ impl Bed {
             options: Options { retries, ..Options::default() },
         };
         let request = Request { upstream: None, allowed: vec![self.registry.host()], parallel: 4, keep: None, reach };
-        let mut server = Server::new(&request, is_local, progress);
+        let mut server = Server::new(&request, is_local, true, progress);
         server.kept = Some(Kept::open(&self.keep(10_000_000), progress).unwrap());
         server
     }
@@ -475,7 +475,7 @@ fn one_bridge_a_directory() {
     let mode = std::os::unix::fs::PermissionsExt::mode(&below.dir.metadata().unwrap().permissions());
     assert_eq!(mode & 0o777, 0o700);
     let no_dir = Keep { dir: bed.dir.path().join("lock"), size: 1_000_000 };
-    assert!(matches!(Kept::open(&no_dir, &progress), Err(BridgeError::Cache { .. })));
+    assert!(matches!(Kept::open(&no_dir, &progress), Err(BridgeError::NoDirectory { .. })));
 }
 
 #[test]

@@ -121,6 +121,46 @@ fn a_client_that_is_gone() {
     });
 }
 
+#[test]
+fn the_log_says_why_once() {
+    let (registry, _, path) = with_blob(200_000);
+    registry.fault("GET", "/blobs/", 1000, Fault::Answer(Answer::new(501)));
+    let told = bridged(&request(&registry), true, |address| {
+        let mut browser = Browser::new(address);
+        for _ in 0..3 {
+            assert_eq!(browser.ask("GET", &path, &RANGES).status, 400);
+        }
+    });
+    let why = format!("{}/a/b: the registry answers 501 to a single range", registry.host());
+    assert_eq!(told.iter().filter(|line| **line == why).count(), 1, "{told:?}");
+    assert!(
+        told.iter().any(|line| line.ends_with("0 not needed; 0 ranges as 0 requests; 3 answers failed"))
+            || told.iter().any(|line| line.ends_with("; 3 answers failed")),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn who_fails_saves_nothing() {
+    let (registry, _, path) = with_blob(200_000);
+    registry.fault("GET", "/blobs/", 1000, Fault::Cut(5));
+    bridged(&request(&registry), true, |address| {
+        let got = Browser::new(address).ask("GET", &path, &RANGES);
+        assert!(!got.is_whole());
+    });
+    let counts = counts::Counts::default();
+    let place = route::Place::root("a.io");
+    let digest = crate::digest::BlobDigest::from_bytes([7; 32]);
+    for (failed, saved) in [(1, 0), (0, 90)] {
+        counts.begin("client", &place);
+        let moved = counts::Moved { requests: 1, sent: 10, size: Some(100), failed, ..counts::Moved::default() };
+        counts.end("client", &place, digest, moved);
+        let line = counts.finished(true).remove(0);
+        assert!(line.contains(&format!(", {saved} B not needed")), "{line}");
+    }
+    assert!(counts.metrics().contains("\nrestrata_bridge_bytes_saved_total 90\n"));
+}
+
 /// Also what is no fault of a registry: podman would go on to the next place, and into its 501.
 #[test]
 fn settings_that_can_not_be_read() {

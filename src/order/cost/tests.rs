@@ -194,7 +194,8 @@ fn only_a_bridge_asks_another_registry() {
 }
 
 proptest::proptest! {
-    /// podman moves as much as from a registry that serves any number of ranges. The registry sends at most a 64th more.
+    /// podman moves as much as from a registry that serves any number of ranges. The registry sends at most a 64th more, and
+    /// the gap in the index if that is small. podman itself asks for no ranges with smaller gaps.
     #[test]
     fn a_bridge_costs_the_registry_little_more(
         files in proptest::collection::vec((0_u64..300_000, 1_u64..400_000), 0..40),
@@ -215,7 +216,7 @@ proptest::proptest! {
         let bridge = through.clone()(RegistryProfile::Bridge);
         let direct = through(RegistryProfile::MultiRange);
         let (asked, read) = (bridge.upstream().unwrap(), bridge.blob_bytes());
-        assert!((read..=read + read / 64).contains(&asked.bytes), "{asked:?} {read}");
+        assert!((read..=read + read / 64 + 1024).contains(&asked.bytes), "{asked:?} {read}");
         let most = 1 + 1 + 2 + bridge.cost.ranges;
         assert!((bridge.cost.requests..=most).contains(&asked.requests), "{asked:?} {most}");
         let mut same = bridge;
