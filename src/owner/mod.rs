@@ -15,6 +15,7 @@ pub mod fuzz;
 mod heat;
 mod hint;
 mod homes;
+mod named;
 mod python;
 mod rpm;
 mod text;
@@ -25,10 +26,12 @@ mod tests;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 pub use evidence::is_evidence;
 pub use heat::Heat;
 pub use hint::{Days, Hint, HintError};
+pub use named::{LineFault, Named, NamedError};
 pub use rpm::{RpmError, SqliteError};
 pub use warning::{Problem, Warning};
 
@@ -45,6 +48,8 @@ pub const LOOKED_FOR: &str = "a database of dpkg, rpm, apk or pacman, nor a RECO
 /// Who says that files belong together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum System {
+    /// Whoever runs restrata, by a file.
+    User,
     /// Whoever made the image, by xattr.
     Component,
     Nix,
@@ -67,6 +72,7 @@ pub struct Owner<'a> {
 impl fmt::Display for Owner<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let system = match self.system {
+            System::User => "user",
             System::Component => "component",
             System::Nix => "nix",
             System::Dpkg => "dpkg",
@@ -86,6 +92,7 @@ pub struct Owners {
     claims: Claims,
     hints: Hints,
     homes: Homes,
+    named: Arc<Named>,
 }
 
 /// One for all files that are no text, which can be many.
@@ -116,7 +123,7 @@ impl Owners {
         python::read(&evidence, &mut draft);
         let (claims, full) = draft.finish();
         warnings.extend(full.map(|problem| Warning { path: TarPath::root(), problem }));
-        (Self { claims, hints: Hints::default(), homes }, warnings)
+        (Self { claims, hints: Hints::default(), homes, named: Arc::default() }, warnings)
     }
 
     /// Takes what an entry's own xattrs say of it, and of everything below it. See [`Hint::parse`].
@@ -124,13 +131,18 @@ impl Owners {
         self.hints.insert(path, hint);
     }
 
+    /// Takes what the user says. It goes before everything else.
+    pub fn name(&mut self, named: &Arc<Named>) {
+        self.named = Arc::clone(named);
+    }
+
     /// `None`: nobody's, or a directory that several packages share.
     ///
-    /// The maker's word goes first. Then the system that replaces a file as a whole: a distribution's package may
+    /// The user's word goes first, then the maker's. Then the system that replaces a file as a whole: a distribution's package may
     /// hold Python distributions, and those may hold npm packages.
     pub fn owner_of<'a>(&'a self, path: &'a TarPath) -> Option<Owner<'a>> {
-        let hint = self.hints.owner_of(path);
-        hint.or_else(|| by_path::nix(path)).or_else(|| self.claims.owner_of(path)).or_else(|| by_path::npm(path))
+        let word = self.named.owner_of(path).or_else(|| self.hints.owner_of(path));
+        word.or_else(|| by_path::nix(path)).or_else(|| self.claims.owner_of(path)).or_else(|| by_path::npm(path))
     }
 
     /// How often a file's content changes, judged by its path alone.

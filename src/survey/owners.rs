@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use super::SurveyedImage;
+use super::{SurveyedImage, Surveyor};
 use crate::codec::{FrameDecoder, FrameError, Sha256Stream};
 use crate::digest::FileDigest;
 use crate::error::Error;
@@ -137,11 +137,12 @@ fn contents<T>(
     Ok((files, warning))
 }
 
-impl SurveyedImage {
-    /// Whose the files are that the image shows. `source` and `image` are those that it was surveyed from. What can't be
+impl Surveyor<'_> {
+    /// Whose the files are that an image shows. `source` and `image` are those that it was surveyed from. What can't be
     /// read is worth a note, and its files have no owner.
-    pub fn owners(&self, source: &Source, image: &Image, notes: &mut Vec<String>) -> Result<Owners, Error> {
-        let layers = self.layers.iter().zip(&image.layers).map(|(surveyed, layer)| Telling {
+    pub fn owners(&mut self, of: &SurveyedImage, source: &Source, image: &Image) -> Result<Owners, Error> {
+        let notes = &mut self.notes;
+        let layers = of.layers.iter().zip(&image.layers).map(|(surveyed, layer)| Telling {
             entries: &surveyed.entries,
             evidence: surveyed.evidence.iter().map(|(index, evidence)| (*index, (layer, evidence))).collect(),
             hints: &surveyed.hints,
@@ -150,17 +151,18 @@ impl SurveyedImage {
             Evidence::Spooled(_, stored) => stored.len(),
             Evidence::Frames(frames) => frames.size,
         };
-        let (owners, warnings) = owners(layers.collect(), size, |path, (layer, evidence)| match evidence {
+        let (mut owners, warnings) = owners(layers.collect(), size, |path, (layer, evidence)| match evidence {
             Evidence::Spooled(spool, stored) => Ok(Some(spool.read_all(stored.spans())?)),
             Evidence::Frames(frames) => match decoded(source, layer, frames)? {
                 Ok(content) => Ok(Some(content)),
                 Err(fault) => {
-                    notes.push(format!("{}: {path}: {fault}; its files have no owner", self.reference));
+                    notes.push(format!("{}: {path}: {fault}; its files have no owner", of.reference));
                     Ok(None)
                 }
             },
         })?;
-        notes.extend(warnings.iter().map(|warning| format!("{}: {warning}", self.reference)));
+        notes.extend(warnings.iter().map(|warning| format!("{}: {warning}", of.reference)));
+        owners.name(&self.resources.named);
         Ok(owners)
     }
 }
