@@ -5,6 +5,9 @@ use super::homes::{PACMAN_CONF, is_place};
 use super::text::{field, lines};
 use crate::tar::TarPath;
 
+/// Where chunkah looks for it.
+pub(super) const FILEMAP: &[u8] = b"usr/lib/chunkah/filemap.json";
+
 /// One file of a package database, by what it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind<'a> {
@@ -35,6 +38,8 @@ pub(super) enum Kind<'a> {
         dir: &'a [u8],
     },
     PacmanConf,
+    /// chunkah's list of the files of each component.
+    Filemap,
     /// `SITE/NAME-VERSION.dist-info/RECORD`; `site` is empty or ends with a slash.
     PythonRecord {
         site: &'a [u8],
@@ -52,7 +57,7 @@ impl Kind<'_> {
             Self::RpmSqlite | Self::RpmWal | Self::RpmNdb | Self::RpmBdb => Some(System::Rpm),
             Self::ApkInstalled => Some(System::Apk),
             Self::AlpmDesc { .. } | Self::AlpmFiles { .. } => Some(System::Alpm),
-            Self::PacmanConf | Self::PythonRecord { .. } => None,
+            Self::PacmanConf | Self::Filemap | Self::PythonRecord { .. } => None,
         }
     }
 }
@@ -98,6 +103,7 @@ impl<'a> Evidence<'a> {
             | Kind::RpmBdb
             | Kind::AlpmFiles { .. }
             | Kind::PacmanConf
+            | Kind::Filemap
             | Kind::PythonRecord { .. } => false,
         }
     }
@@ -131,6 +137,7 @@ fn kind(path: &[u8]) -> Option<(Kind<'_>, &[u8])> {
         b"installed" => Kind::ApkInstalled,
         b"desc" | b"files" => return alpm(dir, name == b"desc"),
         b"pacman.conf" if path == PACMAN_CONF => Kind::PacmanConf,
+        b"filemap.json" if path == FILEMAP => Kind::Filemap,
         b"RECORD" => record(dir)?,
         _ => return None,
     };

@@ -6,7 +6,7 @@ use super::{Owners, is_evidence};
 use crate::tar::TarPath;
 
 /// A package database of each kind.
-pub const PLACES: [&str; 22] = [
+pub const PLACES: [&str; 23] = [
     "var/lib/dpkg/status",
     "var/lib/dpkg/info/libc6:amd64.list",
     "var/lib/dpkg/info/base-files.list",
@@ -29,6 +29,7 @@ pub const PLACES: [&str; 22] = [
     "opt/moved/local/acl-2.3.2-1/files",
     "opt/moved/rpmdb.sqlite",
     "opt/moved/installed",
+    "usr/lib/chunkah/filemap.json",
 ];
 
 /// Any number of files: an index into [`PLACES`] (one byte), a size (four bytes, little-endian), the content.

@@ -1,6 +1,7 @@
 //! Files that change with every update, whatever their package.
 
 use super::System;
+use super::evidence::FILEMAP;
 use super::homes::Homes;
 use crate::tar::TarPath;
 
@@ -73,7 +74,7 @@ fn is_database(path: &[u8], name: &[u8], homes: &Homes) -> bool {
     }
     // A lock file inside of a package is the package's own.
     let is_lock = LOCKS.contains(&name) && super::by_path::npm_of(path).is_none();
-    is_lock || DATABASES.iter().any(|dir| below(dir))
+    is_lock || path == FILEMAP || DATABASES.iter().any(|dir| below(dir))
 }
 
 /// What starts so is made again at need.

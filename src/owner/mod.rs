@@ -11,10 +11,12 @@ mod by_path;
 mod claims;
 mod dpkg;
 mod evidence;
+mod filemap;
 pub mod fuzz;
 mod heat;
 mod hint;
 mod homes;
+mod listing;
 mod named;
 mod python;
 mod rpm;
@@ -32,7 +34,7 @@ pub use evidence::is_evidence;
 pub use heat::Heat;
 pub use hint::{Days, Hint, HintError};
 pub use named::{LineFault, Named, NamedError};
-pub use rpm::{RpmError, SqliteError};
+pub use rpm::{NdbError, RpmError, SqliteError};
 pub use warning::{Problem, Warning};
 
 use crate::tar::TarPath;
@@ -43,14 +45,15 @@ use homes::Homes;
 
 /// Where owners come from, for people who miss them.
 pub const LOOKED_FOR: &str = "a database of dpkg, rpm, apk or pacman, nor a RECORD of a Python distribution, nor \
-                              node_modules, nor /nix/store, nor an xattr user.component";
+                              node_modules, nor /nix/store, nor an xattr user.component, nor chunkah's \
+                              filemap.json";
 
 /// Who says that files belong together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum System {
     /// Whoever runs restrata, by a file.
     User,
-    /// Whoever made the image, by xattr.
+    /// Whoever made the image, by xattr or in a file.
     Component,
     Nix,
     Dpkg,
@@ -89,6 +92,8 @@ impl fmt::Display for Owner<'_> {
 /// The owners of one merged root file system.
 #[derive(Debug, Default)]
 pub struct Owners {
+    /// Of the image's maker.
+    mapped: Claims,
     claims: Claims,
     hints: Hints,
     homes: Homes,
@@ -122,8 +127,14 @@ impl Owners {
         alpm::read(&evidence, &mut draft);
         python::read(&evidence, &mut draft);
         let (claims, full) = draft.finish();
+        let (mut map, mut hints) = (Draft::default(), Hints::default());
+        for (component, days) in filemap::read(&evidence, &mut map, &mut warnings) {
+            hints.changes_every(&component, days);
+        }
+        let (mapped, map_full) = map.finish();
+        let full = full.or(map_full);
         warnings.extend(full.map(|problem| Warning { path: TarPath::root(), problem }));
-        (Self { claims, hints: Hints::default(), homes, named: Arc::default() }, warnings)
+        (Self { mapped, claims, hints, homes, named: Arc::default() }, warnings)
     }
 
     /// Takes what an entry's own xattrs say of it, and of everything below it. See [`Hint::parse`].
@@ -142,6 +153,7 @@ impl Owners {
     /// hold Python distributions, and those may hold npm packages.
     pub fn owner_of<'a>(&'a self, path: &'a TarPath) -> Option<Owner<'a>> {
         let word = self.named.owner_of(path).or_else(|| self.hints.owner_of(path));
+        let word = word.or_else(|| self.mapped.owner_of(path));
         word.or_else(|| by_path::nix(path)).or_else(|| self.claims.owner_of(path)).or_else(|| by_path::npm(path))
     }
 
