@@ -9,10 +9,12 @@ mod alpm;
 mod apk;
 mod by_path;
 mod claims;
+mod conda;
 mod dpkg;
 mod evidence;
 mod filemap;
 pub mod fuzz;
+mod gems;
 mod heat;
 mod hint;
 mod homes;
@@ -21,6 +23,7 @@ mod named;
 mod python;
 mod rpm;
 mod text;
+mod trees;
 mod warning;
 
 #[cfg(test)]
@@ -30,7 +33,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-pub use evidence::is_evidence;
+pub use evidence::{Wanted, is_evidence, wanted};
 pub use heat::Heat;
 pub use hint::{Days, Hint, HintError};
 pub use named::{LineFault, Named, NamedError};
@@ -42,10 +45,11 @@ use claims::{Claims, Draft};
 use evidence::Evidence;
 use hint::Hints;
 use homes::Homes;
+use trees::Trees;
 
 /// Where owners come from, for people who miss them.
-pub const LOOKED_FOR: &str = "a database of dpkg, rpm, apk or pacman, nor a RECORD of a Python distribution, nor \
-                              node_modules, nor /nix/store, nor an xattr user.component, nor chunkah's \
+pub const LOOKED_FOR: &str = "a database of dpkg, rpm, apk or pacman, nor conda-meta, nor a \
+                              Python distribution, nor gems, nor node_modules, nor /nix/store, nor an xattr user.component, nor chunkah's \
                               filemap.json";
 
 /// Who says that files belong together.
@@ -60,8 +64,12 @@ pub enum System {
     Rpm,
     Apk,
     Alpm,
+    Conda,
     Python,
+    Gem,
     Npm,
+    /// What no package owns of the files of one version.
+    Kernel,
 }
 
 /// Files that change together. Names have no version in them, so that an owner is the same one after an update.
@@ -82,8 +90,11 @@ impl fmt::Display for Owner<'_> {
             System::Rpm => "rpm",
             System::Apk => "apk",
             System::Alpm => "alpm",
+            System::Conda => "conda",
             System::Python => "python",
+            System::Gem => "gem",
             System::Npm => "npm",
+            System::Kernel => "kernel",
         };
         write!(f, "{system}:{}", self.name)
     }
@@ -95,6 +106,7 @@ pub struct Owners {
     /// Of the image's maker.
     mapped: Claims,
     claims: Claims,
+    trees: Trees,
     hints: Hints,
     homes: Homes,
     named: Arc<Named>,
@@ -125,16 +137,18 @@ impl Owners {
         rpm::read(&evidence, &mut draft, &mut warnings);
         apk::read(&evidence, &mut draft);
         alpm::read(&evidence, &mut draft);
+        conda::read(&evidence, &mut draft, &mut warnings);
         python::read(&evidence, &mut draft);
         let (claims, full) = draft.finish();
+        let (trees, trees_full) = Trees::read(&evidence, &claims);
         let (mut map, mut hints) = (Draft::default(), Hints::default());
         for (component, days) in filemap::read(&evidence, &mut map, &mut warnings) {
             hints.changes_every(&component, days);
         }
         let (mapped, map_full) = map.finish();
-        let full = full.or(map_full);
+        let full = full.or(map_full).or(trees_full);
         warnings.extend(full.map(|problem| Warning { path: TarPath::root(), problem }));
-        (Self { mapped, claims, hints, homes, named: Arc::default() }, warnings)
+        (Self { mapped, claims, trees, hints, homes, named: Arc::default() }, warnings)
     }
 
     /// Takes what an entry's own xattrs say of it, and of everything below it. See [`Hint::parse`].
@@ -154,7 +168,9 @@ impl Owners {
     pub fn owner_of<'a>(&'a self, path: &'a TarPath) -> Option<Owner<'a>> {
         let word = self.named.owner_of(path).or_else(|| self.hints.owner_of(path));
         let word = word.or_else(|| self.mapped.owner_of(path));
-        word.or_else(|| by_path::nix(path)).or_else(|| self.claims.owner_of(path)).or_else(|| by_path::npm(path))
+        let listed = word.or_else(|| by_path::nix(path)).or_else(|| self.claims.owner_of(path));
+        let by_tree = listed.or_else(|| self.trees.owner_of(path));
+        by_tree.or_else(|| by_path::npm(path)).or_else(|| by_path::kernel(path))
     }
 
     /// How often a file's content changes, judged by its path alone.

@@ -30,6 +30,8 @@ pub enum Problem {
          paths and perhaps an \"interval\" (daily, weekly, monthly)"
     )]
     Filemap { line: usize, column: usize },
+    #[error("not read{}: expected JSON with a list \"files\" of paths", others(.count))]
+    Conda { count: usize },
     #[error("expected packages, found none")]
     NoPackage,
     #[error(

@@ -12,7 +12,7 @@ use crate::inventory::Stored;
 use crate::limits;
 use crate::order::Entry;
 use crate::order::tree::{Whiteout, whiteout};
-use crate::owner::{Hint, Owner, Owners, Problem, Warning, is_evidence};
+use crate::owner::{Hint, Owner, Owners, Problem, Wanted, Warning, is_evidence, wanted};
 use crate::registry::RegistryError;
 use crate::source::{Image, Layer, Source, SourceError};
 use crate::span::Span;
@@ -124,12 +124,16 @@ fn contents<T>(
 ) -> Result<(Contents, Option<Warning>), Error> {
     let (mut files, mut left) = (Vec::new(), limits::EVIDENCE_BYTES as u64);
     let mut over: Option<(TarPath, usize)> = None;
-    for (path, evidence) in shown {
-        match left.checked_sub(size(&evidence)).filter(|_| files.len() < limits::EVIDENCE_FILES) {
-            None => over.get_or_insert((path, 0)).1 += 1,
+    for (path, evidence) in &shown {
+        let wanted = wanted(path, |path| shown.contains_key(path));
+        let size = if wanted == Wanted::Content { size(evidence) } else { 0 };
+        match left.checked_sub(size).filter(|_| files.len() < limits::EVIDENCE_FILES) {
+            _ if wanted == Wanted::Nothing => {}
+            None => over.get_or_insert((path.clone(), 0)).1 += 1,
+            Some(_) if wanted == Wanted::Name => files.push((path.clone(), Vec::new())),
             Some(rest) => {
                 left = rest;
-                files.extend(read(&path, &evidence)?.map(|content| (path, content)));
+                files.extend(read(path, evidence)?.map(|content| (path.clone(), content)));
             }
         }
     }

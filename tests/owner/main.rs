@@ -1,5 +1,7 @@
 //! Package databases as the real tools write them.
 
+mod languages;
+
 use std::path::Path;
 use std::process::Command;
 use std::{fs, str};

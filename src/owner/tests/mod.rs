@@ -422,3 +422,25 @@ fn lists_without_end() {
     assert_eq!(warnings, [Warning { path: TarPath::root(), problem: Problem::Paths }]);
     assert_owners(&owners, &[("a", "dpkg:a")]);
 }
+
+#[test]
+fn kernels_by_version() {
+    let owners =
+        read(&[("var/lib/dpkg/info/linux-image.list", "/boot/vmlinuz-6.1\n/lib/modules/6.1/kernel/fs/ext4.ko\n")]);
+    assert_owners(
+        &owners,
+        &[
+            ("boot/vmlinuz-6.1", "dpkg:linux-image"),
+            ("usr/lib/modules/6.1/kernel/fs/ext4.ko", "dpkg:linux-image"),
+            ("usr/lib/modules/6.1/modules.dep", "kernel:6.1"),
+            ("lib/modules/6.1-rc2+/updates/dkms/nvidia.ko", "kernel:6.1-rc2+"),
+            ("usr/lib/modules/6.12.0-1.fc42.x86_64/initramfs.img", "kernel:6.12.0-1.fc42.x86_64"),
+            ("boot/initramfs-6.12.0-1.fc42.x86_64.img", "kernel:6.12.0-1.fc42.x86_64"),
+            ("boot/initrd.img-6.1", "kernel:6.1"),
+            ("boot/grub/config-1", "-"),
+            ("boot/config-old", "-"),
+            ("usr/lib/modules", "-"),
+            ("opt/lib/modules/6.1/x", "-"),
+        ],
+    );
+}
