@@ -254,6 +254,25 @@ mod tests {
     }
 
     #[test]
+    fn what_says_nothing_more_is_not_read() {
+        let dist = |file: &str| path(&format!("s/six-1.dist-info/{file}"));
+        let names = [dist("METADATA"), dist("top_level.txt"), path("s/yaml-1.dist-info/top_level.txt"), dist("RECORD")];
+        let shown: BTreeMap<TarPath, u64> = names.map(|name| (name, 1)).into();
+        let mut read = Vec::new();
+        let (files, _) = contents(
+            shown,
+            |size| *size,
+            |path, _| {
+                read.push(path.clone());
+                Ok(Some(vec![1]))
+            },
+        )
+        .unwrap();
+        assert_eq!(read, [dist("RECORD"), path("s/yaml-1.dist-info/top_level.txt")]);
+        assert!(files.contains(&(dist("METADATA"), Vec::new())) && files.len() == 3, "{files:?}");
+    }
+
+    #[test]
     fn whiteouts_hide_what_lower_layers_show() {
         use crate::order::tree::tests::entry;
         use crate::tar::EntryKind::Regular;
