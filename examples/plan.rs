@@ -36,6 +36,7 @@ fn entry(layer: u64, n: u64, version: u64) -> Entry {
         mtime: Time::default(),
         overlay: OverlayMark::None,
         is_setgid: false,
+        is_program: false,
     }
 }
 

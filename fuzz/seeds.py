@@ -9,7 +9,7 @@ import tempfile
 
 SEEDS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "seeds", "owner")
 STATUS, LIST, OTHER_LIST, STANZA, SUMS, RPM, RPM_LOG, NDB, BDB, APK, DESC, FILES, RECORD, OTHER_RECORD = range(14)
-CONF, INFO_SUMS, MOVED_STATUS, MOVED_LIST, MOVED_DESC, MOVED_FILES, MOVED_RPM, MOVED_APK = range(14, 22)
+CONF, INFO_SUMS, MOVED_STATUS, MOVED_LIST, MOVED_DESC, MOVED_FILES, MOVED_RPM, MOVED_APK, FILEMAP = range(14, 23)
 
 
 def header(name, source, dirs, files):
@@ -52,6 +52,20 @@ def database(mode):
         return found
 
 
+def ndb():
+    """One page of slots, of which one is free, and two packages."""
+    blobs = [header(f"p{n}", f"s{n}-1-1.src.rpm", ["/usr/bin/"], [(0, f"b{n}")]) for n in range(2)]
+    slots, behind = b"", b""
+    for number, blob in enumerate(blobs, 1):
+        size = -(-(16 + len(blob) + 12) // 16)
+        slots += b"Slot" + struct.pack("<3I", number, (4096 + len(behind)) // 16, size)
+        behind += (b"BlbS" + struct.pack("<3I", number, 1, len(blob)) + blob).ljust(size * 16, b"\0")
+    page = b"RpmP" + struct.pack("<4I", 0, 1, 1, 3) + bytes(12) + slots
+    while len(page) < 4096:
+        page += b"Slot" + bytes(12)
+    return page + behind
+
+
 def seed(name, *files):
     with open(os.path.join(SEEDS, name), "wb") as out:
         for place, content in files:
@@ -67,12 +81,13 @@ seed("others",
      (APK, b"P:libcrypto3\no:openssl\nF:lib\nR:libcrypto.so.3\n\nP:busybox\nF:bin\nR:busybox\n"),
      (DESC, b"%NAME%\nacl\n\n%BASE%\nacl-base\n\n"), (FILES, b"%FILES%\nusr/\nusr/bin/getfacl\n\n"),
      (RECORD, b'yaml/__init__.py,,\n"a""b,c.py",,\n../../../bin/y,,\n'), (OTHER_RECORD, b"numpy/__init__.py,,\n"),
-     (NDB, b"RpmP"), (BDB, b"\0"))
+     (NDB, ndb()), (BDB, b"\0"))
 seed("moved",
      (CONF, b"[options]\nDBPath = /opt/moved/\n"), (INFO_SUMS, b"00  usr/share/zoneinfo/UTC\n"),
      (MOVED_STATUS, b"Package: base-files\n\n"), (MOVED_LIST, b"/.\n/usr\n/etc/issue\n"),
      (MOVED_DESC, b"%NAME%\nacl\n"), (MOVED_FILES, b"%FILES%\nusr/bin/getfacl\n"),
-     (MOVED_RPM, b"SQLite format 3\0"), (MOVED_APK, b"P:busybox\nF:bin\nR:busybox\n"))
+     (MOVED_RPM, b"SQLite format 3\0"), (MOVED_APK, b"P:busybox\nF:bin\nR:busybox\n"),
+     (FILEMAP, b'{"a.bst": {"interval": "daily", "files": ["/usr/bin/a"]}, "b": {"files": []}}'))
 seed("rpm", (RPM, database("DELETE")[0]))
 rpm, log = database("WAL")
 seed("rpm-log", (RPM, rpm), (RPM_LOG, log))

@@ -1,9 +1,11 @@
 //! What every job that reads images is given.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::cache::Cache;
 use crate::oci::Reference;
+use crate::owner::Named;
 use crate::progress::Progress;
 use crate::registry::Reach;
 use crate::source::{Source, SourceError};
@@ -16,12 +18,14 @@ pub struct JobOptions {
     pub reach: Reach,
     /// What is known from runs before.
     pub cache: Cache,
+    /// Whose files are, in the user's words.
+    pub named: Arc<Named>,
 }
 
 impl JobOptions {
     /// Registries are reached as the machine's files say. Nothing is remembered.
     pub fn new(threads: usize, spool_dir: PathBuf) -> Self {
-        Self { threads, spool_dir, reach: Reach::current(), cache: Cache::default() }
+        Self { threads, spool_dir, reach: Reach::current(), cache: Cache::default(), named: Arc::default() }
     }
 
     /// Opens an image.

@@ -132,6 +132,12 @@ pub const EVIDENCE_FILES: usize = 1 << 18;
 /// Bytes of a package's name. The longest of Debian has 77, npm allows 214.
 pub const PACKAGE_NAME_BYTES: usize = 256;
 
+/// Bytes of the user's file of owners: 100,000 paths with names.
+pub const OWNERS_FILE_BYTES: usize = 16 << 20;
+
+/// Lines with wildcards in it: each is held against every path of an image.
+pub const OWNER_GLOBS: usize = 1_000;
+
 /// Packages of one image; all of Debian has fewer.
 pub const PACKAGES: usize = 1 << 17;
 

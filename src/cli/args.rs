@@ -1,6 +1,7 @@
 //! What may be typed.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -10,6 +11,7 @@ use restrata::inventory::XattrGlob;
 use restrata::job::JobOptions;
 use restrata::oci::{Platform, Reference};
 use restrata::order::layers::Prune;
+use restrata::owner::Named;
 use restrata::progress::Progress;
 use restrata::spool;
 use restrata::verify::Ignore;
@@ -203,6 +205,7 @@ impl Resources {
             spool_dir: self.tmpdir.clone().unwrap_or_else(spool::default_dir),
             reach: self.access.reach(),
             cache: Cache::of_user(),
+            named: Arc::default(),
         }
     }
 
@@ -211,6 +214,24 @@ impl Resources {
         let progress = Progress::new();
         self.max_size.into_iter().for_each(|bytes| progress.set_max_size(bytes));
         progress
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct OwnersFile {
+    /// Give files to owners: a file with one GLOB NAME a line
+    ///
+    /// Files of one owner stay together in layers, and reports name it. GLOB is a path in the image. A * or ? in it stands
+    /// for what is in one name, and /**/ for any directories. A line holds for what it matches and for everything below.
+    /// The last matching line counts, and it goes before package databases and everything else. Lines that start with
+    /// # are comments.
+    #[arg(long, value_name = "FILE", value_parser = OsStringValueParser::new().try_map(values::owners))]
+    owners: Option<Arc<Named>>,
+}
+
+impl OwnersFile {
+    pub fn named(&self) -> Arc<Named> {
+        self.owners.clone().unwrap_or_default()
     }
 }
 

@@ -2,10 +2,11 @@
 
 use clap::{Args, ValueEnum};
 use restrata::diff::{Choice, Request};
+use restrata::job::JobOptions;
 use restrata::oci::Reference;
 use restrata::order::cost::{Client, RegistryProfile};
 
-use super::args::Resources;
+use super::args::{OwnersFile, Resources};
 use super::values;
 
 #[derive(Debug, Args)]
@@ -47,6 +48,8 @@ pub struct Diff {
     pub platform: Option<restrata::oci::Platform>,
 
     #[command(flatten)]
+    pub owners: OwnersFile,
+    #[command(flatten)]
     pub resources: Resources,
 
     /// Print text, one JSON object, Markdown for a comment or release notes, or a page for a browser
@@ -61,7 +64,7 @@ impl Diff {
             new: self.new,
             platform: self.platform,
             choice: Choice { clients: self.client, registries: self.registry },
-            resources: self.resources.options(),
+            resources: JobOptions { named: self.owners.named(), ..self.resources.options() },
         }
     }
 }

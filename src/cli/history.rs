@@ -2,11 +2,12 @@
 
 use clap::{Args, ValueEnum};
 use restrata::history::Request;
+use restrata::job::JobOptions;
 use restrata::oci::{Platform, Reference};
 use restrata::order::cost::{Client, RegistryProfile};
 use restrata::order::layouts::View;
 
-use super::args::Resources;
+use super::args::{OwnersFile, Resources};
 use super::values;
 
 /// What is told to whom names one version, or none.
@@ -38,6 +39,8 @@ pub struct History {
     pub platform: Option<Platform>,
 
     #[command(flatten)]
+    pub owners: OwnersFile,
+    #[command(flatten)]
     pub resources: Resources,
 
     /// Print text, one JSON object or Markdown
@@ -51,7 +54,7 @@ impl History {
             references: self.references,
             platform: self.platform,
             views: views(&self.client, &self.registry),
-            resources: self.resources.options(),
+            resources: JobOptions { named: self.owners.named(), ..self.resources.options() },
         }
     }
 }

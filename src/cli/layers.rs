@@ -10,6 +10,7 @@ use restrata::order::layers::{Mtime, Options, Prune, Share};
 use restrata::report::printable;
 use restrata::tar::{TarPath, Time};
 
+use super::args::OwnersFile;
 use super::values;
 
 #[derive(Debug, Args)]
@@ -85,6 +86,9 @@ pub struct Layers {
     /// as they are: what they show moves when it changes. Above --max-layers such layers are merged last.
     #[arg(long, value_name = "PATH", value_parser = OsStringValueParser::new().try_map(values::path))]
     pub own_layer: Vec<TarPath>,
+
+    #[command(flatten)]
+    pub owners: OwnersFile,
 
     /// Leave out xattrs with names like this one; repeat for more
     ///

@@ -120,6 +120,7 @@ fn request(arguments: Rechunk) -> Request {
     let mut resources = arguments.resources.options();
     let dest_access = arguments.sides.destination(&resources.reach.access);
     resources.reach.access = arguments.sides.source(&resources.reach.access);
+    resources.named = arguments.layers.owners.named();
     let dest_reach = Reach { access: dest_access, ..resources.reach.clone() };
     Request {
         dest_reach,

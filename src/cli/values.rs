@@ -1,7 +1,10 @@
 //! Values on the command line. Their errors are usage errors, so the hint stands with them.
 
 use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
+use std::sync::Arc;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use restrata::codec::Level;
@@ -10,6 +13,7 @@ use restrata::limits;
 use restrata::oci::{Platform, Reference, ReferenceError, Transport, Which};
 use restrata::order::cost::{Client, RegistryProfile};
 use restrata::order::layers::{Mtime, Prune, Share};
+use restrata::owner::{Named, NamedError};
 use restrata::rechunk::Effort;
 use restrata::registry::names::{Name, is_tag};
 use restrata::tar::{TarPath, Time};
@@ -80,6 +84,16 @@ pub fn destination(text: &str) -> Result<Reference, String> {
         }
         Err(error) => Err(without_value(&error.to_string(), text)),
     }
+}
+
+/// A file of `GLOB NAME` lines.
+pub fn owners(file: OsString) -> Result<Arc<Named>, String> {
+    let mut bytes = Vec::new();
+    let file = File::open(file).map_err(|error| error.to_string())?;
+    file.take(limits::OWNERS_FILE_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    let named = Named::parse(&bytes)
+        .map_err(|error: NamedError| format!("{error}\nhint: a line such as opt/app/models/** weights"))?;
+    Ok(Arc::new(named))
 }
 
 /// A tag of a registry.

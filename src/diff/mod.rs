@@ -133,7 +133,7 @@ pub fn diff(request: &Request, progress: &Progress) -> Result<Outcome, Error> {
     surveyor.notes.extend(others.map(|others| format!("{}: {others}", new.reference())));
     let surveyed = surveyor.image(&new, &image, true)?;
     surveyor.notes.extend(estimated(&surveyed));
-    let owners = surveyed.owners(&new, &image, &mut surveyor.notes)?;
+    let owners = surveyor.owners(&surveyed, &new, &image)?;
     let mut diffs = Vec::with_capacity(olds.len());
     for (source, old) in olds.iter().zip(&old_images) {
         let other = other_platform(old, image.platform.as_ref());

@@ -77,7 +77,7 @@ impl<'a> Run<'a> {
     pub fn version(&mut self, source: &Source, image: &Image) -> Result<(), Error> {
         let surveyed = self.surveyor.image(source, image, true)?;
         self.surveyor.forget_others(&surveyed);
-        let owners = surveyed.owners(source, image, &mut self.surveyor.notes)?;
+        let owners = self.surveyor.owners(&surveyed, source, image)?;
         let before = self.before.take();
         let changed_bytes = before.map(|before| self.count_owners(&before, &surveyed, &owners));
         self.progress.check()?;

@@ -11,6 +11,7 @@ pub(super) fn entry(header: &Header) -> Result<Entry, PathError> {
     let path = header.path()?;
     Ok(Entry {
         is_setgid: is_setgid(header, &path),
+        is_program: is_program(header, &path),
         path,
         kind: header.kind,
         target: (header.kind == EntryKind::HardLink).then(|| header.link_path()).transpose()?,
@@ -48,6 +49,13 @@ fn is_setgid(header: &Header, path: &TarPath) -> bool {
     header.kind == EntryKind::Dir && header.mode & 0o2000 != 0 && is_set
 }
 
+/// Libraries often have the bit, too: `libx.so`, `libx.so.1`.
+fn is_program(header: &Header, path: &TarPath) -> bool {
+    let name = path.file_name();
+    let is_library = name.ends_with(b".so") || name.windows(4).any(|part| part == b".so.");
+    header.kind == EntryKind::Regular && header.mode & 0o111 != 0 && !is_library
+}
+
 /// Everything that a client shows of an entry but its times and content.
 fn traits(header: &Header) -> Traits {
     if let Some(made) = looks_made(header) {
@@ -75,4 +83,26 @@ fn traits(header: &Header) -> Traits {
         text(&xattr.value);
     });
     Traits::from_digest(hash.finalize().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_can_be_run_and_are_no_libraries() {
+        for (name, kind, mode, is_program) in [
+            ("usr/bin/tool", EntryKind::Regular, 0o755, true),
+            ("opt/app/server.bin", EntryKind::Regular, 0o100, true),
+            ("usr/bin/tool", EntryKind::Regular, 0o644, false),
+            ("usr/lib/libx.so", EntryKind::Regular, 0o755, false),
+            ("usr/lib/libx.so.1.2", EntryKind::Regular, 0o755, false),
+            ("opt/app.so.d/tool", EntryKind::Regular, 0o755, true),
+            ("usr/bin/tool", EntryKind::Symlink, 0o777, false),
+            ("usr/bin", EntryKind::Dir, 0o755, false),
+        ] {
+            let header = Header { mode, ..Header::new(name, kind) };
+            assert_eq!(entry(&header).unwrap().is_program, is_program, "{name} {kind:?} {mode:o}");
+        }
+    }
 }

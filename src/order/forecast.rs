@@ -52,7 +52,17 @@ fn entry(written: &Written, layers: &[&[Entry]]) -> Entry {
 
 fn bare(path: &TarPath, kind: EntryKind) -> Entry {
     let (path, traits, overlay) = (path.clone(), Traits::of_made(Made::Plain), OverlayMark::None);
-    Entry { path, kind, target: None, content: None, traits, mtime: Time::default(), overlay, is_setgid: false }
+    Entry {
+        path,
+        kind,
+        target: None,
+        content: None,
+        traits,
+        mtime: Time::default(),
+        overlay,
+        is_setgid: false,
+        is_program: false,
+    }
 }
 
 /// An entry, as far as bytes go.

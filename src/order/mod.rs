@@ -68,6 +68,8 @@ pub struct Entry {
     pub overlay: OverlayMark,
     /// A directory whose setgid bit goes on to those that clients make in it.
     pub is_setgid: bool,
+    /// A regular file that can be run, and is no library.
+    pub is_program: bool,
 }
 
 /// A regular file's content.

@@ -128,6 +128,7 @@ mod tests {
             mtime: Time::default(),
             overlay: crate::order::OverlayMark::None,
             is_setgid: false,
+            is_program: false,
         };
         files.iter().map(entry).collect()
     }

@@ -191,6 +191,7 @@ pub(crate) mod tests {
             mtime: Time::default(),
             overlay: OverlayMark::None,
             is_setgid: false,
+            is_program: false,
         }
     }
 

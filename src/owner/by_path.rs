@@ -22,6 +22,26 @@ pub(super) fn nix(path: &TarPath) -> Option<Owner<'_>> {
 /// Digits of a store path's hash.
 const NIX_HASH: usize = 32;
 
+/// `lib/modules/VERSION` (kmod's depmod(8)), and what a kernel has in `boot`: indexes of modules, modules that were built on
+/// the image, initramfs. Versions stay apart, so that one kernel goes as a whole when another one comes.
+pub(super) fn kernel(path: &TarPath) -> Option<Owner<'_>> {
+    let bytes = path.as_bytes();
+    let bytes = bytes.strip_prefix(b"usr/").unwrap_or(bytes);
+    let version = match bytes.strip_prefix(b"lib/modules/") {
+        Some(rest) => rest.split(|&b| b == b'/').next()?,
+        None => {
+            let name = bytes.strip_prefix(b"boot/").filter(|name| !name.contains(&b'/'))?;
+            let version = BOOT.iter().find_map(|prefix| name.strip_prefix(*prefix))?;
+            version.strip_suffix(b".img").unwrap_or(version)
+        }
+    };
+    let is_version = version.first().is_some_and(u8::is_ascii_digit);
+    is_version.then(|| Owner { system: System::Kernel, name: String::from_utf8_lossy(version) })
+}
+
+/// As Debian and Fedora call them.
+const BOOT: [&[u8]; 6] = [b"vmlinuz-", b"vmlinux-", b"initrd.img-", b"initramfs-", b"System.map-", b"config-"];
+
 /// The innermost `node_modules/NAME` or `node_modules/@SCOPE/NAME` around a path (Node.js, "Loading from
 /// node_modules folders"), by its directory: two copies of a package belong to two applications.
 /// pnpm's `node_modules/.pnpm/NAME@VERSION/node_modules/NAME` goes without the version.

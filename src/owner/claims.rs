@@ -80,11 +80,15 @@ impl Draft {
         has_room
     }
 
-    /// A path with several owners is nobody's, but a distribution's claim beats Python's.
+    /// A path with several owners is nobody's, but a distribution's claim beats conda's, and both beat Python's.
     pub fn finish(mut self) -> (Claims, Option<Problem>) {
         let names = self.names;
-        let is_python = |owner: OwnerId| names[owner.0 as usize].0 == System::Python;
-        self.claims.sort_unstable_by_key(|&(hash, owner)| (hash, is_python(owner), owner));
+        let rank = |owner: OwnerId| match names[owner.0 as usize].0 {
+            System::Python => 2,
+            System::Conda => 1,
+            _ => 0,
+        };
+        self.claims.sort_unstable_by_key(|&(hash, owner)| (hash, rank(owner), owner));
         self.claims.dedup();
         let same_path = |a: &(PathHash, OwnerId), b: &(PathHash, OwnerId)| a.0 == b.0;
         let mut kept = 0;
@@ -92,7 +96,7 @@ impl Draft {
         while at < self.claims.len() {
             let group = self.claims[at..].chunk_by(same_path).next().map_or(1, <[_]>::len);
             let (best, second) = (self.claims[at], self.claims.get(at + 1).filter(|_| group > 1));
-            if second.is_none_or(|second| is_python(second.1) && !is_python(best.1)) {
+            if second.is_none_or(|second| rank(second.1) > rank(best.1)) {
                 self.claims[kept] = best;
                 kept += 1;
             }
@@ -112,6 +116,10 @@ pub(super) struct Claims {
 }
 
 impl Claims {
+    pub fn is_empty(&self) -> bool {
+        self.claims.is_empty()
+    }
+
     pub fn owner_of(&self, path: &TarPath) -> Option<Owner<'_>> {
         let path = path.as_bytes();
         let listed = |path: &[u8]| self.anywhere(path);
@@ -123,7 +131,7 @@ impl Claims {
         self.exactly(path).or_else(|| twins(path).iter().find_map(|twin| self.exactly(twin)))
     }
 
-    fn exactly(&self, path: &[u8]) -> Option<Owner<'_>> {
+    pub fn exactly(&self, path: &[u8]) -> Option<Owner<'_>> {
         let hash = PathHash::of(path);
         let at = self.claims.binary_search_by_key(&hash, |claim| claim.0).ok()?;
         let (system, name) = &self.names[self.claims[at].1.0 as usize];

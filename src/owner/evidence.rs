@@ -5,6 +5,9 @@ use super::homes::{PACMAN_CONF, is_place};
 use super::text::{field, lines};
 use crate::tar::TarPath;
 
+/// Where chunkah looks for it.
+pub(super) const FILEMAP: &[u8] = b"usr/lib/chunkah/filemap.json";
+
 /// One file of a package database, by what it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind<'a> {
@@ -35,6 +38,38 @@ pub(super) enum Kind<'a> {
         dir: &'a [u8],
     },
     PacmanConf,
+    /// chunkah's list of the files of each component.
+    Filemap,
+    /// `PREFIX/conda-meta/NAME-VERSION-BUILD.json`; `prefix` is empty or ends with a slash.
+    CondaMeta {
+        prefix: &'a [u8],
+        name: &'a [u8],
+    },
+    /// What only says that a Python distribution is there: `METADATA` in `NAME-VERSION.dist-info`, `PKG-INFO` in
+    /// `NAME-VERSION.egg-info` or in an egg, or a file that is called `.egg-info` itself. `dist` is the directory, or that file.
+    PythonMeta {
+        site: &'a [u8],
+        dist: &'a [u8],
+        name: &'a [u8],
+    },
+    /// `DIST/top_level.txt`.
+    PythonTop {
+        dist: &'a [u8],
+    },
+    /// `DIST/installed-files.txt`, with paths from `dist` on.
+    PythonInstalled {
+        dist: &'a [u8],
+    },
+    /// `HOME/specifications/STEM.gemspec`; `home` is empty or ends with a slash.
+    GemSpec {
+        home: &'a [u8],
+        stem: &'a [u8],
+    },
+    /// `DIR/gem.build_complete`, where `dir` ends in `extensions/PLATFORM/RUBY/STEM`.
+    GemExtension {
+        dir: &'a [u8],
+        stem: &'a [u8],
+    },
     /// `SITE/NAME-VERSION.dist-info/RECORD`; `site` is empty or ends with a slash.
     PythonRecord {
         site: &'a [u8],
@@ -43,6 +78,11 @@ pub(super) enum Kind<'a> {
 }
 
 impl Kind<'_> {
+    /// Its content says nothing that counts.
+    fn is_name_enough(self) -> bool {
+        matches!(self, Self::PythonMeta { .. } | Self::GemSpec { .. } | Self::GemExtension { .. })
+    }
+
     /// `None` for a file that stands for itself wherever it is.
     pub fn system(self) -> Option<System> {
         match self {
@@ -52,7 +92,15 @@ impl Kind<'_> {
             Self::RpmSqlite | Self::RpmWal | Self::RpmNdb | Self::RpmBdb => Some(System::Rpm),
             Self::ApkInstalled => Some(System::Apk),
             Self::AlpmDesc { .. } | Self::AlpmFiles { .. } => Some(System::Alpm),
-            Self::PacmanConf | Self::PythonRecord { .. } => None,
+            Self::PacmanConf
+            | Self::Filemap
+            | Self::CondaMeta { .. }
+            | Self::PythonMeta { .. }
+            | Self::PythonTop { .. }
+            | Self::PythonInstalled { .. }
+            | Self::GemSpec { .. }
+            | Self::GemExtension { .. }
+            | Self::PythonRecord { .. } => None,
         }
     }
 }
@@ -74,7 +122,7 @@ impl<'a> Evidence<'a> {
     /// What is meant to be text, and is none.
     pub fn is_garbled(&self) -> bool {
         let is_binary = matches!(self.kind, Kind::RpmSqlite | Kind::RpmWal | Kind::RpmNdb | Kind::RpmBdb);
-        !is_binary && self.bytes.contains(&0)
+        !is_binary && !self.kind.is_name_enough() && self.bytes.contains(&0)
     }
 
     /// A list of all packages that has something, and no package. Images without one have an empty list.
@@ -98,6 +146,13 @@ impl<'a> Evidence<'a> {
             | Kind::RpmBdb
             | Kind::AlpmFiles { .. }
             | Kind::PacmanConf
+            | Kind::Filemap
+            | Kind::CondaMeta { .. }
+            | Kind::PythonMeta { .. }
+            | Kind::PythonTop { .. }
+            | Kind::PythonInstalled { .. }
+            | Kind::GemSpec { .. }
+            | Kind::GemExtension { .. }
             | Kind::PythonRecord { .. } => false,
         }
     }
@@ -107,6 +162,28 @@ impl<'a> Evidence<'a> {
 /// the path alone, so that one pass over an image can keep the bytes of these few files.
 pub fn is_evidence(path: &TarPath) -> bool {
     kind(path.as_bytes()).is_some()
+}
+
+/// How much of a file that [`is_evidence`] names [`super::Owners::read`] wants: each costs a request where an image is in a
+/// registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    Content,
+    /// Nothing but that it is there.
+    Name,
+    /// Another file says more.
+    Nothing,
+}
+
+/// `is_there`: whether the image shows a path.
+pub fn wanted(path: &TarPath, is_there: impl Fn(&TarPath) -> bool) -> Wanted {
+    match kind(path.as_bytes()) {
+        Some((kind, _)) if kind.is_name_enough() => Wanted::Name,
+        Some((Kind::PythonTop { .. }, _)) if path.parent().is_some_and(|dist| is_there(&dist.join(b"RECORD"))) => {
+            Wanted::Nothing
+        }
+        _ => Wanted::Content,
+    }
 }
 
 /// What a file is by its name, and the directory of the database that it would be of.
@@ -131,8 +208,9 @@ fn kind(path: &[u8]) -> Option<(Kind<'_>, &[u8])> {
         b"installed" => Kind::ApkInstalled,
         b"desc" | b"files" => return alpm(dir, name == b"desc"),
         b"pacman.conf" if path == PACMAN_CONF => Kind::PacmanConf,
+        b"filemap.json" if path == FILEMAP => Kind::Filemap,
         b"RECORD" => record(dir)?,
-        _ => return None,
+        _ => of_language(path, dir, name)?,
     };
     Some((kind, dir))
 }
@@ -163,10 +241,57 @@ fn alpm(dir: &[u8], is_desc: bool) -> Option<(Kind<'_>, &[u8])> {
 }
 
 fn record(dir: &[u8]) -> Option<Kind<'_>> {
-    let dist = dir.strip_suffix(b".dist-info")?;
-    let start = dist.iter().rposition(|&b| b == b'/').map_or(0, |at| at + 1);
-    let (site, dist) = dist.split_at(start);
-    // Neither a wheel's name nor its version has a dash.
-    let dash = dist.iter().rposition(|&b| b == b'-')?;
-    Some(Kind::PythonRecord { site, name: &dist[..dash] })
+    let (site, name) = distribution(dir, b".dist-info")?;
+    Some(Kind::PythonRecord { site, name })
+}
+
+/// Site and name of `SITE/NAME-VERSION.dist-info` and its like. Neither a wheel's name nor its version has a dash; behind
+/// an egg's version stands one of Python.
+fn distribution<'a>(dir: &'a [u8], end: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
+    let stem = dir.strip_suffix(end)?;
+    let start = stem.iter().rposition(|&b| b == b'/').map_or(0, |at| at + 1);
+    let (site, dist) = stem.split_at(start);
+    let dash = match end {
+        b".dist-info" => dist.iter().rposition(|&b| b == b'-')?,
+        _ => dist.iter().position(|&b| b == b'-')?,
+    };
+    Some((site, &dist[..dash]))
+}
+
+/// What package managers of languages leave beside packages.
+fn of_language<'a>(path: &'a [u8], dir: &'a [u8], name: &'a [u8]) -> Option<Kind<'a>> {
+    let meta = |dist: &'a [u8], end: &[u8]| {
+        let (site, name) = distribution(dist, end)?;
+        Some(Kind::PythonMeta { site, dist, name })
+    };
+    let is_dist = || [&b".dist-info"[..], b".egg-info"].iter().any(|end| distribution(dir, end).is_some());
+    match name {
+        b"METADATA" => meta(dir, b".dist-info"),
+        b"PKG-INFO" => meta(dir, b".egg-info").or_else(|| meta(dir.strip_suffix(b"/EGG-INFO")?, b".egg")),
+        b"top_level.txt" => is_dist().then_some(Kind::PythonTop { dist: dir }),
+        b"installed-files.txt" => is_dist().then_some(Kind::PythonInstalled { dist: dir }),
+        b"gem.build_complete" => {
+            let (above, stem) = split(dir);
+            let (_, extensions) = split(split(split(above).0).0);
+            (extensions == b"extensions").then_some(Kind::GemExtension { dir, stem })
+        }
+        _ => meta(path, b".egg-info").or_else(|| conda_or_gem(dir, name)),
+    }
+}
+
+fn conda_or_gem<'a>(dir: &'a [u8], name: &'a [u8]) -> Option<Kind<'a>> {
+    if let Some(stem) = name.strip_suffix(b".gemspec") {
+        let home = dir.strip_suffix(b"specifications").filter(|home| is_dir(home))?;
+        return Some(Kind::GemSpec { home, stem });
+    }
+    let stem = name.strip_suffix(b".json")?;
+    let prefix = dir.strip_suffix(b"conda-meta").filter(|prefix| is_dir(prefix))?;
+    // A name may have dashes, but neither version nor build.
+    let name = stem.rsplitn(3, |&b| b == b'-').nth(2)?;
+    Some(Kind::CondaMeta { prefix, name })
+}
+
+/// Nothing, or up to a slash.
+fn is_dir(path: &[u8]) -> bool {
+    path.last().is_none_or(|&b| b == b'/')
 }

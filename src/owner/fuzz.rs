@@ -6,7 +6,7 @@ use super::{Owners, is_evidence};
 use crate::tar::TarPath;
 
 /// A package database of each kind.
-pub const PLACES: [&str; 22] = [
+pub const PLACES: [&str; 29] = [
     "var/lib/dpkg/status",
     "var/lib/dpkg/info/libc6:amd64.list",
     "var/lib/dpkg/info/base-files.list",
@@ -29,6 +29,13 @@ pub const PLACES: [&str; 22] = [
     "opt/moved/local/acl-2.3.2-1/files",
     "opt/moved/rpmdb.sqlite",
     "opt/moved/installed",
+    "usr/lib/chunkah/filemap.json",
+    "opt/conda/conda-meta/python-3.13.1-h1_0_cpython.json",
+    "usr/lib/python3/site-packages/numpy-2.1.0.dist-info/METADATA",
+    "usr/lib/python3/site-packages/PyYAML-6.0.dist-info/top_level.txt",
+    "usr/lib/python3/site-packages/six-1.16.0-py3.13.egg-info/PKG-INFO",
+    "usr/lib/python3/site-packages/six-1.16.0-py3.13.egg-info/installed-files.txt",
+    "usr/lib/ruby/gems/3.3.0/specifications/rake-13.2.1.gemspec",
 ];
 
 /// Any number of files: an index into [`PLACES`] (one byte), a size (four bytes, little-endian), the content.

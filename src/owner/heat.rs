@@ -1,6 +1,7 @@
 //! Files that change with every update, whatever their package.
 
 use super::System;
+use super::evidence::FILEMAP;
 use super::homes::Homes;
 use crate::tar::TarPath;
 
@@ -73,7 +74,12 @@ fn is_database(path: &[u8], name: &[u8], homes: &Homes) -> bool {
     }
     // A lock file inside of a package is the package's own.
     let is_lock = LOCKS.contains(&name) && super::by_path::npm_of(path).is_none();
-    is_lock || DATABASES.iter().any(|dir| below(dir))
+    is_lock || path == FILEMAP || is_conda_log(path) || DATABASES.iter().any(|dir| below(dir))
+}
+
+/// What was installed when.
+fn is_conda_log(path: &[u8]) -> bool {
+    path.strip_suffix(b"conda-meta/history").is_some_and(|prefix| prefix.last().is_none_or(|&b| b == b'/'))
 }
 
 /// What starts so is made again at need.

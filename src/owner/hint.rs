@@ -53,7 +53,7 @@ impl Hint {
     }
 }
 
-fn days(value: &[u8]) -> Option<Days> {
+pub(super) fn days(value: &[u8]) -> Option<Days> {
     let days = match value {
         b"daily" => 1,
         b"weekly" => 7,
@@ -75,11 +75,15 @@ pub(super) struct Hints {
 impl Hints {
     pub fn insert(&mut self, path: &TarPath, hint: Hint) {
         if let Some(days) = hint.interval {
-            // Of several answers the most careful one, so that the entries' order makes no difference.
-            let known = self.intervals.entry(hint.component.clone()).or_insert(days);
-            *known = days.min(*known);
+            self.changes_every(&hint.component, days);
         }
         self.components.insert(path.clone(), hint.component);
+    }
+
+    /// Of several answers the most careful one counts, so that their order makes no difference.
+    pub fn changes_every(&mut self, component: &str, days: Days) {
+        let known = self.intervals.entry(component.into()).or_insert(days);
+        *known = days.min(*known);
     }
 
     pub fn owner_of(&self, path: &TarPath) -> Option<Owner<'_>> {

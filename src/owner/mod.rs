@@ -9,15 +9,21 @@ mod alpm;
 mod apk;
 mod by_path;
 mod claims;
+mod conda;
 mod dpkg;
 mod evidence;
+mod filemap;
 pub mod fuzz;
+mod gems;
 mod heat;
 mod hint;
 mod homes;
+mod listing;
+mod named;
 mod python;
 mod rpm;
 mod text;
+mod trees;
 mod warning;
 
 #[cfg(test)]
@@ -25,11 +31,13 @@ mod tests;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
-pub use evidence::is_evidence;
+pub use evidence::{Wanted, is_evidence, wanted};
 pub use heat::Heat;
 pub use hint::{Days, Hint, HintError};
-pub use rpm::{RpmError, SqliteError};
+pub use named::{LineFault, Named, NamedError};
+pub use rpm::{NdbError, RpmError, SqliteError};
 pub use warning::{Problem, Warning};
 
 use crate::tar::TarPath;
@@ -37,23 +45,31 @@ use claims::{Claims, Draft};
 use evidence::Evidence;
 use hint::Hints;
 use homes::Homes;
+use trees::Trees;
 
 /// Where owners come from, for people who miss them.
-pub const LOOKED_FOR: &str = "a database of dpkg, rpm, apk or pacman, nor a RECORD of a Python distribution, nor \
-                              node_modules, nor /nix/store, nor an xattr user.component";
+pub const LOOKED_FOR: &str = "a database of dpkg, rpm, apk or pacman, nor conda-meta, nor a \
+                              Python distribution, nor gems, nor node_modules, nor /nix/store, nor an xattr user.component, nor chunkah's \
+                              filemap.json";
 
 /// Who says that files belong together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum System {
-    /// Whoever made the image, by xattr.
+    /// Whoever runs restrata, by a file.
+    User,
+    /// Whoever made the image, by xattr or in a file.
     Component,
     Nix,
     Dpkg,
     Rpm,
     Apk,
     Alpm,
+    Conda,
     Python,
+    Gem,
     Npm,
+    /// What no package owns of the files of one version.
+    Kernel,
 }
 
 /// Files that change together. Names have no version in them, so that an owner is the same one after an update.
@@ -67,14 +83,18 @@ pub struct Owner<'a> {
 impl fmt::Display for Owner<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let system = match self.system {
+            System::User => "user",
             System::Component => "component",
             System::Nix => "nix",
             System::Dpkg => "dpkg",
             System::Rpm => "rpm",
             System::Apk => "apk",
             System::Alpm => "alpm",
+            System::Conda => "conda",
             System::Python => "python",
+            System::Gem => "gem",
             System::Npm => "npm",
+            System::Kernel => "kernel",
         };
         write!(f, "{system}:{}", self.name)
     }
@@ -83,9 +103,13 @@ impl fmt::Display for Owner<'_> {
 /// The owners of one merged root file system.
 #[derive(Debug, Default)]
 pub struct Owners {
+    /// Of the image's maker.
+    mapped: Claims,
     claims: Claims,
+    trees: Trees,
     hints: Hints,
     homes: Homes,
+    named: Arc<Named>,
 }
 
 /// One for all files that are no text, which can be many.
@@ -113,10 +137,18 @@ impl Owners {
         rpm::read(&evidence, &mut draft, &mut warnings);
         apk::read(&evidence, &mut draft);
         alpm::read(&evidence, &mut draft);
+        conda::read(&evidence, &mut draft, &mut warnings);
         python::read(&evidence, &mut draft);
         let (claims, full) = draft.finish();
+        let (trees, trees_full) = Trees::read(&evidence, &claims);
+        let (mut map, mut hints) = (Draft::default(), Hints::default());
+        for (component, days) in filemap::read(&evidence, &mut map, &mut warnings) {
+            hints.changes_every(&component, days);
+        }
+        let (mapped, map_full) = map.finish();
+        let full = full.or(map_full).or(trees_full);
         warnings.extend(full.map(|problem| Warning { path: TarPath::root(), problem }));
-        (Self { claims, hints: Hints::default(), homes }, warnings)
+        (Self { mapped, claims, trees, hints, homes, named: Arc::default() }, warnings)
     }
 
     /// Takes what an entry's own xattrs say of it, and of everything below it. See [`Hint::parse`].
@@ -124,13 +156,21 @@ impl Owners {
         self.hints.insert(path, hint);
     }
 
+    /// Takes what the user says. It goes before everything else.
+    pub fn name(&mut self, named: &Arc<Named>) {
+        self.named = Arc::clone(named);
+    }
+
     /// `None`: nobody's, or a directory that several packages share.
     ///
-    /// The maker's word goes first. Then the system that replaces a file as a whole: a distribution's package may
+    /// The user's word goes first, then the maker's. Then the system that replaces a file as a whole: a distribution's package may
     /// hold Python distributions, and those may hold npm packages.
     pub fn owner_of<'a>(&'a self, path: &'a TarPath) -> Option<Owner<'a>> {
-        let hint = self.hints.owner_of(path);
-        hint.or_else(|| by_path::nix(path)).or_else(|| self.claims.owner_of(path)).or_else(|| by_path::npm(path))
+        let word = self.named.owner_of(path).or_else(|| self.hints.owner_of(path));
+        let word = word.or_else(|| self.mapped.owner_of(path));
+        let listed = word.or_else(|| by_path::nix(path)).or_else(|| self.claims.owner_of(path));
+        let by_tree = listed.or_else(|| self.trees.owner_of(path));
+        by_tree.or_else(|| by_path::npm(path)).or_else(|| by_path::kernel(path))
     }
 
     /// How often a file's content changes, judged by its path alone.

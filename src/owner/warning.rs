@@ -1,6 +1,6 @@
 //! What could not be read.
 
-use super::{RpmError, SqliteError};
+use super::{NdbError, RpmError, SqliteError};
 use crate::limits;
 use crate::tar::TarPath;
 
@@ -15,14 +15,23 @@ pub struct Warning {
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
-    #[error("an rpm database in {format} format, which is not read: expected sqlite")]
+    #[error("an rpm database in {format} format, which is not read: expected sqlite or ndb")]
     Format { format: &'static str },
     #[error("the rpm database is not read to its end: {0}")]
     Sqlite(#[from] SqliteError),
+    #[error("the rpm database is not read to its end: {0}")]
+    Ndb(#[from] NdbError),
     #[error("{count} packages are not read; the first: {first}")]
     Rpm { count: usize, first: RpmError },
     #[error("expected text, found a NUL byte{}", others(.count))]
     NotText { count: usize },
+    #[error(
+        "not read, because of line {line}, column {column}: expected JSON with components, and of each a list \"files\" of \
+         paths and perhaps an \"interval\" (daily, weekly, monthly)"
+    )]
+    Filemap { line: usize, column: usize },
+    #[error("not read{}: expected JSON with a list \"files\" of paths", others(.count))]
+    Conda { count: usize },
     #[error("expected packages, found none")]
     NoPackage,
     #[error(

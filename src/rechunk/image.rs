@@ -99,7 +99,8 @@ impl<'s> Job<'_, 's> {
 
     fn plan(&self, unpacked: &[UnpackedLayer], notes: &mut Notes) -> Result<Layout, Error> {
         let layers: Vec<&[Entry]> = unpacked.iter().map(|layer| layer.inventory.entries.as_slice()).collect();
-        let Labelled { labels, names: owners } = labelled(unpacked, self.spool, &self.old.facts.history, notes)?;
+        let (history, named) = (&self.old.facts.history, &self.request.resources.named);
+        let Labelled { labels, names: owners } = labelled(unpacked, self.spool, history, named, notes)?;
         let (labels_of, old) = (Labels(&labels), self.old.old().map_err(PlanError::from)?);
         let given = Given { layers: &layers, labels: &labels_of, old: &old, options: &self.request.layers };
         let plan = plan(given)?;

@@ -1,10 +1,13 @@
 //! Whose each entry is, and how often it will change.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use crate::degraded::{Code, Notes};
 use crate::error::Error;
 use crate::inventory::Stored;
 use crate::order::layers::Label;
-use crate::owner::LOOKED_FOR;
+use crate::owner::{LOOKED_FOR, Named};
 use crate::spool::Spool;
 use crate::survey::old::History;
 use crate::survey::{Roll, Telling, label, owners};
@@ -26,6 +29,7 @@ pub(super) fn labelled(
     layers: &[UnpackedLayer],
     spool: &Spool,
     history: &History,
+    named: &Arc<Named>,
     notes: &mut Notes,
 ) -> Result<Labelled, Error> {
     let telling = layers.iter().map(|UnpackedLayer { inventory, .. }| Telling {
@@ -34,8 +38,9 @@ pub(super) fn labelled(
         hints: &inventory.hints,
     });
     let read = |_: &TarPath, content: &&Stored| Ok(Some(spool.read_all(content.spans())?));
-    let (owners, warnings) = owners(telling.collect(), |content| content.len(), read)?;
+    let (mut owners, warnings) = owners(telling.collect(), |content| content.len(), read)?;
     warnings.iter().for_each(|warning| notes.degraded(Code::OwnersUnread, warning.to_string()));
+    owners.name(named);
     let mut roll = Roll::default();
     let mut labels: Vec<Vec<Label>> = Vec::with_capacity(layers.len());
     for layer in layers {
@@ -53,7 +58,22 @@ pub(super) fn labelled(
     if roll.names.is_empty() && warnings.is_empty() && files >= MANY {
         notes.degraded(Code::OwnersNotFound, not_found(files));
     }
+    notes.extend(idle(named, &roll.names));
     Ok(Labelled { labels, names: roll.names })
+}
+
+/// A name that gets no file may be a mistyped glob; or the file of names serves several images.
+fn idle(named: &Named, used: &[String]) -> Option<String> {
+    const SHOWN: usize = 5;
+    let used: HashSet<&str> = used.iter().map(String::as_str).collect();
+    let idle = named.names().into_iter().filter(|owner| !used.contains(owner.to_string().as_str()));
+    let idle: Vec<String> = idle.map(|owner| owner.name.into_owned()).collect();
+    let more = match idle.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let shown = idle.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    (!idle.is_empty()).then(|| format!("--owners: nothing in the image is of {shown}{more}; check the globs"))
 }
 
 fn not_found(files: usize) -> String {

@@ -3,18 +3,20 @@
 use super::Roll;
 use crate::order::Entry;
 use crate::order::layers::{Change, Label};
-use crate::owner::{Heat, Owners};
+use crate::owner::{Heat, Owners, System};
 use crate::tar::TarPath;
 
 /// An owner that changes as often as this has nothing that stays.
 const HOT_DAYS: u32 = 1;
 
-/// `often`: the path changed in most of the updates that are known.
+/// What the user gave to an owner stays with it, whatever it is. `often`: the path changed in most of the updates that are known.
 pub fn label<'a>(owners: &'a Owners, roll: &mut Roll<'a>, path: &'a TarPath, often: bool) -> Label {
     let owner = owners.owner_of(path);
+    let is_named = owner.as_ref().is_some_and(|owner| owner.system == System::User);
     let is_hot = owner.as_ref().and_then(|owner| owners.interval(owner)).is_some_and(|days| days.get() <= HOT_DAYS);
     let owner = owner.map(|owner| roll.number(owner));
     let change = match owners.heat(path) {
+        _ if is_named => Change::Seldom,
         Heat::Database | Heat::Cache => Change::Always,
         // What belongs together changes together: taken apart by history, a Python application's updates cost 3 % of
         // the changed bytes more instead of 2 % (docs/benchmarks.md).

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use super::SurveyedImage;
+use super::{SurveyedImage, Surveyor};
 use crate::codec::{FrameDecoder, FrameError, Sha256Stream};
 use crate::digest::FileDigest;
 use crate::error::Error;
@@ -12,7 +12,7 @@ use crate::inventory::Stored;
 use crate::limits;
 use crate::order::Entry;
 use crate::order::tree::{Whiteout, whiteout};
-use crate::owner::{Hint, Owner, Owners, Problem, Warning, is_evidence};
+use crate::owner::{Hint, Owner, Owners, Problem, Wanted, Warning, is_evidence, wanted};
 use crate::registry::RegistryError;
 use crate::source::{Image, Layer, Source, SourceError};
 use crate::span::Span;
@@ -124,12 +124,16 @@ fn contents<T>(
 ) -> Result<(Contents, Option<Warning>), Error> {
     let (mut files, mut left) = (Vec::new(), limits::EVIDENCE_BYTES as u64);
     let mut over: Option<(TarPath, usize)> = None;
-    for (path, evidence) in shown {
-        match left.checked_sub(size(&evidence)).filter(|_| files.len() < limits::EVIDENCE_FILES) {
-            None => over.get_or_insert((path, 0)).1 += 1,
+    for (path, evidence) in &shown {
+        let wanted = wanted(path, |path| shown.contains_key(path));
+        let size = if wanted == Wanted::Content { size(evidence) } else { 0 };
+        match left.checked_sub(size).filter(|_| files.len() < limits::EVIDENCE_FILES) {
+            _ if wanted == Wanted::Nothing => {}
+            None => over.get_or_insert((path.clone(), 0)).1 += 1,
+            Some(_) if wanted == Wanted::Name => files.push((path.clone(), Vec::new())),
             Some(rest) => {
                 left = rest;
-                files.extend(read(&path, &evidence)?.map(|content| (path, content)));
+                files.extend(read(path, evidence)?.map(|content| (path.clone(), content)));
             }
         }
     }
@@ -137,11 +141,12 @@ fn contents<T>(
     Ok((files, warning))
 }
 
-impl SurveyedImage {
-    /// Whose the files are that the image shows. `source` and `image` are those that it was surveyed from. What can't be
+impl Surveyor<'_> {
+    /// Whose the files are that an image shows. `source` and `image` are those that it was surveyed from. What can't be
     /// read is worth a note, and its files have no owner.
-    pub fn owners(&self, source: &Source, image: &Image, notes: &mut Vec<String>) -> Result<Owners, Error> {
-        let layers = self.layers.iter().zip(&image.layers).map(|(surveyed, layer)| Telling {
+    pub fn owners(&mut self, of: &SurveyedImage, source: &Source, image: &Image) -> Result<Owners, Error> {
+        let notes = &mut self.notes;
+        let layers = of.layers.iter().zip(&image.layers).map(|(surveyed, layer)| Telling {
             entries: &surveyed.entries,
             evidence: surveyed.evidence.iter().map(|(index, evidence)| (*index, (layer, evidence))).collect(),
             hints: &surveyed.hints,
@@ -150,17 +155,18 @@ impl SurveyedImage {
             Evidence::Spooled(_, stored) => stored.len(),
             Evidence::Frames(frames) => frames.size,
         };
-        let (owners, warnings) = owners(layers.collect(), size, |path, (layer, evidence)| match evidence {
+        let (mut owners, warnings) = owners(layers.collect(), size, |path, (layer, evidence)| match evidence {
             Evidence::Spooled(spool, stored) => Ok(Some(spool.read_all(stored.spans())?)),
             Evidence::Frames(frames) => match decoded(source, layer, frames)? {
                 Ok(content) => Ok(Some(content)),
                 Err(fault) => {
-                    notes.push(format!("{}: {path}: {fault}; its files have no owner", self.reference));
+                    notes.push(format!("{}: {path}: {fault}; its files have no owner", of.reference));
                     Ok(None)
                 }
             },
         })?;
-        notes.extend(warnings.iter().map(|warning| format!("{}: {warning}", self.reference)));
+        notes.extend(warnings.iter().map(|warning| format!("{}: {warning}", of.reference)));
+        owners.name(&self.resources.named);
         Ok(owners)
     }
 }
@@ -245,6 +251,25 @@ mod tests {
         assert_eq!(files, [(path("a"), vec![1])]);
         let warning = warning.unwrap().to_string();
         assert!(warning.starts_with("/b: not read") && warning.contains("1 more"), "{warning}");
+    }
+
+    #[test]
+    fn what_says_nothing_more_is_not_read() {
+        let dist = |file: &str| path(&format!("s/six-1.dist-info/{file}"));
+        let names = [dist("METADATA"), dist("top_level.txt"), path("s/yaml-1.dist-info/top_level.txt"), dist("RECORD")];
+        let shown: BTreeMap<TarPath, u64> = names.map(|name| (name, 1)).into();
+        let mut read = Vec::new();
+        let (files, _) = contents(
+            shown,
+            |size| *size,
+            |path, _| {
+                read.push(path.clone());
+                Ok(Some(vec![1]))
+            },
+        )
+        .unwrap();
+        assert_eq!(read, [dist("RECORD"), path("s/yaml-1.dist-info/top_level.txt")]);
+        assert!(files.contains(&(dist("METADATA"), Vec::new())) && files.len() == 3, "{files:?}");
     }
 
     #[test]

@@ -64,6 +64,31 @@ fn xattrs_and_layers_are_named() {
 }
 
 #[test]
+fn a_file_names_owners() {
+    let dir = TempDir::new().unwrap();
+    let (root, layout) = images(dir.path());
+    let owners = dir.path().join("owners");
+    let named = ["--owners", owners.to_str().unwrap()];
+    fs::write(&owners, "# ours\n/etc settings\n").unwrap();
+    let output = restrata(&[&["rechunk", &root, &layout], &named[..]].concat());
+    assert_eq!(code(&output), 0, "{}", err(&output));
+    assert!(out(&output).contains("user:settings"), "{}", out(&output));
+    let later = layout.replace(":v1", ":v2");
+    fs::write(dir.path().join("root/etc/new"), "new").unwrap();
+    assert_eq!(code(&restrata(&["rechunk", "-q", &root, &later, "--previous", &layout])), 0);
+    for told in [&["diff", &layout, &later][..], &["history", &layout, &later]] {
+        let told = restrata(&[told, &named[..]].concat());
+        assert!(out(&told).contains("user:settings"), "{}{}", out(&told), err(&told));
+    }
+    fs::write(&owners, "/etc settings\n/usr\n").unwrap();
+    let wrong = restrata(&[&["rechunk", &root, &layout], &named[..]].concat());
+    let says = "line 2: expected GLOB NAME, found 1 words; write ? for a blank in a path\nhint: a line such as opt/app";
+    assert!(code(&wrong) == 64 && err(&wrong).contains(says), "{}", err(&wrong));
+    let absent = restrata(&["rechunk", &root, &layout, "--owners", "/no/such/file"]);
+    assert!(code(&absent) == 64 && err(&absent).contains("No such file"), "{}", err(&absent));
+}
+
+#[test]
 fn a_negative_number_is_no_option() {
     for (option, value, says) in [
         ("--max-waste", "-5", "expected 0 to 100 percent"),

@@ -1,6 +1,10 @@
 //! Package databases outside of /var: layers are split as if they were there.
 
+use std::sync::Arc;
+
 use restrata::diff::{Choice, Mostly, Request as DiffRequest, diff};
+use restrata::job::JobOptions;
+use restrata::owner::Named;
 use restrata::progress::Progress;
 use restrata::rechunk::{Request, rechunk};
 use restrata::tar::EntryKind::Symlink;
@@ -129,4 +133,37 @@ fn files_of_no_package_are_an_owner_by_bytes() {
     let told = diff(&request, &Progress::new()).unwrap();
     let at = layers.iter().position(|other| other.digest == layer.digest).unwrap();
     assert_eq!(told.layers[at].mostly, Some(Mostly::NoPackage(unowned.dir.clone())));
+}
+
+/// The user's file goes before package databases and before what paths say of caches.
+#[test]
+fn the_users_word_goes_first() {
+    let dir = TempDir::new().unwrap();
+    let mut entries = dpkg("var/lib/dpkg");
+    entries.extend(files());
+    entries.push(file("var/cache/app/index", &noise(200_000)[50_000..]));
+    let new = plain(dir.path(), "new", &[entries]);
+    let empty = plain(dir.path(), "empty", &[vec![file("a", b"a")]]);
+    let text = "usr/*/perl-* language\n/usr/lib/perl-5 last\nvar/cache/app app\nno/where typo\n\
+        /var/lib/dpkg/info/perl.* language\n";
+    let resources = JobOptions { named: Arc::new(Named::parse(text.as_bytes()).unwrap()), ..options() };
+    let dest = format!("oci:{}:v1", dir.path().join("out").display());
+    let request = Request::new(new.parse().unwrap(), dest.parse().unwrap(), resources.clone());
+    let outcome = rechunk(&request, &Progress::new()).unwrap();
+    assert_eq!(outcome.notes, ["--owners: nothing in the image is of typo; check the globs"]);
+    assert_eq!(outcome.degraded, []);
+    let layers: Vec<Vec<String>> = outcome.images[0].layers.iter().map(|layer| layer.planned.owners.clone()).collect();
+    for owner in ["user:language", "user:last", "user:app", "dpkg:bash", "dpkg:glibc"] {
+        assert!(layers.contains(&vec![owner.to_owned()]), "{owner}: {layers:?}");
+    }
+    assert!(!layers.concat().contains(&"dpkg:perl".to_owned()), "{layers:?}");
+    let request = DiffRequest {
+        olds: vec![empty.parse().unwrap()],
+        new: dest.parse().unwrap(),
+        platform: None,
+        choice: Choice::default(),
+        resources,
+    };
+    let told = diff(&request, &Progress::new()).unwrap().diffs.remove(0).owner_names;
+    assert!(told.contains(&"user:language".to_owned()) && !told.contains(&"dpkg:perl".to_owned()), "{told:?}");
 }

@@ -1,10 +1,12 @@
 //! Package databases as the real tools write them.
 
+mod languages;
+
 use std::path::Path;
 use std::process::Command;
 use std::{fs, str};
 
-use restrata::owner::{Owners, Problem, RpmError, SqliteError, Warning, is_evidence};
+use restrata::owner::{NdbError, Owners, Problem, RpmError, SqliteError, Warning, is_evidence};
 use restrata::tar::TarPath;
 
 fn path(path: &str) -> TarPath {
@@ -102,11 +104,88 @@ fn rpm_of_today() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/owner/rpmdb.sh");
     let made = Command::new(script).arg(dir.path()).output().unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    match fs::read(dir.path().join("ndb/Packages.db")) {
+        Ok(database) => assert_ndb(&database),
+        Err(_) => eprintln!("this rpm has no ndb"),
+    }
     for home in [dir.path().to_owned(), dir.path().join("log")] {
         let file = |name| fs::read(home.join(name)).unwrap();
         let (owners, problems) = read_rpm(&file("rpmdb.sqlite"), &file("rpmdb.sqlite-wal"));
         assert_eq!(problems, []);
         assert_rpm(&owners);
+    }
+}
+
+fn read_ndb(database: &[u8]) -> (Owners, Vec<Problem>) {
+    let at = path("usr/lib/sysimage/rpm/Packages.db");
+    let (owners, warnings) = Owners::read([(&at, database)]);
+    (owners, warnings.into_iter().map(|Warning { problem, .. }| problem).collect())
+}
+
+fn assert_ndb(database: &[u8]) {
+    let (owners, problems) = read_ndb(database);
+    assert_eq!(problems, []);
+    assert_rpm(&owners);
+    assert_eq!(owner(&owners, "usr/share/shared/7"), "-", "its package was removed");
+}
+
+/// Written by the rpm of Debian trixie.
+#[test]
+fn ndb_fixture() {
+    assert_ndb(&fixture("ndb-Packages.db.zst"));
+}
+
+#[test]
+fn ndb_damaged() {
+    let good = fixture("ndb-Packages.db.zst");
+    let with = |at: usize, bytes: &[u8]| {
+        let mut damaged = good.clone();
+        damaged[at..at + bytes.len()].copy_from_slice(bytes);
+        damaged
+    };
+    let of = |database: &[u8]| read_ndb(database).1;
+    for header in [&good[..16], &good[..4000], &with(0, b"x"), &with(4, &[1]), &with(12, &[255; 4])] {
+        assert_eq!(of(header), [NdbError::Header.into()]);
+    }
+    assert_eq!(of(&with(12, &[0; 4])), [NdbError::Header.into()], "no room for the header");
+    assert_eq!(of(&with(48, b"x")), [NdbError::Slot { slot: 3 }.into()]);
+    // Where the blob is, and how many blocks it has.
+    for at in [40, 44] {
+        assert_eq!(of(&with(at, &[255; 4])), [NdbError::Blob { slot: 2 }.into()]);
+    }
+    assert_eq!(of(&with(36, &[255; 4])), [NdbError::Blob { slot: 2 }.into()], "another package's blob");
+    assert!(matches!(of(&good[..good.len() - 4096])[..], [Problem::Ndb(NdbError::Blob { .. })]));
+    // A blob that is no header does not keep others from being read.
+    let blob = u32::from_le_bytes(*good[40..].first_chunk().unwrap()) as usize * 16;
+    assert_eq!(&good[blob..blob + 4], b"BlbS");
+    assert!(matches!(of(&with(blob + 16, &[255; 4]))[..], [Problem::Rpm { count: 1, first: RpmError::Size { .. } }]));
+    let (owners, _) = read_ndb(&with(blob + 16, &[255; 4]));
+    assert_eq!(owner(&owners, "opt/big/a/file-1"), "rpm:big");
+    // All slots lead to the biggest blob.
+    let slots = || (32..4096).step_by(16).filter(|&at| good[at + 4..at + 8] != [0; 4]);
+    let blocks = |at: usize| u32::from_le_bytes(*good[at + 12..].first_chunk().unwrap());
+    let big = slots().max_by_key(|&at| blocks(at)).unwrap();
+    let mut many = good.clone();
+    (32..4096).step_by(16).for_each(|at| many[at..at + 16].copy_from_slice(&good[big..big + 16]));
+    assert_eq!(of(&many), [NdbError::Overlap.into()]);
+}
+
+/// SUSE Linux Enterprise 15's base container. It is no part of the project, and may stand beside it.
+#[test]
+fn ndb_of_sle() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/rpmdb/sle15-bci.Packages.db");
+    let Ok(database) = fs::read(&file) else { return eprintln!("no {}", file.display()) };
+    let (owners, problems) = read_ndb(&database);
+    assert_eq!(problems, []);
+    // What rpm -qf says there, by source package.
+    for (at, expected) in [
+        ("usr/bin/rpm", "rpm:rpm-ndb"),
+        ("bin/bash", "rpm:bash"),
+        ("lib64/libc-2.31.so", "rpm:glibc"),
+        ("usr/lib64/libstdc++.so.6", "rpm:gcc11"),
+        ("opt/app", "-"),
+    ] {
+        assert_eq!(owner(&owners, at), expected, "{at}");
     }
 }
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # rpmdb.sh DIR: makes DIR/rpmdb.sqlite with rpm, rpmbuild and sqlite3 (Debian: apt-get install rpm sqlite3), and
-# DIR/log/rpmdb.sqlite, whose packages stand in its write-ahead log alone.
-# The fixtures beside this script are its output: rm DIR/*-shm DIR/log/*-shm, then zstd -19 each file with content.
+# DIR/log/rpmdb.sqlite, whose packages stand in its write-ahead log alone, and DIR/ndb/Packages.db.
+# The fixtures beside this script are its output: rm DIR/*-shm DIR/log/*-shm DIR/ndb/Index.db, then zstd -19 each file with content.
 # Two binary packages of one source that share a directory, one package alone with enough files for overflow pages,
 # and enough small ones for a table of more than one page.
 set -euo pipefail
@@ -72,3 +72,16 @@ PRAGMA wal_autocheckpoint = 0;
 ATTACH '$dir/rpmdb.sqlite' AS whole;
 INSERT INTO Packages SELECT * FROM whole.Packages;
 EOF
+
+# As openSUSE has it, where rpm can write it: Debian's of 2025 can, that of 2023 can't. A package that was removed leaves
+# a free slot.
+ndb_options=("${rpm_options[@]}" "--define=_dbpath $dir/ndb" "--define=_db_backend ndb")
+rpmdb "${ndb_options[@]}" --initdb
+if [ ! -e "$dir/ndb/Packages.db" ]; then
+    rm -rf "$dir/ndb"
+    exit
+fi
+find "$work/RPMS" -name '*.rpm' -print0 | sort -z |
+    xargs -0 rpm "${ndb_options[@]}" --install --justdb --nodeps --nosignature --ignorearch
+rpm "${ndb_options[@]}" --erase --justdb --nodeps small-7
+rm -f "$dir/ndb/.rpm.lock"

@@ -30,6 +30,7 @@ fn entry(&(name, content, stored, mode, secs): &Spec<'_>) -> Entry {
         mtime: Time { secs, nanos: 0 },
         overlay: OverlayMark::None,
         is_setgid: false,
+        is_program: false,
     }
 }
 

@@ -194,6 +194,7 @@ fn implied(made: Made) -> Entry {
         mtime: Time::default(),
         overlay: OverlayMark::None,
         is_setgid: made == Made::Setgid,
+        is_program: false,
     }
 }
 

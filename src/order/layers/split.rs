@@ -38,6 +38,9 @@ pub(super) struct Grain {
 /// From this size on, a file without an owner gets a layer of its own: such files change on their own.
 const BIG: u64 = 8 << 20;
 
+/// The same for a program, such as Go's and Rust's static binaries: one build makes it as a whole.
+const BIG_PROGRAM: u64 = 1 << 20;
+
 /// Entries of one layer at most, so that its TOC stays below what clients take (at most 350 bytes for a path of ordinary
 /// length, 150 MiB for all).
 const MOST_ENTRIES: usize = 400_000;
@@ -120,9 +123,10 @@ fn key<'a>(new: &NewTree<'a>, first: PathId, labels: &Labels<'_>, options: &Opti
     }
     let label = label(new, first, labels);
     let big = new.stored(first) >= BIG;
+    let is_program = new.stored(first) >= BIG_PROGRAM && new.carrier(first).is_program;
     match (label.owner, label.change) {
         _ if is_odd(new, first, labels) => Key::Odd,
-        (None, _) if big => Key::Big(new.name(first)),
+        (None, _) if big || is_program => Key::Big(new.name(first)),
         (_, Change::Always) if big => Key::Big(new.name(first)),
         (_, Change::Always) => Key::Hot,
         (Some(owner), Change::Seldom) => Key::Owner(owner),

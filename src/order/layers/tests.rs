@@ -23,7 +23,17 @@ fn path(name: &str) -> TarPath {
 
 fn entry(name: &str, kind: EntryKind, content: Option<Content>) -> Entry {
     let (traits, mtime) = (Traits::from_digest([0; 32]), Time::default());
-    Entry { path: path(name), kind, target: None, content, traits, mtime, overlay: OverlayMark::None, is_setgid: false }
+    Entry {
+        path: path(name),
+        kind,
+        target: None,
+        content,
+        traits,
+        mtime,
+        overlay: OverlayMark::None,
+        is_setgid: false,
+        is_program: false,
+    }
 }
 
 /// A file with that content, of that many compressed bytes.

@@ -27,6 +27,7 @@ fn entry(&(name, content, stored): &Spec<'_>) -> Entry {
         mtime: Time::default(),
         overlay: OverlayMark::None,
         is_setgid: false,
+        is_program: false,
     }
 }
 

@@ -1,10 +1,12 @@
-//! rpm's database: a table of package headers (rpm's `lib/backend/sqlite.c`).
+//! rpm's database: package headers, in a table of SQLite (rpm's `lib/backend/sqlite.c`) or in `ndb`.
 
 mod header;
 mod log;
+mod ndb;
 mod sqlite;
 
 pub use header::RpmError;
+pub use ndb::NdbError;
 pub use sqlite::SqliteError;
 
 use super::claims::Draft;
@@ -16,13 +18,24 @@ use sqlite::Database;
 
 pub(super) fn read(evidence: &[Evidence<'_>], draft: &mut Draft, warnings: &mut Vec<Warning>) {
     for file in evidence {
-        let mut warn = |problem| warnings.push(Warning { path: file.path.clone(), problem });
-        match file.kind {
-            Kind::RpmSqlite => read_sqlite(file, log_of(file.path, evidence), draft, &mut warn),
-            Kind::RpmNdb => warn(Problem::Format { format: "ndb" }),
-            Kind::RpmBdb => warn(Problem::Format { format: "Berkeley DB" }),
-            _ => {}
-        }
+        let mut failed: Option<(usize, RpmError)> = None;
+        let mut package = |blob: &[u8]| {
+            if let Err(error) = claim_package(blob, draft) {
+                failed.get_or_insert((0, error)).0 += 1;
+            }
+        };
+        let problem = match file.kind {
+            Kind::RpmSqlite => Database::open(file.bytes, log_of(file.path, evidence))
+                .and_then(|database| database.blobs(b"Packages", &mut package))
+                .err()
+                .map(Problem::from),
+            Kind::RpmNdb => ndb::blobs(file.bytes, &mut package).err().map(Problem::from),
+            Kind::RpmBdb => Some(Problem::Format { format: "Berkeley DB" }),
+            _ => None,
+        };
+        let failed = failed.map(|(count, first)| Problem::Rpm { count, first });
+        let problems = problem.into_iter().chain(failed);
+        warnings.extend(problems.map(|problem| Warning { path: file.path.clone(), problem }));
     }
 }
 
@@ -30,22 +43,6 @@ pub(super) fn read(evidence: &[Evidence<'_>], draft: &mut Draft, warnings: &mut 
 fn log_of<'a>(path: &TarPath, evidence: &[Evidence<'a>]) -> &'a [u8] {
     let is_beside = |file: &&Evidence<'_>| file.kind == Kind::RpmWal && file.path.parent() == path.parent();
     evidence.iter().find(is_beside).map_or(&[], |log| log.bytes)
-}
-
-fn read_sqlite(file: &Evidence<'_>, log: &[u8], draft: &mut Draft, warn: &mut impl FnMut(Problem)) {
-    let mut failed: Option<(usize, RpmError)> = None;
-    let mut row = |blob: &[u8]| {
-        if let Err(error) = claim_package(blob, draft) {
-            failed.get_or_insert((0, error)).0 += 1;
-        }
-    };
-    let read = Database::open(file.bytes, log).and_then(|database| database.blobs(b"Packages", &mut row));
-    if let Err(error) = read {
-        warn(error.into());
-    }
-    if let Some((count, first)) = failed {
-        warn(Problem::Rpm { count, first });
-    }
 }
 
 const NAME: u32 = 1000;

@@ -68,6 +68,7 @@ mod tests {
             mtime: Time::default(),
             overlay: OverlayMark::None,
             is_setgid: false,
+            is_program: false,
         }
     }
 

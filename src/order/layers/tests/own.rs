@@ -37,3 +37,23 @@ fn they_are_merged_last() {
     assert_eq!(shape_of(&new, &log, &Options { max_layers: 3, ..lax() })[0], "merged [0, 1] /app/a /app/b");
     assert_eq!(shape_of(&new, &log, &options(2)).len(), 2);
 }
+
+/// A static binary is made as a whole: beside others, each build would leave waste there.
+#[test]
+fn a_program_without_an_owner_stands_apart() {
+    let program = |entry: Entry| Entry { is_program: true, ..entry };
+    let new = [
+        file("a", 1, 2 << 20),
+        program(file("bin/large", 2, 1 << 20)),
+        program(file("bin/owned", 3, 1 << 20)),
+        program(file("bin/small", 4, (1 << 20) - 1)),
+        file("data", 5, 2 << 20),
+    ];
+    let owned = Label { owner: Some(0), ..Label::default() };
+    let labels = [Label::default(), Label::default(), owned, Label::default(), Label::default()];
+    let plan = planned_with(&new, &labels, &[], &lax()).unwrap();
+    let shape = shape(&new, &plan);
+    // The small one is one of the others, in path order; larger owners stand above them.
+    let expected = ["/a", "/bin/small", "/data", "/bin/large", "/bin/owned"];
+    assert_eq!(shape, expected.map(|name| format!("fresh [] {name}")));
+}

@@ -1,5 +1,7 @@
 //! Installed Python distributions ("Recording installed projects", PyPA specifications; PEP 376 and 627).
 
+pub(super) mod unrecorded;
+
 use super::System;
 use super::claims::Draft;
 use super::evidence::{Evidence, Kind};
