@@ -118,8 +118,10 @@ fn request(arguments: Rechunk) -> Request {
     let dest_access = arguments.sides.destination(&resources.reach.access);
     resources.reach.access = arguments.sides.source(&resources.reach.access);
     let dest_reach = Reach { access: dest_access, ..resources.reach.clone() };
+    let formats = arguments.formats();
     Request {
         dest_reach,
+        formats,
         previous: arguments.previous,
         first: arguments.first,
         trust_previous: arguments.trust_previous,

@@ -1,9 +1,11 @@
 //! Compression and hashing of streams: the only room that calls zlib, libzstd and SHA-256.
 
 mod frame;
+mod gzip;
 mod hash;
 mod input;
 
 pub use frame::{FrameDecoder, FrameEncoder, FrameError, Level, WHOLE_FRAME_INPUT, library_version};
+pub use gzip::{GZIP_LEVEL, GZIP_MEMBER, Gzip, GzipError, gzip};
 pub use hash::{HashingReader, Sha256Stream};
 pub use input::decompress;

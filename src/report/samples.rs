@@ -38,6 +38,7 @@ pub fn update() -> Outcome {
             ],
             dropped: vec![OldBlob { digest: digest(9), size: 1_500_000 }],
             unread: 0,
+            twin: None,
             pulls: vec![
                 pull(None, Client::Plain, PullOutcome::Whole, 172_007_432),
                 pull(None, Client::Podman, PullOutcome::Partial, 172_011_000),

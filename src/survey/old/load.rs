@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::compression::{Compression, Format};
 use crate::degraded::{Code, Notes};
 use crate::digest::BlobDigest;
 use crate::error::Error;
@@ -46,6 +47,8 @@ const PUBLISHED: &str = "name the published image: docker://HOST/REPO:TAG";
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Takes {
     All,
+    /// Those without an index, such as this run writes.
+    Own,
     /// Those that no index can hold. Written anew they would gain nothing, and be pulled again when the level is another one.
     Unindexable,
 }
@@ -74,6 +77,13 @@ type Usable = Result<Option<Index>, Flaw>;
 struct Numbered<'i> {
     index: usize,
     layer: &'i Layer,
+    /// Of the image's twin.
+    gzip: Option<&'i Layer>,
+}
+
+fn numbered(image: &Image) -> impl Iterator<Item = Numbered<'_>> {
+    let layers = image.layers.iter().enumerate();
+    layers.map(|(index, layer)| Numbered { index, layer, gzip: image.twin_layer(index) })
 }
 
 impl<'s, 'n> Loader<'s, 'n> {
@@ -92,12 +102,12 @@ impl<'s, 'n> Loader<'s, 'n> {
         let mut trust = Trust::default();
         // Nobody said that the base is to be trusted.
         let ask = Ask { trust_previous: false, ..self.ask };
-        for (index, layer) in image.layers.iter().enumerate() {
+        for numbered in numbered(image) {
+            let Numbered { index, layer, .. } = numbered;
             let toc = match usable(source, layer, ask, self.progress)? {
                 Ok(toc) => toc,
                 Err(fault) => return refuse(format!("layer {index}: {fault}")),
             };
-            let numbered = Numbered { index, layer };
             if !self.add_segment(source, numbered, toc.as_ref(), None, Takes::All, &mut trust)? {
                 return refuse("its layers are no blobs that could stay as they are".to_owned());
             }
@@ -116,9 +126,8 @@ impl<'s, 'n> Loader<'s, 'n> {
         let (has, trust) = (Vec::with_capacity(image.layers.len()), Trust::default());
         let reference = source.reference().to_string();
         let mut previous = Previous { source, reference, is_newest, has, without_toc: 0, trust };
-        let numbered = image.layers.iter().enumerate().map(|(index, layer)| Numbered { index, layer });
         // One that is seen twice is read once, unless both are read at once.
-        for layers in numbered.collect::<Vec<_>>().chunks(source.at_once()) {
+        for layers in numbered(image).collect::<Vec<_>>().chunks(source.at_once()) {
             self.progress.check()?;
             let tocs = self.read(&previous, layers)?;
             for (layer, toc) in layers.iter().zip(tocs) {
@@ -128,11 +137,29 @@ impl<'s, 'n> Loader<'s, 'n> {
                 }
             }
         }
-        let Previous { reference, has, without_toc, trust, .. } = previous;
+        let Previous { reference, mut has, without_toc, trust, .. } = previous;
+        if self.ask.formats.format() == Format::Gzip {
+            self.gzip_alone(image, is_newest, &reference, &mut has);
+        }
         self.notes.extend(trust.note(source.reference(), &self.ask.resources.cache));
         self.note_foreign(source.reference(), without_toc, image, is_newest);
         self.opened.facts.clients.push((reference, has));
         Ok(())
+    }
+
+    /// Of an image with a twin, clients that will take the gzip image have the twin.
+    fn gzip_alone(&mut self, image: &Image, is_newest: bool, reference: &str, has: &mut Vec<Arc<PullLayer>>) {
+        if let Some(twin) = &image.twin {
+            let layers = twin.layers.iter().filter_map(|layer| layer.descriptor.as_ref());
+            *has = layers.map(|descriptor| Arc::new(pull_layer(descriptor, None))).collect();
+        } else if is_newest && image.layers.iter().all(|layer| layer.compression == Compression::Zstd) {
+            let note = format!(
+                "{reference}: its layers are zstd, and none can stay in a gzip image, so that clients pull all of it \
+                 (--twin gzip publishes both)"
+            );
+            self.notes.degraded(Code::NoLayerKept, note);
+            self.opened.facts.is_lost = true;
+        }
     }
 
     /// The layers' indexes, as many at once as there are layers. `None` for a layer that was seen before.
@@ -165,7 +192,7 @@ impl<'s, 'n> Loader<'s, 'n> {
         numbered: Numbered<'_>,
         toc: Usable,
     ) -> Result<(), Error> {
-        let (Numbered { index, layer }, is_newest) = (numbered, previous.is_newest);
+        let (Numbered { index, layer, .. }, is_newest) = (numbered, previous.is_newest);
         let toc = match toc {
             Ok(toc) => toc,
             Err(flaw) => {
@@ -183,16 +210,12 @@ impl<'s, 'n> Loader<'s, 'n> {
         }
         previous.has.extend(pull.clone());
         let is_foreign = toc.is_none() && !self.is_in_base(layer);
-        let takes = match toc.is_some() || self.ask.keep_foreign {
-            true => Some(Takes::All),
-            false if layer.descriptor.as_ref().is_some_and(is_marked) => Some(Takes::Unindexable),
-            false => None,
-        };
+        let takes = self.takes(numbered, toc.is_some());
         if let (true, Some(takes)) = (is_newest, takes) {
             let trust = &mut previous.trust;
             let is_taken = self.add_segment(previous.source, numbered, toc.as_ref(), pull, takes, trust)?;
             self.opened.facts.unread += usize::from(toc.is_none() && !is_taken);
-            previous.without_toc += usize::from(is_foreign && !(is_taken && takes == Takes::Unindexable));
+            previous.without_toc += usize::from(is_foreign && !(is_taken && takes != Takes::All));
             return Ok(());
         }
         previous.without_toc += usize::from(is_foreign);
@@ -203,6 +226,19 @@ impl<'s, 'n> Loader<'s, 'n> {
             self.opened.frames.add(&toc.1, place, name, old.digest);
         }
         Ok(())
+    }
+
+    /// What of the newest previous image may stay. In a gzip image every layer is gzip.
+    fn takes(&self, Numbered { layer, gzip, .. }: Numbered<'_>, has_toc: bool) -> Option<Takes> {
+        let (formats, is_marked) = (self.ask.formats, layer.descriptor.as_ref().is_some_and(is_marked));
+        let is_zstd = layer.compression == Compression::Zstd;
+        match () {
+            () if formats.format() == Format::Gzip && is_zstd && gzip.is_none() => None,
+            () if is_marked && !has_toc && formats.is_own_plain(layer.compression) => Some(Takes::Own),
+            () if has_toc || self.ask.keep_foreign => Some(Takes::All),
+            () if is_marked => Some(Takes::Unindexable),
+            () => None,
+        }
     }
 
     /// Layers of older images could not stay anyway.
@@ -263,7 +299,7 @@ impl<'s, 'n> Loader<'s, 'n> {
     fn add_segment(
         &mut self,
         source: &'s Source<'s>,
-        Numbered { index, layer }: Numbered<'_>,
+        Numbered { index, layer, gzip }: Numbered<'_>,
         toc: Option<&Index>,
         pull: Option<Arc<PullLayer>>,
         takes: Takes,
@@ -299,7 +335,10 @@ impl<'s, 'n> Loader<'s, 'n> {
         self.opened.frames.known.add_paths(&entries);
         let pull = pull.unwrap_or_else(|| Arc::new(pull_layer(descriptor, toc)));
         let (descriptor, left_out) = handed_on(descriptor);
+        let gzip = gzip.filter(|_| self.ask.formats.has_gzip());
+        let gzip = gzip.and_then(|gzip| self.gzip(source, (index, gzip), is_base, trust));
         let layer = OldLayer {
+            gzip: gzip.map(Box::new),
             reference: source.reference().to_string(),
             index,
             descriptor,
@@ -313,6 +352,36 @@ impl<'s, 'n> Loader<'s, 'n> {
         let segment = Segment { entries, pull, is_base, is_broken: false };
         self.opened.layers.push(OpenedLayer { layer, segment });
         Ok(true)
+    }
+
+    /// A layer of the twin. `None` if its blob is not there: it is made anew then.
+    fn gzip(
+        &self,
+        source: &'s Source<'s>,
+        (index, layer): (usize, &Layer),
+        is_base: bool,
+        trust: &mut Trust,
+    ) -> Option<OldLayer<'s>> {
+        let (descriptor, diff_id) = (layer.descriptor.as_ref()?, layer.diff_id?);
+        let place = source.origin(layer).ok().flatten()?;
+        let standing = match source.is_remote() {
+            true => trust.add(layer, &self.ask.resources.cache, self.ask.trust_previous && !is_base),
+            false => Standing::Unproven,
+        };
+        let (descriptor, left_out) = handed_on(descriptor);
+        let (reference, compression) = (source.reference().to_string(), layer.compression);
+        Some(OldLayer {
+            reference,
+            index,
+            descriptor,
+            left_out,
+            compression,
+            diff_id,
+            place,
+            gzip: None,
+            standing,
+            blob: None,
+        })
     }
 
     /// The entries of a layer without a TOC. `None` if it is not to stay.

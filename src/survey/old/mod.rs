@@ -32,6 +32,7 @@ mod usable;
 
 use std::sync::Arc;
 
+use crate::compression::Formats;
 use crate::digest::ChunkDigest;
 use crate::job::JobOptions;
 use crate::oci::{Descriptor, Reference};
@@ -68,6 +69,8 @@ pub struct Ask<'a> {
     pub keep_foreign: bool,
     /// Layers of previous images in registries are what they say.
     pub trust_previous: bool,
+    /// What the new layers are. Old ones stay only if they can be such, too.
+    pub formats: Formats,
     pub resources: &'a JobOptions,
 }
 

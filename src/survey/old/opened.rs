@@ -32,6 +32,8 @@ pub struct OldLayer<'s> {
     pub compression: Compression,
     pub diff_id: DiffId,
     pub place: Origin<'s>,
+    /// The same tar as gzip, in the image's twin: unproven until somebody wants it.
+    pub gzip: Option<Box<OldLayer<'s>>>,
     pub(super) standing: Standing,
     /// Its number among the blobs whose frames can be copied.
     pub(super) blob: Option<u32>,
