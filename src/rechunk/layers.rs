@@ -272,7 +272,7 @@ pub(super) fn note_written(written: &[Written], notes: &mut Notes) {
 }
 
 /// They describe the blob that was read. Two kinds of TOC on one layer make podman refuse it.
-pub(super) const STALE: [&str; 8] = [
+const STALE: [&str; 8] = [
     toc::TOC_DIGEST,
     toc::TOC_POSITION,
     toc::TAR_SPLIT_POSITION,

@@ -9,7 +9,7 @@ use crate::codec::{GZIP_LEVEL, GZIP_MEMBER, decompress};
 use crate::compression::Compression;
 use crate::error::Error;
 use crate::oci::Descriptor;
-use crate::oci::marks::PROFILE;
+use crate::oci::marks::{LAYER, OWNERS, PROFILE};
 use crate::order::LayerPlan;
 use crate::order::cost::PullLayer;
 use crate::origin::Origin;
@@ -88,9 +88,12 @@ impl<'s> Job<'_, 's> {
         }
         let blob = self.compressed(output, index, layer)?;
         let (digest, size, trace) = blob.finish()?;
-        let mut descriptor = layer.descriptor.pointing_at(Compression::Gzip.media_type(), digest, size);
-        super::layers::STALE.iter().for_each(|stale| descriptor.remove_annotation(stale));
+        // In the order of a layer that was kept with its gzip blob.
+        let mut descriptor = Descriptor::new(Compression::Gzip.media_type(), digest, size);
         descriptor.set_annotation(PROFILE, &gzip_profile());
+        for key in [LAYER, OWNERS] {
+            layer.descriptor.annotation(key).into_iter().for_each(|value| descriptor.set_annotation(key, value));
+        }
         Ok(WrittenGzip { descriptor, is_new: true, is_proven: true, trace, note })
     }
 

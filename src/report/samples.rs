@@ -303,7 +303,7 @@ pub fn checked(problems: &[&str]) -> CheckReport {
         )],
     };
     let platform = Some("linux/amd64".parse().unwrap());
-    let image = CheckedImage { platform, layers: vec![layer(10, &[]), layer(11, problems)] };
+    let image = CheckedImage { platform, layers: vec![layer(10, &[]), layer(11, problems)], twin: None };
     CheckReport { problems: Vec::new(), images: vec![image], notes: Vec::new() }
 }
 
@@ -330,6 +330,7 @@ pub fn inspection() -> Inspection {
             platform: Some("linux/amd64".parse().unwrap()),
             digest: Some(digest(1)),
             layers: vec![layer(10, "first", Some(8_979)), layer(11, "none", None)],
+            twin: None,
             biggest: vec![
                 file("/usr/lib/x86_64-linux-gnu/libpython3.13.so.1.0", 31_000_000),
                 file("/usr/bin/perl", 3_900_000),

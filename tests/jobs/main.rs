@@ -23,5 +23,6 @@ mod registry;
 mod runs;
 mod setgid;
 mod sources;
+mod twin;
 mod verify;
 mod xattrs;

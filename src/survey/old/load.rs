@@ -137,9 +137,9 @@ impl<'s, 'n> Loader<'s, 'n> {
                 }
             }
         }
-        let Previous { reference, mut has, without_toc, trust, .. } = previous;
-        if self.ask.formats.format() == Format::Gzip {
-            self.gzip_alone(image, is_newest, &reference, &mut has);
+        let Previous { reference, has, without_toc, trust, .. } = previous;
+        if is_newest {
+            self.note_zstd(image, &reference);
         }
         self.notes.extend(trust.note(source.reference(), &self.ask.resources.cache));
         self.note_foreign(source.reference(), without_toc, image, is_newest);
@@ -147,12 +147,12 @@ impl<'s, 'n> Loader<'s, 'n> {
         Ok(())
     }
 
-    /// Of an image with a twin, clients that will take the gzip image have the twin.
-    fn gzip_alone(&mut self, image: &Image, is_newest: bool, reference: &str, has: &mut Vec<Arc<PullLayer>>) {
-        if let Some(twin) = &image.twin {
-            let layers = twin.layers.iter().filter_map(|layer| layer.descriptor.as_ref());
-            *has = layers.map(|descriptor| Arc::new(pull_layer(descriptor, None))).collect();
-        } else if is_newest && image.layers.iter().all(|layer| layer.compression == Compression::Zstd) {
+    /// Said of a gzip image's previous one.
+    fn note_zstd(&mut self, image: &Image, reference: &str) {
+        let all = || image.layers.iter().enumerate();
+        let cannot_stay =
+            |(at, layer): (usize, &Layer)| layer.compression == Compression::Zstd && image.twin_layer(at).is_none();
+        if self.ask.formats.format() == Format::Gzip && !image.layers.is_empty() && all().all(cannot_stay) {
             let note = format!(
                 "{reference}: its layers are zstd, and none can stay in a gzip image, so that clients pull all of it \
                  (--twin gzip publishes both)"
@@ -160,6 +160,14 @@ impl<'s, 'n> Loader<'s, 'n> {
             self.notes.degraded(Code::NoLayerKept, note);
             self.opened.facts.is_lost = true;
         }
+    }
+
+    /// What clients have of a layer: those of a gzip image have the twin's blob.
+    fn pull(&self, Numbered { layer, gzip, .. }: Numbered<'_>, toc: Option<&Index>) -> Option<Arc<PullLayer>> {
+        let gzip = gzip.filter(|_| self.ask.formats.format() == Format::Gzip);
+        let of_gzip = gzip.and_then(|gzip| gzip.descriptor.as_ref()).map(|gzip| pull_layer(gzip, None));
+        let own = || layer.descriptor.as_ref().map(|descriptor| pull_layer(descriptor, toc));
+        of_gzip.or_else(own).map(Arc::new)
     }
 
     /// The layers' indexes, as many at once as there are layers. `None` for a layer that was seen before.
@@ -204,7 +212,7 @@ impl<'s, 'n> Loader<'s, 'n> {
                 return Ok(());
             }
         };
-        let pull = layer.descriptor.as_ref().map(|descriptor| Arc::new(pull_layer(descriptor, toc.as_ref())));
+        let pull = self.pull(numbered, toc.as_ref());
         if let (Some(pull), Some(toc)) = (&pull, &toc) {
             self.see(pull, &toc.1);
         }

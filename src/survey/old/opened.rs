@@ -93,9 +93,9 @@ impl<'s> Opened<'s> {
     }
 
     fn fault(&self, number: usize, ask: Ask<'_>, progress: &Progress) -> Result<Option<Fault>, Error> {
-        let OpenedLayer { layer, segment } = &self.layers[number];
+        let OpenedLayer { layer, .. } = &self.layers[number];
         // A layer without a TOC was read whole to know its entries.
-        let lie = match segment.pull.index {
+        let lie = match layer.blob {
             Some(_) => layer.lies(&ask.resources.cache, &self.size, progress)?,
             None => None,
         };
