@@ -6,6 +6,6 @@ mod hash;
 mod input;
 
 pub use frame::{FrameDecoder, FrameEncoder, FrameError, Level, WHOLE_FRAME_INPUT, library_version};
-pub use gzip::{GZIP_LEVEL, GZIP_MEMBER, Gzip, GzipError, gzip};
+pub use gzip::{GZIP_BLOCK, GZIP_LEVEL, Gzip, GzipError, gzip};
 pub use hash::{HashingReader, Sha256Stream};
 pub use input::decompress;

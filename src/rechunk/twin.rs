@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::codec::{GZIP_LEVEL, GZIP_MEMBER, decompress};
+use crate::codec::{GZIP_BLOCK, GZIP_LEVEL, decompress};
 use crate::compression::Compression;
 use crate::error::Error;
 use crate::oci::Descriptor;
@@ -126,7 +126,7 @@ fn kept<'s>(output: Output<'_, 's>, layer: &OldLayer<'s>) -> Result<WrittenGzip,
     Ok(WrittenGzip { descriptor, is_new: false, is_proven: layer.is_proven(), trace, note: None })
 }
 
-/// The same tar gives the same blob with the same level, members and version of zlib-rs.
+/// The same tar gives the same blob with the same level, blocks and version of zlib-rs.
 pub(super) fn gzip_profile() -> String {
-    format!("1 gzip level={GZIP_LEVEL} member={GZIP_MEMBER}")
+    format!("1 gzip level={GZIP_LEVEL} block={GZIP_BLOCK}")
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use flate2::read::MultiGzDecoder;
+use flate2::read::GzDecoder;
 use restrata::check::{CheckReport, check};
 use restrata::codec::Sha256Stream;
 use restrata::compression::{Format, Formats};
@@ -75,7 +75,7 @@ impl Layout {
             let blob = fs::read(self.blob(&layer["digest"])).unwrap();
             assert_eq!(layer["size"], blob.len());
             let mut tar = Vec::new();
-            MultiGzDecoder::new(blob.as_slice()).read_to_end(&mut tar).unwrap();
+            GzDecoder::new(blob.as_slice()).read_to_end(&mut tar).unwrap();
             assert_eq!(diff_id, sha256(&tar));
             let annotations = layer["annotations"].as_object().unwrap();
             assert!(annotations.keys().all(|key| key.starts_with("io.github.restrata.")), "{annotations:?}");
