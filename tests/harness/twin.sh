@@ -114,7 +114,13 @@ skopeo_copy() { # CLIENT IMAGE
   in_client "$1" skopeo copy -q --src-tls-verify=false "docker://$2" "oci:/bed${work#"$bed"}/skopeo:x"
   fstree image "$work/skopeo" >"$work/tree.list"
 }
-containerd_pull() { containerd_tree trixie "$1" >"$work/tree.list"; }
+containerd_pull() { containerd_tree "$1" "$2" >"$work/tree.list"; }
+# unpacked REPOSITORY VERSION INSTANCE: the layers that containerd unpacked are those of this image, all of them.
+unpacked() {
+  local image=.layers
+  [ "$3" != twin ] || image=.twin.layers
+  diff <(grep containerd.io/uncompressed "$bed/work/containerd.content" | cut -f1 | sort -u) <(jq -r "$image[].digest" "$(report "$1" "$2")" | sort -u)
+}
 
 other_clients() { # REPOSITORY INSTANCE_OF_C_IMAGE INSTANCE_OF_OTHERS
   local repository=$1 client v=2 what
@@ -129,10 +135,14 @@ other_clients() { # REPOSITORY INSTANCE_OF_C_IMAGE INSTANCE_OF_OTHERS
     check "$what: v$v is the $2 image" took "$repository" $v "$2"
     check "$what: the copy's tree is the input" tree_is $v 1
   done
-  what="$repository: containerd"
-  check "$what: v$v is pulled" logged containerd_pull "$(host)/$repository:latest"
-  check "$what: v$v is the $3 image" took "$repository" $v "$3"
-  check "$what: mounted v$v is the input" tree_is $v 1 root:mtime
+  for client in trixie sid; do
+    what="$repository: containerd of $client"
+    check "$what: v$v is pulled" logged containerd_pull "$client" "$(host)/$repository:latest"
+    # containerd 1.7's ctr fetches all images of the platform, and unpacks one.
+    check "$what: the $3 image of v$v is unpacked" unpacked "$repository" $v "$3"
+    [ $client = trixie ] || check "$what: the $3 image of v$v alone is fetched" took "$repository" $v "$3"
+    check "$what: mounted v$v is the input" tree_is $v 1 root:mtime
+  done
 }
 docker_pulls() { # REPOSITORY INSTANCE
   local store what
