@@ -194,6 +194,27 @@ fn kept_layers_keep_both_blobs() {
     assert!(checked(&dir, "v2").is_clean());
 }
 
+#[test]
+fn the_same_image_again_is_the_same_pair() {
+    let dir = TempDir::new().unwrap();
+    let new = first(dir.path());
+    let once = run(&dir, &new, "v1", with(twin()));
+    let again = run(&dir, &new, "again", |request| {
+        request.formats = twin();
+        request.previous = vec![dest(&dir, "v1").parse().unwrap()];
+    });
+    assert_eq!(again.digest, once.digest);
+}
+
+#[test]
+fn a_run_without_a_twin_says_that_one_is_lost() {
+    let dir = TempDir::new().unwrap();
+    run(&dir, &first(dir.path()), "v1", with(twin()));
+    let outcome = update(&dir, Formats::default(), "v1", "v2");
+    assert!(outcome.notes.iter().any(|note| note.contains("--twin gzip writes both")), "{:?}", outcome.notes);
+    assert!(outcome.images[0].twin.is_none());
+}
+
 /// The same tar gives the same blob, wherever it comes from.
 #[test]
 fn a_previous_image_without_a_twin_gets_the_same_one() {

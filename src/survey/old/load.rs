@@ -4,14 +4,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::compression::{Compression, Format};
 use crate::degraded::{Code, Notes};
 use crate::digest::BlobDigest;
 use crate::error::Error;
 use crate::inventory::{Inventory, held_bytes, toc_entries};
 use crate::job::JobOptions;
 use crate::limits;
-use crate::oci::marks::LAYER;
 use crate::oci::{Descriptor, Reference, Transport};
 use crate::order::Entry;
 use crate::order::cost::PullLayer;
@@ -27,6 +25,7 @@ use crate::unpack::LayerInput;
 
 use super::Ask;
 use super::faults::{Flaw, unused};
+use super::formats::Takes;
 use super::handed::handed_on;
 use super::opened::{OldLayer, Opened, OpenedLayer};
 use super::trust::{Standing, Trust};
@@ -34,7 +33,7 @@ use super::usable::usable;
 
 /// Puts together what there is, image by image.
 pub(super) struct Loader<'s, 'n> {
-    ask: Ask<'s>,
+    pub(super) ask: Ask<'s>,
     progress: &'n Progress,
     pub notes: &'n mut Notes,
     pub opened: Opened<'s>,
@@ -42,16 +41,6 @@ pub(super) struct Loader<'s, 'n> {
 }
 
 const PUBLISHED: &str = "name the published image: docker://HOST/REPO:TAG";
-
-/// Which layers may stay as they are.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Takes {
-    All,
-    /// Those without an index, such as this run writes.
-    Own,
-    /// Those that no index can hold. Written anew they would gain nothing, and be pulled again when the level is another one.
-    Unindexable,
-}
 
 /// A layer of a previous image that older ones may have, too.
 struct Seen {
@@ -74,11 +63,11 @@ type Usable = Result<Option<Index>, Flaw>;
 
 /// One of its layers.
 #[derive(Clone, Copy)]
-struct Numbered<'i> {
-    index: usize,
-    layer: &'i Layer,
+pub(super) struct Numbered<'i> {
+    pub index: usize,
+    pub layer: &'i Layer,
     /// Of the image's twin.
-    gzip: Option<&'i Layer>,
+    pub gzip: Option<&'i Layer>,
 }
 
 fn numbered(image: &Image) -> impl Iterator<Item = Numbered<'_>> {
@@ -140,34 +129,12 @@ impl<'s, 'n> Loader<'s, 'n> {
         let Previous { reference, has, without_toc, trust, .. } = previous;
         if is_newest {
             self.note_zstd(image, &reference);
+            self.note_lost_twin(image, &reference);
         }
         self.notes.extend(trust.note(source.reference(), &self.ask.resources.cache));
         self.note_foreign(source.reference(), without_toc, image, is_newest);
         self.opened.facts.clients.push((reference, has));
         Ok(())
-    }
-
-    /// Said of a gzip image's previous one.
-    fn note_zstd(&mut self, image: &Image, reference: &str) {
-        let all = || image.layers.iter().enumerate();
-        let cannot_stay =
-            |(at, layer): (usize, &Layer)| layer.compression == Compression::Zstd && image.twin_layer(at).is_none();
-        if self.ask.formats.format() == Format::Gzip && !image.layers.is_empty() && all().all(cannot_stay) {
-            let note = format!(
-                "{reference}: its layers are zstd, and none can stay in a gzip image, so that clients pull all of it \
-                 (--twin gzip publishes both)"
-            );
-            self.notes.degraded(Code::NoLayerKept, note);
-            self.opened.facts.is_lost = true;
-        }
-    }
-
-    /// What clients have of a layer: those of a gzip image have the twin's blob.
-    fn pull(&self, Numbered { layer, gzip, .. }: Numbered<'_>, toc: Option<&Index>) -> Option<Arc<PullLayer>> {
-        let gzip = gzip.filter(|_| self.ask.formats.format() == Format::Gzip);
-        let of_gzip = gzip.and_then(|gzip| gzip.descriptor.as_ref()).map(|gzip| pull_layer(gzip, None));
-        let own = || layer.descriptor.as_ref().map(|descriptor| pull_layer(descriptor, toc));
-        of_gzip.or_else(own).map(Arc::new)
     }
 
     /// The layers' indexes, as many at once as there are layers. `None` for a layer that was seen before.
@@ -234,19 +201,6 @@ impl<'s, 'n> Loader<'s, 'n> {
             self.opened.frames.add(&toc.1, place, name, old.digest);
         }
         Ok(())
-    }
-
-    /// What of the newest previous image may stay. In a gzip image every layer is gzip.
-    fn takes(&self, Numbered { layer, gzip, .. }: Numbered<'_>, has_toc: bool) -> Option<Takes> {
-        let (formats, is_marked) = (self.ask.formats, layer.descriptor.as_ref().is_some_and(is_marked));
-        let is_zstd = layer.compression == Compression::Zstd;
-        match () {
-            () if formats.format() == Format::Gzip && is_zstd && gzip.is_none() => None,
-            () if is_marked && !has_toc && formats.is_own_plain(layer.compression) => Some(Takes::Own),
-            () if has_toc || self.ask.keep_foreign => Some(Takes::All),
-            () if is_marked => Some(Takes::Unindexable),
-            () => None,
-        }
     }
 
     /// Layers of older images could not stay anyway.
@@ -362,36 +316,6 @@ impl<'s, 'n> Loader<'s, 'n> {
         Ok(true)
     }
 
-    /// A layer of the twin. `None` if its blob is not there: it is made anew then.
-    fn gzip(
-        &self,
-        source: &'s Source<'s>,
-        (index, layer): (usize, &Layer),
-        is_base: bool,
-        trust: &mut Trust,
-    ) -> Option<OldLayer<'s>> {
-        let (descriptor, diff_id) = (layer.descriptor.as_ref()?, layer.diff_id?);
-        let place = source.origin(layer).ok().flatten()?;
-        let standing = match source.is_remote() {
-            true => trust.add(layer, &self.ask.resources.cache, self.ask.trust_previous && !is_base),
-            false => Standing::Unproven,
-        };
-        let (descriptor, left_out) = handed_on(descriptor);
-        let (reference, compression) = (source.reference().to_string(), layer.compression);
-        Some(OldLayer {
-            reference,
-            index,
-            descriptor,
-            left_out,
-            compression,
-            diff_id,
-            place,
-            gzip: None,
-            standing,
-            blob: None,
-        })
-    }
-
     /// The entries of a layer without a TOC. `None` if it is not to stay.
     fn unindexed(
         &mut self,
@@ -446,9 +370,4 @@ impl<'s, 'n> Loader<'s, 'n> {
         share_out(&mut inventory, descriptor.size);
         Ok(inventory)
     }
-}
-
-/// True for a layer that says of itself that restrata wrote it.
-fn is_marked(descriptor: &Descriptor) -> bool {
-    descriptor.annotation(LAYER).is_some()
 }

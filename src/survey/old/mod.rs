@@ -9,6 +9,7 @@
 //! | `references` | opens the references, and finds the image of each that is meant |
 //! | `load` | puts together what the images say |
 //! | `usable` | whether a layer is of use |
+//! | `formats` | what of that is of use where gzip or plain zstd is written |
 //! | `opened`, `proven`, `plannable` | the stages |
 //! | `frames` | frames that can be copied |
 //! | `proof` | whether a layer is what it says |
@@ -18,6 +19,7 @@
 //! | `history` | how often paths changed |
 
 mod faults;
+mod formats;
 mod frames;
 mod handed;
 mod history;
