@@ -84,8 +84,8 @@ pub struct Rechunk {
 
     /// Write a second image with the same layers as gzip, and an index of both
     ///
-    /// For clients that cannot read zstd. Docker, containerd and kaniko take the gzip image; podman, buildah, CRI-O and
-    /// skopeo take the other one.
+    /// For clients that cannot read zstd. Docker and kaniko take the gzip image; podman, buildah, CRI-O and skopeo take the
+    /// other one.
     #[arg(long, value_name = "FORMAT", value_enum)]
     pub twin: Option<Twin>,
 

@@ -10,7 +10,7 @@ pub(super) const CHANGES_ALWAYS: &str = "expected to change with every version";
 
 /// Of an index with a gzip image and a zstd one.
 pub(super) const WHO_TAKES_TWIN: &str =
-    "docker, containerd and kaniko take it; podman, buildah, CRI-O and skopeo take the zstd image";
+    "docker, containerd 1.7 and kaniko take it; podman, buildah, CRI-O, skopeo and containerd 2 take the zstd image";
 
 /// Removed paths that people are shown.
 pub(super) const REMOVED: usize = 5;
