@@ -8,7 +8,7 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use restrata::codec::Level;
 use restrata::inventory::{Inventory, Known};
-use restrata::pack::{self, IndexPlace, Placed, Stock, pack};
+use restrata::pack::{self, Blobs, IndexPlace, Placed, Stock, pack};
 use restrata::progress::{Progress, SizeLimit};
 use restrata::spool::{Spool, default_dir};
 use restrata::tar::{EntryKind, Header, encode};
@@ -76,9 +76,12 @@ fn layer(c: &mut Criterion) {
         let Inventory { entries, bodies, .. } = &unpacked.inventory;
         let placed: Vec<_> = entries.iter().zip(bodies).map(|(entry, body)| Placed::of(entry, body)).collect();
         let stock = Stock { spool: &spool, blobs: &[] };
-        let options = pack::Options { level: Level::DEFAULT, index: IndexPlace::First, threads };
+        let options = pack::Options { level: Level::DEFAULT, index: Some(IndexPlace::First), threads };
         group.bench_function(BenchmarkId::new("pack", threads), |b| {
-            b.iter(|| pack(&placed, stock, options, &Progress::new(), &mut io::sink()).expect("packs"));
+            b.iter(|| {
+                let blobs = Blobs { zstd: Some(&mut io::sink()), gzip: None };
+                pack(&placed, stock, options, &Progress::new(), blobs).expect("packs")
+            });
         });
     }
     group.finish();

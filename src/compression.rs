@@ -1,4 +1,4 @@
-//! How a layer's tar is stored: the first bytes tell, and the media type claims.
+//! How a layer's tar is stored: the first bytes tell, and the media type claims. How new layers are to be stored.
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Compression {
@@ -47,5 +47,78 @@ impl Compression {
             Self::Gzip => "application/vnd.oci.image.layer.v1.tar+gzip",
             Self::Zstd => "application/vnd.oci.image.layer.v1.tar+zstd",
         }
+    }
+}
+
+/// How an image's layers are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// zstd with an index, for partial pulls.
+    #[default]
+    Chunked,
+    /// zstd without one.
+    Zstd,
+    Gzip,
+}
+
+/// What is written: one image, or a zstd image and its gzip twin, with the same tars.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Formats {
+    format: Format,
+    twin: bool,
+}
+
+impl Formats {
+    pub const fn alone(format: Format) -> Self {
+        Self { format, twin: false }
+    }
+
+    /// `None` for gzip, which needs no gzip twin.
+    pub fn with_gzip_twin(format: Format) -> Option<Self> {
+        (format != Format::Gzip).then_some(Self { format, twin: true })
+    }
+
+    /// That of the image, or of the zstd one of two.
+    pub const fn format(self) -> Format {
+        self.format
+    }
+
+    pub const fn has_twin(self) -> bool {
+        self.twin
+    }
+
+    /// The compression of the image, or of the zstd one of two.
+    pub fn compression(self) -> Compression {
+        match self.format {
+            Format::Chunked | Format::Zstd => Compression::Zstd,
+            Format::Gzip => Compression::Gzip,
+        }
+    }
+
+    /// Each layer is written as gzip, alone or beside zstd.
+    pub fn has_gzip(self) -> bool {
+        self.twin || self.format == Format::Gzip
+    }
+
+    /// True for layers without an index that this run would write, too.
+    pub fn is_own_plain(self, layer: Compression) -> bool {
+        self.format != Format::Chunked && layer == self.compression()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_twin_is_of_zstd() {
+        assert_eq!(Formats::with_gzip_twin(Format::Gzip), None);
+        let twin = Formats::with_gzip_twin(Format::Chunked).unwrap();
+        assert!(twin.has_gzip() && twin.has_twin() && twin.compression() == Compression::Zstd);
+        let gzip = Formats::alone(Format::Gzip);
+        assert!(gzip.has_gzip() && !gzip.has_twin() && gzip.is_own_plain(Compression::Gzip));
+        assert!(!gzip.is_own_plain(Compression::Zstd));
+        assert!(!Formats::default().has_gzip() && !Formats::default().is_own_plain(Compression::Zstd));
+        assert!(Formats::alone(Format::Zstd).is_own_plain(Compression::Zstd));
     }
 }

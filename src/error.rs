@@ -57,6 +57,11 @@ pub enum Error {
          new layers would break it"
     )]
     Ostree { reference: String, found: String },
+    #[error(
+        "{reference}: its config names no operating system and architecture, but clients choose among the images of an index \
+         by them: build it with both, or leave out --twin"
+    )]
+    NoPlatform { reference: String },
     #[error("{0}")]
     Plan(#[from] PlanError),
     #[error("{0}")]

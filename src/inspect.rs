@@ -36,8 +36,17 @@ pub struct InspectedImage {
     /// Of the manifest; `None` for an image that came without one.
     pub digest: Option<BlobDigest>,
     pub layers: Vec<InspectedLayer>,
+    /// The gzip image of the same platform.
+    pub twin: Option<InspectedTwin>,
     /// Of the merged file system, as far as TOCs tell; each file once, however many links it has.
     pub biggest: Vec<BigFile>,
+}
+
+#[derive(Debug, Clone)]
+pub struct InspectedTwin {
+    pub digest: Option<BlobDigest>,
+    /// The layers' digests and sizes.
+    pub layers: Vec<(BlobDigest, u64)>,
 }
 
 #[derive(Debug, Clone)]
@@ -125,6 +134,10 @@ fn inspect_image(source: &Source, image: &Image, progress: &Progress) -> Result<
         platform: image.platform.clone(),
         digest: image.manifest_digest,
         layers,
+        twin: image.twin.as_deref().map(|twin| InspectedTwin {
+            digest: twin.manifest_digest,
+            layers: twin.manifest.layers().iter().map(|layer| (layer.digest, layer.size)).collect(),
+        }),
         biggest: biggest(&entries),
     })
 }

@@ -1,11 +1,12 @@
 //! The crate `zstd-chunked` reads what [`pack`] wrote and yields the tar that the whole blob decodes to.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 
 use restrata::codec::{FrameEncoder, Level, Sha256Stream};
 use restrata::digest::{ChunkDigest, FileDigest};
 use restrata::inventory::{Chunk, Frames, Inventory, Known, Payload, Stored};
-use restrata::pack::{IndexPlace, Options, PackedLayer, Placed, Stock, pack};
+use restrata::pack::{Blobs, IndexPlace, Options, PackedLayer, Placed, Stock, pack};
 use restrata::progress::Progress;
 use restrata::spool::Spool;
 use restrata::tar::{EntryKind, Header, Time, Xattr, encode};
@@ -15,6 +16,8 @@ use zstd_chunked::{MetadataReferences, Stream};
 
 struct Layer {
     blob: Vec<u8>,
+    /// The same layer as gzip.
+    gzip: Vec<u8>,
     packed: PackedLayer,
     /// What was put in.
     tar: Vec<u8>,
@@ -93,13 +96,13 @@ impl Builder {
             .zip(&self.inventory.bodies)
             .map(|(entry, body)| Placed::of(entry, body))
             .collect();
-        let options = Options { level: Level::DEFAULT, index, threads };
-        let mut blob = Vec::new();
-        let packed =
-            pack(&placed, Stock { spool: &self.spool, blobs: &[] }, options, &Progress::new(), &mut blob).unwrap();
+        let options = Options { level: Level::DEFAULT, index: Some(index), threads };
+        let (mut blob, mut gzip) = (Vec::new(), Vec::new());
+        let blobs = Blobs { zstd: Some(&mut blob), gzip: Some(&mut gzip) };
+        let packed = pack(&placed, Stock { spool: &self.spool, blobs: &[] }, options, &Progress::new(), blobs).unwrap();
         let mut tar = self.tar.clone();
         tar.resize(tar.len() + 1024, 0);
-        Layer { blob, packed, tar }
+        Layer { blob, gzip, packed, tar }
     }
 }
 
@@ -236,8 +239,18 @@ fn check_chunks(layer: &Layer) {
 fn the_number_of_threads_makes_no_difference() {
     let builder = builder(true);
     let [one, four] = [1, 4].map(|threads| builder.pack(IndexPlace::First, threads));
-    assert!(one.blob == four.blob);
+    assert!(one.blob == four.blob && one.gzip == four.gzip);
     assert_eq!(one.packed, four.packed);
+}
+
+#[test]
+fn the_gzip_blob_is_the_same_tar() {
+    for builder in [builder(false), builder(true), Builder::new()] {
+        let layer = builder.pack(IndexPlace::First, 3);
+        let mut tar = Vec::new();
+        flate2::read::GzDecoder::new(layer.gzip.as_slice()).read_to_end(&mut tar).unwrap();
+        assert!(tar == layer.tar);
+    }
 }
 
 #[test]

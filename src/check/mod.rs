@@ -8,6 +8,7 @@
 //! each thread, never content.
 
 mod plain;
+mod twin;
 
 use crate::audit::{Audited, Blob, Findings, Said, audit};
 use crate::digest::BlobDigest;
@@ -33,8 +34,7 @@ pub struct CheckReport {
 
 impl CheckReport {
     pub fn is_clean(&self) -> bool {
-        let mut layers = self.images.iter().flat_map(|image| &image.layers);
-        self.problems.is_empty() && layers.all(|layer| layer.problems.is_empty())
+        self.problems.is_empty() && self.images.iter().all(|image| image.problems().next().is_none())
     }
 }
 
@@ -42,6 +42,28 @@ impl CheckReport {
 pub struct CheckedImage {
     pub platform: Option<Platform>,
     pub layers: Vec<CheckedLayer>,
+    /// The gzip image of the same platform.
+    pub twin: Option<CheckedTwin>,
+}
+
+impl CheckedImage {
+    /// Its own layers, and then those of its twin.
+    pub fn all_layers(&self) -> impl Iterator<Item = &CheckedLayer> {
+        self.layers.iter().chain(self.twin.iter().flat_map(|twin| &twin.layers))
+    }
+
+    pub fn problems(&self) -> impl Iterator<Item = &String> {
+        let twin = self.twin.iter().flat_map(|twin| &twin.problems);
+        self.all_layers().flat_map(|layer| &layer.problems).chain(twin)
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct CheckedTwin {
+    pub digest: Option<BlobDigest>,
+    pub layers: Vec<CheckedLayer>,
+    /// Where it is another image than the zstd one.
+    pub problems: Vec<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -80,7 +102,13 @@ pub fn check(
     let checked = images.iter().map(|image| {
         progress.give_all_back();
         let job = Job { source: &source, options: &options, progress, size: &progress.size_limit() };
-        Ok(CheckedImage { platform: image.platform.clone(), layers: job.layers(image)? })
+        let layers = job.layers(image)?;
+        progress.give_all_back();
+        let twin = image.twin.as_deref().map(|twin| {
+            let (digest, problems) = (twin.manifest_digest, twin::differences(image, twin));
+            Ok::<_, Error>(CheckedTwin { digest, layers: job.layers(twin)?, problems })
+        });
+        Ok(CheckedImage { platform: image.platform.clone(), layers, twin: twin.transpose()? })
     });
     let images = checked.collect::<Result<_, Error>>()?;
     Ok(CheckReport { problems: Vec::new(), images, notes: source.take_notes() })

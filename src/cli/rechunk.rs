@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{Args, ValueEnum};
+use restrata::compression::{Format, Formats};
 use restrata::oci::{Reference, Transport};
 use restrata::pack::IndexPlace;
 use restrata::rechunk::{Effort, TocAnnotations};
@@ -73,6 +74,20 @@ pub struct Rechunk {
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = values::ranges)]
     #[arg(allow_negative_numbers = true)]
     pub max_ranges: usize,
+
+    /// Store layers like this
+    ///
+    /// zstd:chunked has an index in each layer, for partial pulls. zstd and gzip have none: clients pull their layers
+    /// whole. To keep layers of a previous image without indexes, restrata reads them once in each run.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = CompressionFormat::Chunked)]
+    pub compression_format: CompressionFormat,
+
+    /// Write a second image with the same layers as gzip, and an index of both
+    ///
+    /// For clients that cannot read zstd. Docker and kaniko take the gzip image; podman, buildah, CRI-O and skopeo take the
+    /// other one.
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    pub twin: Option<Twin>,
 
     /// Write the annotations that podman finds layers' indexes by
     ///
@@ -159,9 +174,53 @@ impl From<Annotations> for TocAnnotations {
     }
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CompressionFormat {
+    /// zstd with an index in each layer
+    #[value(name = "zstd:chunked")]
+    Chunked,
+    /// zstd without indexes
+    Zstd,
+    /// For clients that read nothing else
+    Gzip,
+}
+
+impl From<CompressionFormat> for Format {
+    fn from(format: CompressionFormat) -> Self {
+        match format {
+            CompressionFormat::Chunked => Self::Chunked,
+            CompressionFormat::Zstd => Self::Zstd,
+            CompressionFormat::Gzip => Self::Gzip,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Twin {
+    Gzip,
+}
+
 impl Rechunk {
+    /// `None` for a gzip twin of a gzip image.
+    fn possible_formats(&self) -> Option<Formats> {
+        let format = self.compression_format.into();
+        match self.twin {
+            None => Some(Formats::alone(format)),
+            Some(Twin::Gzip) => Formats::with_gzip_twin(format),
+        }
+    }
+
+    /// Of arguments that are [possible](Self::expect_possible).
+    pub fn formats(&self) -> Formats {
+        self.possible_formats().unwrap_or_default()
+    }
+
     /// Fails for options that make no sense for NEW or DEST.
     pub fn expect_possible(&self) -> Result<(), clap::Error> {
+        if self.possible_formats().is_none() {
+            let message = "--twin gzip is for zstd images, but --compression-format is gzip: leave one of them out";
+            return Err(conflict(message.to_owned()));
+        }
         expect_config(self)?;
         expect_registry(self)
     }

@@ -122,8 +122,10 @@ fn request(arguments: Rechunk) -> Request {
     resources.reach.access = arguments.sides.source(&resources.reach.access);
     resources.named = arguments.layers.owners.named();
     let dest_reach = Reach { access: dest_access, ..resources.reach.clone() };
+    let formats = arguments.formats();
     Request {
         dest_reach,
+        formats,
         previous: arguments.previous,
         first: arguments.first,
         trust_previous: arguments.trust_previous,

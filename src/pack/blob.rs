@@ -17,6 +17,7 @@ const PIECE: u64 = 1 << 20;
 /// move, so the second try fits; the rest is for what nobody foresaw.
 const TRIES: usize = 6;
 
+#[derive(Default)]
 pub(super) struct Written {
     pub chunked: Option<ChunkedAnnotations>,
     pub no_index: Option<NoIndex>,
@@ -31,9 +32,13 @@ pub(super) fn write(layer: &Layer<'_>, out: &mut (dyn Write + Send)) -> Result<W
     let (offsets, behind_head) = offsets(layer, &parts, &headers);
     let head = headers[0].map_or(0, Span::len);
     let mut writer = Writer { layer, out, buffer: Vec::new() };
+    let Some(place) = layer.options.index else {
+        writer.parts(&parts, &headers)?;
+        return Ok(Written::default());
+    };
     let index = tar_split(layer).and_then(|tar_split| {
         let source = TocSource { layer, offsets: &offsets, tar_split: tar_split.digest() };
-        let (toc, layout) = match layer.options.index {
+        let (toc, layout) = match place {
             IndexPlace::First => settle(&source, head, &tar_split)?,
             IndexPlace::End => {
                 let toc = source.compress(head)?;
@@ -53,7 +58,7 @@ pub(super) fn write(layer: &Layer<'_>, out: &mut (dyn Write + Send)) -> Result<W
         }
     };
     let positions = layout.positions(toc.uncompressed, tar_split.uncompressed)?;
-    match layer.options.index {
+    match place {
         IndexPlace::First => {
             writer.parts(&parts[..1], &headers[..1])?;
             writer.index(&layout, &toc, &tar_split)?;
@@ -65,7 +70,7 @@ pub(super) fn write(layer: &Layer<'_>, out: &mut (dyn Write + Send)) -> Result<W
         }
     }
     writer.skippable(&encode_footer(&positions))?;
-    let base = match layer.options.index {
+    let base = match place {
         IndexPlace::First => layout.end,
         IndexPlace::End => head,
     };

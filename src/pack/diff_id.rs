@@ -1,11 +1,12 @@
 //! The DiffID of the new tar, over headers from the spool and content decoded from its frames.
 
+use std::io::Write;
 use std::ops::Range;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::{Layer, PackError, Stock};
-use crate::codec::{FrameDecoder, Sha256Stream};
+use crate::codec::{self, FrameDecoder, Sha256Stream};
 use crate::digest::{ChunkDigest, DiffId, FileDigest};
 use crate::inventory::{Payload, Stored};
 use crate::span::Span;
@@ -26,9 +27,17 @@ enum Message {
 
 type Lane = Sender<Result<Message, PackError>>;
 
+/// The tar's DiffID. The same bytes go to `gzip` as gzip data, so that they are decoded once for both.
+pub(super) fn diff_id(layer: &Layer<'_>, gzip: Option<&mut (dyn Write + Send)>) -> Result<DiffId, PackError> {
+    match gzip {
+        None => hashed(layer, |_| Ok(())),
+        Some(out) => codec::gzip(layer.options.threads, out, |gzip| hashed(layer, |tar| Ok(gzip.push(tar)?))),
+    }
+}
+
 /// Hashing is one thread's work. Decoding is slower, so it is spread over lanes: batch n is decoded by lane
 /// n modulo their number, which keeps the order without a queue to sort.
-pub(super) fn diff_id(layer: &Layer<'_>) -> Result<DiffId, PackError> {
+fn hashed(layer: &Layer<'_>, mut take: impl FnMut(&[u8]) -> Result<(), PackError>) -> Result<DiffId, PackError> {
     let batches = batches(layer);
     let lanes = layer.options.threads.saturating_sub(1).clamp(1, 3);
     let mut hash = Sha256Stream::new();
@@ -40,7 +49,10 @@ pub(super) fn diff_id(layer: &Layer<'_>) -> Result<DiffId, PackError> {
             workers.push(threads::start(scope, move || decode_lane(layer, mine, &sender))?);
             receivers.push(receiver);
         }
-        let hashed = hash_lanes(&receivers, batches.len(), &mut hash);
+        let hashed = hash_lanes(&receivers, batches.len(), |tar| {
+            hash.update(tar);
+            take(tar)
+        });
         // Lanes that wait for room go on and end.
         drop(receivers);
         // A lane that panicked has closed its channel; its panic is the cause.
@@ -48,18 +60,19 @@ pub(super) fn diff_id(layer: &Layer<'_>) -> Result<DiffId, PackError> {
         hashed
     })?;
     hash.update(&END_OF_ARCHIVE);
+    take(&END_OF_ARCHIVE)?;
     Ok(DiffId::from_bytes(hash.finish()))
 }
 
 fn hash_lanes(
     lanes: &[Receiver<Result<Message, PackError>>],
     batches: usize,
-    hash: &mut Sha256Stream,
+    mut take: impl FnMut(&[u8]) -> Result<(), PackError>,
 ) -> Result<(), PackError> {
     for batch in 0..batches {
         let lane = &lanes[batch % lanes.len()];
         while let Message::Tar(bytes) = lane.recv().map_err(|_| PackError::Internal("a decoding thread stopped"))?? {
-            hash.update(&bytes);
+            take(&bytes)?;
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Entries in the plan's order -> a zstd:chunked blob.
+//! Entries in the plan's order -> a zstd:chunked blob, a plain one, or gzip data, or two of them.
 //!
 //! Three things happen side by side: header frames are compressed, the DiffID is taken over what the
 //! frames decode to (so a layer is never published whose frames were not read back once), and the
@@ -10,12 +10,14 @@ mod headers;
 mod index;
 mod parts;
 mod reframe;
+mod regzip;
 
 use std::io::{self, Write};
 
 pub use reframe::{Reframer, Slice};
+pub use regzip::regzip;
 
-use crate::codec::{FrameDecoder, FrameError, Level};
+use crate::codec::{FrameDecoder, FrameError, GzipError, Level};
 use crate::digest::{ChunkDigest, DiffId, FileDigest};
 use crate::inventory::{Body, Payload, Stored};
 use crate::limits;
@@ -43,7 +45,8 @@ pub enum IndexPlace {
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
     pub level: Level,
-    pub index: IndexPlace,
+    /// `None`: the blob gets no index.
+    pub index: Option<IndexPlace>,
     pub threads: usize,
 }
 
@@ -81,7 +84,15 @@ impl Stock<'_> {
     }
 }
 
-/// A blob that was written.
+/// Where a layer's blobs go.
+#[derive(Default)]
+pub struct Blobs<'o> {
+    pub zstd: Option<&'o mut (dyn Write + Send)>,
+    /// The same tar as gzip data.
+    pub gzip: Option<&'o mut (dyn Write + Send)>,
+}
+
+/// A layer that was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackedLayer {
     pub diff_id: DiffId,
@@ -120,6 +131,10 @@ pub enum PackError {
     Spool(#[from] SpoolError),
     #[error("{0}")]
     Frame(#[from] FrameError),
+    #[error("{0}")]
+    Gzip(#[from] GzipError),
+    #[error("the previous image's layer unpacks to a tar {found}: expected {expected}; leave this image out")]
+    OtherTar { expected: DiffId, found: DiffId },
     #[error("reading a frame of the previous image: {0}")]
     Previous(#[source] io::Error),
     #[error(
@@ -165,16 +180,18 @@ impl Layer<'_> {
     }
 }
 
-/// Writes the layer's blob to `out`, in one pass.
+/// Writes the layer's blobs, in one pass.
 pub fn pack(
     entries: &[Placed<'_>],
     stock: Stock<'_>,
     options: Options,
     progress: &Progress,
-    out: &mut (dyn Write + Send),
+    blobs: Blobs<'_>,
 ) -> Result<PackedLayer, PackError> {
     let layer = Layer { entries, stock, options, progress };
-    let (diff_id, written) = threads::beside(|| diff_id::diff_id(&layer), || blob::write(&layer, out))?;
+    let Blobs { zstd, gzip } = blobs;
+    let write = || zstd.map_or_else(|| Ok(blob::Written::default()), |out| blob::write(&layer, out));
+    let (diff_id, written) = threads::beside(|| diff_id::diff_id(&layer, gzip), write)?;
     let blob::Written { chunked, no_index, files, toc } = written?;
     Ok(PackedLayer { diff_id: diff_id?, chunked, no_index, files, toc })
 }

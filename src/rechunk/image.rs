@@ -11,7 +11,7 @@ use crate::oci::marks::ZSTD;
 use crate::oci::{Config, Descriptor, MANIFEST, Transport};
 use crate::order::cost::{Has, Pull, PullLayer, RegistryProfile, pulls};
 use crate::order::layers::{Given, Label, Labels, PlanError, Unpurged, plan, unpurged};
-use crate::order::{Entry, Plan, broken_entry, tree};
+use crate::order::{Entry, Plan, State, broken_entry, tree};
 use crate::progress::{Phase, Progress};
 use crate::remark;
 use crate::source::{Image, Source};
@@ -24,9 +24,9 @@ use super::hint::{Hint, more_waste};
 use super::labels::{Labelled, labelled};
 use super::layers::Written;
 use super::output::Output;
-use super::planned::{descriptors, told_states};
+use super::planned::{annotated_as, descriptors, told_states};
 use super::read::layer_name;
-use super::{ImageOutcome, LayerOutcome, PlannedLayer, Request, ostree};
+use super::{GzipBlob, GzipTwin, ImageOutcome, LayerOutcome, PlannedLayer, Request, ostree};
 
 pub(super) struct Job<'a, 's> {
     pub request: &'a Request,
@@ -109,14 +109,14 @@ impl<'s> Job<'_, 's> {
         Ok(Layout { plan, labels, owners, hint })
     }
 
-    /// The outcome, and the descriptor of the manifest.
+    /// The outcome, and the descriptors of the manifests: that of the gzip twin comes first.
     pub fn publish(
         &self,
         output: Output<'_, 's>,
         layout: &Layout,
         written: Vec<Written>,
         hides_indexes: bool,
-    ) -> Result<(ImageOutcome, Descriptor), Error> {
+    ) -> Result<(ImageOutcome, Vec<Descriptor>), Error> {
         let mut planned = self.planned_layers(layout);
         let states = told_states(&planned, &written, &self.old.facts.newest);
         let layers: Vec<(DiffId, String)> =
@@ -129,24 +129,14 @@ impl<'s> Job<'_, 's> {
         if hides_indexes {
             descriptors = descriptors.into_iter().map(Descriptor::with_hidden_index).collect();
         }
-        let mut manifest = self.image.manifest.to_oci_with(descriptors, config);
-        self.request.annotations.iter().for_each(|(key, value)| manifest.set_annotation(key, value));
-        let (digest, size) = output.manifest(&manifest.to_bytes())?;
-        let mut descriptor = match &self.image.index_descriptor {
-            Some(entry) => entry.pointing_at(MANIFEST, digest, size),
-            None => Descriptor::new(MANIFEST, digest, size),
-        };
-        if let (Some(platform), true) = (&self.image.platform, self.image.index.is_some()) {
-            descriptor.set_platform(platform);
-        }
-        if self.image.index.is_some() {
-            let is_zstd = |layer: &Written| layer.descriptor.media_type.ends_with("zstd");
-            match written.iter().any(is_zstd) {
-                true => descriptor.set_annotation(ZSTD, "true"),
-                false => descriptor.remove_annotation(ZSTD),
-            }
-            descriptor = descriptor.in_order();
-        }
+        let is_zstd = written.iter().any(|layer| layer.descriptor.media_type.ends_with("zstd"));
+        let entry = self.manifest(output, descriptors, config.clone(), is_zstd)?;
+        let digest = entry.digest;
+        let twin = self.twin(&planned, &written, &states);
+        let twin = twin.map(|(twin, layers)| Ok::<_, Error>((twin, self.manifest(output, layers, config, false)?)));
+        let (twin, twin_entry) = twin.transpose()?.unzip();
+        let twin = twin.zip(twin_entry.as_ref()).map(|(layers, entry)| GzipTwin { digest: entry.digest, layers });
+        let entries = twin_entry.into_iter().chain([entry]).collect();
         let pull_layers: Vec<Arc<PullLayer>> = written.iter().map(|layer| Arc::clone(&layer.pull)).collect();
         self.tell_new(&mut planned, &pull_layers);
         let layers = planned.into_iter().zip(&written).map(|(planned, written)| LayerOutcome {
@@ -163,7 +153,57 @@ impl<'s> Job<'_, 's> {
         let platform = self.image.platform.clone();
         let hint = layout.hint.clone();
         let unread = self.old.facts.unread as u64;
-        Ok((ImageOutcome { platform, digest, layers, dropped, unread, pulls, hint }, descriptor))
+        Ok((ImageOutcome { platform, digest, layers, twin, dropped, unread, pulls, hint }, entries))
+    }
+
+    /// The twin's layers, and their descriptors.
+    fn twin(
+        &self,
+        planned: &[PlannedLayer],
+        written: &[Written],
+        states: &[State],
+    ) -> Option<(Vec<GzipBlob>, Vec<Descriptor>)> {
+        let gzip: Vec<_> = written.iter().filter_map(|written| written.gzip.as_ref()).collect();
+        if !self.request.formats.has_twin() {
+            return None;
+        }
+        let blobs = gzip.iter().map(|gzip| {
+            let Descriptor { digest, size, .. } = gzip.descriptor;
+            GzipBlob { digest, size, is_new: gzip.is_new }
+        });
+        let descriptors = planned.iter().zip(&gzip).zip(states);
+        let descriptors =
+            descriptors.map(|((planned, gzip), state)| annotated_as(gzip.descriptor.clone(), planned, *state));
+        Some((blobs.collect(), descriptors.collect()))
+    }
+
+    /// Writes a manifest over these layers, and gives what an index says of it.
+    fn manifest(
+        &self,
+        output: Output<'_, 's>,
+        layers: Vec<Descriptor>,
+        config: Descriptor,
+        is_zstd: bool,
+    ) -> Result<Descriptor, Error> {
+        let mut manifest = self.image.manifest.to_oci_with(layers, config);
+        self.request.annotations.iter().for_each(|(key, value)| manifest.set_annotation(key, value));
+        let (digest, size) = output.manifest(&manifest.to_bytes())?;
+        let descriptor = match &self.image.index_descriptor {
+            Some(entry) => entry.pointing_at(MANIFEST, digest, size),
+            None => Descriptor::new(MANIFEST, digest, size),
+        };
+        if self.image.index.is_none() && !self.request.formats.has_twin() {
+            return Ok(descriptor);
+        }
+        let mut descriptor = descriptor;
+        if let Some(platform) = &self.image.platform {
+            descriptor.set_platform(platform);
+        }
+        match is_zstd {
+            true => descriptor.set_annotation(ZSTD, "true"),
+            false => descriptor.remove_annotation(ZSTD),
+        }
+        Ok(descriptor.in_order())
     }
 
     fn config(&self) -> Cow<'_, Config> {

@@ -44,6 +44,9 @@ impl<'a> Inputs<'a> {
         let source = request.resources.open(&request.new, progress)?;
         let source = source.with_config(request.config.clone());
         let images = source.images(request.platform.as_ref())?;
+        if request.formats.has_twin() && images.iter().any(|image| image.platform.is_none()) {
+            return Err(Error::NoPlatform { reference: source.reference().to_string() });
+        }
         Ok(Self { request, ask, source, images, old: OldImages::open(ask, progress, notes)? })
     }
 
@@ -82,7 +85,7 @@ impl<'a> Inputs<'a> {
             let written = job.write(output, unpacked, &layout.plan, level)?;
             note_written(&written, notes);
             expect_strict(self.request, notes)?;
-            proofs.extend(written.iter().filter_map(Written::proof));
+            proofs.extend(written.iter().flat_map(Written::proofs));
             let hides = match hides_indexes {
                 Some(hides) => hides,
                 None => partial::hides_indexes(self.request, output, &written, notes)?,
@@ -90,7 +93,8 @@ impl<'a> Inputs<'a> {
             hides_indexes = Some(hides);
             job.publish(output, layout, written, hides)
         })?;
-        let (images, mut manifests): (_, Vec<Descriptor>) = written.into_iter().unzip();
+        let (images, manifests): (_, Vec<Vec<Descriptor>>) = written.into_iter().unzip();
+        let mut manifests: Vec<Descriptor> = manifests.into_iter().flatten().collect();
         let artifacts = attached::hand_on(&attached, &self.source, output, &manifests, notes)?;
         manifests.extend(artifacts);
         Ok(Finished { images, manifests, proofs })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::cache::Claim;
 use crate::codec::{Level, library_version};
-use crate::compression::Compression;
+use crate::compression::{Compression, Format};
 use crate::degraded::{Code, Notes};
 use crate::digest::{BlobDigest, DiffId};
 use crate::error::Error;
@@ -15,7 +15,7 @@ use crate::oci::marks::{INDEX, PROFILE};
 use crate::order::cost::PullLayer;
 use crate::order::{LayerPlan, Plan, State};
 use crate::origin::fetch;
-use crate::pack::{self, PackError, PackedLayer, Placed, Stock};
+use crate::pack::{self, Blobs, PackError, PackedLayer, Placed, Stock};
 use crate::progress::Phase;
 use crate::span::Span;
 use crate::survey::old::{ProvenLayer, claim, left_out};
@@ -28,10 +28,13 @@ use super::entries::placed;
 use super::image::Job;
 use super::output::Output;
 use super::reframe::{content, payload};
+use super::twin::{WrittenGzip, gzip_profile};
 
 /// A layer of the output.
 pub(super) struct Written {
     pub descriptor: Descriptor,
+    /// Of the gzip twin.
+    pub gzip: Option<WrittenGzip>,
     pub diff_id: DiffId,
     pub pull: Arc<PullLayer>,
     /// Compressed bytes of content, of a layer that was written.
@@ -47,9 +50,12 @@ pub(super) struct Written {
 
 impl Written {
     /// What the next run need not ask of a layer with a TOC.
-    pub fn proof(&self) -> Option<(BlobDigest, Claim, Option<Trace>)> {
-        self.pull.index.as_ref().filter(|_| self.is_proven)?;
-        Some((self.descriptor.digest, claim(&self.descriptor, self.diff_id), self.trace))
+    pub fn proofs(&self) -> impl Iterator<Item = (BlobDigest, Claim, Option<Trace>)> {
+        let has_index = self.pull.index.is_some() && self.is_proven;
+        let of = |descriptor: &Descriptor, trace| (descriptor.digest, claim(descriptor, self.diff_id), trace);
+        let own = has_index.then(|| of(&self.descriptor, self.trace));
+        let gzip = self.gzip.as_ref().filter(|gzip| gzip.is_proven).map(|gzip| of(&gzip.descriptor, gzip.trace));
+        own.into_iter().chain(gzip)
     }
 }
 
@@ -98,7 +104,7 @@ impl<'s> Job<'_, 's> {
         level: Level,
     ) -> Result<Written, Error> {
         match self.kept(plan) {
-            Some((kept, pull)) => keep(output, index, kept, pull),
+            Some((kept, pull)) => self.keep(output, index, kept, pull),
             None => self.pack(output, index, unpacked, plan, level),
         }
     }
@@ -113,13 +119,22 @@ impl<'s> Job<'_, 's> {
     ) -> Result<Written, Error> {
         let failed = |source: PackError| Error::pack(index, source);
         let placed = placed(&plan.entries, unpacked, self.spool).map_err(failed)?;
-        let options = pack::Options { level, index: self.request.index, threads: self.request.resources.threads };
+        let formats = self.request.formats;
+        let place = (formats.format() == Format::Chunked).then_some(self.request.index);
+        let options = pack::Options { level, index: place, threads: self.request.resources.threads };
         let stock = Stock { spool: self.spool, blobs: self.old.blobs() };
-        let (packed, blob) = steady(&self.used_blobs(&placed), || {
-            let mut blob = output.blob()?;
-            let packed = pack::pack(&placed, stock, options, self.progress, &mut blob).map_err(failed)?;
-            Ok::<_, Error>((packed, blob))
+        let (packed, mut blob, mut gzip) = steady(&self.used_blobs(&placed), || {
+            let is_zstd = formats.compression() == Compression::Zstd;
+            let mut zstd = is_zstd.then(|| output.blob()).transpose()?;
+            let mut gzip = formats.has_gzip().then(|| output.blob()).transpose()?;
+            let blobs = Blobs { zstd: zstd.as_mut().map(|out| out as _), gzip: gzip.as_mut().map(|out| out as _) };
+            let packed = pack::pack(&placed, stock, options, self.progress, blobs).map_err(failed)?;
+            Ok::<_, Error>((packed, zstd, gzip))
         })?;
+        let blob = blob.take().or_else(|| gzip.take()).ok_or(Error::Internal("a layer without a blob"))?;
+        let gzip = gzip.map(|blob| self.new_gzip(plan, blob)).transpose()?;
+        let is_advanced = formats.compression() == Compression::Zstd;
+        self.progress.advance(if is_advanced { 0 } else { plan.live });
         if let (Output::Registry(_), Some(chunked)) = (output, &packed.chunked) {
             self.request.resources.cache.remember_index(chunked.toc_digest, &packed.toc);
         }
@@ -129,6 +144,7 @@ impl<'s> Job<'_, 's> {
             trace,
             left_out: self.cleaned(plan).and_then(|old| left_out(index, &old.reference, &old.left_out)),
             descriptor: self.descriptor(plan, &packed, level, digest, size),
+            gzip,
             diff_id: packed.diff_id,
             live: Some(placed.iter().filter_map(|placed| placed.payload).map(Payload::compressed).sum()),
             no_index: packed.no_index.map(|cause| cause.to_string()),
@@ -164,19 +180,70 @@ impl<'s> Job<'_, 's> {
         digest: BlobDigest,
         size: u64,
     ) -> Descriptor {
-        let media_type = Compression::Zstd.media_type();
-        let mut descriptor = match self.cleaned(plan) {
-            Some(old) => old.descriptor.pointing_at(media_type, digest, size),
-            None => Descriptor::new(media_type, digest, size),
-        };
-        STALE.iter().for_each(|stale| descriptor.remove_annotation(stale));
+        let compression = self.request.formats.compression();
+        let mut descriptor = self.new_descriptor(plan, compression, digest, size);
         if let Some(chunked) = &packed.chunked {
             for (key, value) in chunked.to_pairs() {
                 descriptor.set_annotation(key, &value);
             }
         }
-        descriptor.set_annotation(PROFILE, &profile(level));
+        match compression {
+            Compression::Gzip => descriptor.set_annotation(PROFILE, &gzip_profile()),
+            _ => descriptor.set_annotation(PROFILE, &profile(level)),
+        }
         descriptor
+    }
+
+    /// With what is handed on of the layer that it takes the place of.
+    pub(super) fn new_descriptor(
+        &self,
+        plan: &LayerPlan,
+        compression: Compression,
+        digest: BlobDigest,
+        size: u64,
+    ) -> Descriptor {
+        let media_type = compression.media_type();
+        let mut descriptor = match self.cleaned(plan) {
+            Some(old) => old.descriptor.pointing_at(media_type, digest, size),
+            None => Descriptor::new(media_type, digest, size),
+        };
+        STALE.iter().for_each(|stale| descriptor.remove_annotation(stale));
+        descriptor
+    }
+
+    fn keep(
+        &self,
+        output: Output<'_, 's>,
+        index: usize,
+        layer: &ProvenLayer<'s>,
+        pull: &Arc<PullLayer>,
+    ) -> Result<Written, Error> {
+        let gzip = match self.request.formats.has_gzip() {
+            true => Some(self.kept_gzip(output, index, layer)?),
+            false => None,
+        };
+        if self.request.formats.compression() == Compression::Gzip
+            && let Some(gzip) = gzip
+        {
+            return Ok(gzip.alone(layer));
+        }
+        let trace = output.keep(layer)?;
+        let descriptor = layer.descriptor.clone().into_oci().with_shown_index();
+        let (descriptor, pull) = match self.request.formats.format() {
+            Format::Zstd => (plain(descriptor), Arc::new(pull.without_index())),
+            Format::Chunked | Format::Gzip => (descriptor, Arc::clone(pull)),
+        };
+        Ok(Written {
+            is_proven: layer.is_proven(),
+            trace,
+            left_out: left_out(index, &layer.reference, &layer.left_out),
+            descriptor,
+            gzip,
+            diff_id: layer.diff_id,
+            pull,
+            live: None,
+            no_index: None,
+        })
     }
 }
 
@@ -188,23 +255,10 @@ pub(super) fn old_runs(frames: &Frames) -> impl Iterator<Item = (u32, Span)> {
     })
 }
 
-fn keep<'s>(
-    output: Output<'_, 's>,
-    index: usize,
-    layer: &ProvenLayer<'s>,
-    pull: &Arc<PullLayer>,
-) -> Result<Written, Error> {
-    let trace = output.keep(layer)?;
-    Ok(Written {
-        is_proven: layer.is_proven(),
-        trace,
-        left_out: left_out(index, &layer.reference, &layer.left_out),
-        descriptor: layer.descriptor.clone().into_oci().with_shown_index(),
-        diff_id: layer.diff_id,
-        pull: Arc::clone(pull),
-        live: None,
-        no_index: None,
-    })
+/// A layer whose index nobody is to look for.
+fn plain(mut descriptor: Descriptor) -> Descriptor {
+    STALE.iter().filter(|key| **key != PROFILE).for_each(|stale| descriptor.remove_annotation(stale));
+    descriptor
 }
 
 pub(super) fn note_written(written: &[Written], notes: &mut Notes) {
@@ -214,6 +268,7 @@ pub(super) fn note_written(written: &[Written], notes: &mut Notes) {
         notes.degraded(Code::LayerWithoutIndex, note);
     }
     notes.extend(written.iter().filter_map(|written| written.left_out.clone()));
+    notes.extend(written.iter().filter_map(|written| written.gzip.as_ref()?.note.clone()));
 }
 
 /// They describe the blob that was read. Two kinds of TOC on one layer make podman refuse it.

@@ -24,8 +24,10 @@ mod readings;
 mod referring;
 mod reframe;
 mod sizes;
+mod twin;
 mod unmatched;
 
+use crate::compression::Formats;
 use crate::error::Error;
 use crate::inventory::XattrGlob;
 use crate::job::JobOptions;
@@ -39,7 +41,9 @@ use crate::tar::Time;
 
 pub use effort::Effort;
 pub use hint::{Costs, Hint};
-pub use outcome::{ImageOutcome, LayerOutcome, OldBlob, Outcome, Planned, PlannedImage, PlannedLayer};
+pub use outcome::{
+    GzipBlob, GzipTwin, ImageOutcome, LayerOutcome, OldBlob, Outcome, Planned, PlannedImage, PlannedLayer,
+};
 pub use partial::TocAnnotations;
 
 #[derive(Debug, Clone)]
@@ -54,6 +58,8 @@ pub struct Request {
     /// Ranges of a layer that a client with chunks may have to ask for.
     pub max_ranges: usize,
     pub index: IndexPlace,
+    /// How layers are stored, and whether there is a second image.
+    pub formats: Formats,
     pub layers: order::layers::Options,
     /// Its layers stay at the bottom, byte for byte.
     pub base: Option<Reference>,
@@ -94,6 +100,7 @@ impl Request {
             max_layers: self.layers.max_layers,
             keep_foreign: self.keep_foreign,
             trust_previous: self.trust_previous,
+            formats: self.formats,
             resources: &self.resources,
         }
     }
@@ -108,6 +115,7 @@ impl Request {
             effort: Effort::Auto,
             max_ranges: 16,
             index: IndexPlace::First,
+            formats: Formats::default(),
             layers: order::layers::Options::default(),
             base: None,
             keep_foreign: false,

@@ -29,6 +29,7 @@ pub struct ImageOutcome {
     pub platform: Option<Platform>,
     pub digest: BlobDigest,
     pub layers: Vec<LayerOutcome>,
+    pub twin: Option<GzipTwin>,
     /// Old layers of which nothing is left.
     pub dropped: Vec<OldBlob>,
     /// Layers of the newest previous image without an index, which were not read: what they hold counts as new.
@@ -36,6 +37,35 @@ pub struct ImageOutcome {
     /// A first pull, then an update from each previous image that has this platform.
     pub pulls: Vec<Pull>,
     pub hint: Option<Hint>,
+}
+
+/// The same image with gzip layers, in the same index.
+#[derive(Debug, Clone)]
+pub struct GzipTwin {
+    pub digest: BlobDigest,
+    /// As many as the image has, each with the same tar.
+    pub layers: Vec<GzipBlob>,
+}
+
+impl GzipTwin {
+    /// Bytes of all layers.
+    pub fn bytes(&self) -> u64 {
+        self.layers.iter().map(|layer| layer.size).sum()
+    }
+
+    /// Of those that the previous image's twin did not have.
+    pub fn new_bytes(&self) -> u64 {
+        self.layers.iter().filter(|layer| layer.is_new).map(|layer| layer.size).sum()
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GzipBlob {
+    pub digest: BlobDigest,
+    /// Bytes.
+    pub size: u64,
+    /// False for a blob of the previous image, which stays byte for byte.
+    pub is_new: bool,
 }
 
 #[derive(Debug, Clone)]

@@ -9,7 +9,7 @@ use crate::origin::Origin;
 use crate::push::{UploadWriter, Uploads};
 use crate::sink::{BlobWriter, Sink, SinkError};
 use crate::source::read_of;
-use crate::survey::old::ProvenLayer;
+use crate::survey::old::OldLayer;
 use crate::watch::Trace;
 
 #[derive(Clone, Copy)]
@@ -32,8 +32,8 @@ impl<'o, 's> Output<'o, 's> {
         })
     }
 
-    /// Returns how a file that has the layer is known again.
-    pub fn keep(self, layer: &ProvenLayer<'s>) -> Result<Option<Trace>, Error> {
+    /// Returns how a file that has the layer, which was proven, is known again.
+    pub fn keep(self, layer: &OldLayer<'s>) -> Result<Option<Trace>, Error> {
         let Descriptor { digest, size, .. } = layer.descriptor;
         match self {
             Self::Files(sink) => Ok(sink.keep(&layer.place, digest)?),

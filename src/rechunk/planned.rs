@@ -93,11 +93,11 @@ pub(super) fn told_states(planned: &[PlannedLayer], written: &[Written], newest:
 /// The layers' descriptors, each saying what its layer is.
 pub(super) fn descriptors(planned: &[PlannedLayer], written: &[Written], states: &[State]) -> Vec<Descriptor> {
     let layers = planned.iter().zip(written).zip(states);
-    layers.map(|((layer, written), state)| annotated(written.descriptor.clone(), layer, *state)).collect()
+    layers.map(|((layer, written), state)| annotated_as(written.descriptor.clone(), layer, *state)).collect()
 }
 
 /// Owners are told from the image that is read, so a kept layer's own word of what is in it goes first.
-fn annotated(mut descriptor: Descriptor, layer: &PlannedLayer, state: State) -> Descriptor {
+pub(super) fn annotated_as(mut descriptor: Descriptor, layer: &PlannedLayer, state: State) -> Descriptor {
     descriptor.set_annotation(LAYER, state.name());
     if layer.state != State::Kept {
         match owners(&layer.owners) {

@@ -1,6 +1,5 @@
 //! Manifests and configs that no client would read are refused before the work, as far as their size is known then.
 
-use crate::compression::Compression;
 use crate::digest::{BlobDigest, DiffId};
 use crate::error::Error;
 use crate::oci::Descriptor;
@@ -21,7 +20,7 @@ impl Job<'_, '_> {
     pub(super) fn check_planned_sizes(&self, plan: &Plan) -> Result<(), Error> {
         let layers = plan.layers.iter().map(|layer| match (layer.state, layer.segments.as_slice()) {
             (State::Kept, [kept]) => self.old.layer(*kept).descriptor.clone(),
-            _ => Descriptor::new(Compression::Zstd.media_type(), BlobDigest::from_bytes([0; 32]), 0),
+            _ => Descriptor::new(self.request.formats.compression().media_type(), BlobDigest::from_bytes([0; 32]), 0),
         });
         check_documents(self.request, self.image, layers.collect())
     }

@@ -8,6 +8,10 @@ use super::units::count;
 /// How a layer is called whose owners do not tell it from others: most of it is package databases, caches and the like.
 pub(super) const CHANGES_ALWAYS: &str = "expected to change with every version";
 
+/// Of an index with a gzip image and a zstd one.
+pub(super) const WHO_TAKES_TWIN: &str =
+    "docker, containerd 1.7 and kaniko take it; podman, buildah, CRI-O, skopeo and containerd 2 take the zstd image";
+
 /// Removed paths that people are shown.
 pub(super) const REMOVED: usize = 5;
 

@@ -38,6 +38,7 @@ pub fn update() -> Outcome {
             ],
             dropped: vec![OldBlob { digest: digest(9), size: 1_500_000 }],
             unread: 0,
+            twin: None,
             pulls: vec![
                 pull(None, Client::Plain, PullOutcome::Whole, 172_007_432),
                 pull(None, Client::Podman, PullOutcome::Partial, 172_011_000),
@@ -302,7 +303,7 @@ pub fn checked(problems: &[&str]) -> CheckReport {
         )],
     };
     let platform = Some("linux/amd64".parse().unwrap());
-    let image = CheckedImage { platform, layers: vec![layer(10, &[]), layer(11, problems)] };
+    let image = CheckedImage { platform, layers: vec![layer(10, &[]), layer(11, problems)], twin: None };
     CheckReport { problems: Vec::new(), images: vec![image], notes: Vec::new() }
 }
 
@@ -329,6 +330,7 @@ pub fn inspection() -> Inspection {
             platform: Some("linux/amd64".parse().unwrap()),
             digest: Some(digest(1)),
             layers: vec![layer(10, "first", Some(8_979)), layer(11, "none", None)],
+            twin: None,
             biggest: vec![
                 file("/usr/lib/x86_64-linux-gnu/libpython3.13.so.1.0", 31_000_000),
                 file("/usr/bin/perl", 3_900_000),

@@ -195,6 +195,7 @@ impl Reader<'_> {
             config,
             index_descriptor: None,
             index: None,
+            twin: None,
         })
     }
 }

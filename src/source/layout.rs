@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::documents::Documents;
 use super::store::Store;
-use super::{Attached, Image, Layer, Notes, Place, SourceError, choice, select};
+use super::{Attached, Image, Layer, Notes, Place, SourceError, choice, select, twins};
 use crate::digest::BlobDigest;
 use crate::limits;
 use crate::oci::{Config, Descriptor, Document, Index, IndexEntry, Manifest, OciError, Platform, Reference, Transport};
@@ -50,7 +50,7 @@ pub(super) fn walk(
     for entry in entries {
         walk.enter(entry, within, None, 0)?;
     }
-    Ok(Found { images: walk.images, others: walk.others, absent: walk.absent })
+    Ok(Found { images: twins::paired(walk.images), others: walk.others, absent: walk.absent })
 }
 
 /// Those of the images that are wanted.
@@ -209,6 +209,7 @@ impl<'a> Walk<'a> {
             platform: entry.platform().or_else(|| config.platform()),
             index_descriptor: Some(entry.clone()),
             index: index.cloned(),
+            twin: None,
             manifest,
             config,
         });

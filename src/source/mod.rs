@@ -23,6 +23,7 @@ mod rootfs;
 mod select;
 mod store;
 mod stored;
+mod twins;
 
 #[cfg(test)]
 mod tests;
@@ -74,6 +75,17 @@ pub struct Image {
     pub index_descriptor: Option<Descriptor>,
     /// The image index that the entry stands in; `None` when a tag leads straight to the manifest.
     pub index: Option<Arc<Index>>,
+    /// The gzip image of the same index and platform, which other clients take.
+    pub twin: Option<Box<Image>>,
+}
+
+impl Image {
+    /// The twin's layer with the same tar in the same place.
+    pub fn twin_layer(&self, index: usize) -> Option<&Layer> {
+        let twin = self.twin.as_ref()?.layers.get(index)?;
+        let is_same = twin.diff_id.is_some() && twin.diff_id == self.layers.get(index)?.diff_id;
+        (is_same && twin.compression == Compression::Gzip).then_some(twin)
+    }
 }
 
 #[derive(Debug)]

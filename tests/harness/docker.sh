@@ -2,6 +2,8 @@
 # docker.sh STORE IMAGE...: pulls images in turn with a real dockerd in the trixie chroot, from the multi-range registry, into a
 # fresh STORE: overlay2 (the graph driver) or containerd (the image store). Prints a JSON line for each pull, as pull.sh does.
 # IMAGE is REPO:TAG.
+#
+#   DOCKER_SAVE=FILE  the last image that was pulled, as `docker save` writes it (in the bed)
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -38,9 +40,10 @@ in_client trixie env DOCKER_HOST="unix:///bed${dir#"$bed"}/sock" bash -uc '
   while read -r image <&4; do
     status=0
     docker pull -q "$image" >"$dir/out" 2>&1 || status=$?
+    if [ "$status" = 0 ] && [ -n "$2" ]; then docker save -o "$2" "$image" >>"$dir/out" 2>&1 || status=$?; fi
     echo "$status" >&3
   done
-' docker "/bed${dir#"$bed"}" &
+' docker "/bed${dir#"$bed"}" "${DOCKER_SAVE:+/bed${DOCKER_SAVE#"$bed"}}" &
 # In the order in which the other side opens them.
 exec 4<"$dir/answer" 3>"$dir/ask"
 read -r version <&4

@@ -20,10 +20,12 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
 import tarfile
+import tempfile
 from decimal import Decimal
 
 KINDS = {stat.S_IFREG: "file", stat.S_IFDIR: "dir", stat.S_IFLNK: "symlink",
@@ -177,7 +179,17 @@ def layers_of(image):
     archive = tarfile.open(image)
     manifest = json.load(archive.extractfile("manifest.json"))[0]
     for name in manifest["Layers"]:
-        yield io.BufferedReader(archive.extractfile(name))
+        layer = io.BufferedReader(archive.extractfile(name))
+        # docker with its image store saves the blobs as they are.
+        magic = layer.peek(4)[:4]
+        kind = "gzip" if magic[:2] == b"\x1f\x8b" else "zstd" if magic == b"\x28\xb5\x2f\xfd" else ""
+        if kind:
+            with tempfile.TemporaryFile() as copy:
+                shutil.copyfileobj(layer, copy)
+                copy.seek(0)
+                yield expand(copy, kind)
+        else:
+            yield layer
 
 
 def expand(f, media_type):

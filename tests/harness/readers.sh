@@ -88,6 +88,8 @@ containerd_tree() {
       else
         ctr image pull --snapshotter $snapshotter --plain-http "$1" >&2 || continue
       fi
+      # Layers that were unpacked have a label.
+      ctr content ls >/bed/work/containerd.content
       ctr image mount --snapshotter $snapshotter "$(ctr image ls -q | head -1)" $dir/mnt >&2
       python3 /harness/fstree.py root $dir/mnt
       umount $dir/mnt

@@ -24,5 +24,6 @@ mod registry;
 mod runs;
 mod setgid;
 mod sources;
+mod twin;
 mod verify;
 mod xattrs;

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use restrata::cache::Cache;
+use restrata::compression::{Format, Formats};
 use restrata::diff::{self, diff};
 use restrata::job::JobOptions;
 use restrata::oci::{Platform, Reference};
@@ -540,5 +542,36 @@ fn annotations_are_left_out_where_podman_would_fail() {
         world.expect_whole();
         // Published again, it is the same.
         assert_eq!(run(&request).digest, outcome.digest, "{context}");
+    }
+}
+
+/// What the cache has proven of gzip blobs is not downloaded; what it has not is, once.
+#[test]
+fn a_pair_under_one_tag_keeps_both_blobs() {
+    let world = World::new();
+    let layers = |count: u8| (0..count).map(|n| vec![file(&format!("f{n}"), &[n; 50_000])]).collect::<Vec<_>>();
+    let publish = |count: u8, cache: &str| {
+        let new = plain(world.path(), &format!("v{count}"), &layers(count));
+        let mut request = world.request(&new, world.tag("v"));
+        request.formats = Formats::with_gzip_twin(Format::Chunked).unwrap();
+        request.resources.cache = Cache::at(world.path().join(cache));
+        run(&request)
+    };
+    let gzip = |outcome: &Outcome| outcome.images[0].twin.as_ref().unwrap().layers.clone();
+    let first = gzip(&publish(2, "one"));
+    world.expect_whole();
+    let (media_type, index) = world.document("v");
+    assert_eq!((media_type.as_str(), index["manifests"].as_array().unwrap().len()), (INDEX, 2));
+    for (cache, reads) in [("one", false), ("other", true), ("other", false)] {
+        world.asked("");
+        let update = publish(3, cache);
+        let kept: Vec<_> = gzip(&update).into_iter().filter(|layer| !layer.is_new).collect();
+        assert!(first.iter().all(|old| kept.iter().any(|kept| kept.digest == old.digest)), "{kept:?}");
+        let lines = world.asked("/blobs/");
+        for old in &first {
+            let read = lines.iter().filter(|line| line.starts_with("GET") && line.contains(&old.digest.hex())).count();
+            assert_eq!(read, usize::from(reads), "{cache}: {lines:#?}");
+        }
+        world.expect_whole();
     }
 }

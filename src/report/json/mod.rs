@@ -91,6 +91,16 @@ struct Check<'a> {
 struct CheckImage<'a> {
     platform: Option<String>,
     layers: Vec<CheckLayer<'a>>,
+    /// The gzip image of the same platform.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    twin: Option<CheckTwin<'a>>,
+}
+
+#[derive(Serialize)]
+struct CheckTwin<'a> {
+    digest: Option<String>,
+    problems: &'a [String],
+    layers: Vec<CheckLayer<'a>>,
 }
 
 #[derive(Serialize)]
@@ -111,7 +121,13 @@ pub fn check(report: &CheckReport) -> String {
 }
 
 fn check_image(image: &CheckedImage) -> CheckImage<'_> {
-    CheckImage { platform: platform(image.platform.as_ref()), layers: image.layers.iter().map(check_layer).collect() }
+    let twin = image.twin.as_ref().map(|twin| CheckTwin {
+        digest: twin.digest.map(|digest| digest.to_string()),
+        problems: &twin.problems,
+        layers: twin.layers.iter().map(check_layer).collect(),
+    });
+    let layers = image.layers.iter().map(check_layer).collect();
+    CheckImage { platform: platform(image.platform.as_ref()), layers, twin }
 }
 
 fn check_layer(layer: &CheckedLayer) -> CheckLayer<'_> {
@@ -138,7 +154,22 @@ struct InspectImage<'a> {
     platform: Option<String>,
     digest: Option<String>,
     layers: Vec<InspectLayer<'a>>,
+    /// The gzip image of the same platform.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    twin: Option<InspectTwin>,
     biggest: Vec<BigFields<'a>>,
+}
+
+#[derive(Serialize)]
+struct InspectTwin {
+    digest: Option<String>,
+    layers: Vec<Blob>,
+}
+
+#[derive(Serialize)]
+struct Blob {
+    digest: String,
+    size: u64,
 }
 
 #[derive(Serialize)]
@@ -196,6 +227,10 @@ fn inspect_image(image: &InspectedImage) -> InspectImage<'_> {
         platform: platform(image.platform.as_ref()),
         digest: image.digest.map(|digest| digest.to_string()),
         layers: layers.collect(),
+        twin: image.twin.as_ref().map(|twin| InspectTwin {
+            digest: twin.digest.map(|digest| digest.to_string()),
+            layers: twin.layers.iter().map(|&(digest, size)| Blob { digest: digest.to_string(), size }).collect(),
+        }),
         biggest: biggest.collect(),
     }
 }

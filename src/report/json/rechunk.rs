@@ -2,8 +2,10 @@
 
 use serde::Serialize;
 
+use crate::compression::Compression;
 use crate::degraded::Degraded;
-use crate::rechunk::{Costs, Hint, ImageOutcome, LayerOutcome, OldBlob, Outcome, Planned, PlannedImage, PlannedLayer};
+use crate::rechunk::PlannedLayer;
+use crate::rechunk::{Costs, GzipTwin, Hint, ImageOutcome, LayerOutcome, OldBlob, Outcome, Planned, PlannedImage};
 use crate::report::facts::{planned_waste, waste};
 
 use super::published::{Published, published};
@@ -42,6 +44,9 @@ struct ImageFields<'a> {
     /// The part of it for which --max-waste does nothing.
     base_waste: f64,
     layers: Vec<Layer<'a>>,
+    /// The image with gzip layers, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    twin: Option<TwinFields>,
     dropped: Vec<Old>,
     /// Of the newest previous image, without an index: what they hold counts as new.
     unread_layers: u64,
@@ -56,6 +61,23 @@ struct Layer<'a> {
     planned: LayerFields<'a>,
     index_bytes: u64,
     chunked: bool,
+}
+
+#[derive(Serialize)]
+struct TwinFields {
+    digest: String,
+    compression: &'static str,
+    bytes: u64,
+    /// Of layers that the previous image's twin does not have.
+    new_bytes: u64,
+    layers: Vec<TwinLayer>,
+}
+
+#[derive(Serialize)]
+struct TwinLayer {
+    digest: String,
+    size: u64,
+    new: bool,
 }
 
 #[derive(Serialize)]
@@ -194,9 +216,23 @@ fn image_fields(image: &ImageOutcome) -> ImageFields<'_> {
         waste: waste.all,
         base_waste: waste.base,
         layers: image.layers.iter().map(layer).collect(),
+        twin: image.twin.as_ref().map(twin),
         dropped: image.dropped.iter().map(old).collect(),
         unread_layers: image.unread,
         pulls: image.pulls.iter().map(pull).collect(),
+    }
+}
+
+fn twin(twin: &GzipTwin) -> TwinFields {
+    let layers = twin.layers.iter();
+    TwinFields {
+        digest: twin.digest.to_string(),
+        compression: Compression::Gzip.name(),
+        bytes: twin.bytes(),
+        new_bytes: twin.new_bytes(),
+        layers: layers
+            .map(|layer| TwinLayer { digest: layer.digest.to_string(), size: layer.size, new: layer.is_new })
+            .collect(),
     }
 }
 

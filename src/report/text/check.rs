@@ -1,7 +1,8 @@
 use std::fmt::Write as _;
 
-use crate::check::{CheckReport, CheckedImage, CheckedLayer};
+use crate::check::{CheckReport, CheckedImage, CheckedLayer, CheckedTwin};
 use crate::remark;
+use crate::report::facts::WHO_TAKES_TWIN;
 use crate::report::names::printable;
 use crate::report::units::{count, plural, size};
 
@@ -18,13 +19,14 @@ pub fn check(report: &CheckReport, listing: Listing) -> String {
         out.push_str(&heading(image.platform.as_ref(), None));
         match listing {
             Listing::All => image.layers.iter().for_each(|layer| out.push_str(&in_full(layer))),
-            Listing::Short => out.push_str(&short(image)),
+            Listing::Short => out.push_str(&short(&image.layers)),
         }
+        out.extend(image.twin.as_ref().map(|twin| twin_text(twin, listing)));
     }
-    let layers = || report.images.iter().flat_map(|image| &image.layers);
-    let among = plural(layers().count() as u64, "layer", "layers");
-    let in_layers: usize = layers().map(|layer| layer.problems.len()).sum();
-    let problems = (report.problems.len() + in_layers) as u64;
+    let layers = report.images.iter().flat_map(CheckedImage::all_layers);
+    let among = plural(layers.count() as u64, "layer", "layers");
+    let in_images = report.images.iter().flat_map(CheckedImage::problems).count();
+    let problems = (report.problems.len() + in_images) as u64;
     let _ = match report.is_clean() {
         true => writeln!(out, "{}: {among}", green("no problems")),
         false if report.images.is_empty() => {
@@ -35,8 +37,23 @@ pub fn check(report: &CheckReport, listing: Listing) -> String {
     out
 }
 
-fn short(image: &CheckedImage) -> String {
-    let layers = &image.layers;
+/// Sound layers of a twin are listed on request: they are those of the image above.
+fn twin_text(twin: &CheckedTwin, listing: Listing) -> String {
+    let among = plural(twin.layers.len() as u64, "layer", "layers");
+    let mut out = fill(&format!("gzip twin, {among}: {WHO_TAKES_TWIN}"));
+    out.push_str(&problems(&twin.problems));
+    match listing {
+        Listing::All => twin.layers.iter().for_each(|layer| out.push_str(&in_full(layer))),
+        Listing::Short => {
+            let bad: Vec<CheckedLayer> =
+                twin.layers.iter().filter(|layer| !layer.problems.is_empty()).cloned().collect();
+            out.push_str(&short(&bad));
+        }
+    }
+    out
+}
+
+fn short(layers: &[CheckedLayer]) -> String {
     let mut listed: Vec<usize> = (0..layers.len()).collect();
     listed.sort_by_key(|&at| layers[at].problems.is_empty());
     let left_out = listed.split_off(listed.len().min(LISTED));

@@ -1,12 +1,12 @@
 use std::fmt::Write as _;
 
-use crate::inspect::{BigFile, InspectedImage, InspectedLayer, Inspection};
-use crate::report::facts::CHANGES_ALWAYS;
+use crate::inspect::{BigFile, InspectedImage, InspectedLayer, InspectedTwin, Inspection};
+use crate::report::facts::{CHANGES_ALWAYS, WHO_TAKES_TWIN};
 use crate::report::names::printable;
 use crate::report::table::{Align, Table};
-use crate::report::units::{count, size};
+use crate::report::units::{count, plural, size};
 
-use super::{WIDTH, bold, heading, name};
+use super::{WIDTH, bold, fill, heading, name};
 
 /// The layers with their indexes, then the files that weigh most.
 pub fn inspect(inspection: &Inspection) -> String {
@@ -24,10 +24,18 @@ fn image_text(image: &InspectedImage) -> String {
     if image.layers.iter().any(|layer| layer.owners.is_some() && !layer.changes_always) {
         out.push_str(OWNERS);
     }
+    out.extend(image.twin.as_ref().map(twin_text));
     if !image.biggest.is_empty() {
         let _ = write!(out, "\n{}", biggest(&image.biggest));
     }
     out
+}
+
+fn twin_text(twin: &InspectedTwin) -> String {
+    let among = plural(twin.layers.len() as u64, "layer", "layers");
+    let bytes = size(twin.layers.iter().map(|(_, size)| *size).fold(0, u64::saturating_add));
+    let digest = twin.digest.map_or_else(unknown, |digest| digest.to_string());
+    format!("\ngzip twin  {digest}\n{}", fill(&format!("{among}, {bytes}: {WHO_TAKES_TWIN}")))
 }
 
 const COLUMNS: &str = "\

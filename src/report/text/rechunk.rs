@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::order::{Reason, State};
 use crate::push::{Amount, Counts, Pushed};
-use crate::rechunk::{ImageOutcome, LayerOutcome, Outcome, PlannedLayer};
+use crate::rechunk::{GzipTwin, ImageOutcome, LayerOutcome, Outcome, PlannedLayer};
 use crate::registry::Traffic;
 use crate::report::facts::waste;
 use crate::report::table::{Align, Table};
@@ -75,7 +75,18 @@ fn image_text(image: &ImageOutcome, listing: Listing) -> String {
     let _ = writeln!(out, "\n{}", changes(image));
     out.push_str(&pulls("pull cost", &image.pulls));
     out.extend(image.hint.as_ref().map(layers::hint));
+    out.extend(image.twin.as_ref().map(|twin| twin_text(twin, image)));
     out
+}
+
+fn twin_text(twin: &GzipTwin, image: &ImageOutcome) -> String {
+    let (new, all) = (size(twin.new_bytes()), size(twin.bytes()));
+    let what = match image.pulls.iter().any(|pull| pull.from.is_some()) {
+        true => format!("{new} of its {all} are new to clients that have the previous gzip image."),
+        false => format!("{all}."),
+    };
+    let what = format!("The same layers as gzip, for clients that take the first image of an index: {what}");
+    format!("{}  {}\n{}", bold("gzip twin"), twin.digest, fill(&what))
 }
 
 const COLUMNS: &str = "size: the compressed layer, with its index\n";

@@ -60,6 +60,7 @@ impl Rootfs {
             }],
             index_descriptor: None,
             index: None,
+            twin: None,
         })
     }
 }

@@ -134,6 +134,7 @@ impl Stored {
             config,
             index_descriptor: None,
             index: None,
+            twin: None,
         };
         select::by_platform(vec![image], Vec::new(), Vec::new(), wanted, reference)
     }

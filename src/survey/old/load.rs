@@ -10,7 +10,6 @@ use crate::error::Error;
 use crate::inventory::{Inventory, held_bytes, toc_entries};
 use crate::job::JobOptions;
 use crate::limits;
-use crate::oci::marks::LAYER;
 use crate::oci::{Descriptor, Reference, Transport};
 use crate::order::Entry;
 use crate::order::cost::PullLayer;
@@ -26,6 +25,7 @@ use crate::unpack::LayerInput;
 
 use super::Ask;
 use super::faults::{Flaw, unused};
+use super::formats::Takes;
 use super::handed::handed_on;
 use super::opened::{OldLayer, Opened, OpenedLayer};
 use super::trust::{Standing, Trust};
@@ -33,7 +33,7 @@ use super::usable::usable;
 
 /// Puts together what there is, image by image.
 pub(super) struct Loader<'s, 'n> {
-    ask: Ask<'s>,
+    pub(super) ask: Ask<'s>,
     progress: &'n Progress,
     pub notes: &'n mut Notes,
     pub opened: Opened<'s>,
@@ -41,14 +41,6 @@ pub(super) struct Loader<'s, 'n> {
 }
 
 const PUBLISHED: &str = "name the published image: docker://HOST/REPO:TAG";
-
-/// Which layers may stay as they are.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Takes {
-    All,
-    /// Those that no index can hold. Written anew they would gain nothing, and be pulled again when the level is another one.
-    Unindexable,
-}
 
 /// A layer of a previous image that older ones may have, too.
 struct Seen {
@@ -71,9 +63,16 @@ type Usable = Result<Option<Index>, Flaw>;
 
 /// One of its layers.
 #[derive(Clone, Copy)]
-struct Numbered<'i> {
-    index: usize,
-    layer: &'i Layer,
+pub(super) struct Numbered<'i> {
+    pub index: usize,
+    pub layer: &'i Layer,
+    /// Of the image's twin.
+    pub gzip: Option<&'i Layer>,
+}
+
+fn numbered(image: &Image) -> impl Iterator<Item = Numbered<'_>> {
+    let layers = image.layers.iter().enumerate();
+    layers.map(|(index, layer)| Numbered { index, layer, gzip: image.twin_layer(index) })
 }
 
 impl<'s, 'n> Loader<'s, 'n> {
@@ -92,12 +91,12 @@ impl<'s, 'n> Loader<'s, 'n> {
         let mut trust = Trust::default();
         // Nobody said that the base is to be trusted.
         let ask = Ask { trust_previous: false, ..self.ask };
-        for (index, layer) in image.layers.iter().enumerate() {
+        for numbered in numbered(image) {
+            let Numbered { index, layer, .. } = numbered;
             let toc = match usable(source, layer, ask, self.progress)? {
                 Ok(toc) => toc,
                 Err(fault) => return refuse(format!("layer {index}: {fault}")),
             };
-            let numbered = Numbered { index, layer };
             if !self.add_segment(source, numbered, toc.as_ref(), None, Takes::All, &mut trust)? {
                 return refuse("its layers are no blobs that could stay as they are".to_owned());
             }
@@ -116,9 +115,8 @@ impl<'s, 'n> Loader<'s, 'n> {
         let (has, trust) = (Vec::with_capacity(image.layers.len()), Trust::default());
         let reference = source.reference().to_string();
         let mut previous = Previous { source, reference, is_newest, has, without_toc: 0, trust };
-        let numbered = image.layers.iter().enumerate().map(|(index, layer)| Numbered { index, layer });
         // One that is seen twice is read once, unless both are read at once.
-        for layers in numbered.collect::<Vec<_>>().chunks(source.at_once()) {
+        for layers in numbered(image).collect::<Vec<_>>().chunks(source.at_once()) {
             self.progress.check()?;
             let tocs = self.read(&previous, layers)?;
             for (layer, toc) in layers.iter().zip(tocs) {
@@ -129,6 +127,10 @@ impl<'s, 'n> Loader<'s, 'n> {
             }
         }
         let Previous { reference, has, without_toc, trust, .. } = previous;
+        if is_newest {
+            self.note_zstd(image, &reference);
+            self.note_lost_twin(image, &reference);
+        }
         self.notes.extend(trust.note(source.reference(), &self.ask.resources.cache));
         self.note_foreign(source.reference(), without_toc, image, is_newest);
         self.opened.facts.clients.push((reference, has));
@@ -165,7 +167,7 @@ impl<'s, 'n> Loader<'s, 'n> {
         numbered: Numbered<'_>,
         toc: Usable,
     ) -> Result<(), Error> {
-        let (Numbered { index, layer }, is_newest) = (numbered, previous.is_newest);
+        let (Numbered { index, layer, .. }, is_newest) = (numbered, previous.is_newest);
         let toc = match toc {
             Ok(toc) => toc,
             Err(flaw) => {
@@ -177,22 +179,18 @@ impl<'s, 'n> Loader<'s, 'n> {
                 return Ok(());
             }
         };
-        let pull = layer.descriptor.as_ref().map(|descriptor| Arc::new(pull_layer(descriptor, toc.as_ref())));
+        let pull = self.pull(numbered, toc.as_ref());
         if let (Some(pull), Some(toc)) = (&pull, &toc) {
             self.see(pull, &toc.1);
         }
         previous.has.extend(pull.clone());
         let is_foreign = toc.is_none() && !self.is_in_base(layer);
-        let takes = match toc.is_some() || self.ask.keep_foreign {
-            true => Some(Takes::All),
-            false if layer.descriptor.as_ref().is_some_and(is_marked) => Some(Takes::Unindexable),
-            false => None,
-        };
+        let takes = self.takes(numbered, toc.is_some());
         if let (true, Some(takes)) = (is_newest, takes) {
             let trust = &mut previous.trust;
             let is_taken = self.add_segment(previous.source, numbered, toc.as_ref(), pull, takes, trust)?;
             self.opened.facts.unread += usize::from(toc.is_none() && !is_taken);
-            previous.without_toc += usize::from(is_foreign && !(is_taken && takes == Takes::Unindexable));
+            previous.without_toc += usize::from(is_foreign && !(is_taken && takes != Takes::All));
             return Ok(());
         }
         previous.without_toc += usize::from(is_foreign);
@@ -263,7 +261,7 @@ impl<'s, 'n> Loader<'s, 'n> {
     fn add_segment(
         &mut self,
         source: &'s Source<'s>,
-        Numbered { index, layer }: Numbered<'_>,
+        Numbered { index, layer, gzip }: Numbered<'_>,
         toc: Option<&Index>,
         pull: Option<Arc<PullLayer>>,
         takes: Takes,
@@ -299,7 +297,10 @@ impl<'s, 'n> Loader<'s, 'n> {
         self.opened.frames.known.add_paths(&entries);
         let pull = pull.unwrap_or_else(|| Arc::new(pull_layer(descriptor, toc)));
         let (descriptor, left_out) = handed_on(descriptor);
+        let gzip = gzip.filter(|_| self.ask.formats.has_gzip());
+        let gzip = gzip.and_then(|gzip| self.gzip(source, (index, gzip), is_base, trust));
         let layer = OldLayer {
+            gzip: gzip.map(Box::new),
             reference: source.reference().to_string(),
             index,
             descriptor,
@@ -369,9 +370,4 @@ impl<'s, 'n> Loader<'s, 'n> {
         share_out(&mut inventory, descriptor.size);
         Ok(inventory)
     }
-}
-
-/// True for a layer that says of itself that restrata wrote it.
-fn is_marked(descriptor: &Descriptor) -> bool {
-    descriptor.annotation(LAYER).is_some()
 }

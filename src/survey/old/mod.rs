@@ -9,6 +9,7 @@
 //! | `references` | opens the references, and finds the image of each that is meant |
 //! | `load` | puts together what the images say |
 //! | `usable` | whether a layer is of use |
+//! | `formats` | what of that is of use where gzip or plain zstd is written |
 //! | `opened`, `proven`, `plannable` | the stages |
 //! | `frames` | frames that can be copied |
 //! | `proof` | whether a layer is what it says |
@@ -18,6 +19,7 @@
 //! | `history` | how often paths changed |
 
 mod faults;
+mod formats;
 mod frames;
 mod handed;
 mod history;
@@ -32,6 +34,7 @@ mod usable;
 
 use std::sync::Arc;
 
+use crate::compression::Formats;
 use crate::digest::ChunkDigest;
 use crate::job::JobOptions;
 use crate::oci::{Descriptor, Reference};
@@ -68,6 +71,8 @@ pub struct Ask<'a> {
     pub keep_foreign: bool,
     /// Layers of previous images in registries are what they say.
     pub trust_previous: bool,
+    /// What the new layers are. Old ones stay only if they can be such, too.
+    pub formats: Formats,
     pub resources: &'a JobOptions,
 }
 

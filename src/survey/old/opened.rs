@@ -32,6 +32,8 @@ pub struct OldLayer<'s> {
     pub compression: Compression,
     pub diff_id: DiffId,
     pub place: Origin<'s>,
+    /// The same tar as gzip, in the image's twin: unproven until somebody wants it.
+    pub gzip: Option<Box<OldLayer<'s>>>,
     pub(super) standing: Standing,
     /// Its number among the blobs whose frames can be copied.
     pub(super) blob: Option<u32>,
@@ -91,9 +93,9 @@ impl<'s> Opened<'s> {
     }
 
     fn fault(&self, number: usize, ask: Ask<'_>, progress: &Progress) -> Result<Option<Fault>, Error> {
-        let OpenedLayer { layer, segment } = &self.layers[number];
+        let OpenedLayer { layer, .. } = &self.layers[number];
         // A layer without a TOC was read whole to know its entries.
-        let lie = match segment.pull.index {
+        let lie = match layer.blob {
             Some(_) => layer.lies(&ask.resources.cache, &self.size, progress)?,
             None => None,
         };

@@ -1,15 +1,19 @@
 //! Whether an old layer is what it says. A previous image is an input like any other: its config, its TOC and its
 //! annotations may lie, under digests that are right.
 
+use std::io::{self, BufReader};
+
 use crate::audit::{Blob, RULES, Said, fault};
 use crate::cache::{Cache, Claim, Proof};
+use crate::codec::{HashingReader, decompress};
+use crate::compression::Compression;
 use crate::digest::DiffId;
 use crate::error::Error;
 use crate::oci::Descriptor;
 use crate::origin::Origin;
-use crate::progress::{Progress, SizeLimit};
+use crate::progress::{Progress, SizeLimit, Stop};
 use crate::registry::RegistryError;
-use crate::source::{SourceError, bytes_of};
+use crate::source::{SourceError, bytes_of, read_of};
 use crate::toc::{TAR_SPLIT_POSITION, TOC_DIGEST, TOC_POSITION};
 use crate::watch::{Stamp, Watched};
 
@@ -18,6 +22,11 @@ use super::trust::Standing;
 
 /// How often a layer is proven that something writes to.
 const PROOFS: usize = 3;
+
+const GONE: &str = "the registry does not have it";
+
+/// Hashing and inflating like large pieces.
+const BUFFER: usize = 1 << 20;
 
 impl OldLayer<'_> {
     /// Is the blob all that any client may ask of it: its digest, its DiffID, its TOC, its tar-split, and where its frames
@@ -86,10 +95,59 @@ impl OldLayer<'_> {
         }
     }
 
+    /// As [`lies`](Self::lies), for a blob whose image nobody has opened: it may be gone.
+    pub fn lies_or_is_gone(
+        &self,
+        cache: &Cache,
+        size: &SizeLimit,
+        progress: &Progress,
+    ) -> Result<Option<String>, Error> {
+        match &self.place {
+            Origin::Registry(blob) if self.standing != Standing::Unproven => {
+                let is_gone = blob.repository.lacks_blob(blob.digest);
+                let is_gone = is_gone.map_err(|source| SourceError::Network(source.into()))?;
+                Ok(is_gone.then(|| GONE.to_owned()))
+            }
+            _ => self.lies(cache, size, progress),
+        }
+    }
+
     fn fault(&self, size: &SizeLimit, progress: &Progress) -> Result<Option<String>, Error> {
+        if self.descriptor.annotation(TOC_DIGEST).is_none() {
+            return self.tar_fault(size, progress);
+        }
         let blob = Blob::new(bytes_of(&self.place), self.reference.as_ref());
         let said = Said { descriptor: &self.descriptor, compression: self.compression, diff_id: Some(self.diff_id) };
         fault(said, &blob, size, progress)
+    }
+}
+
+impl OldLayer<'_> {
+    /// Of a layer without a TOC: its digest, its DiffID, and how it is compressed.
+    fn tar_fault(&self, size: &SizeLimit, progress: &Progress) -> Result<Option<String>, Error> {
+        let unpacked = || -> io::Result<(DiffId, Compression)> {
+            let blob = read_of(&self.place, self.descriptor.digest)?;
+            let (tar, compression) = decompress(progress.watch_blob(blob))?;
+            let tar = HashingReader::new(progress.watch_size(tar, size));
+            let mut tar = BufReader::with_capacity(BUFFER, tar);
+            io::copy(&mut tar, &mut io::sink())?;
+            Ok((DiffId::from_bytes(tar.into_inner().finish().unwrap_or_default()), compression))
+        };
+        match unpacked() {
+            Ok((diff_id, _)) if diff_id != self.diff_id => {
+                Ok(Some(format!("its tar is {diff_id}: expected {}", self.diff_id)))
+            }
+            Ok((_, found)) if found != self.compression => {
+                Ok(Some(format!("it is {}: expected {}", found.name(), self.compression.name())))
+            }
+            Ok(_) => Ok(None),
+            Err(error) => match (RegistryError::of(&error), Stop::of(&error)) {
+                (_, Some(Stop::Interrupted(interrupted))) => Err(interrupted.into()),
+                (Some(cause), _) if cause.is_not_found() => Ok(Some(GONE.to_owned())),
+                (Some(cause), _) if !cause.is_damage() => Err(SourceError::Network(error).into()),
+                _ => Ok(Some(error.to_string())),
+            },
+        }
     }
 }
 

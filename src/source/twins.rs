@@ -1,0 +1,37 @@
+//! Two images of one platform in an index: a zstd one for clients that look for its mark, and a gzip one for all others.
+
+use std::sync::Arc;
+
+use super::Image;
+use crate::oci::marks::ZSTD;
+
+/// Images, each zstd one with its gzip twin, where it has one. c/image takes the marked one of a platform; docker,
+/// containerd and kaniko take the first.
+pub(super) fn paired(images: Vec<Image>) -> Vec<Image> {
+    let mut paired: Vec<Image> = Vec::with_capacity(images.len());
+    for image in images {
+        match paired.iter_mut().find(|other| are_twins(other, &image)) {
+            Some(first) if is_marked(first) => first.twin = Some(Box::new(image)),
+            Some(first) => {
+                let gzip = std::mem::replace(first, image);
+                first.twin = Some(Box::new(gzip));
+            }
+            None => paired.push(image),
+        }
+    }
+    paired
+}
+
+fn are_twins(one: &Image, other: &Image) -> bool {
+    let is_free = one.twin.is_none() && other.twin.is_none();
+    let share_index = match (&one.index, &other.index) {
+        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+        (one, other) => one.is_none() && other.is_none(),
+    };
+    let share_platform = one.platform.is_some() && one.platform == other.platform;
+    is_free && share_index && share_platform && is_marked(one) != is_marked(other)
+}
+
+fn is_marked(image: &Image) -> bool {
+    image.index_descriptor.as_ref().and_then(|entry| entry.annotation(ZSTD)) == Some("true")
+}
