@@ -14,6 +14,7 @@
 //! | `purge` | what purged paths held, and whether it can go |
 //! | `split` | which fresh files stand together |
 //! | `slots` | what is merged when there are too many layers |
+//! | `weights` | (whose bytes count) |
 //! | `write` | the entries of a layer that is written |
 //! | `view` | whether clients will see the new image, and what must be hidden for it |
 
@@ -30,6 +31,7 @@ mod purge;
 mod slots;
 mod split;
 mod view;
+mod weights;
 mod write;
 
 #[cfg(test)]
@@ -48,6 +50,7 @@ use crate::tar::{EntryKind, TarPath};
 pub use given::{Change, Given, Label, Labels, Mtime, Options, Prune, Share};
 pub use old::{Old, OldError, Segment};
 pub use purge::{Unpurged, unpurged};
+pub use weights::{Weights, WeightsError};
 
 use claims::Claims;
 use clean::{Fate, Rules, Thrift, Usage};
@@ -100,7 +103,7 @@ fn elsewhere(path: &TarPath, held_at: &TarPath) -> String {
 /// have no [`broken_entry`](crate::order::broken_entry).
 pub fn plan(given: Given<'_>) -> Result<Plan, PlanError> {
     let (first, others) = plans(given)?;
-    Ok(given.old.cheapest(first, others, given.layers))
+    Ok(given.old.cheapest(first, others, given))
 }
 
 /// There is a choice where waste is cleaned for somebody.
