@@ -103,10 +103,11 @@ fn versions(dir: &str, previous: usize) -> Outcome<Vec<Told>> {
         let mut roll = Roll::default();
         let mut labels = Vec::new();
         for layer in &surveyed.layers {
-            let label = |entry: &'_ Entry| history.changes_always(entry);
-            let often: Vec<bool> = layer.entries.iter().map(label).collect();
-            let entries = layer.entries.iter().zip(often);
-            labels.push(entries.map(|(entry, often)| crate::label(&owners, &mut roll, &entry.path, often)).collect());
+            let mut of_layer = Vec::with_capacity(layer.entries.len());
+            for entry in &layer.entries {
+                of_layer.push(label(&owners, &mut roll, &entry.path, history.changes_always(entry)));
+            }
+            labels.push(of_layer);
         }
         let changed = |before: &Told| changes(&before.image.sides(), &surveyed.sides(), |_| None).changed_bytes;
         let changed = told.last().map_or(0, changed);
@@ -127,9 +128,6 @@ fn row(versions: &[Told], options: Options, previous: usize) -> Outcome<String> 
         let (cells, _) = tally.add(last.clone(), version.image.config_size, &views);
         if number > 0 {
             pulled.iter_mut().zip(cells).for_each(|(sum, cell)| *sum += cell.blob_bytes);
-        }
-        if std::env::var_os("STEPS").is_some() {
-            eprintln!("v{}: changed {} docker {} plain {}", number + 1, version.changed, pulled[0], pulled[1]);
         }
     }
     let changed: u64 = versions.iter().map(|version| version.changed).sum();

@@ -41,7 +41,8 @@ impl Old<'_> {
         for (have, weight) in self.have().iter().zip(self.weights()) {
             let has = Has::of(have.iter().map(Arc::as_ref));
             for (plan, cost) in plans.iter().zip(&mut costs) {
-                *cost += update(&forecast(plan, layers, self.segments()), have, &has, options.clients) * u128::from(weight);
+                *cost +=
+                    update(&forecast(plan, layers, self.segments()), have, &has, options.clients) * u128::from(weight);
             }
         }
         let best = (0..plans.len()).min_by_key(|&n| costs[n]).unwrap_or_default();

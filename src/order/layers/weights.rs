@@ -18,6 +18,11 @@ impl Weights {
         self.0[client as usize]
     }
 
+    /// Does it count what stands above the lowest change?
+    pub(super) fn has_docker(self) -> bool {
+        self.of(Client::Docker) > 0
+    }
+
     /// The clients that count.
     pub(super) fn counted(self) -> impl Iterator<Item = (Client, u32)> {
         Client::ALL.into_iter().map(move |client| (client, self.of(client))).filter(|(_, weight)| *weight > 0)
