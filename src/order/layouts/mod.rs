@@ -70,7 +70,7 @@ pub struct Sequence {
 enum Kind {
     OneLayer,
     Owners,
-    Planned(Planned),
+    Planned(Box<Planned>),
 }
 
 impl Sequence {
@@ -85,7 +85,7 @@ impl Sequence {
 
     /// restrata's layouts, each planned against so many versions before.
     pub fn planned(options: Options, previous: usize) -> Self {
-        Self { stock: Stock::default(), kind: Kind::Planned(Planned::new(options, previous)) }
+        Self { stock: Stock::default(), kind: Kind::Planned(Box::new(Planned::new(options, previous))) }
     }
 
     /// The next version's layers, bottom first. One that a version before had, too, has the same digest; which digest
