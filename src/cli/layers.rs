@@ -6,7 +6,7 @@ use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use restrata::inventory::XattrGlob;
 use restrata::oci::Reference;
-use restrata::order::layers::{Mtime, Options, Prune, Share};
+use restrata::order::layers::{Mtime, Options, Prune, Share, Weights};
 use restrata::report::printable;
 use restrata::tar::{TarPath, Time};
 
@@ -33,6 +33,16 @@ pub struct Layers {
     #[arg(long, value_name = "N", default_value = "64", value_parser = values::layers)]
     #[arg(allow_negative_numbers = true)]
     pub max_layers: usize,
+
+    /// Who pulls the image: CLIENT=WEIGHT, several with commas between them
+    ///
+    /// restrata compares several plans by the bytes that clients pull. A weight says how much a client's bytes count,
+    /// from 0 to 1000. Whoever is not named counts nothing. Clients: plain, docker, podman, podman-reflink, composefs;
+    /// restrata diff --help says who that is. With docker, layers change as high in the stack as the budget of
+    /// --max-waste allows: docker with a graph driver pulls everything above the lowest changed layer.
+    #[arg(long, value_name = "WEIGHTS", default_value = "plain=1,podman=1")]
+    #[arg(allow_hyphen_values = true)]
+    pub clients: Weights,
 
     /// Keep the layers of this image, such as the one in FROM, unchanged at the bottom
     ///
@@ -129,6 +139,7 @@ impl Layers {
             own_layers: self.own_layer.clone(),
             mtime: self.mtime.unwrap_or(Mtime::Previous),
             canonical: self.order == Order::Canonical,
+            clients: self.clients,
         }
     }
 }

@@ -38,6 +38,8 @@ fn text_says_what_counts() {
     let text = plain(&text::history(&samples::history(8)));
     assert!(text.contains("7 updates changed 112 MB of compressed content.\n"));
     assert!(text.contains("A registry stores 160 MB of layers for all 8 versions.\n"));
+    // As published, not as the other layouts would be.
+    assert!(text.contains("versions.\nUpdates pull 1.25x what changed: plain client.\n\n"), "{text}");
     assert!(text.contains("plain client\n") && text.contains("podman, multi-range\n"));
     // The version before is one behind; six behind is in JSON alone.
     let row = "\u{2026}er-long-tag-1.2.6      139 MB   20.0 MB   40.0 MB   60.0 MB   80.0 MB    100 MB\n";

@@ -53,6 +53,7 @@ struct Step {
     purge: Vec<Index>,
     prune: Vec<Index>,
     canonical: bool,
+    clients: &'static str,
     mtime: Mtime,
     on_base: bool,
     keep_foreign: bool,
@@ -81,10 +82,11 @@ fn step() -> impl Strategy<Value = Step> {
     let input = (proptest::collection::vec(world::edit(), 0..8), 1_usize..4, previous);
     let limits = (select(vec![0, 100, 1000, 5000]), 1_usize..9, few(2), few(2));
     let flags = proptest::bool::weighted(0.2);
-    let modes = (flags, mtime, proptest::bool::weighted(0.8), any::<bool>(), place, flags);
+    let clients = select(vec!["plain=1,podman=1", "plain=1,podman=1,docker=1"]);
+    let modes = (flags, clients, mtime, proptest::bool::weighted(0.8), any::<bool>(), place, flags);
     (input, limits, modes).prop_map(|((edits, layers, previous), limits, modes)| {
         let (max_waste, max_layers, purge, prune) = limits;
-        let (canonical, mtime, on_base, keep_foreign, place, again) = modes;
+        let (canonical, clients, mtime, on_base, keep_foreign, place, again) = modes;
         Step {
             edits,
             layers,
@@ -94,6 +96,7 @@ fn step() -> impl Strategy<Value = Step> {
             purge,
             prune,
             canonical,
+            clients,
             mtime,
             on_base,
             keep_foreign,
@@ -225,6 +228,7 @@ impl Run {
             prune: paths(&new, &step.prune).into_iter().map(|path| Prune { path, keep_dir: false }).collect(),
             mtime: step.mtime,
             canonical: step.canonical,
+            clients: step.clients.parse().unwrap(),
             ..Options::default()
         };
         let request = Request {

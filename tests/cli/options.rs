@@ -94,6 +94,11 @@ fn a_negative_number_is_no_option() {
         ("--max-waste", "-5", "expected 0 to 100 percent"),
         ("--max-waste", "-5%", "expected 0 to 100 percent"),
         ("--max-layers", "-1", "expected a whole number from 1 to "),
+        (
+            "--clients",
+            "-1",
+            "expected CLIENT=WEIGHT, several with commas between them, such as plain=1,podman=1,docker=1",
+        ),
         ("--max-ranges", "-1", "expected a whole number from 1 to "),
         ("--level", "-1", "expected auto or a whole number from 1 to 22"),
         ("--threads", "-1", "expected a whole number from 1 to "),
@@ -104,6 +109,26 @@ fn a_negative_number_is_no_option() {
         assert!(said.starts_with(&format!("restrata: error: invalid value '{value}' for '{option} <")), "{said}");
         assert!(said.contains(says), "{said}");
     }
+}
+
+#[test]
+fn weights_of_clients_are_read_strictly() {
+    for (value, says) in [
+        ("dokcer=1", "there is no such client: expected plain, docker, podman, podman-reflink, composefs"),
+        ("docker=-1", "the weight of docker is no number from 0 to 1000 with at most three decimals"),
+        ("docker=1,docker=1", "docker has two weights: expected one"),
+        ("docker=0", "no client has a weight above 0"),
+    ] {
+        let output = restrata(&["rechunk", "oci:a", "oci:b", "--clients", value]);
+        assert_eq!(code(&output), 64);
+        let said = err(&output);
+        assert!(said.starts_with(&format!("restrata: error: invalid value '{value}' for '--clients <")), "{said}");
+        assert!(said.contains(says), "{said}");
+    }
+    let dir = TempDir::new().unwrap();
+    let (root, layout) = images(dir.path());
+    let output = restrata(&["rechunk", &root, &layout, "--clients", "plain=0.5,docker=2"]);
+    assert_eq!(code(&output), 0, "{}", err(&output));
 }
 
 #[test]

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use foldhash::{HashMap, HashMapExt as _, HashSet};
 
 use super::chain::WORTH;
-use super::{Old, Segment};
+use super::{Given, Old, Segment, Weights, weights};
 use crate::digest::BlobDigest;
 use crate::order::cost::{Client, Has, PullLayer, RegistryProfile, pull};
-use crate::order::{Entry, Plan, forecast};
+use crate::order::{Plan, forecast};
 
 impl Old<'_> {
     /// An older image weighs half of the one after it: most clients are not far behind. All that are older still weigh
@@ -30,17 +30,19 @@ impl Old<'_> {
     }
 
     /// Of plans for the image that `layers` make, the first one that costs least.
-    pub(super) fn cheapest(&self, first: Plan, others: Vec<Plan>, layers: &[&[Entry]]) -> Plan {
+    pub(super) fn cheapest(&self, first: Plan, others: Vec<Plan>, given: Given<'_>) -> Plan {
+        let Given { layers, options, .. } = given;
         if others.is_empty() {
             return first;
         }
         let mut plans: Vec<Plan> = [first].into_iter().chain(others).collect();
-        let mut costs = vec![0; plans.len()];
+        let mut costs = vec![0_u128; plans.len()];
         // Plans are forecast anew for each image: to hold all forecasts, or what all clients have, takes more memory.
         for (have, weight) in self.have().iter().zip(self.weights()) {
             let has = Has::of(have.iter().map(Arc::as_ref));
             for (plan, cost) in plans.iter().zip(&mut costs) {
-                *cost += update(&forecast(plan, layers, self.segments()), have, &has) * weight;
+                *cost +=
+                    update(&forecast(plan, layers, self.segments()), have, &has, options.clients) * u128::from(weight);
             }
         }
         let best = (0..plans.len()).min_by_key(|&n| costs[n]).unwrap_or_default();
@@ -48,11 +50,12 @@ impl Old<'_> {
     }
 }
 
-/// Bytes that clients of an older image pull: who reuses whole layers, and podman. A byte that docker's graph drivers have
-/// to move counts as in [`chain`](super::chain).
-fn update(layers: &[Arc<PullLayer>], have: &[Arc<PullLayer>], has: &Has<'_>) -> u64 {
+/// Bytes that clients of an older image pull, as their weights say. A byte that has to be moved counts as in
+/// [`chain`](super::chain), whoever pulls: podman moves it, too.
+fn update(layers: &[Arc<PullLayer>], have: &[Arc<PullLayer>], has: &Has<'_>, clients: Weights) -> u128 {
     let bytes = |client| pull(layers, 0, has, client, RegistryProfile::MultiRange, None).blob_bytes();
     let same = layers.iter().zip(have).take_while(|(new, old)| new.digest == old.digest).count();
     let moved = layers[same..].iter().filter(|layer| has.has_layer(layer, Client::Plain)).map(|layer| layer.size);
-    bytes(Client::Plain) + bytes(Client::Podman) + moved.sum::<u64>() / WORTH
+    let pulled: u128 = clients.counted().map(|(client, weight)| u128::from(bytes(client)) * u128::from(weight)).sum();
+    pulled + u128::from(moved.sum::<u64>() / WORTH) * u128::from(weights::ONE)
 }

@@ -8,7 +8,7 @@ use super::chain::Chain;
 use super::claims::Claims;
 use super::new::NewTree;
 use super::purge::{holds, purged};
-use super::{Options, Segment};
+use super::{Options, Segment, Share};
 use crate::order::paths::PathId;
 use crate::order::{Entry, Reason, tree};
 use crate::tar::EntryKind;
@@ -24,6 +24,8 @@ pub(super) enum Thrift {
     Spare,
     /// So, and a byte counts for each older image that has the segment: others pull it anyway.
     Shared,
+    /// All that is cleaned stands above a cut; see [`cut`](super::cut).
+    Cut,
 }
 
 /// What becomes of a segment.
@@ -116,18 +118,15 @@ pub(super) fn decide(
         let goes = |first: &PathId| claims.segment(*first).is_none_or(|n| fates[n] == Fate::Drop);
         new.firsts().filter(goes).map(|first| new.stored(first)).sum()
     };
-    while let Some(number) = rules.worst(&usage, &fates, fresh) {
-        // One segment that is a large part of the image is laid out anew: its parts may then stay the next time.
-        let all: u64 = usage.iter().map(|usage| usage.live).sum::<u64>() + fresh;
-        fates[number] = match usage[number].live == 0 || usage[number].live * LARGE_SHARE >= all {
-            true => Fate::Drop,
-            false => Fate::Clean(Reason::Waste),
-        };
+    let within = Within { from: 0, waste: options.max_waste };
+    match thrift {
+        Thrift::Cut => fates = rules.cut(&usage, &fates, fresh),
+        _ => rules.clean(&usage, &mut fates, fresh, within),
     }
-    if thrift != Thrift::Ratio {
-        rules.spare(&usage, &mut fates, fresh);
+    if matches!(thrift, Thrift::Spare | Thrift::Shared) {
+        rules.spare(&usage, &mut fates, fresh, within);
     }
-    drop_idle(segments, &usage, &mut fates);
+    drop_idle(segments, &usage, &mut fates, options.clients.has_docker());
     give_up(segments, claims, &fates, &mut usage);
     (fates, usage)
 }
@@ -138,15 +137,17 @@ fn give_up(segments: &[Segment], claims: &mut Claims, fates: &[Fate], usage: &mu
     dropped.for_each(|number| usage[number] = Usage::unseen(&segments[number]));
 }
 
-/// Drops what is dead as a whole and would not spare clients to move more live bytes than it has itself.
-fn drop_idle(segments: &[Segment], usage: &[Usage], fates: &mut [Fate]) {
+/// Drops what is dead as a whole and would not spare clients to move more live bytes than it has itself; or to pull any,
+/// where some pull what moves.
+fn drop_idle(segments: &[Segment], usage: &[Usage], fates: &mut [Fate], is_for_docker: bool) {
     let broken = fates.iter().position(|fate| *fate != Fate::Keep).unwrap_or(fates.len());
     let mut above = 0;
+    let worth = |number: usize| if is_for_docker { 1 } else { usage[number].dead };
     for number in (0..fates.len()).rev().filter(|&number| !segments[number].is_base) {
         if number < broken {
             above += usage[number].live;
         }
-        if fates[number] == Fate::Keep && usage[number].is_dead() && above < usage[number].dead {
+        if fates[number] == Fate::Keep && usage[number].is_dead() && above < worth(number) {
             fates[number] = Fate::Drop;
             above = 0;
         }
@@ -174,19 +175,41 @@ fn first_fate(segment: &Segment, usage: &Usage, forced: Option<&Reason>) -> Fate
     }
 }
 
+/// What may be cleaned, and until when.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Within {
+    /// The lowest segment that may.
+    pub from: usize,
+    pub waste: Share,
+}
+
 impl Rules<'_> {
+    pub(super) fn clean(&self, usage: &[Usage], fates: &mut [Fate], fresh: u64, within: Within) {
+        while let Some(number) = self.worst(usage, fates, fresh, within) {
+            // One segment that is a large part of the image is laid out anew: its parts may then stay the next time.
+            let all: u64 = usage.iter().map(|usage| usage.live).sum::<u64>() + fresh;
+            fates[number] = match usage[number].live == 0 || usage[number].live * LARGE_SHARE >= all {
+                true => Fate::Drop,
+                false => Fate::Clean(Reason::Waste),
+            };
+        }
+    }
+
     /// The segment that is to be cleaned next; `None` when the waste is within its budget.
-    fn worst(&self, usage: &[Usage], fates: &[Fate], fresh: u64) -> Option<usize> {
+    fn worst(&self, usage: &[Usage], fates: &[Fate], fresh: u64, within: Within) -> Option<usize> {
         let strict = self.options.max_waste.0 == 0;
-        if !strict && !self.is_over(usage, fates, fresh) {
+        if !strict && !self.is_over(usage, fates, fresh, within.waste) {
             return None;
         }
-        let dirty = |n: &usize| usage[*n].dead > 0 || strict && usage[*n].hidden > 0;
+        let dirty = |n: &usize| *n >= within.from && (usage[*n].dead > 0 || strict && usage[*n].hidden > 0);
         let dirty = kept(fates).filter(|n| !self.segments[*n].is_base).filter(dirty);
-        let chain = Chain::new(fates.iter().zip(usage).map(|(fate, usage)| (*fate == Fate::Keep, usage.live)));
+        let is_place_free = self.thrift == Thrift::Cut;
+        let layers = fates.iter().zip(usage).map(|(fate, usage)| (!is_place_free && *fate == Fate::Keep, usage.live));
+        let chain = Chain::new(layers);
         // Most dead bytes for a byte of the update, as products of integers.
         let price = |n: usize| match self.thrift {
-            Thrift::Ratio | Thrift::Spare => u128::from(usage[n].live + chain.price(n) + 1),
+            // Above a cut no place costs anything.
+            Thrift::Ratio | Thrift::Spare | Thrift::Cut => u128::from(usage[n].live + chain.price(n) + 1),
             Thrift::Shared => {
                 u128::from(usage[n].live) * u128::from(self.held[n])
                     + u128::from(chain.price(n)) * u128::from(self.all_held)
@@ -201,20 +224,26 @@ impl Rules<'_> {
     }
 
     /// Takes back what the budget has room for.
-    fn spare(&self, usage: &[Usage], fates: &mut [Fate], fresh: u64) {
+    pub(super) fn spare(&self, usage: &[Usage], fates: &mut [Fate], fresh: u64, within: Within) {
         let mut cleaned: Vec<usize> = (0..fates.len())
             .filter(|&n| fates[n] == Fate::Clean(Reason::Waste) && self.options.max_waste.0 > 0)
             .collect();
         cleaned.sort_by_key(|&n| (Reverse(usage[n].live), n));
         for number in cleaned {
             fates[number] = Fate::Keep;
-            if self.is_over(usage, fates, fresh) {
+            if self.is_over(usage, fates, fresh, within.waste) {
                 fates[number] = Fate::Clean(Reason::Waste);
             }
         }
     }
 
-    fn is_over(&self, usage: &[Usage], fates: &[Fate], fresh: u64) -> bool {
+    pub(super) fn is_over(&self, usage: &[Usage], fates: &[Fate], fresh: u64, waste: Share) -> bool {
+        let (dead, size) = self.dead_and_size(usage, fates, fresh);
+        u128::from(dead) * 10_000 > u128::from(size) * u128::from(waste.0)
+    }
+
+    /// Compressed bytes that would be dead, and those of all layers, at least.
+    pub(super) fn dead_and_size(&self, usage: &[Usage], fates: &[Fate], fresh: u64) -> (u64, u64) {
         let dead: u64 = kept(fates).filter(|&n| !self.segments[n].is_base).map(|n| usage[n].dead).sum();
         let written = |(fate, usage): (&Fate, &Usage)| match fate {
             Fate::Keep => 0,
@@ -225,7 +254,7 @@ impl Rules<'_> {
         let written: u64 = fates.iter().zip(usage).map(written).sum();
         // Fresh content may yet be compressed harder; the budget must hold then, too.
         let size: u64 = kept(fates).map(|n| self.segments[n].pull.size).sum::<u64>() + written + fresh * 4 / 5;
-        u128::from(dead) * 10_000 > u128::from(size) * u128::from(self.options.max_waste.0)
+        (dead, size)
     }
 }
 

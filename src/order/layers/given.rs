@@ -1,6 +1,6 @@
 //! What a plan goes by.
 
-use super::Old;
+use super::{Old, Weights};
 use crate::order::Entry;
 use crate::tar::{TarPath, Time};
 
@@ -67,6 +67,8 @@ pub struct Options {
     pub mtime: Mtime,
     /// Entries stand in path order.
     pub canonical: bool,
+    /// Whose bytes count.
+    pub clients: Weights,
 }
 
 impl Default for Options {
@@ -79,6 +81,7 @@ impl Default for Options {
             own_layers: Vec::new(),
             mtime: Mtime::Previous,
             canonical: false,
+            clients: Weights::default(),
         }
     }
 }

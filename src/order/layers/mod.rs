@@ -11,9 +11,11 @@
 //! | `chain` | what a change costs clients that name layers by those below |
 //! | `choice` | which of several plans costs clients least |
 //! | `clean` | which segments stay, are cleaned, or go |
+//! | `cut` | the same for clients that pull all above the lowest change |
 //! | `purge` | what purged paths held, and whether it can go |
 //! | `split` | which fresh files stand together |
 //! | `slots` | what is merged when there are too many layers |
+//! | `weights` | (whose bytes count) |
 //! | `write` | the entries of a layer that is written |
 //! | `view` | whether clients will see the new image, and what must be hidden for it |
 
@@ -22,6 +24,7 @@ mod chain;
 mod choice;
 mod claims;
 mod clean;
+mod cut;
 mod given;
 mod log;
 mod new;
@@ -30,6 +33,7 @@ mod purge;
 mod slots;
 mod split;
 mod view;
+mod weights;
 mod write;
 
 #[cfg(test)]
@@ -48,6 +52,7 @@ use crate::tar::{EntryKind, TarPath};
 pub use given::{Change, Given, Label, Labels, Mtime, Options, Prune, Share};
 pub use old::{Old, OldError, Segment};
 pub use purge::{Unpurged, unpurged};
+pub use weights::{Weights, WeightsError};
 
 use claims::Claims;
 use clean::{Fate, Rules, Thrift, Usage};
@@ -100,7 +105,7 @@ fn elsewhere(path: &TarPath, held_at: &TarPath) -> String {
 /// have no [`broken_entry`](crate::order::broken_entry).
 pub fn plan(given: Given<'_>) -> Result<Plan, PlanError> {
     let (first, others) = plans(given)?;
-    Ok(given.old.cheapest(first, others, given.layers))
+    Ok(given.old.cheapest(first, others, given))
 }
 
 /// There is a choice where waste is cleaned for somebody.
@@ -133,6 +138,10 @@ fn plans(given: Given<'_>) -> Result<(Plan, Vec<Plan>), PlanError> {
         }
         Err(PlanError::Internal)
     };
+    // It has compared many ways to clean already.
+    if options.max_waste.0 > 0 && options.clients.has_docker() {
+        return Ok((plan_with(Thrift::Cut)?, Vec::new()));
+    }
     let first = plan_with(Thrift::Ratio)?;
     let is_cleaned = !first.dropped.is_empty() || first.layers.iter().any(|layer| layer.reason == Reason::Waste);
     let mut others = Vec::new();
@@ -215,8 +224,10 @@ impl Planner<'_> {
         let (mut fates, mut usage) = clean::decide(new, self.rules, &mut claims, in_use, &mending.clean);
         let mut groups = self.groups(&claims, &usage);
         let kept = fates.iter().filter(|fate| **fate != Fate::Drop).count();
+        // What is dead merges with what is new, where all above what is dropped would be pulled.
+        let is_for_docker = self.rules.options.clients.has_docker();
         let is_over = kept + groups.len() > self.rules.options.max_layers;
-        if is_over && clean::drop_dead(segments, &mut usage, &mut claims, &mut fates) {
+        if is_over && !is_for_docker && clean::drop_dead(segments, &mut usage, &mut claims, &mut fates) {
             groups = self.groups(&claims, &usage);
         }
         let live = live_files(new, &claims, segments.len());

@@ -1,6 +1,6 @@
 //! The layers of the output, bottom first, and merging them when there are too many.
 
-use super::chain::Chain;
+use super::chain::{Chain, Prices};
 use super::clean::{Fate, Usage};
 use super::split::Group;
 use super::{Options, Segment};
@@ -62,7 +62,8 @@ pub(super) fn slots(
 pub(super) fn limit(slots: &mut Vec<Slot>, options: &Options) {
     while slots.len() > options.max_layers {
         let free = |slot: &Slot| !slot.is_base;
-        let pair = cheapest(slots, |slot| free(slot) && !slot.is_own).or_else(|| cheapest(slots, free));
+        let prices = Prices::of(options.clients);
+        let pair = cheapest(slots, prices, |slot| free(slot) && !slot.is_own).or_else(|| cheapest(slots, prices, free));
         let Some((low, high)) = pair else { return };
         let lower = slots.remove(low);
         let higher = &mut slots[high - 1];
@@ -81,20 +82,21 @@ pub(super) fn limit(slots: &mut Vec<Slot>, options: &Options) {
 /// choice; then bytes count.
 ///
 /// A pair costs the sum of what its two slots cost, so the best one for a slot is with the cheapest of each kind below.
-fn cheapest(slots: &[Slot], is_free: impl Fn(&Slot) -> bool) -> Option<(usize, usize)> {
+fn cheapest(slots: &[Slot], prices: Prices, is_free: impl Fn(&Slot) -> bool) -> Option<(usize, usize)> {
     let chain = Chain::new(slots.iter().map(|slot| (slot.kept, slot.live)));
     // By odd and hot: the cheapest slot so far, and what it costs.
-    let mut lowest: [Option<(u64, u64, usize)>; 4] = [None; 4];
+    let mut lowest: [Option<(u128, u64, usize)>; 4] = [None; 4];
     let mut best = None;
     for (high, slot) in slots.iter().enumerate().filter(|(_, slot)| is_free(slot)) {
         for (kind, (price, live, low)) in lowest.iter().enumerate().filter_map(|(kind, low)| Some((kind, (*low)?))) {
             let (odd, hot) = (kind & 2 != 0, kind & 1 != 0);
-            let key = (odd != slot.odd, hot != slot.hot, price + slot.price(), live + slot.live, low, high);
+            let key =
+                (odd != slot.odd, hot != slot.hot, price + prices.written(slot.price()), live + slot.live, low, high);
             if best.is_none_or(|best| key < best) {
                 best = Some(key);
             }
         }
-        let own = (slot.price() + chain.price(high), slot.live, high);
+        let own = (prices.written(slot.price()) + chain.price_for(high, prices), slot.live, high);
         let lowest = &mut lowest[usize::from(slot.odd) * 2 + usize::from(slot.hot)];
         *lowest = Some(lowest.map_or(own, |other| other.min(own)));
     }
@@ -109,13 +111,20 @@ mod tests {
     use super::*;
 
     /// Every pair, one after the other.
-    fn of_all_pairs(slots: &[Slot]) -> Option<(usize, usize)> {
+    fn of_all_pairs(slots: &[Slot], prices: Prices) -> Option<(usize, usize)> {
         let chain = Chain::new(slots.iter().map(|slot| (slot.kept, slot.live)));
         let pairs = (0..slots.len()).flat_map(|low| (low + 1..slots.len()).map(move |high| (low, high)));
         let free = pairs.filter(|&(low, high)| !slots[low].is_base && !slots[high].is_base);
         free.min_by_key(|&(low, high)| {
             let (a, b) = (&slots[low], &slots[high]);
-            (a.odd != b.odd, a.hot != b.hot, a.price() + b.price() + chain.price(low), a.live + b.live, low, high)
+            (
+                a.odd != b.odd,
+                a.hot != b.hot,
+                prices.written(a.price()) + prices.written(b.price()) + chain.price_for(low, prices),
+                a.live + b.live,
+                low,
+                high,
+            )
         })
     }
 
@@ -138,8 +147,10 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn the_cheapest_pair_is_the_one_of_all_pairs(slots in vec(slot(), 0..12)) {
-            prop_assert_eq!(cheapest(&slots, |slot| !slot.is_base), of_all_pairs(&slots));
+        fn the_cheapest_pair_is_the_one_of_all_pairs(slots in vec(slot(), 0..12), docker: bool) {
+            let clients = if docker { "plain=1,docker=0.5" } else { "plain=1,podman=1" };
+            let prices = Prices::of(clients.parse().unwrap());
+            prop_assert_eq!(cheapest(&slots, prices, |slot| !slot.is_base), of_all_pairs(&slots, prices));
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod based;
 mod budget;
+mod cut;
 mod hidden;
 mod old;
 mod own;

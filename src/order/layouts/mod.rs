@@ -70,7 +70,7 @@ pub struct Sequence {
 enum Kind {
     OneLayer,
     Owners,
-    Planned(Planned),
+    Planned(Box<Planned>),
 }
 
 impl Sequence {
@@ -78,9 +78,14 @@ impl Sequence {
         let kind = match layout {
             Layout::OneLayer => Kind::OneLayer,
             Layout::Owners => Kind::Owners,
-            Layout::Planned => Kind::Planned(Planned::new(Options::default())),
+            Layout::Planned => return Self::planned(Options::default(), 1),
         };
         Self { stock: Stock::default(), kind }
+    }
+
+    /// restrata's layouts, each planned against so many versions before.
+    pub fn planned(options: Options, previous: usize) -> Self {
+        Self { stock: Stock::default(), kind: Kind::Planned(Box::new(Planned::new(options, previous))) }
     }
 
     /// The next version's layers, bottom first. One that a version before had, too, has the same digest; which digest
@@ -90,6 +95,14 @@ impl Sequence {
             Kind::OneLayer => Ok(flat::one_layer(version, &mut self.stock)),
             Kind::Owners => Ok(flat::owners(version, &mut self.stock)),
             Kind::Planned(planned) => planned.layers(version, &mut self.stock),
+        }
+    }
+
+    /// Compressed bytes of dead entries in the newest version's layers; a layout that knows of no version before has none.
+    pub fn dead_bytes(&self) -> u64 {
+        match &self.kind {
+            Kind::OneLayer | Kind::Owners => 0,
+            Kind::Planned(planned) => planned.dead_bytes(),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::history::{Outcome, Version};
+use crate::order::cost::PullOutcome;
 use crate::report::names::NO_PACKAGE;
 use crate::report::names::{end_of, printable, shortened};
 use crate::report::table::{Align, Table};
@@ -26,7 +27,7 @@ pub fn history(outcome: &Outcome) -> String {
         let of = "versions of ";
         let _ = writeln!(out, "{of}{}", shortened(image(&common), WIDTH - of.len()));
     }
-    let _ = write!(out, "\n{}\n{}", summary(outcome), versions(outcome, &names));
+    let _ = write!(out, "\n{}{}\n{}", summary(outcome), stands(outcome), versions(outcome, &names));
     for number in 0..outcome.views.len() {
         let _ = write!(out, "\n{}\n{}", pulls(outcome, &names, number), layouts(outcome, number));
     }
@@ -46,6 +47,19 @@ fn summary(outcome: &Outcome) -> String {
         size(stored),
         plural(outcome.versions.len() as u64, "version", "versions"),
     )
+}
+
+/// How many times what changed each client pulls, of the images as they are.
+fn stands(outcome: &Outcome) -> String {
+    let mut out = String::new();
+    let Some(published) = outcome.layouts.first().filter(|_| outcome.changed_bytes() > 0) else { return out };
+    for (number, it) in outcome.views.iter().enumerate() {
+        if published.updates(number).all(|cell| cell.outcome != PullOutcome::Failed) {
+            let (_, times) = updates(published, number, outcome.changed_bytes());
+            let _ = writeln!(out, "Updates pull {times} what changed: {}.", view(*it));
+        }
+    }
+    out
 }
 
 fn versions(outcome: &Outcome, names: &[String]) -> String {
