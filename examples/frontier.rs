@@ -91,7 +91,7 @@ fn versions(dir: &str, previous: usize) -> Outcome<Vec<Told>> {
         let image = source.images(None)?.into_iter().next().ok_or("an index without images")?;
         let surveyed = surveyor.image(&source, &image, true)?;
         surveyor.forget_others(&surveyed);
-        let owners = surveyed.owners(&source, &image, &mut surveyor.notes)?;
+        let owners = surveyor.owners(&surveyed, &source, &image)?;
         let mut history = History::default();
         for before in told.iter().rev().take(previous) {
             history.begin();
