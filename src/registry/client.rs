@@ -168,8 +168,11 @@ impl<'p> Client<'p> {
         match wanted.token(&self.endpoint, base, scope, &self.transport, self.progress) {
             Ok(token) => Ok(Some(lock(&self.auth).keep(scope, token))),
             Err(error) => {
-                // It may be this repository's alone: others are to ask the registry again how it wants to be asked.
-                lock(&self.auth).forget();
+                // A token server that can't be asked may be this repository's alone: others are to ask the registry again how
+                // it wants to be asked. One that says no is the right one.
+                if !error.is_denied() {
+                    lock(&self.auth).forget();
+                }
                 Err(error)
             }
         }
