@@ -2,6 +2,7 @@
 #![cfg(feature = "cli")]
 
 mod access;
+mod bridge;
 mod cache;
 mod degraded;
 mod diff;

@@ -12,7 +12,7 @@ examples=$checkout/examples/bridge
 work=$bed/bridge-config
 rm -rf "$work"
 mkdir -p "$work/units" "$work/written"
-apt_need jq:jq python3:python3
+apt_need jq:jq python3:python3 curl:curl
 python=python3
 $python -c 'import yaml' 2>/dev/null || { apt_install python3-yaml; python=/usr/bin/python3; }
 
@@ -62,6 +62,14 @@ if command -v systemd-analyze >/dev/null || (apt_need systemd-analyze:systemd); 
   exposure=$(systemd-analyze security --offline=true "$work/units/restrata-bridge.service" |
     sed -n 's/.*exposure level.*: \([0-9.]*\) .*/\1/p')
   check_num "exposure by systemd-analyze security, of 10" "$exposure" "<=" 1.5
+
+  # As the socket unit does it: the bridge starts with the first request, and has no other address than that of the socket.
+  activated=$((${RESTRATA_PORT_BASE:-5000} + 90))
+  systemd-socket-activate -l "127.0.0.1:$activated" "$restrata" bridge --listen 127.0.0.1:1 --upstream 127.0.0.1:2 >"$work/activated" 2>&1 &
+  check "a socket from systemd is used" curl -sf --retry 20 --retry-delay 1 --retry-connrefused "http://127.0.0.1:$activated/v2/"
+  check "the bridge says so" grep -q "the bridge listens at 127.0.0.1:$activated" "$work/activated"
+  kill $!
+  wait $! || fail "the bridge of the socket ends with $?"
 else
   skip "units: no systemd-analyze here"
 fi
