@@ -168,7 +168,7 @@ pub struct Inspect {
 
 #[derive(Debug, Args)]
 pub struct Choice {
-    /// Take only the image for this platform, such as linux/arm64 [default: every platform]
+    /// Take only the image for this platform, such as linux/arm64 [default: every platform; dump needs one]
     #[arg(long, value_name = "OS/ARCH[/VARIANT]", value_parser = values::platform)]
     pub platform: Option<Platform>,
 }
@@ -219,12 +219,12 @@ impl Resources {
 
 #[derive(Debug, Args)]
 pub struct OwnersFile {
-    /// Give files to owners: a file with one GLOB NAME a line
+    /// Name the owners (packages) of files: a file with one GLOB NAME a line
     ///
-    /// Files of one owner stay together in layers, and reports name it. GLOB is a path in the image. A * or ? in it stands
-    /// for what is in one name, and /**/ for any directories. A line holds for what it matches and for everything below.
-    /// The last matching line counts, and it goes before package databases and everything else. Lines that start with
-    /// # are comments.
+    /// Files of one owner stay together in layers, and reports name the owner. Users and groups of files do not change.
+    /// GLOB is a path in the image. *, ? and [ab] in it match within one name, and /**/ matches any directories. A line
+    /// holds for what it matches and for everything below. The last matching line counts, before package databases and
+    /// everything else. Lines that start with # are comments.
     #[arg(long, value_name = "FILE", value_parser = OsStringValueParser::new().try_map(values::owners))]
     owners: Option<Arc<Named>>,
 }

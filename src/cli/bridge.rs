@@ -16,9 +16,9 @@ use super::{exit, signals, values};
 pub struct Bridge {
     /// Wait for clients at this address
     ///
-    /// [default: 127.0.0.1:7080] A socket from systemd takes precedence. Only clients of this machine may use
-    /// the credentials of the user who runs the bridge: on a loopback address and on a Unix socket. On any other address
-    /// the bridge has no credentials of its own, and passes on those that a client sends.
+    /// [default: 127.0.0.1:7080] A socket from systemd takes precedence. On a loopback address and on a Unix socket,
+    /// every client may use the credentials of the user who runs the bridge. On any other address the bridge has no
+    /// credentials of its own, and passes on those that a client sends.
     #[arg(long, value_name = "ADDR:PORT|unix:PATH")]
     listen: Option<Listen>,
 

@@ -17,10 +17,10 @@ pub struct Dump {
     #[arg(long, value_enum, default_value_t = DumpFormat::Composefs)]
     pub format: DumpFormat,
 
-    /// Print only the digest that composefs has for the tree
+    /// Print only the digest that mkcomposefs gives the tree
     ///
     /// It is the fs-verity digest of the image that mkcomposefs makes, in hex. mkcomposefs must be installed (package
-    /// composefs).
+    /// composefs). bootc and podman have another digest if the image has hard links. Not with --format.
     #[arg(long, conflicts_with = "format")]
     pub digest: bool,
 

@@ -188,11 +188,11 @@ Examples:
 
 pub const DUMP: &str = "\
 Print an image's merged tree, for composefs or mtree\n\n\
-Each line is one path: type, mode, owner, time, size, xattrs and a digest of the content. The tree is what a client \
-shows, whatever the layers are: rechunk does not change it, except for times (--mtime). So a digest that was signed for NEW \
-holds for the output of rechunk --mtime keep.\n\n\
-composefs-dump(5) is what `mkcomposefs --from-file` takes. As in what mkcomposefs makes of a directory, each hard link is a \
-file of its own, and files of up to 64 bytes stand in the dump itself. Digests are fs-verity's (SHA-256, blocks of \
+Each line is one path: type, mode, owner, time, size, xattrs and a digest of the content. The tree is what podman \
+shows, whatever the layers are. rechunk --mtime keep does not change it, unless --prune, --drop-xattr or the like \
+leaves something out. So a digest that was signed for NEW also holds for that output.\n\n\
+composefs-dump(5) is what `mkcomposefs --from-file` takes. Each hard link is a file of its own, as mkcomposefs \
+makes it of a directory. Files of up to 64 bytes are in the dump itself. Digests are fs-verity's (SHA-256, blocks of \
 4,096 bytes).";
 
 pub const DUMP_EXAMPLES: &str = "\
@@ -222,9 +222,9 @@ pub const BRIDGE: &str = "\
 Let podman pull single files from registries that refuse several ranges
 
 podman with partial pulls asks for several ranges of a layer in one request. ghcr.io answers 501, \
-and the pull fails. With Amazon ECR and Google Artifact Registry podman gets the whole layer. \
-The bridge is a read-only mirror on this machine. It asks the registry for single ranges, which every \
-registry answers, and gives podman one answer.
+and the pull fails. With Google Artifact Registry podman pulls the whole layer; Amazon ECR sends it until podman has \
+enough. The bridge is a read-only mirror on this machine. It asks the registry for single ranges, which \
+nearly every registry answers, and gives podman one answer.
 
 After each pull a line on standard error says what was sent. GET /metrics gives counters for Prometheus. \
 Ctrl-C or SIGTERM ends the bridge.

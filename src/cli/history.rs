@@ -34,7 +34,7 @@ pub struct History {
     #[arg(long, value_name = "REGISTRY", value_parser = values::registry())]
     pub registry: Vec<RegistryProfile>,
 
-    /// Take the images for this platform, such as linux/arm64 [default: the newest version's first that all have]
+    /// Take the images for this platform, such as linux/arm64 [default: the newest version's first one that all have]
     #[arg(long, value_name = "OS/ARCH[/VARIANT]", value_parser = values::platform)]
     pub platform: Option<Platform>,
 

@@ -50,7 +50,7 @@ pub struct Layers {
     #[arg(long, value_name = "REF", value_parser = values::old)]
     pub base: Option<Reference>,
 
-    /// Also keep layers of --previous that have no table of contents
+    /// Also keep layers of --previous that have no index
     ///
     /// Such layers, for example gzip ones, can be reused whole. podman cannot fetch single files from them. By default
     /// restrata rewrites them once, which costs one larger update.

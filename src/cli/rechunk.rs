@@ -82,10 +82,10 @@ pub struct Rechunk {
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = CompressionFormat::Chunked)]
     pub compression_format: CompressionFormat,
 
-    /// Write a second image with the same layers as gzip, and an index of both
+    /// Also write the image with gzip layers, under the same tag
     ///
-    /// For clients that cannot read zstd. Docker and kaniko take the gzip image; podman, buildah, CRI-O and skopeo take the
-    /// other one.
+    /// For clients that cannot read zstd. docker, containerd 1.7 and kaniko take the gzip image; podman, buildah,
+    /// CRI-O, skopeo and containerd 2 take the zstd image. Not with --compression-format gzip.
     #[arg(long, value_name = "FORMAT", value_enum)]
     pub twin: Option<Twin>,
 

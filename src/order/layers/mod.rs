@@ -224,28 +224,58 @@ impl Planner<'_> {
         let (mut fates, mut usage) = clean::decide(new, self.rules, &mut claims, in_use, &mending.clean);
         let mut groups = self.groups(&claims, &usage);
         let kept = fates.iter().filter(|fate| **fate != Fate::Drop).count();
-        // What is dead merges with what is new, where all above what is dropped would be pulled.
-        let is_for_docker = self.rules.options.clients.has_docker();
         let is_over = kept + groups.len() > self.rules.options.max_layers;
-        if is_over && !is_for_docker && clean::drop_dead(segments, &mut usage, &mut claims, &mut fates) {
-            groups = self.groups(&claims, &usage);
-        }
-        let live = live_files(new, &claims, segments.len());
-        let hot: Vec<bool> = live.iter().map(|files| self.is_hot(files)).collect();
-        let odd: Vec<bool> =
-            live.iter().map(|files| files.iter().any(|&first| is_odd(new, first, self.given.labels))).collect();
-        let own: Vec<bool> = live.iter().map(|files| self.is_own_layer(files)).collect();
-        let mut slots = slots(segments, &fates, &usage, &hot, &odd, &own, groups);
-        if mending.on_top && slots.last().is_none_or(|slot| slot.kept) {
-            slots.push(Slot::fresh(Group { hot: true, ..Group::default() }));
-        }
-        limit(&mut slots, self.rules.options);
+        // What is dead merges with what is new, where all above what is dropped would be pulled.
+        let mut drops_dead = !self.rules.options.clients.has_docker();
+        let (live, slots) = loop {
+            if is_over && drops_dead && clean::drop_dead(segments, &mut usage, &mut claims, &mut fates) {
+                groups = self.groups(&claims, &usage);
+            }
+            let live = live_files(new, &claims, segments.len());
+            let slots = self.limited(&fates, &usage, &live, groups.clone(), mending.on_top);
+            // Merged layers lose bytes, and then what is dead elsewhere can be too much.
+            if !is_over || drops_dead || !self.is_wasteful(&slots, &usage) {
+                break (live, slots);
+            }
+            drops_dead = true;
+        };
         let files = |slot: &Slot| {
             let old = slot.segments.iter().flat_map(|&n| &live[n]);
             old.chain(slot.groups.iter().flat_map(|group| &group.files)).copied().collect()
         };
         let files = slots.iter().map(files).collect();
         Decided { claims, fates, usage, slots, files }
+    }
+
+    /// No more layers than there may be.
+    fn limited(
+        &self,
+        fates: &[Fate],
+        usage: &[Usage],
+        live: &[Vec<PathId>],
+        groups: Vec<Group>,
+        on_top: bool,
+    ) -> Vec<Slot> {
+        let is_odd = |files: &Vec<PathId>| files.iter().any(|&first| is_odd(self.new, first, self.given.labels));
+        let hot: Vec<bool> = live.iter().map(|files| self.is_hot(files)).collect();
+        let odd: Vec<bool> = live.iter().map(is_odd).collect();
+        let own: Vec<bool> = live.iter().map(|files| self.is_own_layer(files)).collect();
+        let mut slots = slots(self.rules.segments, fates, usage, &hot, &odd, &own, groups);
+        if on_top && slots.last().is_none_or(|slot| slot.kept) {
+            slots.push(Slot::fresh(Group { hot: true, ..Group::default() }));
+        }
+        limit(&mut slots, self.rules.options);
+        slots
+    }
+
+    /// More of the layers may be dead than the budget has.
+    fn is_wasteful(&self, slots: &[Slot], usage: &[Usage]) -> bool {
+        let segments = self.rules.segments;
+        let kept = || slots.iter().filter(|slot| slot.kept).flat_map(|slot| &slot.segments);
+        let dead: u64 = kept().filter(|&&n| !segments[n].is_base).map(|&n| usage[n].dead).sum();
+        let written: u64 = slots.iter().filter(|slot| !slot.kept).map(Slot::live).sum();
+        let size = kept().map(|&n| segments[n].pull.size).sum::<u64>() + written * 4 / 5;
+        u128::from(dead) * 10_000 > u128::from(size) * u128::from(self.rules.options.max_waste.0)
     }
 
     /// The fresh files, split.

@@ -29,6 +29,10 @@ impl Slot {
         Self { segments: Vec::new(), groups: vec![group], kept: false, is_base: false, hot, odd, is_own, live }
     }
 
+    pub fn live(&self) -> u64 {
+        self.live
+    }
+
     /// Bytes that clients must fetch again if this slot is merged with another one.
     fn price(&self) -> u64 {
         if self.kept { self.live } else { 0 }
