@@ -62,6 +62,11 @@ pub enum Error {
          by them: build it with both, or leave out --twin"
     )]
     NoPlatform { reference: String },
+    #[error(
+        "{reference}: expected a zstd image and its gzip twin, found two images that are not the same for one platform: \
+         {reason}; name one of them by its digest"
+    )]
+    Twins { reference: String, reason: String },
     #[error("{0}")]
     Plan(#[from] PlanError),
     #[error("{0}")]

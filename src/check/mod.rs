@@ -105,7 +105,9 @@ pub fn check(
         let layers = job.layers(image)?;
         progress.give_all_back();
         let twin = image.twin.as_deref().map(|twin| {
-            let (digest, problems) = (twin.manifest_digest, twin::differences(image, twin));
+            let (digest, problems) = (twin.manifest_digest, twin::problems(image));
+            // An image of its own.
+            let job = Job { size: &progress.size_limit(), ..job };
             Ok::<_, Error>(CheckedTwin { digest, layers: job.layers(twin)?, problems })
         });
         Ok(CheckedImage { platform: image.platform.clone(), layers, twin: twin.transpose()? })

@@ -39,7 +39,8 @@ pub struct Layers {
     /// restrata compares several plans by the bytes that clients pull. A weight says how much a client's bytes count,
     /// from 0 to 1000. Whoever is not named counts nothing. Clients: plain, docker, podman, podman-reflink, composefs;
     /// restrata diff --help says who that is. With docker, layers change as high in the stack as the budget of
-    /// --max-waste allows: docker with a graph driver pulls everything above the lowest changed layer.
+    /// --max-waste allows: docker with a graph driver pulls everything above the lowest changed layer. Then only the
+    /// weights of plain and docker count.
     #[arg(long, value_name = "WEIGHTS", default_value = "plain=1,podman=1")]
     #[arg(allow_hyphen_values = true)]
     pub clients: Weights,

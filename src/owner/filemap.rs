@@ -26,7 +26,8 @@ pub(super) fn read<'a>(
         return Vec::new();
     };
     let sound = listing::read(file.bytes, Components { claim: &mut |_, _| {} });
-    let read = sound.and_then(|_| {
+    // What was found goes before all of it is found once more.
+    let read = sound.map(drop).and_then(|()| {
         let mut claim = |name: &str, path: &[u8]| {
             if let Some(owner) = draft.owner(System::Component, name.as_bytes()) {
                 draft.claim(owner, path);
@@ -66,7 +67,8 @@ impl<'de> Visitor<'de> for Components<'_> {
             let mut claim = |path: &[u8]| (self.claim)(&name, path);
             let interval = map.next_value_seed(Package { path: &mut claim })?;
             let has_room = intervals.len() < limits::PACKAGES;
-            intervals.extend(interval.map(|days| (name, days)).filter(|_| has_room));
+            let is_name = name.len() <= limits::PACKAGE_NAME_BYTES;
+            intervals.extend(interval.map(|days| (name, days)).filter(|_| has_room && is_name));
         }
         Ok(intervals)
     }

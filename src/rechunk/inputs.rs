@@ -47,6 +47,19 @@ impl<'a> Inputs<'a> {
         if request.formats.has_twin() && images.iter().any(|image| image.platform.is_none()) {
             return Err(Error::NoPlatform { reference: source.reference().to_string() });
         }
+        for image in &images {
+            // One of them alone would be written, and some clients would then get the other one's files.
+            if let Some(reason) = image.twin_differences().into_iter().next() {
+                return Err(Error::Twins { reference: source.reference().to_string(), reason });
+            }
+            if image.twin.is_some() && !request.formats.has_gzip() {
+                notes.push(format!(
+                    "{} has a gzip image beside the zstd image, and this run writes none: clients that cannot read zstd can't \
+                     pull the result (--twin gzip writes both)",
+                    source.reference()
+                ));
+            }
+        }
         Ok(Self { request, ask, source, images, old: OldImages::open(ask, progress, notes)? })
     }
 

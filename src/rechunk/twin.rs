@@ -112,7 +112,9 @@ impl<'s> Job<'_, 's> {
         steady(&used, || {
             let mut blob = output.blob()?;
             let tar = read_of(&layer.place, digest).map_err(std::io::Error::from).and_then(decompress);
-            let (mut tar, _) = tar.map_err(|error| failed(PackError::Previous(error)))?;
+            let (tar, _) = tar.map_err(|error| failed(PackError::Previous(error)))?;
+            let size = self.progress.size_limit();
+            let mut tar = self.progress.watch_size(tar, &size);
             let threads = self.request.resources.threads;
             regzip(&mut tar, layer.diff_id, threads, self.progress, &mut blob).map_err(failed)?;
             Ok(blob)

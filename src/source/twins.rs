@@ -22,6 +22,36 @@ pub(super) fn paired(images: Vec<Image>) -> Vec<Image> {
     paired
 }
 
+impl Image {
+    /// What a client of the gzip image gets that one of the zstd image does not; empty without a twin. Layers are the same when
+    /// their tars are.
+    pub fn twin_differences(&self) -> Vec<String> {
+        let Some(gzip) = &self.twin else { return Vec::new() };
+        let (expected, found) = (self.layers.len(), gzip.layers.len());
+        if expected != found {
+            return vec![format!("the gzip image has {found} layers: expected {expected}, as the zstd image has")];
+        }
+        let layers = self.layers.iter().zip(&gzip.layers).enumerate();
+        let different = layers.filter(|(_, (zstd, gzip))| zstd.diff_id != gzip.diff_id);
+        let mut problems: Vec<String> = different
+            .map(|(at, _)| format!("layer {at} of the gzip image has another DiffID than that of the zstd image"))
+            .collect();
+        if problems.is_empty() && self.manifest.config().digest != gzip.manifest.config().digest {
+            problems.push("the gzip image has another config than the zstd image".to_owned());
+        }
+        problems
+    }
+
+    /// The zstd image stands first in the index, where docker, containerd and kaniko take it.
+    pub fn hides_twin(&self) -> bool {
+        let place = |image: &Image| {
+            let digest = image.manifest_digest?.to_string();
+            self.index.as_ref()?.manifests().position(|entry| entry.name() == digest)
+        };
+        self.twin.as_ref().is_some_and(|twin| place(self) < place(twin))
+    }
+}
+
 fn are_twins(one: &Image, other: &Image) -> bool {
     let is_free = one.twin.is_none() && other.twin.is_none();
     let share_index = match (&one.index, &other.index) {

@@ -107,6 +107,16 @@ pub fn verify(
                 continue;
             }
         };
+        for (image, name) in [(image_a, "A"), (image_b, "B")] {
+            // Of such a pair, the zstd image alone is compared.
+            verdict.differences.extend(image.twin_differences().into_iter().map(|problem| Difference {
+                platform: platform.filter(|_| several).cloned(),
+                path: "/".to_owned(),
+                what: format!("gzip twin of {name}"),
+                a: problem,
+                b: "expected the same image as the zstd image".to_owned(),
+            }));
+        }
         progress.give_all_back();
         progress.begin(Phase::Reading, stored_bytes(image_a.layers.iter().chain(&image_b.layers)));
         let side_a = Side::load(&source_a, image_a, None, &dropped, &options, progress)?;

@@ -357,15 +357,8 @@ fn readers_see_one_image_and_its_twin() {
     assert_eq!(twin.layers.len(), image.layers.len());
 }
 
-/// A gzip image beside a zstd one that is another image.
-#[test]
-fn check_finds_twins_that_differ() {
-    let dir = TempDir::new().unwrap();
-    run(&dir, &first(dir.path()), "v1", with(twin()));
-    update(&dir, twin(), "v1", "v2");
-    let layout = Layout::out(&dir);
-    let mut index = layout.tagged("v2");
-    index["manifests"][0] = layout.tagged("v1")["manifests"][0].clone();
+/// Has one tag that points at this index.
+fn point_at(layout: &Layout, index: &Value, tag: &str) {
     let bytes = index.to_string();
     let digest = sha256(bytes.as_bytes());
     fs::write(layout.blob(&json!(digest)), &bytes).unwrap();
@@ -373,13 +366,61 @@ fn check_finds_twins_that_differ() {
     let mut top: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     top["manifests"] = json!([{
         "mediaType": "application/vnd.oci.image.index.v1+json", "digest": digest, "size": bytes.len(),
-        "annotations": {"org.opencontainers.image.ref.name": "mixed"},
+        "annotations": {"org.opencontainers.image.ref.name": tag},
     }]);
     fs::write(&path, top.to_string()).unwrap();
+}
+
+/// A gzip image beside a zstd one that is another image.
+#[test]
+fn twins_that_differ_are_not_taken_for_one_image() {
+    let dir = TempDir::new().unwrap();
+    run(&dir, &first(dir.path()), "v1", with(twin()));
+    update(&dir, twin(), "v1", "v2");
+    let layout = Layout::out(&dir);
+    let mut index = layout.tagged("v2");
+    index["manifests"][0] = layout.tagged("v1")["manifests"][0].clone();
+    point_at(&layout, &index, "mixed");
     let report = checked(&dir, "mixed");
     let problems: Vec<_> = report.images[0].problems().collect();
     assert!(matches!(problems.as_slice(), [one] if one.contains("the gzip image has")), "{problems:?}");
     assert!(!report.is_clean());
+    let mixed = dest(&dir, "mixed");
+    let of_mixed = |tag: &str| try_run(&TempDir::new().unwrap(), &mixed, tag, |_| ());
+    let error = of_mixed("new").unwrap_err().to_string();
+    assert!(error.contains("two images that are not the same for one platform: the gzip image has"), "{error}");
+    let reference: Reference = mixed.parse().unwrap();
+    let verdict = verify(&reference, &reference, None, &[], options(), &Progress::new()).unwrap();
+    assert_eq!(
+        verdict.differences.iter().map(|it| it.what.as_str()).collect::<Vec<_>>(),
+        ["gzip twin of A", "gzip twin of B"]
+    );
+}
+
+#[test]
+fn check_looks_at_the_order_of_twins() {
+    let dir = TempDir::new().unwrap();
+    run(&dir, &first(dir.path()), "v1", with(twin()));
+    let layout = Layout::out(&dir);
+    let mut index = layout.tagged("v1");
+    index["manifests"].as_array_mut().unwrap().reverse();
+    point_at(&layout, &index, "reversed");
+    let report = checked(&dir, "reversed");
+    let problems: Vec<_> = report.images[0].problems().collect();
+    assert!(matches!(problems.as_slice(), [one] if one.contains("the zstd image stands before")), "{problems:?}");
+}
+
+#[test]
+fn a_new_image_that_is_a_pair_loses_its_twin_with_a_note() {
+    let dir = TempDir::new().unwrap();
+    run(&dir, &first(dir.path()), "v1", with(twin()));
+    let pair = dest(&dir, "v1");
+    for (formats, is_told) in [(Formats::default(), true), (twin(), false)] {
+        let outcome = run(&TempDir::new().unwrap(), &pair, "new", with(formats));
+        let told =
+            outcome.notes.iter().any(|note| note.contains("this run writes none: clients that cannot read zstd"));
+        assert_eq!(told, is_told, "{:?}", outcome.notes);
+    }
 }
 
 #[test]

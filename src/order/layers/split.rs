@@ -126,7 +126,8 @@ fn key<'a>(new: &NewTree<'a>, first: PathId, labels: &Labels<'_>, options: &Opti
     let is_program = new.stored(first) >= BIG_PROGRAM && new.carrier(first).is_program;
     match (label.owner, label.change) {
         _ if is_odd(new, first, labels) => Key::Odd,
-        (None, _) if big || is_program => Key::Big(new.name(first)),
+        (None, _) if big => Key::Big(new.name(first)),
+        (None, Change::Seldom) if is_program => Key::Big(new.name(first)),
         (_, Change::Always) if big => Key::Big(new.name(first)),
         (_, Change::Always) => Key::Hot,
         (Some(owner), Change::Seldom) => Key::Owner(owner),

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 
 use super::{from_site, normalised};
+use crate::limits;
 use crate::owner::System;
 use crate::owner::claims::{Claims, Draft};
 use crate::owner::evidence::{Evidence, Kind};
@@ -38,7 +39,7 @@ pub(in crate::owner) fn read(evidence: &[Evidence<'_>], listed: &Claims, draft: 
             (Some(paths), _) => {
                 let home = [dist, b"/"].concat();
                 lines(paths)
-                    .filter(|path| !path.is_empty())
+                    .filter(|path| (1..=limits::LISTED_PATH_BYTES).contains(&path.len()))
                     .for_each(|path| draft.claim(owner, &from_site(&home, path)));
             }
             (None, Some(names)) => lines(names).map(<[u8]>::trim_ascii).filter(|name| is_module(name)).for_each(claim),
