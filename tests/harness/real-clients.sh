@@ -208,6 +208,8 @@ leave() {
 }
 trap leave EXIT
 "$harness/clients.sh"
+# What an earlier run published would be the previous image of what this one publishes.
+rm -rf "$served/data"
 "$harness/registry.sh" start 9>&- # the lock is ours, not the servers'
 apt_need zstd:zstd go:golang-go mkfs.xfs:xfsprogs
 (cd "$harness/gotar" && GO111MODULE=off go build -o "$work/gotar" main.go)
