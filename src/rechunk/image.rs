@@ -188,14 +188,13 @@ impl<'s> Job<'_, 's> {
         let mut manifest = self.image.manifest.to_oci_with(layers, config);
         self.request.annotations.iter().for_each(|(key, value)| manifest.set_annotation(key, value));
         let (digest, size) = output.manifest(&manifest.to_bytes())?;
-        let descriptor = match &self.image.index_descriptor {
+        let mut descriptor = match &self.image.index_descriptor {
             Some(entry) => entry.pointing_at(MANIFEST, digest, size),
             None => Descriptor::new(MANIFEST, digest, size),
         };
         if self.image.index.is_none() && !self.request.formats.has_twin() {
             return Ok(descriptor);
         }
-        let mut descriptor = descriptor;
         if let Some(platform) = &self.image.platform {
             descriptor.set_platform(platform);
         }
