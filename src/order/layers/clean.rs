@@ -8,6 +8,7 @@ use super::chain::Chain;
 use super::claims::Claims;
 use super::new::NewTree;
 use super::purge::{holds, purged};
+use super::slots::Slot;
 use super::{Options, Segment, Share};
 use crate::order::paths::PathId;
 use crate::order::{Entry, Reason, tree};
@@ -239,22 +240,44 @@ impl Rules<'_> {
 
     pub(super) fn is_over(&self, usage: &[Usage], fates: &[Fate], fresh: u64, waste: Share) -> bool {
         let (dead, size) = self.dead_and_size(usage, fates, fresh);
-        u128::from(dead) * 10_000 > u128::from(size) * u128::from(waste.0)
+        exceeds(dead, size, waste)
+    }
+
+    /// The same when some are merged.
+    pub(super) fn is_wasteful(&self, usage: &[Usage], fates: &[Fate], slots: &[Slot]) -> bool {
+        let kept = || slots.iter().filter(|slot| slot.kept).flat_map(|slot| slot.segments.iter().copied());
+        let dead: u64 = kept().filter(|&n| !self.segments[n].is_base).map(|n| usage[n].dead).sum();
+        let written = slots.iter().filter(|slot| !slot.kept);
+        // Content that no frame can be copied of is compressed again.
+        let fate =
+            |n: usize| if self.segments[n].pull.index.is_none() { Fate::Clean(Reason::Broken) } else { fates[n] };
+        let rewritten = written.clone().flat_map(|slot| &slot.segments).map(|&n| written_again(fate(n), &usage[n]));
+        let fresh: u64 = written.flat_map(|slot| &slot.groups).map(|group| group.stored).sum();
+        let size = kept().map(|n| self.segments[n].pull.size).sum::<u64>() + rewritten.sum::<u64>() + fresh * 4 / 5;
+        exceeds(dead, size, self.options.max_waste)
     }
 
     /// Compressed bytes that would be dead, and those of all layers, at least.
     pub(super) fn dead_and_size(&self, usage: &[Usage], fates: &[Fate], fresh: u64) -> (u64, u64) {
         let dead: u64 = kept(fates).filter(|&n| !self.segments[n].is_base).map(|n| usage[n].dead).sum();
-        let written = |(fate, usage): (&Fate, &Usage)| match fate {
-            Fate::Keep => 0,
-            // Such a segment can be another tool's, with a guess of what is live.
-            Fate::Clean(Reason::Broken) => usage.live.min(usage.anew * 4 / 5),
-            Fate::Clean(_) | Fate::Drop => usage.live,
-        };
-        let written: u64 = fates.iter().zip(usage).map(written).sum();
+        let written = fates.iter().zip(usage).filter(|(fate, _)| **fate != Fate::Keep);
+        let written: u64 = written.map(|(fate, usage)| written_again(*fate, usage)).sum();
         // Fresh content may yet be compressed harder; the budget must hold then, too.
         let size: u64 = kept(fates).map(|n| self.segments[n].pull.size).sum::<u64>() + written + fresh * 4 / 5;
         (dead, size)
+    }
+}
+
+fn exceeds(dead: u64, size: u64, waste: Share) -> bool {
+    u128::from(dead) * 10_000 > u128::from(size) * u128::from(waste.0)
+}
+
+/// Compressed bytes of a segment's live content in a layer that is written, at least.
+fn written_again(fate: Fate, usage: &Usage) -> u64 {
+    match fate {
+        // Such a segment can be another tool's, with a guess of what is live.
+        Fate::Clean(Reason::Broken) => usage.live.min(usage.anew * 4 / 5),
+        Fate::Keep | Fate::Clean(_) | Fate::Drop => usage.live,
     }
 }
 

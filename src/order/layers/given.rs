@@ -45,6 +45,18 @@ impl Prune {
 }
 
 impl Options {
+    /// Layers of a first layout at most, so that updates have room. Each merge in an update makes docker's clients pull all above
+    /// it, so they get more.
+    pub(super) fn first_layers(&self) -> usize {
+        if self.clients.has_docker() { self.max_layers / 2 } else { self.max_layers * 3 / 4 }
+    }
+
+    /// Layers that are left when there are too many. Above the lowest that merges, docker's clients pull all others anyway: more
+    /// merges then make room for several updates.
+    pub(super) fn most_merged(&self) -> usize {
+        if self.clients.has_docker() { self.max_layers - self.max_layers / 8 } else { self.max_layers }
+    }
+
     /// The number of the path in `own_layers` that a file is at or below; the longest, if there are several.
     pub(super) fn own_layer(&self, path: &TarPath) -> Option<usize> {
         let takes = |own: &TarPath| own == path || path.is_below(own);

@@ -218,27 +218,35 @@ impl Planner<'_> {
     }
 
     fn decide(&self, in_use: &[bool], mending: &Mending) -> Decided {
+        let mut clean = mending.clean.clone();
+        let mut count = 1;
+        loop {
+            let decided = self.decide_with(in_use, mending, &clean);
+            // Merged layers lose bytes, and then what is dead elsewhere can be too much.
+            let wasteful = self.wasteful(&decided, count);
+            if wasteful.is_empty() {
+                return decided;
+            }
+            clean.extend(wasteful.into_iter().map(|n| (n, Reason::Waste)));
+            count *= 2;
+        }
+    }
+
+    fn decide_with(&self, in_use: &[bool], mending: &Mending, clean: &BTreeMap<usize, Reason>) -> Decided {
         let (new, segments) = (self.new, self.rules.segments);
         let mut claims = Claims::new(new, self.log, in_use, self.rules.options.mtime);
         mending.fresh.iter().for_each(|&first| claims.give_up(first));
-        let (mut fates, mut usage) = clean::decide(new, self.rules, &mut claims, in_use, &mending.clean);
+        let (mut fates, mut usage) = clean::decide(new, self.rules, &mut claims, in_use, clean);
         let mut groups = self.groups(&claims, &usage);
         let kept = fates.iter().filter(|fate| **fate != Fate::Drop).count();
         let is_over = kept + groups.len() > self.rules.options.max_layers;
         // What is dead merges with what is new, where all above what is dropped would be pulled.
-        let mut drops_dead = !self.rules.options.clients.has_docker();
-        let (live, slots) = loop {
-            if is_over && drops_dead && clean::drop_dead(segments, &mut usage, &mut claims, &mut fates) {
-                groups = self.groups(&claims, &usage);
-            }
-            let live = live_files(new, &claims, segments.len());
-            let slots = self.limited(&fates, &usage, &live, groups.clone(), mending.on_top);
-            // Merged layers lose bytes, and then what is dead elsewhere can be too much.
-            if !is_over || drops_dead || !self.is_wasteful(&slots, &usage) {
-                break (live, slots);
-            }
-            drops_dead = true;
-        };
+        let drops_dead = is_over && !self.rules.options.clients.has_docker();
+        if drops_dead && clean::drop_dead(segments, &mut usage, &mut claims, &mut fates) {
+            groups = self.groups(&claims, &usage);
+        }
+        let live = live_files(new, &claims, segments.len());
+        let slots = self.limited(&fates, &usage, &live, groups, mending.on_top);
         let files = |slot: &Slot| {
             let old = slot.segments.iter().flat_map(|&n| &live[n]);
             old.chain(slot.groups.iter().flat_map(|group| &group.files)).copied().collect()
@@ -268,14 +276,19 @@ impl Planner<'_> {
         slots
     }
 
-    /// More of the layers may be dead than the budget has.
-    fn is_wasteful(&self, slots: &[Slot], usage: &[Usage]) -> bool {
-        let segments = self.rules.segments;
-        let kept = || slots.iter().filter(|slot| slot.kept).flat_map(|slot| &slot.segments);
-        let dead: u64 = kept().filter(|&&n| !segments[n].is_base).map(|&n| usage[n].dead).sum();
-        let written: u64 = slots.iter().filter(|slot| !slot.kept).map(Slot::live).sum();
-        let size = kept().map(|&n| segments[n].pull.size).sum::<u64>() + written * 4 / 5;
-        u128::from(dead) * 10_000 > u128::from(size) * u128::from(self.rules.options.max_waste.0)
+    /// Kept segments to clean, at most `count`, most dead for what is live first; none when the waste is within its budget.
+    fn wasteful(&self, decided: &Decided, count: usize) -> Vec<usize> {
+        let Decided { fates, usage, slots, .. } = decided;
+        let is_merged = slots.iter().any(|slot| slot.segments.len() + slot.groups.len() > 1);
+        if !is_merged || !self.rules.is_wasteful(usage, fates, slots) {
+            return Vec::new();
+        }
+        let kept = slots.iter().filter(|slot| slot.kept).flat_map(|slot| slot.segments.iter().copied());
+        let mut dirty: Vec<usize> = kept.filter(|&n| !self.rules.segments[n].is_base && usage[n].dead > 0).collect();
+        let product = |dead: usize, live: usize| u128::from(usage[dead].dead) * u128::from(usage[live].live + 1);
+        dirty.sort_by(|&a, &b| product(b, a).cmp(&product(a, b)).then(b.cmp(&a)));
+        dirty.truncate(count);
+        dirty
     }
 
     /// The fresh files, split.
@@ -287,7 +300,7 @@ impl Planner<'_> {
         // A layout that is mostly new is a first one.
         let grain = match stored >= kept {
             true => {
-                let owners = FIRST_OWNERS.min(self.rules.options.max_layers * 3 / 4);
+                let owners = FIRST_OWNERS.min(self.rules.options.first_layers());
                 Grain { owners, least: FIRST_LEAST, parts: owners, part: (all / FIRST_PARTS).max(LEAST_PART) }
             }
             false => Grain {

@@ -29,10 +29,6 @@ impl Slot {
         Self { segments: Vec::new(), groups: vec![group], kept: false, is_base: false, hot, odd, is_own, live }
     }
 
-    pub fn live(&self) -> u64 {
-        self.live
-    }
-
     /// Bytes that clients must fetch again if this slot is merged with another one.
     fn price(&self) -> u64 {
         if self.kept { self.live } else { 0 }
@@ -64,10 +60,13 @@ pub(super) fn slots(
 /// Merges slots until there are no more than allowed. A merge takes the higher of the two places: what is shown
 /// there is shown by nothing in between.
 pub(super) fn limit(slots: &mut Vec<Slot>, options: &Options) {
-    while slots.len() > options.max_layers {
+    let most = if slots.len() > options.max_layers { options.most_merged() } else { options.max_layers };
+    while slots.len() > most {
         let free = |slot: &Slot| !slot.is_base;
         let prices = Prices::of(options.clients);
-        let pair = cheapest(slots, prices, |slot| free(slot) && !slot.is_own).or_else(|| cheapest(slots, prices, free));
+        let must = slots.len() > options.max_layers;
+        let others = cheapest(slots, prices, |slot| free(slot) && !slot.is_own);
+        let pair = others.or_else(|| must.then(|| cheapest(slots, prices, free)).flatten());
         let Some((low, high)) = pair else { return };
         let lower = slots.remove(low);
         let higher = &mut slots[high - 1];
