@@ -138,6 +138,11 @@ impl<'a> NewTree<'a> {
         self.content(id).map_or(0, |content| content.stored)
     }
 
+    /// Bytes as clients unpack them.
+    pub fn size(&self, id: PathId) -> u64 {
+        self.content(id).map_or(0, |content| content.size)
+    }
+
     /// The first of the paths that are one file with this one.
     pub fn first(&self, id: PathId) -> PathId {
         self.firsts.get(&id).copied().unwrap_or(id)
