@@ -129,12 +129,12 @@ pull() {
   (
     echo $BASHPID >"$group/cgroup.procs"
     in_client "$chroot" "/bed${work#"$bed"}/clients_pull.sh" "$kind" "$partial" "$loop" "${images[@]}"
-  ) 9>&- | sed "s/^{/{\"client\": \"$1\", \"layout\": \"$2\", \"run\": $run, /" >>"$work/pulls.jsonl"
+  ) 9>&- | sed -u "s/^{/{\"client\": \"$1\", \"layout\": \"$2\", \"run\": $run, /" >>"$work/pulls.jsonl"
 }
 for ((run = 1; run <= runs; run++)); do
   for client in "${pullers[@]}"; do
     for layout in "${layouts[@]}"; do pull "$client" "$layout"; done
   done
 done
-printf '%s, %s versions, %s runs; %s%s\n' "$seq" "${#versions[@]}" "$runs" "$("$restrata" --version | head -1)" "${RECHUNK_OPTS:+ $RECHUNK_OPTS}"
+printf '%s, %s versions, %s runs, load at the end %s; %s%s\n' "$seq" "${#versions[@]}" "$runs" "$(cut -d' ' -f1 /proc/loadavg)" "$("$restrata" --version | head -1)" "${RECHUNK_OPTS:+ $RECHUNK_OPTS}"
 python3 benches/clients.py "$work/pulls.jsonl"

@@ -19,14 +19,16 @@ pub(super) fn pieces(
     let unpacked = |group: &Group| group.files.iter().map(|&first| new.size(first)).sum();
     let groups = groups.flat_map(few_entries).map(|group| Group { unpacked: unpacked(&group), ..group });
     let groups: Vec<Group> = groups.collect();
-    let Some(mut most) = options.max_layer_size else { return groups };
+    let Some(most) = options.max_layer_size else { return groups };
+    // More layers than there may be would be merged again, and not with their like.
+    let least = groups.iter().map(|group| group.unpacked).sum::<u64>() / options.max_layers.max(1) as u64;
+    let mut given = most;
     loop {
-        let pieces: Vec<Group> = groups.iter().flat_map(|group| few_bytes(new, labels, group, most)).collect();
-        // There is no room for more: they would be merged again, and not with their like.
+        let pieces: Vec<Group> = groups.iter().flat_map(|group| few_bytes(new, labels, group, given)).collect();
         if pieces.len() <= options.max_layers || pieces.len() == groups.len() {
             return pieces;
         }
-        most = most.saturating_mul(2);
+        given = least.max(given.saturating_add(given / 4 + 1));
     }
 }
 
