@@ -11,8 +11,8 @@
 #   RESTRATA=PATH     the binary (default: what `cargo build --release` makes)
 #
 # Layouts: gzip is one layer, as a plain push makes it. restrata is rechunk's with default settings, each version against those before.
-# skopeo is its zstd:chunked image. owners stands for chunkah: `rechunk --first`, one layer for each of the 48 largest packages, in gzip, each
-# version without a previous image. -partial: podman with partial pulls; other clients have none, and skip those.
+# skopeo is its zstd:chunked image. owners stands for chunkah: rechunk without a previous image, which gives each of the 48 largest packages a
+# layer, in gzip, with all times set to 1970, so that a package that did not change is the same layer again. -partial: podman with partial pulls; other clients have none, and skip those.
 set -euo pipefail
 shopt -s inherit_errexit
 cd "$(dirname "$0")/.."
@@ -54,7 +54,8 @@ made() {
       "$restrata" rechunk "docker-archive:$bed/images/$seq/$v.tar" "oci:$work/$1:$v" "${previous[@]:0:10}" "${options[@]}" -q >"$work/made"
       previous=(--previous "oci:$work/$1:$v" "${previous[@]}")
       ;;
-    owners) "$restrata" rechunk "docker-archive:$bed/images/$seq/$v.tar" "oci:$work/$1:$v" --compression-format gzip -q >"$work/made" ;;
+    owners) "$restrata" rechunk "docker-archive:$bed/images/$seq/$v.tar" "oci:$work/$1:$v" --compression-format gzip --mtime clamp=0 \
+      -q >"$work/made" ;;
     gzip) skopeo_copy gzip "$1:$v" "$v" ;;
     skopeo) skopeo_copy zstd:chunked "$1:$v" "$v" ;;
     *) die "no layout $1 (known: gzip restrata restrata-partial skopeo-partial owners)" ;;

@@ -139,7 +139,8 @@ impl Promise<'_> {
         let written = self.outcome.layers.iter().zip(&self.out.layers);
         let written = written.filter(|(outcome, _)| outcome.planned.state != State::Kept);
         let is_large = written.into_iter().any(|(_, layer)| {
-            let files: Vec<u64> = read_tar(&layer.tar).iter().map(|seen| seen.content.0.len() as u64).filter(|size| *size > 0).collect();
+            let files: Vec<u64> =
+                read_tar(&layer.tar).iter().map(|seen| seen.content.0.len() as u64).filter(|size| *size > 0).collect();
             files.len() > 1 && files.iter().sum::<u64>() > most
         });
         assert_eq!(is_large, self.is_large);

@@ -177,7 +177,8 @@ fn layers_that_are_too_large() {
     let both = ["--max-layer-size", "1MB", "--max-layers", "1"];
     let few = run(&both);
     assert_eq!((code(&few), layers(&few)), (0, 1));
-    let told = "layer-too-large: 1 new layer is above --max-layer-size 1.00 MB, since --max-layers 1 allows no more layers";
+    let told =
+        "layer-too-large: 1 new layer is above --max-layer-size 1.00 MB, since --max-layers 1 allows no more layers";
     assert!(err(&few).contains(told), "{}", err(&few));
     assert_eq!(code(&run(&[&both[..], &["--strict"]].concat())), 3);
     let wrong = run(&["--max-layer-size", "1"]);

@@ -26,7 +26,8 @@ impl Stores {
         let mut seen = HashSet::new();
         let mut stores = Self::default();
         for (number, layer) in new.iter().enumerate().skip(same) {
-            let unpacked: u64 = layer.entries.iter().filter_map(|entry| entry.content).map(|content| content.size).sum();
+            let unpacked: u64 =
+                layer.entries.iter().filter_map(|entry| entry.content).map(|content| content.size).sum();
             // A blob that stands twice is pulled once, and unpacked at each of its places.
             let is_first = seen.insert(layer.digest);
             if has.contains(&layer.digest) {

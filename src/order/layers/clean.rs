@@ -131,7 +131,9 @@ pub(super) fn decide(
     }
     // Written again in one piece it would be too large: what it shows is fresh, and cut.
     let is_large = |usage: &Usage| options.max_layer_size.is_some_and(|most| usage.unpacked > most);
-    for (fate, _) in fates.iter_mut().zip(&usage).filter(|(fate, usage)| matches!(fate, Fate::Clean(_)) && is_large(usage)) {
+    for (fate, _) in
+        fates.iter_mut().zip(&usage).filter(|(fate, usage)| matches!(fate, Fate::Clean(_)) && is_large(usage))
+    {
         *fate = Fate::Drop;
     }
     drop_idle(segments, &usage, &mut fates, options.clients.has_docker());

@@ -28,7 +28,17 @@ pub(super) struct Slot {
 impl Slot {
     pub fn fresh(group: Group) -> Self {
         let Group { hot, odd, is_own, stored: live, unpacked, .. } = group;
-        Self { segments: Vec::new(), groups: vec![group], kept: false, is_base: false, hot, odd, is_own, live, unpacked }
+        Self {
+            segments: Vec::new(),
+            groups: vec![group],
+            kept: false,
+            is_base: false,
+            hot,
+            odd,
+            is_own,
+            live,
+            unpacked,
+        }
     }
 
     pub fn live(&self) -> u64 {
@@ -155,7 +165,8 @@ mod tests {
         let chain = Chain::new(slots.iter().map(|slot| (slot.kept, slot.live)));
         let pairs = (0..slots.len()).flat_map(|low| (low + 1..slots.len()).map(move |high| (low, high)));
         let free = pairs.filter(|&(low, high)| !slots[low].is_base && !slots[high].is_base);
-        let fits = |&(low, high): &(usize, usize)| most.is_none_or(|most| slots[low].unpacked + slots[high].unpacked <= most);
+        let fits =
+            |&(low, high): &(usize, usize)| most.is_none_or(|most| slots[low].unpacked + slots[high].unpacked <= most);
         free.filter(fits).min_by_key(|&(low, high)| {
             let (a, b) = (&slots[low], &slots[high]);
             (
@@ -172,17 +183,19 @@ mod tests {
     fn slot() -> impl Strategy<Value = Slot> {
         let flag = proptest::bool::weighted;
         // Few different sizes, so that many pairs cost the same.
-        (flag(0.8), flag(0.1), flag(0.2), flag(0.2), 0_u64..4, 0_u64..8).prop_map(|(kept, is_base, hot, odd, live, unpacked)| Slot {
-            segments: Vec::new(),
-            groups: Vec::new(),
-            kept: kept || is_base,
-            is_base,
-            hot,
-            odd,
-            is_own: false,
-            live: live * 64,
-            unpacked,
-        })
+        (flag(0.8), flag(0.1), flag(0.2), flag(0.2), 0_u64..4, 0_u64..8).prop_map(
+            |(kept, is_base, hot, odd, live, unpacked)| Slot {
+                segments: Vec::new(),
+                groups: Vec::new(),
+                kept: kept || is_base,
+                is_base,
+                hot,
+                odd,
+                is_own: false,
+                live: live * 64,
+                unpacked,
+            },
+        )
     }
 
     proptest! {

@@ -7,7 +7,9 @@ use crate::order::changes::{Changes, FileShare, Removed};
 use crate::order::cost::{Client, RegistryProfile};
 
 use super::{MOST, cell, code, fitting, notes, packages};
-use crate::report::cost::{ANY_STORE_MEANS, ONCE, failures, parts, rows, sent, state, stores, upstream, without_layers};
+use crate::report::cost::{
+    ANY_STORE_MEANS, ONCE, failures, parts, rows, sent, state, stores, upstream, without_layers,
+};
 use crate::report::facts::{REMOVED, readable};
 use crate::report::names::NO_PACKAGE;
 use crate::report::units::{count, percent, plural, size};

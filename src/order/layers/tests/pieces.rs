@@ -48,10 +48,7 @@ fn what_a_package_has_stays_together() {
 fn what_stays_is_not_cut() {
     let old = [file("a", 1, 100), file("b", 2, 100)];
     let new = [file("a", 1, 100), file("b", 2, 100), file("c", 3, 10), file("d", 4, 10)];
-    assert_eq!(
-        shape_of(&new, &[segment(&old)], &at_most(20)),
-        ["kept [0]", "fresh [] /c", "fresh [] /d"]
-    );
+    assert_eq!(shape_of(&new, &[segment(&old)], &at_most(20)), ["kept [0]", "fresh [] /c", "fresh [] /d"]);
 }
 
 #[test]
@@ -67,10 +64,11 @@ fn what_would_be_cleaned_is_cut() {
 
 #[test]
 fn merges_keep_to_it_while_they_can() {
-    let log: Vec<Segment> = (0..4).map(|n| segment(&[file(&format!("f{n}"), n, [10, 10, 30, 30][n as usize])])).collect();
+    let log: Vec<Segment> =
+        (0..4).map(|n| segment(&[file(&format!("f{n}"), n, [10, 10, 30, 30][n as usize])])).collect();
     let new: Vec<Entry> = log.iter().flat_map(|segment| segment.entries.clone()).chain([file("new", 9, 25)]).collect();
     let options = |max_layers, size| Options { max_layers, max_layer_size: size, ..lax() };
-    assert_eq!(shape_of(&new, &log, &options(4, None)).last().unwrap(), "merged [0] /new /f0");
+    assert_eq!(shape_of(&new, &log, &options(4, None)).last().unwrap(), "merged [1] /new /f1");
     let fits = shape_of(&new, &log, &options(4, Some(60)));
     assert_eq!(fits[0], "merged [0, 1] /f0 /f1");
     assert_eq!(fits.len(), 4);
