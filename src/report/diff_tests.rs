@@ -36,7 +36,7 @@ fn stores_have_their_lines() {
     let moved = "1 layer stays, but stands above the lowest changed one. docker with a graph driver pulls 30.4 MB for that; \
                  podman copies the files in its store, and containerd unpacks them again: 98.7 MB more on disk.";
     let told = |outcome: &Outcome| {
-        let text = plain(&text::diff(outcome)).replace('\n', " ");
+        let text = plain(&text::diff(outcome)).split_whitespace().collect::<Vec<_>>().join(" ");
         [text, markdown::diff(outcome), html::diff(outcome)].map(|it| (it.contains(largest), it.contains(moved)))
     };
     assert_eq!(told(&outcome), [(true, true); 3]);

@@ -26,17 +26,18 @@ impl Stores {
         let mut seen = HashSet::new();
         let mut stores = Self::default();
         for (number, layer) in new.iter().enumerate().skip(same) {
-            let unpacked: u64 =
-                layer.entries.iter().filter_map(|entry| entry.content).map(|content| content.size).sum();
+            // A TOC can promise any size.
+            let contents = layer.entries.iter().filter_map(|entry| entry.content);
+            let unpacked = contents.fold(0_u64, |sum, content| sum.saturating_add(content.size));
             // A blob that stands twice is pulled once, and unpacked at each of its places.
             let is_first = seen.insert(layer.digest);
             if has.contains(&layer.digest) {
                 stores.moved.push(number);
-                stores.moved_bytes += if is_first { layer.size } else { 0 };
-                stores.moved_disk_bytes += unpacked;
+                stores.moved_bytes = stores.moved_bytes.saturating_add(if is_first { layer.size } else { 0 });
+                stores.moved_disk_bytes = stores.moved_disk_bytes.saturating_add(unpacked);
                 continue;
             }
-            stores.new_disk_bytes += unpacked;
+            stores.new_disk_bytes = stores.new_disk_bytes.saturating_add(unpacked);
             if stores.largest.is_none_or(|(_, most)| layer.size > most) {
                 stores.largest = Some((number, layer.size));
             }

@@ -75,7 +75,7 @@ fn usage(new: &NewTree<'_>, segments: &[Segment], claims: &Claims) -> Vec<Usage>
         let stored = entry.content.map_or(0, |content| content.stored);
         usage.live += stored;
         usage.anew += new.stored(first);
-        usage.unpacked += new.size(first);
+        usage.unpacked = usage.unpacked.saturating_add(new.size(first));
         usage.dead -= stored;
         usage.shown += 1;
         if entry.kind != EntryKind::Dir {

@@ -16,12 +16,12 @@ pub(super) fn pieces(
     groups: impl Iterator<Item = Group>,
     options: &Options,
 ) -> Vec<Group> {
-    let unpacked = |group: &Group| group.files.iter().map(|&first| new.size(first)).sum();
-    let groups = groups.flat_map(few_entries).map(|group| Group { unpacked: unpacked(&group), ..group });
+    let groups = groups.flat_map(few_entries).map(|group| Group { unpacked: new.sizes(&group.files), ..group });
     let groups: Vec<Group> = groups.collect();
     let Some(most) = options.max_layer_size else { return groups };
     // More layers than there may be would be merged again, and not with their like.
-    let least = groups.iter().map(|group| group.unpacked).sum::<u64>() / options.max_layers.max(1) as u64;
+    let least =
+        groups.iter().fold(0_u64, |sum, group| sum.saturating_add(group.unpacked)) / options.max_layers.max(1) as u64;
     let mut given = most;
     loop {
         let pieces: Vec<Group> = groups.iter().flat_map(|group| few_bytes(new, labels, group, given)).collect();
@@ -52,17 +52,17 @@ fn few_bytes(new: &NewTree<'_>, labels: &Labels<'_>, group: &Group, most: u64) -
         group.files.iter().copied().partition(|&first| new.size(first) <= most);
     // In path order the files of packages stand among each other.
     files.sort_by_key(|&first| label(new, first, labels).owner);
-    let all: u64 = files.iter().map(|&first| new.size(first)).sum();
+    let all = new.sizes(&files);
     let each = all.div_ceil(all.div_ceil(most).max(1));
     let mut pieces = vec![Vec::new()];
     let mut open = 0;
     for unit in units(new, labels, &files, most) {
-        let bytes: u64 = unit.iter().map(|&first| new.size(first)).sum();
-        if bytes > 0 && (open >= each || open + bytes > most) {
+        let bytes = new.sizes(unit);
+        if bytes > 0 && (open >= each || bytes > most.saturating_sub(open)) {
             pieces.push(Vec::new());
             open = 0;
         }
-        open += bytes;
+        open = open.saturating_add(bytes);
         pieces.last_mut().into_iter().for_each(|piece| piece.extend(unit));
     }
     pieces.extend(large.into_iter().map(|first| vec![first]));
@@ -78,7 +78,7 @@ fn units<'f>(
 ) -> impl Iterator<Item = &'f [PathId]> {
     let owner = |first: PathId| label(new, first, labels).owner;
     files.chunk_by(move |&a, &b| owner(a) == owner(b)).flat_map(move |run| {
-        let bytes: u64 = run.iter().map(|&first| new.size(first)).sum();
+        let bytes = new.sizes(run);
         let is_whole = bytes <= most && run.first().is_some_and(|&first| owner(first).is_some());
         run.chunks(if is_whole { run.len() } else { 1 })
     })
@@ -87,6 +87,6 @@ fn units<'f>(
 fn piece(new: &NewTree<'_>, group: &Group, mut files: Vec<PathId>) -> Group {
     files.sort_unstable();
     let stored = files.iter().map(|&first| new.stored(first)).sum();
-    let unpacked = files.iter().map(|&first| new.size(first)).sum();
+    let unpacked = new.sizes(&files);
     Group { files, stored, unpacked, ..*group }
 }

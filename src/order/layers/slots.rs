@@ -96,7 +96,7 @@ pub(super) fn limit(slots: &mut Vec<Slot>, options: &Options) {
         higher.odd |= lower.odd;
         higher.is_own = false;
         higher.live += lower.live;
-        higher.unpacked += lower.unpacked;
+        higher.unpacked = higher.unpacked.saturating_add(lower.unpacked);
     }
 }
 
