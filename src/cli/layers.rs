@@ -34,6 +34,17 @@ pub struct Layers {
     #[arg(allow_negative_numbers = true)]
     pub max_layers: usize,
 
+    /// Write no layer with more than this many bytes of files
+    ///
+    /// Many clients pull and unpack layers side by side, so the largest one decides how long a pull takes. SIZE counts the
+    /// content of a layer's files as clients unpack it; the compressed layer is smaller. What would be one larger layer is
+    /// cut, between packages if possible. A file that is larger alone gets a layer of its own, and a note names it. Layers
+    /// of --previous that stay are not cut. --max-layers goes first: if it leaves too little room, layers are larger, and
+    /// the run is degraded (see --strict). Examples: 200MB, 1GiB.
+    #[arg(long, value_name = "SIZE", value_parser = values::layer_size)]
+    #[arg(allow_negative_numbers = true)]
+    pub max_layer_size: Option<u64>,
+
     /// Who pulls the image: CLIENT=WEIGHT, several with commas between them
     ///
     /// restrata compares several plans by the bytes that clients pull. A weight says how much a client's bytes count,
@@ -135,6 +146,7 @@ impl Layers {
         Options {
             max_waste: self.max_waste,
             max_layers: self.max_layers,
+            max_layer_size: self.max_layer_size,
             purge: self.purge.clone(),
             prune: self.prune.clone(),
             own_layers: self.own_layer.clone(),

@@ -198,6 +198,14 @@ pub fn cache_size(text: &str) -> Result<u64, String> {
         .ok_or_else(|| "expected 1MB or more, such as 500MB or 10GB".to_owned())
 }
 
+/// Less would make a layer of nearly every file.
+pub fn layer_size(text: &str) -> Result<u64, String> {
+    size(text)
+        .ok()
+        .filter(|bytes| *bytes >= 1_000_000)
+        .ok_or_else(|| "expected 1MB or more, such as 200MB or 1GiB".to_owned())
+}
+
 /// Its names stand in the help and in completions.
 pub fn client() -> impl TypedValueParser<Value = Client> {
     PossibleValuesParser::new(Client::ALL.map(Client::name)).try_map(|name| {
@@ -372,6 +380,14 @@ mod tests {
         assert_eq!(effort("auto"), Ok(Effort::Auto));
         assert!(["0", "23", "x"].iter().all(|text| effort(text).is_err()));
         assert!(ranges("16") == Ok(16) && ["0", "1025", "x"].iter().all(|text| ranges(text).is_err()));
+    }
+
+    #[test]
+    fn layer_sizes() {
+        assert_eq!((layer_size("1MB"), layer_size("1GiB")), (Ok(1_000_000), Ok(1 << 30)));
+        for bad in ["0", "-1", "999999", "1M", "x", ""] {
+            assert!(layer_size(bad).unwrap_err().contains("expected 1MB or more"), "{bad}");
+        }
     }
 
     #[test]

@@ -20,13 +20,8 @@ impl Plan {
     /// Moves fresh files that are reused in part to the end of the fresh ones: clients that can't fetch them whole, and
     /// still ask for one range.
     pub fn defer(&mut self, is_partial: impl Fn(Place) -> bool) {
-        let place = |written: &Written| match written {
-            Written::Entry { at, role: Role::Itself, .. } => Some(*at),
-            Written::Entry { role: Role::Heir(inode), .. } => Some(*inode),
-            Written::Entry { role: Role::LinkTo(_), .. } | Written::Implied { .. } | Written::Whiteout(_) => None,
-        };
         for layer in &mut self.layers {
-            layer.entries[layer.fresh_run.clone()].sort_by_key(|written| place(written).is_some_and(&is_partial));
+            layer.entries[layer.fresh_run.clone()].sort_by_key(|written| written.carrier().is_some_and(&is_partial));
         }
     }
 }
@@ -146,6 +141,17 @@ pub enum Written {
     Implied { path: TarPath, made: Made, mtime: Time },
     /// Hides this path of lower layers.
     Whiteout(TarPath),
+}
+
+impl Written {
+    /// The entry whose content is written here.
+    pub fn carrier(&self) -> Option<Place> {
+        match self {
+            Self::Entry { at, role: Role::Itself, .. } => Some(*at),
+            Self::Entry { role: Role::Heir(inode), .. } => Some(*inode),
+            Self::Entry { role: Role::LinkTo(_), .. } | Self::Implied { .. } | Self::Whiteout(_) => None,
+        }
+    }
 }
 
 /// How an entry of the new image is written.

@@ -106,6 +106,7 @@ impl<'s> Job<'_, 's> {
         let plan = plan(given)?;
         let hint = more_waste(given, &plan);
         self.note_costly(&layers, &plan, notes);
+        self.note_large(&layers, &plan, notes);
         Ok(Layout { plan, labels, owners, hint })
     }
 

@@ -10,6 +10,7 @@ mod hint;
 mod image;
 mod inputs;
 mod labels;
+mod large;
 mod layers;
 mod ostree;
 mod outcome;

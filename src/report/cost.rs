@@ -4,7 +4,7 @@
 use std::fmt;
 
 use crate::diff::{Choice, Diff};
-use crate::order::changes::FileState;
+use crate::order::changes::{FileState, Stores};
 use crate::order::cost::{Client, Pull, PullOutcome, RegistryProfile, Upstream, Why};
 
 use super::units::{plural, size};
@@ -174,6 +174,24 @@ pub(super) fn sent(rows: &[Row<'_>]) -> Vec<String> {
         format!("{}: the registry sends up to {} before podman hangs up", registry.name(), size(sent))
     };
     most.into_iter().map(line).collect()
+}
+
+/// What stores do with the layers of an update, in sentences.
+pub(super) fn stores(diff: &Diff) -> Vec<String> {
+    let Stores { largest, new_disk_bytes, moved, moved_bytes, moved_disk_bytes } = &diff.changes.stores;
+    let (disk, moved_disk) = (size(*new_disk_bytes), size(*moved_disk_bytes));
+    let largest = largest.map(|(number, bytes)| {
+        format!("The largest layer to pull has {} (layer {number}). What is pulled unpacks to {disk}.", size(bytes))
+    });
+    let layers = plural(moved.len() as u64, "layer stays, but stands", "layers stay, but stand");
+    let moved = (!moved.is_empty()).then(|| {
+        format!(
+            "{layers} above the lowest changed one. docker with a graph driver pulls {} for that; podman copies the files \
+             in its store, and containerd unpacks them again: {moved_disk} more on disk.",
+            size(*moved_bytes)
+        )
+    });
+    largest.into_iter().chain(moved).collect()
 }
 
 /// What goes to the registry behind a bridge, in words, for all clients for which that is the same.

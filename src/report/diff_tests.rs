@@ -30,6 +30,28 @@ fn text_fits_in_80_columns_and_says_what_counts() {
 }
 
 #[test]
+fn stores_have_their_lines() {
+    let mut outcome = samples::diff();
+    let largest = "The largest layer to pull has 119 MB (layer 1). What is pulled unpacks to 410 MB.";
+    let moved = "1 layer stays, but stands above the lowest changed one. docker with a graph driver pulls 30.4 MB for that; \
+                 podman copies the files in its store, and containerd unpacks them again: 98.7 MB more on disk.";
+    let told = |outcome: &Outcome| {
+        let text = plain(&text::diff(outcome)).split_whitespace().collect::<Vec<_>>().join(" ");
+        [text, markdown::diff(outcome), html::diff(outcome)].map(|it| (it.contains(largest), it.contains(moved)))
+    };
+    assert_eq!(told(&outcome), [(true, true); 3]);
+    let stores = serde_json::json!({
+        "largest_layer": 1, "largest_layer_bytes": 119_210_000, "new_disk_bytes": 410_000_000,
+        "moved": [0], "moved_bytes": 30_400_000, "moved_disk_bytes": 98_700_000,
+    });
+    assert_eq!(object(&json::diff(&outcome))["stores"], stores);
+    outcome.diffs[0].changes.stores.moved.clear();
+    assert_eq!(told(&outcome), [(true, false); 3]);
+    outcome.diffs[0].changes.stores.largest = None;
+    assert_eq!(told(&outcome), [(false, false); 3]);
+}
+
+#[test]
 fn paths_that_differ_in_time_alone_are_counted() {
     let mut outcome = samples::diff();
     outcome.diffs[0].changes.counts = Counts { times: 2_000, ..Counts::default() };

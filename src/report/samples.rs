@@ -6,7 +6,7 @@ use crate::diff::{self, Choice, Diff, Mostly, NewLayer};
 use crate::digest::{BlobDigest, DiffId};
 use crate::history::{self, LayoutHistory, LayoutVersion, OwnerHistory};
 use crate::inspect::{BigFile, InspectedImage, InspectedLayer, Inspection};
-use crate::order::changes::{Changes, Counts, FileShare, FileState, OwnerShare, Parts, Removed, Same};
+use crate::order::changes::{Changes, Counts, FileShare, FileState, OwnerShare, Parts, Removed, Same, Stores};
 use crate::order::cost::{Client, Cost, LayerPull, NewContent, Pull, PullOutcome, RegistryProfile, Why};
 use crate::order::layouts::{Cell, Layout, View};
 use crate::order::{Reason, State};
@@ -176,6 +176,13 @@ pub fn diff() -> diff::Outcome {
         changed_bytes: parts.new,
         counts: Counts { added: 1_100, removed: 4, changed: 88, metadata: 1, times: 2_000, same: 30_000 },
         parts,
+        stores: Stores {
+            largest: Some((1, parts.bytes())),
+            new_disk_bytes: 410_000_000,
+            moved: vec![0],
+            moved_bytes: 30_400_000,
+            moved_disk_bytes: 98_700_000,
+        },
         layers: vec![None, Some(parts)],
         owners: vec![
             share(Some(1), 2, 27_000_000, 80_001_000),

@@ -14,6 +14,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use restrata::check::check;
 use restrata::codec::Level;
+use restrata::degraded::Code;
 use restrata::error::Error;
 use restrata::job::JobOptions;
 use restrata::oci::Reference;
@@ -50,6 +51,7 @@ struct Step {
     previous: Previous,
     max_waste: u32,
     max_layers: usize,
+    max_layer_size: Option<u64>,
     purge: Vec<Index>,
     prune: Vec<Index>,
     canonical: bool,
@@ -80,12 +82,13 @@ fn step() -> impl Strategy<Value = Step> {
     let place = select(vec![IndexPlace::First, IndexPlace::First, IndexPlace::End]);
     let few = |most| proptest::collection::vec(any::<Index>(), 0..most);
     let input = (proptest::collection::vec(world::edit(), 0..8), 1_usize..4, previous);
-    let limits = (select(vec![0, 100, 1000, 5000]), 1_usize..9, few(2), few(2));
+    let sizes = select(vec![None, None, None, Some(1), Some(2_000), Some(20_000)]);
+    let limits = (select(vec![0, 100, 1000, 5000]), 1_usize..9, sizes, few(2), few(2));
     let flags = proptest::bool::weighted(0.2);
     let clients = select(vec!["plain=1,podman=1", "plain=1,podman=1,docker=1"]);
     let modes = (flags, clients, mtime, proptest::bool::weighted(0.8), any::<bool>(), place, flags);
     (input, limits, modes).prop_map(|((edits, layers, previous), limits, modes)| {
-        let (max_waste, max_layers, purge, prune) = limits;
+        let (max_waste, max_layers, max_layer_size, purge, prune) = limits;
         let (canonical, clients, mtime, on_base, keep_foreign, place, again) = modes;
         Step {
             edits,
@@ -93,6 +96,7 @@ fn step() -> impl Strategy<Value = Step> {
             previous,
             max_waste,
             max_layers,
+            max_layer_size,
             purge,
             prune,
             canonical,
@@ -224,6 +228,7 @@ impl Run {
             max_waste: Share(step.max_waste),
             // A base image needs room for its own layers and one above.
             max_layers: step.max_layers.max(base.len() + 1),
+            max_layer_size: step.max_layer_size,
             purge: paths(&old, &step.purge),
             prune: paths(&new, &step.prune).into_iter().map(|path| Prune { path, keep_dir: false }).collect(),
             mtime: step.mtime,
@@ -256,7 +261,8 @@ impl Run {
         assert_eq!(image.manifest_digest, outcome.digest.to_string());
         let out = View::new(&image.layers);
         assert_same(&out.nodes(), &expected);
-        Promise { out: &out, outcome: &outcome.images[0], options: &options, old: &old, base: &base }.check();
+        let is_large = outcome.degraded.iter().any(|it| it.code == Code::LayerTooLarge);
+        Promise { out: &out, outcome: &outcome.images[0], options: &options, is_large, old: &old, base: &base }.check();
         if options.prune.is_empty() {
             self.list(&input, &output, options.mtime);
         }

@@ -105,6 +105,8 @@ pub struct Promise<'a> {
     pub out: &'a View<'a>,
     pub outcome: &'a ImageOutcome,
     pub options: &'a Options,
+    /// The outcome says that `--max-layers` left too little room.
+    pub is_large: bool,
     pub old: &'a View<'a>,
     /// Layers of the base image.
     pub base: &'a [Layer],
@@ -116,6 +118,7 @@ impl Promise<'_> {
         assert_eq!(self.out.layers.len(), count);
         assert!(count <= self.options.max_layers.max(self.base.len() + 1), "{count} layers");
         self.check_base();
+        self.check_sizes();
         self.check_waste();
         self.check_purge();
         for (number, outcome) in self.outcome.layers.iter().enumerate() {
@@ -128,6 +131,19 @@ impl Promise<'_> {
                 self.check_strict(number);
             }
         }
+    }
+
+    /// No layer that is written is too large, but for a file alone, and where the outcome says so.
+    fn check_sizes(&self) {
+        let most = self.options.max_layer_size.unwrap_or(u64::MAX);
+        let written = self.outcome.layers.iter().zip(&self.out.layers);
+        let written = written.filter(|(outcome, _)| outcome.planned.state != State::Kept);
+        let is_large = written.into_iter().any(|(_, layer)| {
+            let files: Vec<u64> =
+                read_tar(&layer.tar).iter().map(|seen| seen.content.0.len() as u64).filter(|size| *size > 0).collect();
+            files.len() > 1 && files.iter().sum::<u64>() > most
+        });
+        assert_eq!(is_large, self.is_large);
     }
 
     fn is_base(&self, number: usize) -> bool {

@@ -156,3 +156,32 @@ fn a_path_that_is_not_there() {
         assert!(code(&output) == 0 && err(&output).starts_with("restrata: note: "), "{}", err(&output));
     }
 }
+
+/// The number of layers goes before their size.
+#[test]
+fn layers_that_are_too_large() {
+    let dir = TempDir::new().unwrap();
+    let root = dir.path().join("root");
+    fs::create_dir(&root).unwrap();
+    ["a", "b"].iter().for_each(|name| fs::write(root.join(name), name.repeat(700_000)).unwrap());
+    let (root, dest) = (format!("dir:{}", root.display()), format!("oci:{}:v1", dir.path().join("out").display()));
+    let run = |more: &[&str]| restrata(&[&["rechunk", "-q", "--format", "json", &root, &dest], more].concat());
+    let layers = |output: &std::process::Output| {
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        report["layers"].as_array().unwrap().len()
+    };
+    assert_eq!(layers(&run(&[])), 1);
+    assert_eq!(layers(&run(&["--max-layer-size", "1.4MB"])), 1);
+    let cut = run(&["--max-layer-size", "1MB", "--strict"]);
+    assert_eq!((code(&cut), layers(&cut)), (0, 2));
+    let both = ["--max-layer-size", "1MB", "--max-layers", "1"];
+    let few = run(&both);
+    assert_eq!((code(&few), layers(&few)), (0, 1));
+    let told =
+        "layer-too-large: 1 new layer is above --max-layer-size 1.00 MB, since --max-layers 1 allows no more layers";
+    assert!(err(&few).contains(told), "{}", err(&few));
+    assert_eq!(code(&run(&[&both[..], &["--strict"]].concat())), 3);
+    let wrong = run(&["--max-layer-size", "1"]);
+    assert_eq!(code(&wrong), 64);
+    assert!(err(&wrong).contains("expected 1MB or more"), "{}", err(&wrong));
+}

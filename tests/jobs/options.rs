@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use restrata::degraded::Code;
 use restrata::error::Error;
 use restrata::oci::Reference;
 use restrata::order::cost::{Client, Pull};
@@ -249,6 +250,49 @@ fn options_are_held_against_what_is_shown() {
     let both = told("/d: to have a layer of its own, but --prune leaves out all that is there");
     assert_eq!(notes(&["d"], &["d"]), both);
     assert_eq!(notes(&["d/x"], &["d"]), []);
+}
+
+/// By what clients unpack, not by compressed bytes.
+#[test]
+fn layers_are_cut_at_a_size() {
+    let bench = Bench::new();
+    let parts = |tail: u64| -> Vec<Entry> {
+        let file = |n: u64| file(&format!("f{n}"), &vec![n as u8; 300_000]);
+        (0..6).map(file).chain([file(tail)]).collect()
+    };
+    let (old, new) = (bench.image("old", &parts(7)), bench.image("new", &parts(8)));
+    let run = |image: &str, dest: &str, previous: Option<&str>, limits: (usize, Option<u64>)| {
+        let outcome = bench.run(image, dest, |request| {
+            request.previous = previous.map(|name| reference(&bench.dest(name))).into_iter().collect();
+            (request.layers.max_layers, request.layers.max_layer_size) = limits;
+            request.layers.max_waste = Share(10_000);
+        });
+        let outcome = outcome.unwrap();
+        let digests: Vec<_> = outcome.images[0].layers.iter().map(|layer| layer.digest).collect();
+        let codes: Vec<Code> = outcome.degraded.iter().map(|it| it.code).collect();
+        let is_told = |note: &String| !note.starts_with("no --previous is given");
+        (digests, outcome.notes.into_iter().filter(is_told).collect::<Vec<_>>(), codes)
+    };
+    let whole = run(&old, "whole", None, (64, None));
+    assert_eq!((whole.0.len(), whole.1.as_slice()), (1, [].as_slice()));
+    assert_eq!(run(&old, "much", None, (64, Some(2_100_000))), whole);
+    let (cut, notes, _) = run(&old, "cut", None, (64, Some(1_000_000)));
+    assert_eq!((cut.len(), notes.as_slice()), (3, [].as_slice()));
+    // What is there stays, be it cut or larger than what new layers may be. The third layer has nothing left.
+    let (update, ..) = run(&new, "update", Some("cut"), (64, Some(1_000_000)));
+    assert_eq!((&update[..2], update.len()), (&cut[..2], 3));
+    let (update, notes, _) = run(&new, "later", Some("whole"), (64, Some(1_000_000)));
+    assert_eq!((&update[..1], update.len(), notes.as_slice()), (&whole.0[..], 2, [].as_slice()));
+    // A file is not cut, and the number of layers goes first.
+    let (alone, notes, codes) = run(&old, "alone", None, (64, Some(200_000)));
+    assert_eq!((alone.len(), notes.len(), codes.as_slice()), (7, 7, [].as_slice()));
+    let told = "/f0: this file alone unpacks to 300 kB, more than --max-layer-size 200 kB; it has a layer of its own";
+    assert!(notes.iter().any(|note| note == told), "{notes:?}");
+    let (few, notes, codes) = run(&old, "few", None, (2, Some(1_000_000)));
+    assert_eq!((few.len(), codes.as_slice()), (2, [Code::LayerTooLarge].as_slice()));
+    let told = "1 new layer is above --max-layer-size 1.00 MB, since --max-layers 2 allows no more layers: the largest \
+                unpacks to 1.20 MB; raise one of the two";
+    assert_eq!(notes, [told]);
 }
 
 #[test]

@@ -4,11 +4,13 @@
 //! | --- | --- |
 //! | `files` | what became of each path, as the merged layers show it |
 //! | `parts` | what each byte of a layer is that a plain client pulls |
+//! | `stores` | the largest layer, what comes onto a client's disk, and what moves there |
 //!
 //! docs/cost.md defines the numbers.
 
 mod files;
 mod parts;
+mod stores;
 
 #[cfg(test)]
 mod tests;
@@ -19,6 +21,7 @@ use crate::tar::TarPath;
 
 pub use files::Counts;
 pub use parts::{Parts, Same};
+pub use stores::Stores;
 
 use files::Shown;
 use parts::Ledger;
@@ -35,7 +38,7 @@ pub struct Side<'a> {
     pub entries: &'a [Entry],
 }
 
-/// The difference to one older image. All bytes are compressed ones.
+/// The difference to one older image. All bytes are compressed ones, if nothing else is said.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Changes {
     /// Content that the older image has nowhere and the new one shows, each once.
@@ -44,6 +47,7 @@ pub struct Changes {
     pub counts: Counts,
     /// What the layers are made of that a plain client pulls.
     pub parts: Parts,
+    pub stores: Stores,
     /// Of each layer, bottom first; `None` for one that clients have.
     pub layers: Vec<Option<Parts>>,
     /// Whose content a plain client pulls, by the owners' numbers.
@@ -130,5 +134,6 @@ pub fn changes<'a>(old: &[Side<'a>], new: &[Side<'a>], mut owner: impl FnMut(&'a
     let counts = files::counts(&was, &is);
     let kept = |layer: usize| new.iter().position(|kept| kept.digest == old[layer].digest);
     let (removed, readable) = files::removed(&was, &is, kept);
-    Changes { changed_bytes: parts.new, counts, parts, layers, owners, files, removed, readable }
+    let stores = Stores::of(old, new);
+    Changes { changed_bytes: parts.new, counts, parts, stores, layers, owners, files, removed, readable }
 }

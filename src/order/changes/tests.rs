@@ -212,3 +212,25 @@ proptest! {
         prop_assert!(!hidden.is_empty() || shown.len() == fresh.len());
     }
 }
+
+#[test]
+fn what_stores_do_with_layers() {
+    let files: [Spec<'_>; 2] = [("d/a", 1, 100, 1, 1), ("d/b", 2, 200, 1, 1)];
+    let of = |digest, size| layer(digest, size, 0, &files);
+    let told = |old: &[Layer], new: &[Layer]| compared(old, new).stores;
+    // Each layer unpacks to 900 bytes.
+    let old = [of(1, 310), of(2, 320), of(3, 330)];
+    assert_eq!(told(&old, &old), Stores::default());
+    // On top: nothing moves.
+    let top = Stores { largest: Some((3, 340)), new_disk_bytes: 900, ..Stores::default() };
+    assert_eq!(told(&old, &[of(1, 310), of(2, 320), of(3, 330), of(4, 340)]), top);
+    // The lowest one is written again.
+    let low = Stores { largest: Some((0, 350)), moved: vec![1, 2], moved_bytes: 650, moved_disk_bytes: 1_800, ..top };
+    assert_eq!(told(&old, &[of(5, 350), of(2, 320), of(3, 330)]), low);
+    // What goes moves all above it, too. The first of the largest is named, and a blob that stands twice is pulled once.
+    let gone = Stores { largest: None, moved: vec![0], moved_bytes: 330, moved_disk_bytes: 900, ..Stores::default() };
+    assert_eq!(told(&old, &[of(3, 330)]), gone);
+    let twice = Stores { largest: Some((0, 340)), new_disk_bytes: 1_800, ..Stores::default() };
+    assert_eq!(told(&[], &[of(4, 340), of(4, 340)]), twice);
+    assert_eq!(told(&old, &[]), Stores::default());
+}

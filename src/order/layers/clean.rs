@@ -48,6 +48,8 @@ pub(super) struct Usage {
     shown: usize,
     /// Compressed bytes of what is shown, when it is written again.
     anew: u64,
+    /// The same as clients unpack it.
+    pub unpacked: u64,
     /// Paths of files and devices that it does not show.
     hidden: usize,
 }
@@ -74,6 +76,7 @@ fn usage(new: &NewTree<'_>, segments: &[Segment], claims: &Claims) -> Vec<Usage>
         let stored = entry.content.map_or(0, |content| content.stored);
         usage.live += stored;
         usage.anew += new.stored(first);
+        usage.unpacked = usage.unpacked.saturating_add(new.size(first));
         usage.dead -= stored;
         usage.shown += 1;
         if entry.kind != EntryKind::Dir {
@@ -126,6 +129,13 @@ pub(super) fn decide(
     }
     if matches!(thrift, Thrift::Spare | Thrift::Shared) {
         rules.spare(&usage, &mut fates, fresh, within);
+    }
+    // Written again in one piece it would be too large: what it shows is fresh, and cut.
+    let is_large = |usage: &Usage| options.max_layer_size.is_some_and(|most| usage.unpacked > most);
+    for (fate, _) in
+        fates.iter_mut().zip(&usage).filter(|(fate, usage)| matches!(fate, Fate::Clean(_)) && is_large(usage))
+    {
+        *fate = Fate::Drop;
     }
     drop_idle(segments, &usage, &mut fates, options.clients.has_docker());
     give_up(segments, claims, &fates, &mut usage);

@@ -70,6 +70,8 @@ pub struct Options {
     /// Compressed bytes that no client shows, of the image's.
     pub max_waste: Share,
     pub max_layers: usize,
+    /// Bytes of files' content, as unpacked, of each layer that is written. One file alone may be more.
+    pub max_layer_size: Option<u64>,
     /// Paths whose former content is to be in no layer.
     pub purge: Vec<TarPath>,
     /// What is left out.
@@ -88,6 +90,7 @@ impl Default for Options {
         Self {
             max_waste: Share(1000),
             max_layers: 64,
+            max_layer_size: None,
             purge: Vec::new(),
             prune: Vec::new(),
             own_layers: Vec::new(),

@@ -14,6 +14,7 @@
 //! | `cut` | the same for clients that pull all above the lowest change |
 //! | `purge` | what purged paths held, and whether it can go |
 //! | `split` | which fresh files stand together |
+//! | `pieces` | and what of that is too much for one layer |
 //! | `slots` | what is merged when there are too many layers |
 //! | `weights` | (whose bytes count) |
 //! | `write` | the entries of a layer that is written |
@@ -29,6 +30,7 @@ mod given;
 mod log;
 mod new;
 mod old;
+mod pieces;
 mod purge;
 mod slots;
 mod split;

@@ -138,6 +138,16 @@ impl<'a> NewTree<'a> {
         self.content(id).map_or(0, |content| content.stored)
     }
 
+    /// Bytes as clients unpack them.
+    pub fn size(&self, id: PathId) -> u64 {
+        self.content(id).map_or(0, |content| content.size)
+    }
+
+    /// The same of several. A TOC can promise any size.
+    pub fn sizes(&self, files: &[PathId]) -> u64 {
+        files.iter().fold(0, |sum, &first| sum.saturating_add(self.size(first)))
+    }
+
     /// The first of the paths that are one file with this one.
     pub fn first(&self, id: PathId) -> PathId {
         self.firsts.get(&id).copied().unwrap_or(id)

@@ -21,12 +21,24 @@ pub(super) struct Slot {
     is_own: bool,
     /// Compressed bytes of what it will show.
     live: u64,
+    /// The same as clients unpack it.
+    unpacked: u64,
 }
 
 impl Slot {
     pub fn fresh(group: Group) -> Self {
-        let Group { hot, odd, is_own, stored: live, .. } = group;
-        Self { segments: Vec::new(), groups: vec![group], kept: false, is_base: false, hot, odd, is_own, live }
+        let Group { hot, odd, is_own, stored: live, unpacked, .. } = group;
+        Self {
+            segments: Vec::new(),
+            groups: vec![group],
+            kept: false,
+            is_base: false,
+            hot,
+            odd,
+            is_own,
+            live,
+            unpacked,
+        }
     }
 
     /// Bytes that clients must fetch again if this slot is merged with another one.
@@ -53,6 +65,7 @@ pub(super) fn slots(
         odd: odd[n],
         is_own: own[n],
         live: usage[n].live,
+        unpacked: usage[n].unpacked,
     });
     old.chain(groups.into_iter().map(Slot::fresh)).collect()
 }
@@ -63,10 +76,15 @@ pub(super) fn limit(slots: &mut Vec<Slot>, options: &Options) {
     let most = if slots.len() > options.max_layers { options.most_merged() } else { options.max_layers };
     while slots.len() > most {
         let free = |slot: &Slot| !slot.is_base;
-        let prices = Prices::of(options.clients);
-        let must = slots.len() > options.max_layers;
-        let others = cheapest(slots, prices, |slot| free(slot) && !slot.is_own);
-        let pair = others.or_else(|| must.then(|| cheapest(slots, prices, free)).flatten());
+        let unasked = |slot: &Slot| free(slot) && !slot.is_own;
+        let (prices, fits) = (Prices::of(options.clients), options.max_layer_size);
+        let must = || {
+            cheapest(slots, prices, None, unasked)
+                .or_else(|| cheapest(slots, prices, fits, free))
+                .or_else(|| cheapest(slots, prices, None, free))
+        };
+        let fitting = cheapest(slots, prices, fits, unasked);
+        let pair = if slots.len() > options.max_layers { fitting.or_else(must) } else { fitting };
         let Some((low, high)) = pair else { return };
         let lower = slots.remove(low);
         let higher = &mut slots[high - 1];
@@ -78,20 +96,30 @@ pub(super) fn limit(slots: &mut Vec<Slot>, options: &Options) {
         higher.odd |= lower.odd;
         higher.is_own = false;
         higher.live += lower.live;
+        higher.unpacked = higher.unpacked.saturating_add(lower.unpacked);
     }
 }
 
 /// What can't stand in an index joins its like, and so does what changes with every version, as long as there is a
-/// choice; then bytes count.
+/// choice; then bytes count. With `most`, only pairs that unpack to no more.
 ///
-/// A pair costs the sum of what its two slots cost, so the best one for a slot is with the cheapest of each kind below.
-fn cheapest(slots: &[Slot], prices: Prices, is_free: impl Fn(&Slot) -> bool) -> Option<(usize, usize)> {
+/// A pair costs the sum of what its two slots cost, so the best one for a slot is with the cheapest of each kind below
+/// that leaves it room.
+fn cheapest(
+    slots: &[Slot],
+    prices: Prices,
+    most: Option<u64>,
+    is_free: impl Fn(&Slot) -> bool,
+) -> Option<(usize, usize)> {
     let chain = Chain::new(slots.iter().map(|slot| (slot.kept, slot.live)));
-    // By odd and hot: the cheapest slot so far, and what it costs.
-    let mut lowest: [Option<(u128, u64, usize)>; 4] = [None; 4];
+    // By odd and hot.
+    let mut lower: [Lower; 4] = Default::default();
     let mut best = None;
     for (high, slot) in slots.iter().enumerate().filter(|(_, slot)| is_free(slot)) {
-        for (kind, (price, live, low)) in lowest.iter().enumerate().filter_map(|(kind, low)| Some((kind, (*low)?))) {
+        let unpacked = if most.is_some() { slot.unpacked } else { 0 };
+        let room = most.map_or(Some(0), |most| most.checked_sub(unpacked));
+        for (kind, lower) in lower.iter().enumerate() {
+            let Some((price, live, low)) = room.and_then(|room| lower.cheapest(room)) else { continue };
             let (odd, hot) = (kind & 2 != 0, kind & 1 != 0);
             let key =
                 (odd != slot.odd, hot != slot.hot, price + prices.written(slot.price()), live + slot.live, low, high);
@@ -100,25 +128,46 @@ fn cheapest(slots: &[Slot], prices: Prices, is_free: impl Fn(&Slot) -> bool) -> 
             }
         }
         let own = (prices.written(slot.price()) + chain.price_for(high, prices), slot.live, high);
-        let lowest = &mut lowest[usize::from(slot.odd) * 2 + usize::from(slot.hot)];
-        *lowest = Some(lowest.map_or(own, |other| other.min(own)));
+        lower[usize::from(slot.odd) * 2 + usize::from(slot.hot)].add(own, unpacked);
     }
     best.map(|(.., low, high)| (low, high))
+}
+
+/// Slots of one kind, by what they cost, with what they unpack to: each is smaller than all that are cheaper.
+#[derive(Default)]
+struct Lower(Vec<((u128, u64, usize), u64)>);
+
+impl Lower {
+    fn cheapest(&self, room: u64) -> Option<(u128, u64, usize)> {
+        self.0.iter().find(|(_, unpacked)| *unpacked <= room).map(|(cost, _)| *cost)
+    }
+
+    fn add(&mut self, cost: (u128, u64, usize), unpacked: u64) {
+        let at = self.0.partition_point(|(other, _)| *other < cost);
+        if self.0[..at].last().is_some_and(|(_, least)| *least <= unpacked) {
+            return;
+        }
+        let worse = self.0[at..].iter().take_while(|(_, other)| *other >= unpacked).count();
+        self.0.splice(at..at + worse, [(cost, unpacked)]);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::collection::vec;
+    use proptest::option;
     use proptest::prelude::*;
 
     use super::*;
 
     /// Every pair, one after the other.
-    fn of_all_pairs(slots: &[Slot], prices: Prices) -> Option<(usize, usize)> {
+    fn of_all_pairs(slots: &[Slot], prices: Prices, most: Option<u64>) -> Option<(usize, usize)> {
         let chain = Chain::new(slots.iter().map(|slot| (slot.kept, slot.live)));
         let pairs = (0..slots.len()).flat_map(|low| (low + 1..slots.len()).map(move |high| (low, high)));
         let free = pairs.filter(|&(low, high)| !slots[low].is_base && !slots[high].is_base);
-        free.min_by_key(|&(low, high)| {
+        let fits =
+            |&(low, high): &(usize, usize)| most.is_none_or(|most| slots[low].unpacked + slots[high].unpacked <= most);
+        free.filter(fits).min_by_key(|&(low, high)| {
             let (a, b) = (&slots[low], &slots[high]);
             (
                 a.odd != b.odd,
@@ -134,26 +183,29 @@ mod tests {
     fn slot() -> impl Strategy<Value = Slot> {
         let flag = proptest::bool::weighted;
         // Few different sizes, so that many pairs cost the same.
-        (flag(0.8), flag(0.1), flag(0.2), flag(0.2), 0_u64..4).prop_map(|(kept, is_base, hot, odd, live)| Slot {
-            segments: Vec::new(),
-            groups: Vec::new(),
-            kept: kept || is_base,
-            is_base,
-            hot,
-            odd,
-            is_own: false,
-            live: live * 64,
-        })
+        (flag(0.8), flag(0.1), flag(0.2), flag(0.2), 0_u64..4, 0_u64..8).prop_map(
+            |(kept, is_base, hot, odd, live, unpacked)| Slot {
+                segments: Vec::new(),
+                groups: Vec::new(),
+                kept: kept || is_base,
+                is_base,
+                hot,
+                odd,
+                is_own: false,
+                live: live * 64,
+                unpacked,
+            },
+        )
     }
 
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn the_cheapest_pair_is_the_one_of_all_pairs(slots in vec(slot(), 0..12), docker: bool) {
+        fn the_cheapest_pair_is_the_one_of_all_pairs(slots in vec(slot(), 0..12), docker: bool, most in option::of(0_u64..12)) {
             let clients = if docker { "plain=1,docker=0.5" } else { "plain=1,podman=1" };
             let prices = Prices::of(clients.parse().unwrap());
-            prop_assert_eq!(cheapest(&slots, prices, |slot| !slot.is_base), of_all_pairs(&slots, prices));
+            prop_assert_eq!(cheapest(&slots, prices, most, |slot| !slot.is_base), of_all_pairs(&slots, prices, most));
         }
     }
 

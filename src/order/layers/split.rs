@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::new::NewTree;
+use super::pieces::pieces;
 use super::{Change, Label, Labels, Options};
 use crate::order::Place;
 use crate::order::paths::PathId;
@@ -13,6 +14,8 @@ use crate::tar::{EntryKind, TarPath};
 pub(super) struct Group {
     pub files: Vec<PathId>,
     pub stored: u64,
+    /// Bytes of content as clients unpack it; known of those that are done.
+    pub unpacked: u64,
     /// Its files change with every version.
     pub hot: bool,
     /// An index cannot hold its files.
@@ -40,10 +43,6 @@ const BIG: u64 = 8 << 20;
 
 /// The same for a program, such as Go's and Rust's static binaries: one build makes it as a whole.
 const BIG_PROGRAM: u64 = 1 << 20;
-
-/// Entries of one layer at most, so that its TOC stays below what clients take (at most 350 bytes for a path of ordinary
-/// length, 150 MiB for all).
-const MOST_ENTRIES: usize = 400_000;
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Key<'a> {
@@ -97,7 +96,7 @@ pub(super) fn split(
     let mut out = parts;
     out.extend(asked);
     out.extend([odd, hot]);
-    out.into_iter().filter(|group| !group.files.is_empty()).flat_map(cut).collect()
+    pieces(new, labels, out.into_iter().filter(|group| !group.files.is_empty()), options)
 }
 
 /// Neighbours stay together: they change together more often than others.
@@ -161,15 +160,4 @@ pub(super) fn is_odd(new: &NewTree<'_>, first: PathId, labels: &Labels<'_>) -> b
 
 fn of(labels: &Labels<'_>, (layer, entry): Place) -> Label {
     labels.0[layer as usize][entry as usize]
-}
-
-/// A group of too many entries, in parts.
-fn cut(group: Group) -> Vec<Group> {
-    if group.files.len() <= MOST_ENTRIES {
-        return vec![group];
-    }
-    let parts = group.files.len().div_ceil(MOST_ENTRIES);
-    let each = group.files.len().div_ceil(parts);
-    let stored = group.stored / parts as u64;
-    group.files.chunks(each).map(|files| Group { files: files.to_vec(), stored, ..group }).collect()
 }

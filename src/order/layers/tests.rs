@@ -6,6 +6,7 @@ mod cut;
 mod hidden;
 mod old;
 mod own;
+mod pieces;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -2,7 +2,7 @@
 
 use crate::diff::{Choice, Diff, Outcome};
 use crate::order::cost::{Client, PullOutcome, RegistryProfile};
-use crate::report::cost::{ANY_STORE, Failure, Row, failures, rows, sent, upstream};
+use crate::report::cost::{ANY_STORE, Failure, Row, failures, rows, sent, stores, upstream};
 
 use super::{Text, percent, section};
 
@@ -16,8 +16,8 @@ pub(super) fn costs(outcome: &Outcome, diff: &Diff, level: u8) -> String {
         _ => rows.iter().map(bytes).max().unwrap_or_default(),
     };
     let clients: String = rows.chunk_by(|a, b| a.clients == b.clients).map(|rows| group(rows, most)).collect();
-    let told = [sent(&rows), upstream(&rows)].concat();
-    let told: String = told.iter().map(|told| format!("<p class=\"lead\">{told}.</p>\n")).collect();
+    let told = [sent(&rows), upstream(&rows)].concat().into_iter().map(|told| told + ".").chain(stores(diff));
+    let told: String = told.map(|told| format!("<p class=\"lead\">{told}</p>\n")).collect();
     let legend = legend(&outcome.choice);
     let table = format!(
         "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Pull costs\"><table class=\"costs\">

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::diff::{Choice, Diff, NewLayer, Outcome};
-use crate::order::changes::{Counts, FileShare, OwnerShare, Parts, Removed};
+use crate::order::changes::{Counts, FileShare, OwnerShare, Parts, Removed, Stores};
 
 use super::pulls::{PullFields, pull};
 use super::{platform, print};
@@ -34,6 +34,7 @@ struct DiffFields<'a> {
     entries: EntryFields,
     /// Of the layers that a plain client pulls.
     plain: PartFields,
+    stores: StoreFields,
     layers: Vec<LayerFields<'a>>,
     owners: Vec<OwnerFields<'a>>,
     /// Files with new content; the biggest of them are listed.
@@ -75,6 +76,19 @@ struct PartFields {
     times_only_bytes: u64,
     index_bytes: u64,
     rest_bytes: u64,
+}
+
+/// What stores do with the layers. Those of `moved` clients have, but above the lowest one that changed.
+#[derive(Serialize)]
+struct StoreFields {
+    /// The largest layer that a plain client pulls; `None` if it pulls none.
+    largest_layer: Option<usize>,
+    largest_layer_bytes: u64,
+    /// Uncompressed.
+    new_disk_bytes: u64,
+    moved: Vec<usize>,
+    moved_bytes: u64,
+    moved_disk_bytes: u64,
 }
 
 #[derive(Serialize)]
@@ -147,6 +161,7 @@ fn diff_fields<'a>(diff: &'a Diff, layers: &'a [NewLayer], choice: &Choice) -> D
         pulls: diff.pulls.iter().filter(|pull| choice.shows(pull)).map(pull).collect(),
         entries: entries(&changes.counts),
         plain: parts(&changes.parts),
+        stores: stores(&changes.stores),
         layers: layers.iter().zip(&changes.layers).map(|(layer, parts)| layer_fields(layer, parts.as_ref())).collect(),
         owners: changes.owners.iter().map(owner).collect(),
         changed_files: changes.changed_files(),
@@ -184,6 +199,17 @@ fn parts(parts: &Parts) -> PartFields {
         times_only_bytes: parts.same.times,
         index_bytes: parts.index,
         rest_bytes: parts.rest,
+    }
+}
+
+fn stores(stores: &Stores) -> StoreFields {
+    StoreFields {
+        largest_layer: stores.largest.map(|(number, _)| number),
+        largest_layer_bytes: stores.largest.map_or(0, |(_, bytes)| bytes),
+        new_disk_bytes: stores.new_disk_bytes,
+        moved: stores.moved.clone(),
+        moved_bytes: stores.moved_bytes,
+        moved_disk_bytes: stores.moved_disk_bytes,
     }
 }
 

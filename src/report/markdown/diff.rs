@@ -7,7 +7,9 @@ use crate::order::changes::{Changes, FileShare, Removed};
 use crate::order::cost::{Client, RegistryProfile};
 
 use super::{MOST, cell, code, fitting, notes, packages};
-use crate::report::cost::{ANY_STORE_MEANS, ONCE, failures, parts, rows, sent, state, upstream, without_layers};
+use crate::report::cost::{
+    ANY_STORE_MEANS, ONCE, failures, parts, rows, sent, state, stores, upstream, without_layers,
+};
 use crate::report::facts::{REMOVED, readable};
 use crate::report::names::NO_PACKAGE;
 use crate::report::units::{count, percent, plural, size};
@@ -100,7 +102,7 @@ fn pulls(outcome: &Outcome, diff: &Diff) -> String {
     if rows.iter().any(|row| row.is_for_any_store()) {
         let _ = writeln!(out, "\n{ANY_STORE_MEANS}");
     }
-    let told = [sent(&rows), upstream(&rows)].concat();
+    let told = [sent(&rows), upstream(&rows), stores(diff)].concat();
     if !told.is_empty() || !failures.is_empty() {
         out.push('\n');
     }

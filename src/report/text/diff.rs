@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::diff::{Diff, Outcome};
 use crate::order::changes::{Changes, Counts, Removed};
 use crate::order::cost::{Client, Pull};
-use crate::report::cost::{ANY_STORE_MEANS, ONCE, failures, parts, rows, sent, state, upstream};
+use crate::report::cost::{ANY_STORE_MEANS, ONCE, failures, parts, rows, sent, state, stores, upstream};
 use crate::report::facts::{REMOVED, readable};
 use crate::report::names::{NO_PACKAGE, printable};
 use crate::report::table::{Align, Table};
@@ -127,7 +127,8 @@ fn pulls(outcome: &Outcome, diff: &Diff) -> String {
             table.row([name.to_owned(), String::new(), String::new(), String::new(), String::new()]);
         }
     }
-    table.render() + &any_store.unwrap_or_default() + &sent + &upstream + &failures
+    let stores: String = stores(diff).iter().map(|told| fill(told)).collect();
+    table.render() + &any_store.unwrap_or_default() + &sent + &upstream + &failures + &stores
 }
 
 /// What a plain client's bytes are.
