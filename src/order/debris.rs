@@ -1,5 +1,7 @@
 //! What builders leave behind where their runtimes mount something. docs/debris.md has what was measured.
 
+use std::collections::BTreeSet;
+
 use super::layers::{Given, Old};
 use super::tree::merge;
 use super::{Entry, Plan, Role, State, Written};
@@ -20,10 +22,6 @@ fn is_debris(entry: &Entry) -> bool {
         EntryKind::Dir => is_one_of(&DIRS, &entry.path),
         _ => false,
     }
-}
-
-fn is_named(path: &TarPath) -> bool {
-    is_one_of(&FILES, path) || is_one_of(&DIRS, path)
 }
 
 fn is_one_of(names: &[&str], path: &TarPath) -> bool {
@@ -58,14 +56,19 @@ pub struct Without {
 
 /// What an update would be if debris had stayed as it was. `None` where it has.
 pub fn without_debris(plan: &Plan, given: Given<'_>) -> Option<Without> {
-    if given.old.segments().is_empty() {
+    let mut written = plan.layers.iter().filter(|layer| layer.state != State::Kept).flat_map(|layer| &layer.entries);
+    if given.old.segments().is_empty() || !written.any(|written| !changed_debris(written, given).is_empty()) {
         return None;
     }
     let mut without = Without { plan: plan.clone(), paths: Vec::new(), layers: 0 };
     for layer in without.plan.layers.iter_mut().filter(|layer| layer.state != State::Kept) {
-        let (changed, mut rest): (Vec<Written>, Vec<Written>) =
-            layer.entries.drain(..).partition(|written| is_changed_debris(written, given));
-        let changed: Vec<TarPath> = changed.iter().map(|written| written_path(written, given).clone()).collect();
+        let (mut changed, mut rest) = (Vec::new(), Vec::new());
+        for written in layer.entries.drain(..) {
+            match changed_debris(&written, given) {
+                paths if paths.is_empty() => rest.push(written),
+                paths => changed.extend(paths),
+            }
+        }
         // Each layer has the directories above its entries.
         let is_above = |written: &Written| {
             let path = written_path(written, given);
@@ -80,7 +83,7 @@ pub fn without_debris(plan: &Plan, given: Given<'_>) -> Option<Without> {
     }
     without.plan.layers.retain(|layer| layer.state == State::Kept || !layer.entries.is_empty());
     without.paths.sort();
-    (!without.paths.is_empty()).then_some(without)
+    Some(without)
 }
 
 fn written_path<'a>(written: &'a Written, given: Given<'a>) -> &'a TarPath {
@@ -90,22 +93,40 @@ fn written_path<'a>(written: &'a Written, given: Given<'a>) -> &'a TarPath {
     }
 }
 
-/// Debris, and not as the previous image has it.
-fn is_changed_debris(written: &Written, given: Given<'_>) -> bool {
+/// The debris that this writes otherwise than the previous image has it, or hides. None, if it does anything else.
+fn changed_debris(written: &Written, given: Given<'_>) -> Vec<TarPath> {
     match written {
         Written::Entry { at: (layer, entry), role: Role::Itself, mtime } => {
             let entry = &given.layers[*layer as usize][*entry as usize];
             let mut all = given.layers.iter().flat_map(|layer| layer.iter());
-            is_debris(entry)
+            let is_changed = is_debris(entry)
                 && !all.any(|other| other.path.is_below(&entry.path))
-                && !has(given.old, entry, |old| old.mtime == mtime.unwrap_or(entry.mtime))
+                && !has(given.old, entry, |old| old.mtime == mtime.unwrap_or(entry.mtime));
+            is_changed.then(|| entry.path.clone()).into_iter().collect()
         }
-        Written::Whiteout(path) if is_named(path) && !given.options.prune.iter().any(|prune| prune.takes(path)) => {
-            let mut hidden = old_entries(given.old).filter(|old| old.path == *path || old.path.is_below(path));
-            hidden.all(is_debris)
+        Written::Whiteout(path) if !given.options.prune.iter().any(|prune| prune.takes(path)) => {
+            hidden(path, given.old)
         }
-        _ => false,
+        _ => Vec::new(),
     }
+}
+
+/// What of old debris is below a path, itself included, if beside directories nothing else is.
+fn hidden(path: &TarPath, old: &Old<'_>) -> Vec<TarPath> {
+    let is_above =
+        |name: &str| TarPath::new(name.as_bytes()).is_ok_and(|debris| debris == *path || debris.is_below(path));
+    if !FILES.iter().chain(&DIRS).any(|name| is_above(name)) {
+        return Vec::new();
+    }
+    let mut found = BTreeSet::new();
+    for entry in old_entries(old).filter(|entry| entry.path == *path || entry.path.is_below(path)) {
+        match (is_debris(entry), entry.kind) {
+            (true, _) => _ = found.insert(entry.path.clone()),
+            (false, EntryKind::Dir) => {}
+            (false, _) => return Vec::new(),
+        }
+    }
+    found.into_iter().collect()
 }
 
 /// A directory that looks as it did, whatever its time.
