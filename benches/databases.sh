@@ -5,6 +5,7 @@
 #
 #   RESTRATA=PATH   the binary (default: what `cargo build --release` made)
 #   KEEP=DIR        makes the rpms there, or takes those that are there
+#   ONLY=REGEX      of the rows
 set -euo pipefail
 shopt -s inherit_errexit
 # shellcheck source=../tests/harness/lib.sh
@@ -19,7 +20,7 @@ mkdir -p "$dir"
 trap 'rm -rf "$dir"' EXIT
 rpms=${KEEP:-$dir/rpms}
 
-# made_rpms: packages of 1 to 120 files with changelogs and dependencies, as many of a distribution are; deterministic.
+# made_rpms: packages of 3 to 300 files with changelogs and dependencies, as many of a distribution are; deterministic.
 made_rpms() {
   mkdir -p "$rpms"
   python3 - "$packages" "$rpms" <<'PYTHON'
@@ -37,7 +38,7 @@ for number, name in enumerate(names):
     spec += [f"%package -n {name}", f"Summary: {word()} {word()}", "AutoReqProv: no", needs, f"Provides: {word()}({word()}) = {number}",
              f"%description -n {name}", text]
     listed = []
-    for _ in range(min(120, int(random.paretovariate(0.8)) + 2)):
+    for _ in range(min(300, int(random.paretovariate(0.6)) + 2)):
         path = f"/usr/share/{name}/{word()}/{word()}{random.randrange(10**6)}"
         install.append((path, random.randbytes(random.randint(1, 60)).hex()))
         listed.append(path)
@@ -63,26 +64,28 @@ rpm_in() {
   rpm --root "$root" --define '_dbpath /usr/lib/sysimage/rpm' --define '_db_backend sqlite' -i --justdb --nodeps --noscripts --nosignature "$@" 2>/dev/null
 }
 db=usr/lib/sysimage/rpm/rpmdb.sqlite
-sql() { sqlite3 "$1/$db" "$2" >/dev/null; }
 
 # cost NAME: of NAME/v1 and NAME/v2, two root file systems: a row of the table.
 cost() {
-  local name=$1 v row whole size
+  local name=$1 v size out row
   for v in v1 v2; do
-    tar --sort=name --mtime=@0 --owner=0 --group=0 -C "$dir/$name/$v" -cf "$dir/layer.tar" usr var 2>/dev/null || true
+    tar --sort=name --mtime=@0 --owner=0 --group=0 -C "$dir/$name/$v" -cf "$dir/layer.tar" usr var
     python3 "$harness/pack.py" "$dir/$v.tar" "$dir/layer.tar"
   done
   size=$(find "$dir/$name/v2" -type f -printf '%s\n' | awk '{ s += $1 } END { printf "%.2f", s / 1e6 }')
   # shellcheck disable=SC2016 # expanded by the inner shell
   in_client trixie bash -euc 'cd /bed/stores/databases; for v in v1 v2; do skopeo copy -q --dest-compress-format zstd:chunked docker-archive:$v.tar oci:skopeo:$v; done'
-  XDG_CACHE_HOME=$dir/cache "$restrata" rechunk -q "docker-archive:$dir/v1.tar" "oci:$dir/restrata:v1" >/dev/null
-  XDG_CACHE_HOME=$dir/cache "$restrata" rechunk -q "docker-archive:$dir/v2.tar" "oci:$dir/restrata:v2" --previous "oci:$dir/restrata:v1" >/dev/null
-  whole=$(tar --sort=name --mtime=@0 -C "$dir/$name/v2" -cf - usr var 2>/dev/null | zstd -3 -c | wc -c)
-  row=$(for out in skopeo restrata; do
+  for out in 16 64; do
+    for v in v1 v2; do
+      [ $v = v1 ] && previous=() || previous=(--previous "oci:$dir/restrata-$out:v1")
+      XDG_CACHE_HOME=$dir/cache "$restrata" rechunk -q --max-ranges $out "docker-archive:$dir/$v.tar" "oci:$dir/restrata-$out:$v" "${previous[@]}" >/dev/null
+    done
+  done
+  row=$(for out in skopeo restrata-16 restrata-64; do
     python3 "$checkout/benches/chunks.py" "$dir/$out" v1 v2 | awk -F'|' '$2 ~ /v2/ { printf "%s|%s|%s|", $4, $5, $7 }'
   done)
-  echo "| $name | $size | $(awk "BEGIN { printf \"%.2f\", $whole / 1e6 }") |$row"
-  rm -rf "$dir/skopeo" "$dir/restrata" "$dir/cache" "$dir"/v?.tar "$dir/layer.tar"
+  echo "| $name | $size |$row"
+  rm -rf "$dir/skopeo" "$dir"/restrata-* "$dir/cache" "$dir"/v?.tar "$dir/layer.tar"
 }
 
 note "$(rpm --version), $(sqlite3 --version | cut -d' ' -f1)"
@@ -100,41 +103,62 @@ pair() {
   cp -a "$base" "$dir/$1/v1"
   rm -f "$dir/$1/v1/$db"-*
 }
-second() { cp -a "$dir/$1/v1" "$dir/$1/v2"; rpm_in "$dir/$1/v2" "$last"; rm -f "$dir/$1/v2/$db"-shm; find "$dir/$1/v2" -name "*-wal" -size 0 -delete; rm -f "$dir/$1/v2/${db%/*}/.rpm.lock"; rm -f "$dir/$1/v1/${db%/*}/.rpm.lock"; }
+second() {
+  cp -a "$dir/$1/v1" "$dir/$1/v2"
+  rpm_in "$dir/$1/v2" "$last"
+  # Empty ones, and what the next reader makes anew.
+  rm -f "$dir/$1/v2/$db"-*
+}
 
-echo "| database | MB | whole, zstd, MB | skopeo without chunks, MB | with, MB | ranges | restrata without chunks, MB | with, MB | ranges |"
-echo "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
-pair rpm-as-is && second rpm-as-is && cost rpm-as-is
-pair rpm-vacuum && second rpm-vacuum && for v in v1 v2; do sql "$dir/rpm-vacuum/$v" 'PRAGMA journal_mode=DELETE; VACUUM'; done && cost rpm-vacuum
-pair rpm-vacuum-before && sql "$dir/rpm-vacuum-before/v1" 'PRAGMA journal_mode=DELETE; VACUUM' && second rpm-vacuum-before && cost rpm-vacuum-before
+wanted() { [[ $1 =~ ${ONLY:-.} ]]; }
+both() { local v; for v in v1 v2; do "${@:2}" "$dir/$1/$v/$db"; done; }
+vacuumed() { sqlite3 "$1" 'PRAGMA journal_mode = DELETE; VACUUM' >/dev/null; }
+reloaded() { sqlite3 "$1" .dump | sqlite3 "$dir/dump.db" >/dev/null && mv "$dir/dump.db" "$1"; }
+
+echo "| database | MB | skopeo, whole | in chunks | ranges | restrata, whole | in chunks | ranges | --max-ranges 64, whole | in chunks | ranges |"
+echo "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
+if wanted rpm-as-is; then pair rpm-as-is; second rpm-as-is; cost rpm-as-is; fi
+if wanted rpm-vacuum; then pair rpm-vacuum; second rpm-vacuum; both rpm-vacuum vacuumed; cost rpm-vacuum; fi
+if wanted rpm-reloaded; then pair rpm-reloaded; second rpm-reloaded; both rpm-reloaded reloaded; cost rpm-reloaded; fi
 for size in 512 1024 16384 65536; do
+  wanted "rpm-page-$size" || continue
   pair "rpm-page-$size"
-  sql "$dir/rpm-page-$size/v1" "PRAGMA journal_mode=DELETE; PRAGMA page_size=$size; VACUUM"
+  sqlite3 "$dir/rpm-page-$size/v1/$db" "PRAGMA journal_mode = DELETE; PRAGMA page_size = $size; VACUUM" >/dev/null
   second "rpm-page-$size"
   cost "rpm-page-$size"
 done
-# The last page that is written first: as a dump is read back.
-pair rpm-dump && second rpm-dump && for v in v1 v2; do
-  sqlite3 "$dir/rpm-dump/$v/$db" .dump | sqlite3 "$dir/dump.db" >/dev/null && mv "$dir/dump.db" "$dir/rpm-dump/$v/$db"
-done && cost rpm-dump
-# Who reads meanwhile keeps the WAL from being written back.
-pair rpm-wal && cp -a "$dir/rpm-wal/v1" "$dir/rpm-wal/v2" && python3 - "$dir/rpm-wal/v2/$db" <<'PYTHON' &
-import sqlite3, sys, time
+
+# with_reader DATABASE COMMAND..: who reads meanwhile keeps the WAL from being written back.
+with_reader() {
+  local reader status=0
+  python3 -c '
+import sqlite3, sys
 reader = sqlite3.connect(sys.argv[1], isolation_level=None)
-reader.execute("PRAGMA journal_mode=WAL")
+reader.execute("PRAGMA journal_mode = WAL")
 reader.execute("BEGIN")
 reader.execute("SELECT count(*) FROM Packages").fetchone()
-open(sys.argv[1] + ".reads", "w").close()
-time.sleep(600)
-PYTHON
-reader=$!
-for _ in $(seq 100); do [ -e "$dir/rpm-wal/v2/$db.reads" ] && break; sleep 0.1; done
-rpm_in "$dir/rpm-wal/v2" "$last"
-kill -9 $reader
-wait $reader 2>/dev/null || true
-rm -f "$dir/rpm-wal/v2/$db".reads "$dir/rpm-wal/v2/$db"-shm
-note "with a reader: $(cd "$dir/rpm-wal/v2/${db%/*}"; stat -c '%n %s' -- * | paste -sd' ')"
-cost rpm-wal
+print("reads", flush=True)
+sys.stdin.read()
+import os
+os._exit(0)' "$1" <"$dir/fifo" >"$dir/reads" &
+  reader=$!
+  exec 7>"$dir/fifo"
+  until grep -q reads "$dir/reads"; do sleep 0.1; done
+  "${@:2}" || status=$?
+  exec 7>&-
+  wait $reader
+  return $status
+}
+if wanted rpm-wal; then
+  mkfifo "$dir/fifo"
+  pair rpm-wal
+  cp -a "$dir/rpm-wal/v1" "$dir/rpm-wal/v2"
+  with_reader "$dir/rpm-wal/v2/$db" rpm_in "$dir/rpm-wal/v2" "$last"
+  note "with a reader: $(cd "$dir/rpm-wal/v2/${db%/*}"; stat -c '%n %s' -- * | paste -sd' ')"
+  rm -f "$dir/rpm-wal/v2/$db"-shm
+  cost rpm-wal
+fi
+wanted dpkg || exit 0
 
 # dpkg writes its status as text, whole, in the order of names.
 mkdir -p "$dir/dpkg/v1"

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""debris.py OUT [CLIENT NAME]..: what builders left in the layers of the archives OUT/CLIENT/NAME.1.tar and NAME.2.tar, two builds of one file.
+"""debris.py OUT [--unknown]: what builders left in the layers of the archives OUT/CLIENT/NAME.1.tar and NAME.2.tar, two builds of one file.
+With --unknown, prints `CLIENT NAME PATH` of paths that docs/debris.md has no row for.
 
 Prints a Markdown table: each path that the Containerfile does not name, in which of the RUN, COPY or commit layers it is (counted
 from the bottom, 0 is the base), its type, mode and bytes, and what of it differs in the second build."""
@@ -11,6 +12,7 @@ import tarfile
 
 # What debris.sh's Containerfiles say.
 ASKED = {"opt", "opt/x", "opt/y", "opt/z"}
+KNOWN = {"dev", "etc", "etc/hostname", "etc/hosts", "etc/mtab", "etc/resolv.conf", "mnt", "mnt/volume", "proc", "run", "run/.containerenv", "run/secrets", "sys"}
 KINDS = {tarfile.REGTYPE: "file", tarfile.DIRTYPE: "directory", tarfile.SYMTYPE: "link"}
 
 
@@ -53,18 +55,23 @@ def rows(out, client, name):
     return found
 
 
-def main(out, *asked):
-    names = zip(asked[::2], asked[1::2])
-    if not asked:
-        names = sorted((client, f.removesuffix(".1.tar")) for client in os.listdir(out) for f in os.listdir(f"{out}/{client}") if f.endswith(".1.tar"))
+def main(out, option=None):
+    names = sorted((client, f.removesuffix(".1.tar")) for client in os.listdir(out) for f in os.listdir(f"{out}/{client}") if f.endswith(".1.tar"))
     # The builders that leave the same, in one row.
     table = {}
     for client, name in names:
         found = rows(out, client, name)
+        if option == "--unknown":
+            for path in {row[0] for row in found} - KNOWN:
+                print(client, name, path)
+            continue
         if not found:
             table.setdefault(("none",) + ("",) * 6, []).append(f"{client} {name}")
         for (path, kind, mode, size, shown, differs), numbers in found.items():
-            table.setdefault((path or "/", kind, mode, str(size) if kind == "file" else "", shown, differs, " ".join(numbers)), []).append(f"{client} {name}")
+            key = (path or "/", kind, mode, str(size) if kind == "file" else "", shown, differs, " ".join(numbers))
+            table.setdefault(key, []).append(f"{client} {name}")
+    if option == "--unknown":
+        return
     print("| path | type | mode | bytes | content | second build differs in | layers | builders |")
     print("| --- | --- | --- | ---: | --- | --- | --- | --- |")
     for row, builders in sorted(table.items()):

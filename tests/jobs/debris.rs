@@ -114,32 +114,28 @@ fn update(old: &[Entry], new: &[Entry], change: impl Fn(&mut Request)) -> Vec<St
     outcome.notes
 }
 
+/// There is one note, which names these paths.
+fn told(names: &str, more: &str, notes: &[String]) {
+    let start = format!("what builders leave behind changed in this update ({names}): it costs each client about ");
+    let [note] = notes else { panic!("{notes:?}") };
+    assert!(note.starts_with(&start) && note.ends_with(&format!("{more}; --prune-debris leaves it out")), "{note}");
+}
+
 #[test]
 fn debris_that_changes_an_update_is_told() {
-    let told = |names: &str, more: &str| {
-        move |notes: &[String]| {
-            let start =
-                format!("what builders leave behind changed in this update ({names}): it costs each client about ");
-            let [note] = notes else { panic!("{notes:?}") };
-            assert!(
-                note.starts_with(&start) && note.ends_with(&format!("{more}; --prune-debris leaves it out")),
-                "{note}"
-            );
-        }
-    };
     let all = "/.dockerenv, /etc/hostname, /etc/hosts, /run/.containerenv";
     let keep = |request: &mut Request| request.layers.mtime = Mtime::Keep;
     let (first, second) = (left_behind(1), left_behind(2));
     // Nothing but debris: a layer that would not be there else.
-    told(all, " kB, and one more layer")(&update(&[], &first, |_| {}));
-    told(all, " kB, and one more layer")(&update(&first, &[], |_| {}));
-    told(all, " kB, and one more layer")(&update(&first, &second, keep));
+    told(all, " kB, and one more layer", &update(&[], &first, |_| {}));
+    told(all, " kB, and one more layer", &update(&first, &[], |_| {}));
+    told(all, " kB, and one more layer", &update(&first, &second, keep));
     // Other content has a layer anyway.
     let changed = [second.clone(), vec![file("etc/app", &noise(9000))]].concat();
-    told(all, " B")(&update(&first, &changed, keep));
+    told(all, " B", &update(&first, &changed, keep));
     // One of them, since another builder made it.
     let other = [vec![stub(".dockerenv", 0o700, 1)], first[1..].to_vec()].concat();
-    told("/.dockerenv", " kB, and one more layer")(&update(&first, &other, |_| {}));
+    told("/.dockerenv", " kB, and one more layer", &update(&first, &other, |_| {}));
 }
 
 #[test]
