@@ -118,6 +118,8 @@ cat >"$dir/docker.sh" <<'INNER'
 set -euo pipefail
 work=/bed/stores/debris/docker
 mkdir -p "$work"
+# runc takes the first cgroup that is mounted for the place of all, and other tests may have one in the bed.
+umount -l /bed/fs/* 2>/dev/null || true
 mount -t tmpfs tmpfs "$work"
 out=/bed/stores/debris/out/docker-$1
 mkdir -p "$out"
@@ -133,7 +135,7 @@ trap 'kill $daemon 2>/dev/null; wait $daemon || true' EXIT
 for _ in $(seq 150); do docker info >/dev/null 2>&1 && break; sleep 0.2; done
 cd /bed/stores/debris
 save() { docker save localhost/x:latest -o "$out/$1.$2.tar"; docker rmi -f localhost/x:latest >/dev/null; }
-build() { DOCKER_BUILDKIT=$1 docker build -q --network=host --no-cache "${@:2}" ctx >/dev/null 2>"$out/build.log"; }
+build() { DOCKER_BUILDKIT=$1 docker build -q --network=host --no-cache "${@:2}" ctx >/dev/null 2>"$out/build.log" || { tail -n 5 "$out/build.log" "$out/log" >&2; return 1; }; }
 build 0 -f ctx/f.base -t localhost/base:v1
 for n in 1 2; do
   for file in plain own; do
