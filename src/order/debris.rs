@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::layers::{Given, Old};
-use super::tree::merge;
+use super::tree::{Whiteout, merge, whiteout};
 use super::{Entry, Plan, Role, State, Written};
 use crate::tar::{EntryKind, TarPath};
 
@@ -104,10 +104,13 @@ fn changed_debris(written: &Written, given: Given<'_>) -> Vec<TarPath> {
                 && !has(given.old, entry, |old| old.mtime == mtime.unwrap_or(entry.mtime));
             is_changed.then(|| entry.path.clone()).into_iter().collect()
         }
-        Written::Whiteout(path) if !given.options.prune.iter().any(|prune| prune.takes(path)) => {
-            hidden(path, given.old)
-        }
-        _ => Vec::new(),
+        Written::Whiteout(mark) => match whiteout(mark) {
+            Some(Whiteout::Path(path)) if !given.options.prune.iter().any(|prune| prune.takes(&path)) => {
+                hidden(&path, given.old)
+            }
+            _ => Vec::new(),
+        },
+        Written::Entry { .. } | Written::Implied { .. } => Vec::new(),
     }
 }
 

@@ -93,7 +93,7 @@ fn what_somebody_wrote_stays() {
         stub("run/.containerenv", 0o600, 1),
         entry("run/secrets/", Dir),
         file("run/secrets/key", b"key"),
-        stub("opt", 0o755, 1),
+        stub("opt", 0o755, 1_700_000_000),
         link(".dockerenv", HardLink, "opt"),
     ];
     let new = image(&dir, "new", &written);
