@@ -69,7 +69,10 @@ def main(layout, *tags):
                     continue
                 lacks += size
                 for chunk, length, zeros in chunks:
-                    missing = not zeros and (chunk is None or chunk not in has_chunks)
+                    # They take no bytes in the blob, so what stands around them is one run.
+                    if zeros:
+                        continue
+                    missing = chunk is None or chunk not in has_chunks
                     lacks_chunks += length if missing else 0
                     runs += missing and not in_run
                     in_run = missing

@@ -116,6 +116,10 @@ pub struct Verify {
     #[arg(long, value_name = "PATH", value_parser = OsStringValueParser::new().try_map(values::prune))]
     pub prune: Vec<Prune>,
 
+    /// Leave what rechunk --prune-debris leaves out of the comparison
+    #[arg(long)]
+    pub prune_debris: bool,
+
     /// List every difference [default: 20, without times]
     #[arg(long)]
     pub all: bool,

@@ -120,7 +120,9 @@ Examples:
   Compare with a directory:
     restrata verify dir:./rootfs oci:images:base
   After rechunk --prune /var/cache/:
-    restrata verify --ignore mtime --prune /var/cache/ docker-archive:v2.tar oci:images:v2";
+    restrata verify --ignore mtime --prune /var/cache/ docker-archive:v2.tar oci:images:v2
+  After rechunk --prune-debris:
+    restrata verify --ignore mtime --prune-debris docker-archive:v2.tar oci:images:v2";
 
 pub const DIFF: &str = "\
 Show what an update costs each client to pull, and why\n\n\

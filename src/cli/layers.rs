@@ -102,6 +102,14 @@ pub struct Layers {
     #[arg(long, value_name = "PATH", value_parser = OsStringValueParser::new().try_map(values::prune))]
     pub prune: Vec<Prune>,
 
+    /// Leave out what builders make for their own mounts
+    ///
+    /// These are /.dockerenv, /dev/console, /etc/hostname, /etc/hosts, /etc/resolv.conf and /run/.containerenv, if they
+    /// are empty files that can be executed: no mode but that of builders. Also /run/secrets, if it is an empty
+    /// directory. Containers get their own of each. A note names what was left out. verify has the same option.
+    #[arg(long)]
+    pub prune_debris: bool,
+
     /// Give this path and what is below it a layer of its own; repeat for more
     ///
     /// What changes there then comes in a layer that holds nothing else, also when it is small. Layers of --previous stay

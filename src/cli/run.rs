@@ -139,6 +139,7 @@ fn request(arguments: Rechunk) -> Request {
         epoch: arguments.layers.epoch,
         base: arguments.layers.base,
         keep_foreign: arguments.layers.keep_foreign,
+        prune_debris: arguments.layers.prune_debris,
         drop_xattrs: arguments.layers.drop_xattr,
         labels: arguments.edits.label,
         annotations: arguments.edits.annotation,
@@ -249,7 +250,8 @@ fn run_verify(arguments: &Verify, quiet: bool) -> anyhow::Result<u8> {
     let pruned = arguments.prune.iter().cloned().map(Ignore::Pruned);
     let xattrs = arguments.drop_xattr.iter().cloned().map(Ignore::Xattr);
     let ignored = arguments.ignore.iter().map(|&ignored| ignored.into());
-    let ignore: Vec<Ignore> = ignored.chain(pruned).chain(xattrs).collect();
+    let debris = arguments.prune_debris.then_some(Ignore::Debris);
+    let ignore: Vec<Ignore> = ignored.chain(pruned).chain(debris).chain(xattrs).collect();
     let verdict = beside(arguments.resources.progress(), quiet, |progress| {
         verify(&arguments.a, &arguments.b, platform, &ignore, options, progress)
     })?;

@@ -17,6 +17,7 @@
 //! - [`Plan`]: what is kept and what is written; the value between unpack and pack.
 //! - [`chunking`]: which files are cut into chunks.
 //! - [`cost`]: what a pull moves.
+//! - [`debris`]: what builders leave behind for their mounts.
 //! - [`forecast`]: layers of a plan as clients would see them.
 //! - [`ImpliedDirs`]: what directories without an entry take.
 //! - [`changes`]: what is new to clients that have an older image, and what they pull for nothing.
@@ -26,6 +27,7 @@ mod broken;
 pub mod changes;
 pub mod chunking;
 pub mod cost;
+pub mod debris;
 mod extract;
 mod forecast;
 mod implied;

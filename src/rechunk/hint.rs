@@ -32,7 +32,7 @@ pub struct Costs {
 }
 
 impl Costs {
-    fn of(plan: &Plan, given: Given<'_>) -> Self {
+    pub(super) fn of(plan: &Plan, given: Given<'_>) -> Self {
         let layers = forecast(plan, given.layers, given.old.segments());
         let newest = given.old.have().first().copied().unwrap_or_default();
         let has = Has::of(newest.iter().map(Arc::as_ref));

@@ -102,9 +102,11 @@ impl<'s> Job<'_, 's> {
         let (history, named) = (&self.old.facts.history, &self.request.resources.named);
         let Labelled { labels, names: owners } = labelled(unpacked, self.spool, history, named, notes)?;
         let (labels_of, old) = (Labels(&labels), self.old.old().map_err(PlanError::from)?);
-        let given = Given { layers: &layers, labels: &labels_of, old: &old, options: &self.request.layers };
+        let options = self.without_debris(&layers, notes);
+        let given = Given { layers: &layers, labels: &labels_of, old: &old, options: &options };
         let plan = plan(given)?;
         let hint = more_waste(given, &plan);
+        notes.extend(self.costly_debris(given, &plan));
         self.note_costly(&layers, &plan, notes);
         self.note_large(&layers, &plan, notes);
         Ok(Layout { plan, labels, owners, hint })

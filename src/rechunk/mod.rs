@@ -2,6 +2,7 @@
 
 mod attached;
 mod costly;
+mod debris;
 mod dest;
 mod effort;
 mod entries;
@@ -68,6 +69,8 @@ pub struct Request {
     pub keep_foreign: bool,
     /// Layers of previous images in registries are not proven. For who alone pushes there.
     pub trust_previous: bool,
+    /// What builders left behind for their mounts is left out.
+    pub prune_debris: bool,
     /// Xattrs that are left out of the image.
     pub drop_xattrs: Vec<XattrGlob>,
     /// Labels of the config to set, or to remove where there is no value; one after the other.
@@ -121,6 +124,7 @@ impl Request {
             base: None,
             keep_foreign: false,
             trust_previous: false,
+            prune_debris: false,
             drop_xattrs: Vec::new(),
             labels: Vec::new(),
             config: None,

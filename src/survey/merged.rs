@@ -6,6 +6,7 @@ use crate::codec::Level;
 use crate::error::Error;
 use crate::inventory::{Known, Payload, XattrGlob, implied_dir};
 use crate::job::JobOptions;
+use crate::order::debris::debris;
 use crate::order::tree::{Shown, Tree, merge};
 use crate::order::{Entry, Place};
 use crate::pack::{Stock, read_header};
@@ -61,10 +62,18 @@ impl Side {
         Ok(Self { spool, layers })
     }
 
+    /// The paths that builders made for their own mounts.
+    pub fn debris(&self) -> Vec<TarPath> {
+        debris(&self.entries())
+    }
+
+    fn entries(&self) -> Vec<&[Entry]> {
+        self.layers.iter().map(|layer| layer.inventory.entries.as_slice()).collect()
+    }
+
     /// `is_left_out` says which paths are taken for not there.
     pub fn merged(&self, is_left_out: impl Fn(&TarPath) -> bool) -> Merged<'_> {
-        let layers: Vec<&[Entry]> = self.layers.iter().map(|layer| layer.inventory.entries.as_slice()).collect();
-        let mut tree = merge(&layers);
+        let mut tree = merge(&self.entries());
         // Before links are looked for: a file that lost all other paths is one of its own.
         tree.retain(|(path, _)| !is_left_out(path));
         let linked = linked(&tree);

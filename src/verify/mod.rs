@@ -67,6 +67,8 @@ pub enum Ignore {
     Mtime,
     /// A part of the tree, which rechunk was told to leave out.
     Pruned(Prune),
+    /// What builders left behind for their mounts.
+    Debris,
     /// Xattrs of these names, as rechunk was told to drop them.
     Xattr(XattrGlob),
 }
@@ -75,7 +77,7 @@ impl Ignore {
     fn xattr(&self) -> Option<&XattrGlob> {
         match self {
             Self::Xattr(glob) => Some(glob),
-            Self::Mtime | Self::Pruned(_) => None,
+            Self::Mtime | Self::Pruned(_) | Self::Debris => None,
         }
     }
 }
@@ -97,6 +99,7 @@ pub fn verify(
     let dropped: Vec<XattrGlob> = ignore.iter().filter_map(Ignore::xattr).cloned().collect();
     let is_pruned =
         |path: &TarPath| ignore.iter().any(|ignored| matches!(ignored, Ignore::Pruned(prune) if prune.takes(path)));
+    let debris = |side: &Side| if ignore.contains(&Ignore::Debris) { side.debris() } else { Vec::new() };
     let pairs = pairs(&images_a, &images_b, [a, b]);
     let several = pairs.len() > 1;
     for pair in pairs {
@@ -122,7 +125,9 @@ pub fn verify(
         let side_a = Side::load(&source_a, image_a, None, &dropped, &options, progress)?;
         let side_b = Side::load(&source_b, image_b, None, &dropped, &options, progress)?;
         progress.begin(Phase::Comparing, None);
-        let (mut side_a, mut side_b) = (side_a.merged(is_pruned), side_b.merged(is_pruned));
+        let (debris_a, debris_b) = (debris(&side_a), debris(&side_b));
+        let mut side_a = side_a.merged(|path| is_pruned(path) || debris_a.contains(path));
+        let mut side_b = side_b.merged(|path| is_pruned(path) || debris_b.contains(path));
         forget_root(a, &mut side_a, &mut side_b);
         forget_root(b, &mut side_b, &mut side_a);
         let first = verdict.differences.len();

@@ -1,6 +1,7 @@
 //! The options that say how an image is laid out.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use assert_cmd::cargo::CommandCargoExt as _;
@@ -46,6 +47,23 @@ fn the_options_of_the_layout_are_obeyed() {
     assert_eq!(code(&few), 1);
     assert!(err(&few).contains("expected at least 2 layers") && err(&few).contains("found 1"), "{}", err(&few));
     assert_eq!(code(&restrata(&["rechunk", "-q", &layout, &based, "--base", &layout])), 0);
+}
+
+#[test]
+fn debris_is_left_out_and_forgiven() {
+    let dir = TempDir::new().unwrap();
+    let (root, layout) = images(dir.path());
+    let hosts = dir.path().join("root/etc/hosts");
+    fs::write(&hosts, b"").unwrap();
+    fs::set_permissions(&hosts, fs::Permissions::from_mode(0o755)).unwrap();
+    let output = restrata(&["rechunk", "--prune-debris", &root, &layout]);
+    assert_eq!(code(&output), 0, "{}", err(&output));
+    let note = "restrata: note: --prune-debris left out what builders leave behind: /etc/hosts\n";
+    assert!(err(&output).contains(note), "{}", err(&output));
+    let differs = restrata(&["verify", &root, &layout]);
+    assert_eq!(code(&differs), 3);
+    assert!(out(&differs).starts_with("/etc/hosts: only in A: a file of 0 bytes\n"), "{}", out(&differs));
+    assert_eq!(code(&restrata(&["verify", &root, &layout, "--prune-debris"])), 0);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod again;
 mod check;
 mod counted;
+mod debris;
 mod degraded;
 mod descriptors;
 mod diff;

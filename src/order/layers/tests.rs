@@ -3,6 +3,7 @@
 mod based;
 mod budget;
 mod cut;
+mod debris;
 mod hidden;
 mod old;
 mod own;

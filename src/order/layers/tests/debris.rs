@@ -1,0 +1,99 @@
+//! What builders leave behind.
+
+use super::*;
+use crate::order::debris::{debris, without_debris};
+
+/// As runtimes make what they mount a file over.
+fn stub(name: &str) -> Entry {
+    Entry { is_program: true, ..entry(name, Regular, None) }
+}
+
+fn dir(name: &str) -> Entry {
+    entry(name, Dir, None)
+}
+
+fn found(layers: &[&[Entry]]) -> Vec<String> {
+    debris(layers).iter().map(TarPath::to_string).collect()
+}
+
+#[test]
+fn a_file_is_debris_by_its_name_and_its_mode_and_without_content() {
+    let all = [".dockerenv", "dev/console", "etc/hostname", "etc/hosts", "etc/resolv.conf", "run/.containerenv"];
+    assert_eq!(found(&[&all.map(stub)]), all.map(|name| format!("/{name}")));
+    for stays in [
+        entry("etc/hosts", Regular, None),
+        Entry { is_program: true, ..file("etc/hosts", 1, 1) },
+        dir("etc/hosts"),
+        entry("etc/hosts", EntryKind::Symlink, None),
+        entry("dev/console", EntryKind::Char, None),
+        link("etc/hosts", "a"),
+        stub("etc/hosts.bak"),
+        stub("opt/etc/hosts"),
+        stub("hosts"),
+        dir("run"),
+        dir("proc"),
+        dir("dev"),
+        entry("run/secrets", Regular, None),
+    ] {
+        assert_eq!(found(&[&[stays.clone()]]), [""; 0], "{stays:?}");
+    }
+}
+
+#[test]
+fn what_is_shown_counts() {
+    let (secrets, key) = (dir("run/secrets"), file("run/secrets/key", 1, 1));
+    assert_eq!(found(&[&[secrets.clone()]]), ["/run/secrets"]);
+    assert_eq!(found(&[&[secrets.clone(), key.clone()]]), [""; 0]);
+    assert_eq!(found(&[&[secrets.clone(), key], &[entry("run/secrets/.wh.key", Regular, None)]]), ["/run/secrets"]);
+    let hosts = file("etc/hosts", 1, 1);
+    assert_eq!(found(&[&[hosts.clone()], &[stub("etc/hosts")]]), ["/etc/hosts"]);
+    assert_eq!(found(&[&[stub("etc/hosts")], &[hosts]]), [""; 0]);
+}
+
+/// Of an update: the paths, the layers that go with them, and those that are left.
+fn told(old: &[Entry], new: &[Entry], options: &Options) -> Option<(String, usize, usize)> {
+    let segments = [segment(old)];
+    let pulls = pulls(&segments);
+    let old = Old::new(&segments, vec![&pulls]).unwrap();
+    let labels = [vec![Label::default(); new.len()]];
+    let given = Given { layers: &[new], labels: &Labels(&labels), old: &old, options };
+    let without = without_debris(&plan(given).unwrap(), given)?;
+    let paths: Vec<String> = without.paths.iter().map(TarPath::to_string).collect();
+    Some((paths.join(" "), without.layers, without.plan.layers.len()))
+}
+
+#[test]
+fn an_update_is_told_what_debris_changes_in_it() {
+    let (etc, kept, changed) = (dir("etc"), file("kept", 9, 90), file("app", 1, 10));
+    let with = [etc.clone(), stub("etc/hosts"), kept.clone()];
+    let without = [etc.clone(), kept.clone()];
+    let one = |paths: &str, gone, left| Some((paths.to_owned(), gone, left));
+    assert_eq!(told(&without, &with, &lax()), one("/etc/hosts", 1, 1));
+    assert_eq!(told(&with, &without, &lax()), one("/etc/hosts", 1, 1));
+    // Gone with its directory.
+    assert_eq!(told(&with, &[kept.clone()], &lax()), one("/etc/hosts", 1, 1));
+    let with_more = [etc.clone(), stub("etc/hosts"), file("etc/passwd", 2, 1), kept.clone()];
+    assert_eq!(told(&with_more, &[kept.clone()], &lax()), None);
+    // Something else has a layer anyway.
+    assert_eq!(told(&without, &[&with[..], &[changed.clone()]].concat(), &lax()), one("/etc/hosts", 0, 2));
+    assert_eq!(told(&with, &[&with[..], &[changed]].concat(), &lax()), None);
+    // A time counts where it is kept.
+    let later = [etc.clone(), at(7, stub("etc/hosts")), kept.clone()];
+    assert_eq!(told(&with, &later, &lax()), None);
+    assert_eq!(told(&with, &later, &Options { mtime: Mtime::Keep, ..lax() }), one("/etc/hosts", 1, 1));
+    // What is pruned goes because somebody wants it to.
+    let prune = vec![Prune { path: path("etc/hosts"), keep_dir: false }];
+    assert_eq!(told(&with, &with, &Options { prune, ..lax() }), None);
+    // A file that somebody wrote is none of it.
+    assert_eq!(told(&[etc.clone(), file("etc/hosts", 1, 1), kept.clone()], &without, &lax()), None);
+    assert_eq!(told(&without, &[etc, file("etc/hosts", 1, 1), kept], &lax()), None);
+}
+
+#[test]
+fn a_first_layout_is_told_nothing() {
+    let new = [stub("etc/hosts")];
+    let old = Old::default();
+    let options = lax();
+    let given = Given { layers: &[&new], labels: &Labels(&[vec![Label::default()]]), old: &old, options: &options };
+    assert_eq!(without_debris(&plan(given).unwrap(), given), None);
+}
