@@ -37,7 +37,7 @@ pub use evidence::{Wanted, is_evidence, wanted};
 pub use heat::Heat;
 pub use hint::{Days, Hint, HintError};
 pub use named::{LineFault, Named, NamedError};
-pub use rpm::{NdbError, RpmError, SqliteError};
+pub use rpm::{BdbError, NdbError, RpmError, SqliteError};
 pub use warning::{Problem, Warning};
 
 use crate::tar::TarPath;
