@@ -248,23 +248,29 @@ fn bdb_damaged() {
     };
     let of = |database: &[u8]| read_bdb(database).1;
     let [none, large] = [0_u32, 1 << 17].map(u32::to_le_bytes);
-    for header in
-        [&good[..20], &with(12, b"x"), &with(16, &[7]), &with(20, &none), &with(20, &large), &with(24, &[1]), &with(26, &[1])]
-    {
+    for header in [
+        &good[..20],
+        &with(12, b"x"),
+        &with(16, &[7]),
+        &with(20, &none),
+        &with(20, &large),
+        &with(24, &[1]),
+        &with(26, &[1]),
+    ] {
         assert_eq!(of(header), [BdbError::Header.into()]);
     }
     let pages = || (4096..good.len()).step_by(4096);
     let short = |at: usize| usize::from(u16::from_le_bytes(*good[at..].first_chunk().unwrap()));
-    // The first page with a value in a chain, and the value's place.
+    // The first page with a value in a chain of several pages, and the value's place.
     let value = |page: usize| (1..short(page + 20)).step_by(2).map(move |nth| page + short(page + 26 + 2 * nth));
-    let in_chain = |page: usize| value(page).find(|&at| good[at] == 3);
+    let long = |at: usize| u32::from_le_bytes(*good[at..].first_chunk().unwrap());
+    let in_chain = |page: usize| value(page).find(|&at| good[at] == 3 && long(at + 8) > 8192);
     let page = pages().find(|&page| [2, 13].contains(&good[page + 25]) && in_chain(page).is_some()).unwrap();
     let (number, at) = ((page / 4096) as u32, in_chain(page).unwrap());
     for (at, bytes) in [(page + 8, &[255][..]), (page + 20, &[255, 255]), (page + 26, &[255, 255]), (at, &[2])] {
         assert_eq!(of(&with(at, bytes)), [BdbError::Page { page: number }.into()], "{at}");
     }
-    let chain = u32::from_le_bytes(*good[at + 4..].first_chunk().unwrap()) as usize * 4096;
-    let size = u32::from_le_bytes(*good[at + 8..].first_chunk().unwrap());
+    let (chain, size) = (long(at + 4) as usize * 4096, long(at + 8));
     for (at, bytes) in [
         // Its first page, and how long it is; the page's kind, its bytes, the next one.
         (at + 4, &[255; 4][..]),
@@ -275,7 +281,8 @@ fn bdb_damaged() {
         (chain + 16, &[255; 4]),
     ] {
         let problems = of(&with(at, bytes));
-        let is_chain = |problem: &Problem| matches!(problem, Problem::Bdb(BdbError::Chain { .. } | BdbError::Page { .. }));
+        let is_chain =
+            |problem: &Problem| matches!(problem, Problem::Bdb(BdbError::Chain { .. } | BdbError::Page { .. }));
         assert!(problems.iter().any(is_chain), "{at}: {problems:?}");
     }
     assert_eq!(of(&with(at + 8, &[255; 4])), [BdbError::Overlap.into()]);

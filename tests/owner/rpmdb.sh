@@ -76,10 +76,12 @@ EOF
 
 # As EL 8 has it: rpm reads it, and no longer writes it. The key is the package's number, under 0 stands the last one.
 if command -v db5.3_load >/dev/null; then
-    mkdir -p "$dir/bdb"
+    mkdir -p "$dir/bdb" "$work/read"
+    # Whoever closes the database last removes its log.
+    cp "$dir"/rpmdb.sqlite* "$work/read"
     {
         printf 'VERSION=3\nformat=bytevalue\ntype=hash\ndb_pagesize=4096\nHEADER=END\n 00000000\n ff000000\n'
-        sqlite3 "$dir/rpmdb.sqlite" "SELECT printf(' %02x000000', hnum) || char(10) || ' ' || lower(hex(blob)) FROM Packages"
+        sqlite3 "$work/read/rpmdb.sqlite" "SELECT printf(' %02x000000', hnum) || char(10) || ' ' || lower(hex(blob)) FROM Packages"
         echo DATA=END
     } | db5.3_load "$dir/bdb/Packages"
 fi
