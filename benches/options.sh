@@ -1,5 +1,5 @@
 #!/bin/bash
-# options.sh [SEQUENCE]: what podman's pull options change. A first pull and two updates of a sequence (default: node) as images by restrata, by
+# options.sh [SEQUENCE]: what podman's pull options change. A first pull and up to two updates of a sequence (default: node) as images by restrata, by
 # skopeo as zstd:chunked and as gzip, with podman 5.8 and, where Debian has it, 6.1, with partial pulls and beside them nothing, `convert_images`,
 # `use_hard_links`, and both. One registry that answers every request for ranges. Prints a Markdown table (docs/clients.md has it). Root.
 #
@@ -34,12 +34,14 @@ trap leave EXIT
 tests/harness/images.sh "$sequence" >&2
 tests/harness/registry.sh start >&2 9>&-
 
-# make SCENE: three versions in one layout, and in the registry.
+versions=()
+for v in 1 2 3; do [ ! -f "$bed/images/$sequence/v$v.tar" ] || versions+=("$v"); done
+
+# make SCENE: the versions in one layout, and in the registry.
 make() {
   local v previous=()
-  [ ! -f "$work/$1.made" ] || return 0
   rm -rf "${work:?}/$1"
-  for v in 1 2 3; do
+  for v in "${versions[@]}"; do
     case $1 in
     restrata)
       "$restrata" rechunk "docker-archive:$bed/images/$sequence/v$v.tar" "oci:$work/$1:v$v" "${previous[@]}" -q >/dev/null
@@ -51,7 +53,6 @@ make() {
     tests/harness/clients.sh run sid skopeo copy -q --preserve-digests --dest-tls-verify=false "oci:/bed${work#"$bed"}/$1:v$v" \
       "docker://127.0.0.1:$(profile_port multi-range)/$1:v$v"
   done
-  touch "$work/$1.made"
 }
 
 rm -f "$work/pulls.jsonl"
@@ -61,7 +62,7 @@ for scene in "${scenes[@]}"; do
   for client in "${clients[@]}"; do
     for options in "" convert_images use_hard_links "convert_images use_hard_links"; do
       note "$scene: pulls by $client, ${options:-no option}"
-      PULL_OPTIONS=$options tests/harness/pull.sh "$client" multi-range "$scene":v{1,2,3} |
+      PULL_OPTIONS=$options tests/harness/pull.sh "$client" multi-range "${versions[@]/#/$scene:v}" |
         jq -cs --arg options "$options" '_nwise(2) | add | .options = $options' >>"$work/pulls.jsonl"
     done
   done

@@ -119,12 +119,14 @@ takes() {
 # known_only CLASSES KNOWN: no class outside those known.
 known_only() { ! tr , "\n" <<<"$1" | grep -vxF "$(tr , "\n" <<<"$2")" | grep -q .; }
 
-# pulls CLIENT SEQUENCE PROFILE PARTIAL FS VERSIONS: first and update pull, judged; of VERSIONS the mounted trees compared.
+# pulls CLIENT SEQUENCE PROFILE PARTIAL FS VERSIONS: first and update pull, judged; of VERSIONS the mounted trees compared. With PULL_OPTIONS, as
+# pull.sh takes them, nothing else is expected.
 pulls() {
   local client=$1 seq=$2 profile=$3 partial=$4 fs=$5 what kind=ordinary store v but multi=() before repository
   [ "$partial" = false ] || kind=partial
   but=${losses[$client-$kind]}
   [ "$fs" != xfs ] || kind+=-reflink
+  [ -z "${PULL_OPTIONS:-}" ] || kind+=" $PULL_OPTIONS"
   what="$seq $client $profile $kind"
   repository=$(repository "$seq" "$profile")
   store=$(if [ "$fs" = xfs ]; then reflink_fs; else echo "$bed"; fi)/stores/test
@@ -244,6 +246,10 @@ for seq in "${sequences[@]}"; do
       # No ordinary pull sends ranges; one client shows it on every registry.
       if [ "$seq$client" = cornerssid ] || { [ "$profile" = multi-range ] && takes "$client" "$seq" ordinary; }; then pulls "$client" "$seq" "$profile" false ext4 "${mount:-2}"; fi
     done
+  done
+  for client in "${compared[@]}"; do
+    [ "$client" = trixie ] || [ "$seq" != "${sequences[0]}" ] ||
+      PULL_OPTIONS="convert_images use_hard_links" pulls "$client" "$seq" multi-range true ext4 2
   done
   if ! (reflink_fs) >/dev/null 2>&1; then skip "$seq: store with reflinks (no loop-mounted XFS here)"; continue; fi
   for client in "${compared[@]}"; do
