@@ -29,19 +29,19 @@ digest() { PATH=$work/bin:$PATH dump "$1" --digest; }
 
 # Sizes of directories are those of the image file, which a dump does not know. podman does not set what `./` says of the root.
 comparable() { sed -E '/^\/ /d; s/^([^ ]+) [0-9]+ (4[0-7]{4}) /\1 0 \2 /' "$1" | LC_ALL=C sort; }
-# mounted REFERENCE: what mkcomposefs makes of podman's mount, as a dump.
-mounted() {
+# dump_of_mount REFERENCE: what mkcomposefs makes of podman's mount, as a dump.
+dump_of_mount() {
   # shellcheck disable=SC2016 # expanded inside
   in_client sid env CONTAINERS_STORAGE_CONF="$conf" bash -euc '
     id=$(podman pull -q "$1") && at=$(podman image mount "$id")
     mkcomposefs "$at" "$2/image.cfs" && composefs-info dump "$2/image.cfs"
-    podman image unmount "$id" >/dev/null' mounted "$1" "/bed${work#"$bed"}"
+    podman image unmount "$id" >/dev/null' dump_of_mount "$1" "/bed${work#"$bed"}"
 }
 conf=$(store_conf "$work/store" false)
 
 for image in small/v1 corners/v2; do
   tar=images/$image.tar
-  mounted "docker-archive:/bed/$tar" >"$work/mounted"
+  dump_of_mount "docker-archive:/bed/$tar" >"$work/mounted"
   dump "docker-archive:$bed/$tar" >"$work/dump"
   check_num "$image: paths" "$(wc -l <"$work/dump")" '>=' 1000
   check "$image: the dump is that of the mounted tree" diff <(comparable "$work/mounted") <(comparable "$work/dump")
