@@ -46,3 +46,34 @@ pub fn changes_always(owners: &Owners, entries: &[Entry]) -> bool {
     }
     always > all / 2
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::digest::FileDigest;
+    use crate::order::{Content, OverlayMark, Traits};
+    use crate::owner::Named;
+    use crate::tar::{EntryKind, Time};
+
+    #[test]
+    fn what_the_user_gave_to_an_owner_is_not_said_to_change_always() {
+        let content = Content { digest: FileDigest::from_bytes([1; 32]), size: 9, stored: 9, compiled_from: None };
+        let cache = Entry {
+            path: TarPath::new(b"etc/ld.so.cache").unwrap(),
+            kind: EntryKind::Regular,
+            target: None,
+            content: Some(content),
+            traits: Traits::from_digest([0; 32]),
+            mtime: Time::default(),
+            overlay: OverlayMark::None,
+            is_setgid: false,
+            is_program: false,
+        };
+        let mut owners = Owners::default();
+        assert!(changes_always(&owners, std::slice::from_ref(&cache)));
+        owners.name(&Arc::new(Named::parse(b"etc/ld.so.* app\n").unwrap()));
+        assert!(!changes_always(&owners, &[cache]));
+    }
+}
