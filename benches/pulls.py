@@ -66,7 +66,7 @@ def table(work):
     rows, faults, combinations = {}, [], set()
     for pull in pulls:
         tag = pull["image"].split(":")[1]
-        client = "podman" if (pull["client"], pull["fs"]) == ("sid", "ext4") else "podman-reflink"
+        client = "podman" if pull["client"] != "trixie" and pull["fs"] == "ext4" else "podman-reflink"
         report = json.loads((work / f"{tag}.json").read_text())
         told, = [p for p in report["pulls"] if (p["client"], p["registry"]) == (client, pull["registry"])]
         first, second = (work / f"{pull['scene']}.tags").read_text().split()

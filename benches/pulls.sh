@@ -1,6 +1,6 @@
 #!/bin/bash
 # pulls.sh [SCENE..]: what `restrata diff` predicts, held against real podman. A scene is two images that are pulled one after the other into a
-# fresh store: a first pull and an update. Every scene on six registries with podman 5.4 and 5.8, the store on ext4 (or what the bed is on)
+# fresh store: a first pull and an update. Every scene on six registries with podman 5.4, 5.8 and, where Debian has it, 6.1, the store on ext4 (or what the bed is on)
 # and on XFS with reflinks. Prints a Markdown table (docs/benchmarks.md has it) and every pull that was not as predicted; exit code 1 then. Root; about an hour.
 #
 #   RESTRATA=PATH   the binary (default: what `cargo build --release` makes)
@@ -30,7 +30,8 @@ exec 9>"$bed/lock"
 flock -n 9 || die "another test runs in $bed"
 rm -rf "$work"
 mkdir "$work"
-tests/harness/clients.sh >&2
+tests/harness/clients.sh newest >&2
+for client in "${newest[@]}"; do ! has_client "$client" || clients+=("$client"); done
 leave() {
   tests/harness/registry.sh stop
   rm -rf "$bed"/stores/pulls* "$bed"/fs/xfs/stores/pulls* "$served"/data/docker/registry/v2/repositories/pulls

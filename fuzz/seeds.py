@@ -66,6 +66,23 @@ def ndb():
     return page + behind
 
 
+def bdb():
+    """A page of the table, whose values are in it and in a chain of pages."""
+    small, large = (header(f"p{n}", f"s{n}-1-1.src.rpm", ["/usr/bin/"], [(0, f"b{i}") for i in range(n)]) for n in (1, 60))
+    page = 512
+    meta = struct.pack("<8xIIIIBB", 0, 0x61561, 9, page, 0, 8).ljust(page, b"\0")
+    places, held = [], b""
+    chain = [large[at:at + page - 26] for at in range(0, len(large), page - 26)]
+    for entry in (b"\1" + struct.pack("<I", 1), b"\1" + small, b"\1" + struct.pack("<I", 2), b"\3\0\0\0" + struct.pack("<II", 2, len(large))):
+        held = entry + held
+        places.append(page - len(held))
+    table = struct.pack("<8xIIIHHBB", 1, 0, 0, len(places), places[-1], 0, 13) + struct.pack(f"<{len(places)}H", *places)
+    pages = [meta, table.ljust(page - len(held), b"\0") + held]
+    for number, part in enumerate(chain, 2):
+        pages.append((struct.pack("<8xIIIHHBB", number, number - 1, number + 1, 1, len(part), 0, 7) + part).ljust(page, b"\0"))
+    return b"".join(pages)
+
+
 def seed(name, *files):
     with open(os.path.join(SEEDS, name), "wb") as out:
         for place, content in files:
@@ -81,7 +98,7 @@ seed("others",
      (APK, b"P:libcrypto3\no:openssl\nF:lib\nR:libcrypto.so.3\n\nP:busybox\nF:bin\nR:busybox\n"),
      (DESC, b"%NAME%\nacl\n\n%BASE%\nacl-base\n\n"), (FILES, b"%FILES%\nusr/\nusr/bin/getfacl\n\n"),
      (RECORD, b'yaml/__init__.py,,\n"a""b,c.py",,\n../../../bin/y,,\n'), (OTHER_RECORD, b"numpy/__init__.py,,\n"),
-     (NDB, ndb()), (BDB, b"\0"))
+     (NDB, ndb()), (BDB, bdb()))
 seed("moved",
      (CONF, b"[options]\nDBPath = /opt/moved/\n"), (INFO_SUMS, b"00  usr/share/zoneinfo/UTC\n"),
      (MOVED_STATUS, b"Package: base-files\n\n"), (MOVED_LIST, b"/.\n/usr\n/etc/issue\n"),

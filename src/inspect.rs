@@ -126,7 +126,10 @@ fn inspect_image(source: &Source, image: &Image, progress: &Progress) -> Result<
         // Of a TOC's rows the entries alone stay, which are much smaller.
         let of_layer = toc.map(|(_, toc)| toc_entries(&toc)).unwrap_or_default();
         progress.hold(held_bytes(&of_layer))?;
-        layers.push(InspectedLayer { changes_always: changes_always(&Owners::default(), &of_layer), ..inspected });
+        // A layer that somebody gave to an owner is that owner's, whatever is in it.
+        let is_named = inspected.owners.as_deref().is_some_and(|owners| owners.starts_with("user:"));
+        let changes_always = !is_named && changes_always(&Owners::default(), &of_layer);
+        layers.push(InspectedLayer { changes_always, ..inspected });
         entries.push(of_layer);
     }
     Ok(InspectedImage {

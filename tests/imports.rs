@@ -27,9 +27,9 @@ const RANKS: &[(&str, &[&str])] = &[
     // What jobs read of images before they decide.
     ("4.8", &["audit"]),
     ("4.9", &["survey"]),
-    // rechunk asks some of its questions.
-    ("4.95", &["probe"]),
-    ("5", &["bridge", "rechunk", "verify", "check", "inspect", "diff", "history", "prune", "dump"]),
+    // rechunk asks some of the questions of the one, and wants the digest of the other.
+    ("4.95", &["probe", "dump"]),
+    ("5", &["bridge", "rechunk", "verify", "check", "inspect", "diff", "history", "prune"]),
     // Shows what the jobs found; no job knows how it is shown.
     ("5.5", &["report"]),
     ("6", &["lib"]),

@@ -180,6 +180,13 @@ pub struct Edits {
     #[arg(long, value_name = "KEY=VALUE|KEY-", value_parser = values::label)]
     pub label: Vec<(String, Option<String>)>,
 
+    /// Set the label KEY to the composefs digest of the image
+    ///
+    /// It is what 'restrata dump --digest' says of the output, and depends on the tree alone, not on the layers. Whoever
+    /// signs it signs all images with this tree. Needs mkcomposefs (package composefs), and reads NEW twice.
+    #[arg(long, value_name = "KEY", value_parser = values::label_key)]
+    pub composefs_digest_label: Option<String>,
+
     /// Take the config of a root file system from this file
     ///
     /// For NEW that is dir:ROOTFS. The file holds an OCI image config or what 'podman inspect IMAGE' prints: user,

@@ -143,6 +143,7 @@ fn request(arguments: Rechunk) -> Request {
         drop_xattrs: arguments.layers.drop_xattr,
         labels: arguments.edits.label,
         annotations: arguments.edits.annotation,
+        composefs_label: arguments.edits.composefs_digest_label,
         toc_annotations: arguments.annotations.into(),
         strict: arguments.strict,
         ..Request::new(arguments.new, arguments.dest, resources)
@@ -304,18 +305,22 @@ fn run_history(arguments: History, quiet: bool) -> anyhow::Result<u8> {
 fn run_dump(arguments: &Dump, quiet: bool) -> anyhow::Result<u8> {
     let (options, platform) = (arguments.resources.options(), arguments.choice.platform.as_ref());
     let (reference, progress) = (&arguments.reference, arguments.resources.progress());
+    let mut notes = Vec::new();
     if arguments.digest {
-        let digest = beside(progress, quiet, |progress| dump::digest(reference, platform, &options, progress))?;
-        return print(&format!("{digest}\n")).map(|()| exit::DONE);
+        let digest =
+            beside(progress, quiet, |progress| dump::digest(reference, platform, &options, progress, &mut notes));
+        note(quiet, &notes);
+        return print(&format!("{}\n", digest?)).map(|()| exit::DONE);
     }
     // The lines come while the job still runs.
     let is_seen = io::stdout().is_terminal();
     let mut out = Unread(BufWriter::new(io::stdout()));
     let format = arguments.format.into();
-    beside(progress, quiet || is_seen, |progress| {
-        dump::dump(reference, platform, format, &options, progress, &mut out)
-    })?;
-    Ok(exit::DONE)
+    let dumped = beside(progress, quiet || is_seen, |progress| {
+        dump::dump(reference, platform, format, &options, progress, &mut notes, &mut out)
+    });
+    note(quiet, &notes);
+    dumped.map(|()| exit::DONE)
 }
 
 /// Once nobody reads it any more, everything passes.

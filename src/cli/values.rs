@@ -247,8 +247,13 @@ pub fn label(text: &str) -> Result<(String, Option<String>), String> {
     if let Ok((key, value)) = annotation(text) {
         return Ok((key, Some(value)));
     }
-    let key = text.strip_suffix('-').filter(|key| !key.is_empty() && !key.contains('='));
-    key.map(|key| (key.to_owned(), None)).ok_or_else(|| "expected KEY=VALUE, or KEY- to remove a label".to_owned())
+    let key = text.strip_suffix('-').map(label_key).and_then(Result::ok);
+    key.map(|key| (key, None)).ok_or_else(|| "expected KEY=VALUE, or KEY- to remove a label".to_owned())
+}
+
+pub fn label_key(text: &str) -> Result<String, String> {
+    let key = Some(text).filter(|key| !key.is_empty() && !key.contains('='));
+    key.map(ToOwned::to_owned).ok_or_else(|| "expected the key of a label, without =".to_owned())
 }
 
 pub fn annotation(text: &str) -> Result<(String, String), String> {
@@ -361,6 +366,8 @@ mod tests {
         assert_eq!(label("a=b=c-"), pair("a", Some("b=c-")));
         assert_eq!(label("a="), pair("a", Some("")));
         assert_eq!(label("a.b-"), pair("a.b", None));
+        assert_eq!(label_key("a.b-"), Ok("a.b-".to_owned()));
+        assert!(label_key("").is_err() && label_key("a=").is_err());
         assert!(label("a").is_err() && label("=b").is_err() && label("-").is_err() && label("=b-").is_err());
         assert!(annotation("a-").is_err() && annotation("=").is_err());
     }

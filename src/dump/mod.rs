@@ -24,9 +24,10 @@ use crate::order::tree::Shown;
 use crate::progress::{Phase, Progress};
 use crate::source::{Image, Source, stored_bytes};
 use crate::survey::merged::{Merged, Seen, Side};
-use crate::tar::TarPath;
+use crate::tar::{TarPath, Time};
 
 use contents::Contents;
+use program::Program;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -46,9 +47,10 @@ pub fn dump(
     format: Format,
     options: &JobOptions,
     progress: &Progress,
+    notes: &mut Vec<String>,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
-    with_lines(reference, platform, format, options, progress, |lines| lines(out))
+    with_lines(reference, platform, format, options, progress, notes, |lines| lines(out))
 }
 
 /// The fs-verity digest of the EROFS image that `mkcomposefs` makes of the tree, in hex.
@@ -57,10 +59,40 @@ pub fn digest(
     platform: Option<&Platform>,
     options: &JobOptions,
     progress: &Progress,
+    notes: &mut Vec<String>,
 ) -> Result<String, Error> {
-    let program = program::Program::start()?;
-    with_lines(reference, platform, Format::Composefs, options, progress, |lines| program.digest_of(lines))
+    let program = Program::start("--digest")?;
+    with_lines(reference, platform, Format::Composefs, options, progress, notes, |lines| program.digest_of(lines))
 }
+
+/// In what an image that is made of another one differs from it.
+pub struct Edits<'a> {
+    pub drop_xattrs: &'a [XattrGlob],
+    /// Paths that it does not have.
+    pub is_left_out: &'a dyn Fn(&TarPath) -> bool,
+    /// The times that it has, in the order of the paths; of others it has those of its source.
+    pub times: &'a [(TarPath, Time)],
+}
+
+/// What [`digest`] will say of the image that is made of this one.
+pub fn digest_of(
+    source: &Source,
+    image: &Image,
+    edits: &Edits<'_>,
+    options: &JobOptions,
+    progress: &Progress,
+) -> Result<String, Error> {
+    let program = Program::start(LABEL_OPTION)?;
+    let image = (source, image);
+    edited_lines(image, Format::Composefs, edits, options, progress, |lines| program.digest_of(lines))
+}
+
+/// What [`digest_of`] needs is there.
+pub fn expect_program() -> Result<(), Error> {
+    Ok(Program::start(LABEL_OPTION).map(drop)?)
+}
+
+const LABEL_OPTION: &str = "--composefs-digest-label";
 
 /// Writes all lines.
 type Lines<'a> = &'a dyn Fn(&mut dyn Write) -> Result<(), Error>;
@@ -71,15 +103,29 @@ fn with_lines<T>(
     format: Format,
     options: &JobOptions,
     progress: &Progress,
+    notes: &mut Vec<String>,
     take: impl FnOnce(Lines<'_>) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let source = options.open(reference, progress)?;
     let image = one(&source, platform)?;
+    let edits = Edits { drop_xattrs: &[], is_left_out: &|_| false, times: &[] };
+    let taken = edited_lines((&source, &image), format, &edits, options, progress, take);
+    notes.extend(source.take_notes());
+    taken
+}
+
+fn edited_lines<T>(
+    (source, image): (&Source, &Image),
+    format: Format,
+    edits: &Edits<'_>,
+    options: &JobOptions,
+    progress: &Progress,
+    take: impl FnOnce(Lines<'_>) -> Result<T, Error>,
+) -> Result<T, Error> {
     progress.begin(Phase::Reading, stored_bytes(image.layers.iter()));
     let level = (format == Format::Composefs).then(|| Level::new(LEVEL)).flatten();
-    let none: &[XattrGlob] = &[];
-    let side = Side::load(&source, &image, level, none, options, progress)?;
-    let merged = side.merged(|_| false);
+    let side = Side::load(source, image, level, edits.drop_xattrs, options, progress)?;
+    let merged = side.merged(edits.is_left_out);
     let contents = match format {
         Format::Composefs => Contents::of(&side, &merged, options.threads, progress)?,
         Format::Mtree => Contents::default(),
@@ -92,7 +138,10 @@ fn with_lines<T>(
         }
         for (path, shown) in &merged.tree {
             progress.check()?;
-            let seen = merged.seen(path, *shown)?;
+            let mut seen = merged.seen(path, *shown)?;
+            if let Ok(at) = edits.times.binary_search_by(|(timed, _)| timed.cmp(path)) {
+                seen.header.mtime = edits.times[at].1;
+            }
             text.clear();
             let line = Line { path, seen: &seen, links: links.of(path, *shown) };
             match format {

@@ -1,10 +1,12 @@
 //! Layers as they would be written, with the index first (docs/format.md): content as it is stored, and an estimate of
 //! what stands beside it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::cost::{PullFile, PullIndex, PullLayer, ThinVec};
 use super::layers::Segment;
+use super::tree::{Shown, merge};
 use super::{Entry, LayerPlan, Made, OverlayMark, Place, Plan, Role, State, Traits, Written};
 use crate::digest::{BlobDigest, FileDigest};
 use crate::span::Span;
@@ -19,6 +21,22 @@ pub fn forecast(plan: &Plan, layers: &[&[Entry]], segments: &[Segment]) -> Vec<A
         _ => Arc::new(pull_layer(numbered(u64::MAX - number), &items(&entries(layer, layers)))),
     };
     (0..).zip(&plan.layers).map(of_layer).collect()
+}
+
+/// When each path of the planned image was changed, as clients show it, in the order of the merged tree. A directory that no layer has an
+/// entry of has no time.
+pub fn times(plan: &Plan, layers: &[&[Entry]], segments: &[Segment]) -> Vec<(TarPath, Time)> {
+    let planned = plan.layers.iter().map(|layer| match (layer.state, layer.segments.as_slice()) {
+        (State::Kept, [kept]) => Cow::Borrowed(segments[*kept].entries.as_slice()),
+        _ => Cow::Owned(entries(layer, layers)),
+    });
+    let planned: Vec<Cow<'_, [Entry]>> = planned.collect();
+    let planned: Vec<&[Entry]> = planned.iter().map(AsRef::as_ref).collect();
+    let time = |shown: Shown| {
+        let (layer, entry) = shown.entry()?.inode;
+        Some(planned[layer as usize][entry as usize].mtime)
+    };
+    merge(&planned).into_iter().filter_map(|(path, shown)| Some((path, time(shown)?))).collect()
 }
 
 /// What the layer's TOC would say.

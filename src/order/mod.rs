@@ -44,7 +44,7 @@ pub mod tree;
 
 pub use broken::{BrokenEntry, broken_above, broken_alone, broken_entry};
 pub use extract::{Extracted, Moved, extract, is_plain};
-pub use forecast::forecast;
+pub use forecast::{forecast, times};
 pub use implied::ImpliedDirs;
 pub use overlay::OverlayMark;
 pub use plan::{LayerPlan, Place, Plan, Reason, Role, State, Unowned, Written};

@@ -23,6 +23,32 @@ impl PathHash {
         hasher.write(path);
         Self(hasher.finish())
     }
+
+    /// Those of the directories above a path, the outermost first. Each byte is hashed once.
+    fn of_dirs(path: &[u8]) -> impl Iterator<Item = Self> {
+        let (mut hasher, mut done) = (DefaultHasher::new(), 0);
+        let ends = path.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(end, _)| end);
+        ends.map(move |end| {
+            hasher.write(&path[done..end]);
+            done = end;
+            Self(hasher.finish())
+        })
+    }
+}
+
+/// How much more all drafts together may take.
+#[derive(Debug)]
+pub(super) struct Room {
+    packages: usize,
+    paths: usize,
+    /// What there was no room for first.
+    pub full: Option<Problem>,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { packages: limits::PACKAGES, paths: limits::LISTED_PATHS, full: None }
+    }
 }
 
 /// Claims while databases are read.
@@ -31,10 +57,14 @@ pub(super) struct Draft {
     names: Vec<(System, Box<str>)>,
     ids: HashMap<(System, Box<str>), OwnerId>,
     claims: Vec<(PathHash, OwnerId)>,
-    full: Option<Problem>,
+    room: Room,
 }
 
 impl Draft {
+    pub fn within(room: Room) -> Self {
+        Self { room, ..Self::default() }
+    }
+
     /// `None` when there is no name, or one that is none, or no room for more.
     pub fn owner(&mut self, system: System, name: &[u8]) -> Option<OwnerId> {
         if name.is_empty() || name.len() > limits::PACKAGE_NAME_BYTES {
@@ -44,10 +74,11 @@ impl Draft {
         if let Some(id) = self.ids.get(&key) {
             return Some(*id);
         }
-        if self.names.len() == limits::PACKAGES {
-            self.full = Some(Problem::Packages);
+        if self.room.packages == 0 {
+            self.room.full.get_or_insert(Problem::Packages);
             return None;
         }
+        self.room.packages -= 1;
         let id = OwnerId(self.names.len() as u32);
         self.names.push(key.clone());
         self.ids.insert(key, id);
@@ -61,6 +92,7 @@ impl Draft {
         let path = path.strip_suffix(b"/").unwrap_or(path);
         let is_path = !path.is_empty() && path != b"." && path.len() <= limits::LISTED_PATH_BYTES;
         if is_path && self.has_room() {
+            self.room.paths -= 1;
             self.claims.push((PathHash::of(path), owner));
         }
     }
@@ -73,15 +105,15 @@ impl Draft {
     }
 
     fn has_room(&mut self) -> bool {
-        let has_room = self.claims.len() < limits::LISTED_PATHS;
+        let has_room = self.room.paths > 0;
         if !has_room {
-            self.full = Some(Problem::Paths);
+            self.room.full.get_or_insert(Problem::Paths);
         }
         has_room
     }
 
     /// A path with several owners is nobody's, but a distribution's claim beats conda's, and both beat Python's.
-    pub fn finish(mut self) -> (Claims, Option<Problem>) {
+    pub fn finish(mut self) -> (Claims, Room) {
         let names = self.names;
         let rank = |owner: OwnerId| match names[owner.0 as usize].0 {
             System::Python => 2,
@@ -104,7 +136,7 @@ impl Draft {
         }
         self.claims.truncate(kept);
         self.claims.shrink_to_fit();
-        (Claims { names, claims: self.claims }, self.full)
+        (Claims { names, claims: self.claims }, self.room)
     }
 }
 
@@ -132,7 +164,15 @@ impl Claims {
     }
 
     pub fn exactly(&self, path: &[u8]) -> Option<Owner<'_>> {
-        let hash = PathHash::of(path);
+        self.of_hash(PathHash::of(path))
+    }
+
+    /// The innermost directory above a path that has an owner.
+    pub fn around(&self, path: &[u8]) -> Option<Owner<'_>> {
+        PathHash::of_dirs(path).filter_map(|hash| self.of_hash(hash)).last()
+    }
+
+    fn of_hash(&self, hash: PathHash) -> Option<Owner<'_>> {
         let at = self.claims.binary_search_by_key(&hash, |claim| claim.0).ok()?;
         let (system, name) = &self.names[self.claims[at].1.0 as usize];
         Some(Owner { system: *system, name: name.as_ref().into() })
@@ -155,4 +195,46 @@ fn twins(path: &[u8]) -> Vec<Vec<u8>> {
         twins.extend([&b"usr/s"[..], b"s"].map(|prefix| [prefix, short].concat()));
     }
     twins
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_directories_above_a_path_are_hashed_in_one_pass() {
+        let found: Vec<PathHash> = PathHash::of_dirs(b"usr/lib/x\xff//a/f").collect();
+        let dirs = [&b"usr"[..], b"usr/lib", b"usr/lib/x\xff", b"usr/lib/x\xff/", b"usr/lib/x\xff//a"];
+        assert_eq!(found, dirs.map(PathHash::of));
+        assert_eq!(PathHash::of_dirs(b"f").count(), 0);
+    }
+
+    #[test]
+    fn the_innermost_directory_counts() {
+        let mut draft = Draft::default();
+        let [outer, inner] = [&b"outer"[..], b"inner"].map(|name| draft.owner(System::Gem, name).unwrap());
+        draft.claim(outer, b"a");
+        draft.claim(inner, b"a/b/c");
+        let (claims, _) = draft.finish();
+        for (path, owner) in
+            [("a", "-"), ("a/b/c", "gem:outer"), ("a/b/c/d/e", "gem:inner"), ("a/x", "gem:outer"), ("b/c", "-")]
+        {
+            let found = claims.around(path.as_bytes()).map_or("-".to_owned(), |owner| owner.to_string());
+            assert_eq!(found, owner, "{path}");
+        }
+    }
+
+    #[test]
+    fn drafts_share_their_room() {
+        let mut first = Draft::within(Room { packages: 2, paths: 3, full: None });
+        let owner = first.owner(System::Gem, b"a").unwrap();
+        [b"1", b"2"].iter().for_each(|path| first.claim(owner, *path));
+        let (_, room) = first.finish();
+        let mut second = Draft::within(room);
+        let owner = second.owner(System::Gem, b"b").unwrap();
+        assert_eq!((second.owner(System::Gem, b"b"), second.owner(System::Gem, b"c")), (Some(owner), None));
+        [b"1", b"2"].iter().for_each(|path| second.claim(owner, *path));
+        let (claims, room) = second.finish();
+        assert_eq!((claims.claims.len(), room.full), (1, Some(Problem::Packages)));
+    }
 }

@@ -37,7 +37,7 @@ pub use evidence::{Wanted, is_evidence, wanted};
 pub use heat::Heat;
 pub use hint::{Days, Hint, HintError};
 pub use named::{LineFault, Named, NamedError};
-pub use rpm::{NdbError, RpmError, SqliteError};
+pub use rpm::{BdbError, NdbError, RpmError, SqliteError};
 pub use warning::{Problem, Warning};
 
 use crate::tar::TarPath;
@@ -132,22 +132,22 @@ impl Owners {
         let homes = Homes::find(&evidence);
         evidence.retain(|file| file.kind.system().is_none_or(|system| homes.contains(system, file.home)));
         warnings.extend(unreadable(&evidence));
-        let mut draft = Draft::default();
+        // The maker's word first, so that there is room for it.
+        let (mut map, mut hints) = (Draft::default(), Hints::default());
+        for (component, days) in filemap::read(&evidence, &mut map, &mut warnings) {
+            hints.changes_every(&component, days);
+        }
+        let (mapped, room) = map.finish();
+        let mut draft = Draft::within(room);
         dpkg::read(&evidence, &mut draft);
         rpm::read(&evidence, &mut draft, &mut warnings);
         apk::read(&evidence, &mut draft);
         alpm::read(&evidence, &mut draft);
         conda::read(&evidence, &mut draft, &mut warnings);
         python::read(&evidence, &mut draft);
-        let (claims, full) = draft.finish();
-        let (trees, trees_full) = Trees::read(&evidence, &claims);
-        let (mut map, mut hints) = (Draft::default(), Hints::default());
-        for (component, days) in filemap::read(&evidence, &mut map, &mut warnings) {
-            hints.changes_every(&component, days);
-        }
-        let (mapped, map_full) = map.finish();
-        let full = full.or(map_full).or(trees_full);
-        warnings.extend(full.map(|problem| Warning { path: TarPath::root(), problem }));
+        let (claims, room) = draft.finish();
+        let (trees, room) = Trees::read(&evidence, &claims, room);
+        warnings.extend(room.full.map(|problem| Warning { path: TarPath::root(), problem }));
         (Self { mapped, claims, trees, hints, homes, named: Arc::default() }, warnings)
     }
 

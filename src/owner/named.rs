@@ -11,6 +11,8 @@ use crate::tar::TarPath;
 pub struct Named {
     /// Without wildcards: any number of them costs one look-up for each directory of a path.
     paths: HashMap<Box<[u8]>, Given>,
+    /// Bytes of the longest of them.
+    longest: usize,
     globs: Vec<Glob>,
 }
 
@@ -24,8 +26,54 @@ struct Given {
 struct Glob {
     /// All that stands before the first wildcard: most paths are told apart by it.
     start: Box<str>,
-    pattern: glob::Pattern,
+    names: Vec<Name>,
     given: Given,
+}
+
+/// What a glob says of one name of a path.
+#[derive(Debug, Clone)]
+enum Name {
+    /// Name by name, so that what a wildcard costs is bounded by the length of a name.
+    One(glob::Pattern),
+    /// `**`: any number of directories, or whatever is below one.
+    Any,
+}
+
+impl Glob {
+    fn new(glob: &str, wildcard: usize, given: Given) -> Result<Self, glob::PatternError> {
+        // What a whole path says is wrong is told of the whole path.
+        glob::Pattern::new(glob)?;
+        let name = |name| if name == "**" { Ok(Name::Any) } else { glob::Pattern::new(name).map(Name::One) };
+        let names = glob.split('/').map(name).collect::<Result<_, _>>()?;
+        Ok(Self { start: glob[..wildcard].into(), names, given })
+    }
+
+    /// The path or a directory above it. Behind a mismatch the last `**` takes one name more: those before it need take no other.
+    fn matches(&self, path: &[&str]) -> bool {
+        let (mut at, mut nth, mut retry) = (0, 0, None);
+        loop {
+            let fits = match self.names.get(nth) {
+                None => return true,
+                Some(Name::Any) => {
+                    retry = Some((at, nth));
+                    // At the end of a glob it stands for something.
+                    nth + 1 < self.names.len() || at < path.len() || nth == 0
+                }
+                Some(Name::One(pattern)) => {
+                    let fits = path.get(at).is_some_and(|name| pattern.matches_with(name, OPTIONS));
+                    at += usize::from(fits);
+                    fits
+                }
+            };
+            match retry {
+                _ if fits => nth += 1,
+                Some((taken, any)) if taken < path.len() => {
+                    (at, nth, retry) = (taken + 1, any + 1, Some((taken + 1, any)));
+                }
+                _ => return false,
+            }
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -91,8 +139,8 @@ impl Named {
         if self.globs.len() == OWNER_GLOBS {
             return Err(LineFault::TooMany);
         }
-        let pattern = glob::Pattern::new(glob).map_err(|error| LineFault::Glob { reason: error.msg })?;
-        self.globs.push(Glob { start: glob[..wildcard].into(), pattern, given });
+        let glob = Glob::new(glob, wildcard, given).map_err(|error| LineFault::Glob { reason: error.msg })?;
+        self.globs.push(glob);
         Ok(())
     }
 
@@ -102,6 +150,7 @@ impl Named {
         match self.paths.get(path.as_bytes()) {
             Some(Given { line: first, .. }) => Err(LineFault::Twice { first: *first }),
             None => {
+                self.longest = self.longest.max(path.as_bytes().len());
                 self.paths.insert(path.as_bytes().into(), given);
                 Ok(())
             }
@@ -114,19 +163,25 @@ impl Named {
             return None;
         }
         let bytes = path.as_bytes();
-        let ends = || (1..=bytes.len()).filter(|&end| end == bytes.len() || bytes[end] == b'/');
-        let paths = ends().filter_map(|end| self.paths.get(&bytes[..end]));
+        let longest = self.longest.min(bytes.len());
+        let ends = (1..=longest).filter(|&end| end == bytes.len() || bytes[end] == b'/');
+        let paths = ends.filter_map(|end| self.paths.get(&bytes[..end]));
         let mut found = paths.max_by_key(|given| given.line);
         // Names that are no text match by what they look like.
         let text = String::from_utf8_lossy(bytes);
-        for Glob { start, pattern, given } in self.globs.iter().rev() {
-            if found.is_some_and(|found| found.line > given.line) {
+        let mut names: Vec<&str> = Vec::new();
+        for glob in self.globs.iter().rev() {
+            if found.is_some_and(|found| found.line > glob.given.line) {
                 break;
             }
-            let ends = text.match_indices('/').map(|(at, _)| at).chain([text.len()]);
-            let mut places = ends.map(|end| &text[..end]);
-            if text.starts_with(&**start) && places.any(|place| pattern.matches_with(place, OPTIONS)) {
-                found = Some(given);
+            if !text.starts_with(&*glob.start) {
+                continue;
+            }
+            if names.is_empty() {
+                names.extend(text.split('/').filter(|name| !name.is_empty()));
+            }
+            if glob.matches(&names) {
+                found = Some(&glob.given);
                 break;
             }
         }
@@ -174,9 +229,35 @@ mod tests {
         }
         assert_eq!(owner("** all\n", "a/b").as_deref(), Some("user:all"));
         assert_eq!(owner("", "a"), None);
+        for (glob, path, is_match) in [
+            ("a/**", "a", false),
+            ("a/**", "a/b", true),
+            ("a/**", "a/b/c", true),
+            ("a/**/c", "a/c", true),
+            ("a/**/c", "a/b/b/c/d", true),
+            ("a/**/c", "a/b/b/cc", false),
+            ("**/b/**/d", "b/a/b/c/c/d", true),
+            ("**/b/**/d", "d/b", false),
+            ("**/a/b*", "a/a/c/a/bb", true),
+            ("*/b", "a/c/b", false),
+            ("a*/*c", "ab/c/x", true),
+            ("a/[!b]", "a/b", false),
+            ("*", "a", true),
+        ] {
+            assert_eq!(owner(&format!("{glob} x\n"), path).is_some(), is_match, "{glob} {path}");
+        }
         let names = Named::parse(TEXT.as_bytes()).unwrap();
         let names: Vec<String> = names.names().iter().map(Owner::to_string).collect();
         assert_eq!(names, ["user:abd", "user:app", "user:libs", "user:weights", "user:x#1"]);
+    }
+
+    /// Whoever tries all ways to match does not end.
+    #[test]
+    fn wildcards_do_not_multiply() {
+        let deep = "a/".repeat(1000) + &"a".repeat(255);
+        for glob in ["*a".repeat(40) + "b", "**/a/".repeat(40) + "b", "*/".repeat(1000) + &"a*".repeat(60) + "b"] {
+            assert_eq!(owner(&format!("{glob} x\n"), &deep), None, "{glob}");
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Directories that belong to a package with all that is in them, where no list says which files it has.
 
-use super::claims::{Claims, Draft};
+use super::claims::{Claims, Draft, Room};
 use super::evidence::Evidence;
-use super::{Owner, Problem, gems, python};
+use super::{Owner, gems, python};
 use crate::tar::TarPath;
 
 #[derive(Debug, Default)]
@@ -10,12 +10,12 @@ pub(super) struct Trees(Claims);
 
 impl Trees {
     /// What a list claims belongs to no tree: `listed` are those lists.
-    pub fn read(evidence: &[Evidence<'_>], listed: &Claims) -> (Self, Option<Problem>) {
-        let mut draft = Draft::default();
+    pub fn read(evidence: &[Evidence<'_>], listed: &Claims, room: Room) -> (Self, Room) {
+        let mut draft = Draft::within(room);
         python::unrecorded::read(evidence, listed, &mut draft);
         gems::read(evidence, listed, &mut draft);
-        let (claims, full) = draft.finish();
-        (Self(claims), full)
+        let (claims, room) = draft.finish();
+        (Self(claims), room)
     }
 
     /// By the innermost tree.
@@ -29,7 +29,6 @@ impl Trees {
 
     fn around(&self, path: &[u8]) -> Option<Owner<'_>> {
         let whole = self.0.exactly(path).or_else(|| self.0.exactly(python::unrecorded::module(path)?));
-        let above = || (1..path.len()).rev().filter(|&end| path[end] == b'/');
-        whole.or_else(|| above().find_map(|end| self.0.exactly(&path[..end])))
+        whole.or_else(|| self.0.around(path))
     }
 }

@@ -1,6 +1,6 @@
 //! What could not be read.
 
-use super::{NdbError, RpmError, SqliteError};
+use super::{BdbError, NdbError, RpmError, SqliteError};
 use crate::limits;
 use crate::tar::TarPath;
 
@@ -15,12 +15,12 @@ pub struct Warning {
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
-    #[error("an rpm database in {format} format, which is not read: expected sqlite or ndb")]
-    Format { format: &'static str },
     #[error("the rpm database is not read to its end: {0}")]
     Sqlite(#[from] SqliteError),
     #[error("the rpm database is not read to its end: {0}")]
     Ndb(#[from] NdbError),
+    #[error("the rpm database is not read to its end: {0}")]
+    Bdb(#[from] BdbError),
     #[error("{count} packages are not read; the first: {first}")]
     Rpm { count: usize, first: RpmError },
     #[error("expected text, found a NUL byte{}", others(.count))]

@@ -118,13 +118,14 @@ impl<'s> Job<'_, 's> {
         output: Output<'_, 's>,
         layout: &Layout,
         written: Vec<Written>,
+        labels: &[(String, Option<String>)],
         hides_indexes: bool,
     ) -> Result<(ImageOutcome, Vec<Descriptor>), Error> {
         let mut planned = self.planned_layers(layout);
         let states = told_states(&planned, &written, &self.old.facts.newest);
         let layers: Vec<(DiffId, String)> =
             states.iter().zip(&written).map(|(state, written)| (written.diff_id, state.name().to_owned())).collect();
-        let config = self.config().with_layers(&layers).with_labels(&self.request.labels).to_bytes();
+        let config = self.config().with_layers(&layers).with_labels(labels).to_bytes();
         let (config_digest, config_size) = output.config(&config)?;
         let old_config = self.image.manifest.config();
         let config = old_config.pointing_at(&old_config.media_type, config_digest, config_size);

@@ -94,6 +94,7 @@ impl<'a> Inputs<'a> {
         let attached = self.source.take_attached();
         let written = self.each(progress, notes, |job, unpacked, layout, notes| {
             expect_strict(self.request, notes)?;
+            let labels = job.labels(&layout.plan, unpacked, notes)?;
             let level = job.reframe(unpacked, layout)?;
             let written = job.write(output, unpacked, &layout.plan, level)?;
             note_written(&written, notes);
@@ -104,7 +105,7 @@ impl<'a> Inputs<'a> {
                 None => partial::hides_indexes(self.request, output, &written, notes)?,
             };
             hides_indexes = Some(hides);
-            job.publish(output, layout, written, hides)
+            job.publish(output, layout, written, &labels, hides)
         })?;
         let (images, manifests): (_, Vec<Vec<Descriptor>>) = written.into_iter().unzip();
         let mut manifests: Vec<Descriptor> = manifests.into_iter().flatten().collect();

@@ -1,6 +1,7 @@
 //! The main job: source -> unpack -> plan -> pack -> sink.
 
 mod attached;
+mod composefs;
 mod costly;
 mod debris;
 mod dest;
@@ -75,6 +76,8 @@ pub struct Request {
     pub drop_xattrs: Vec<XattrGlob>,
     /// Labels of the config to set, or to remove where there is no value; one after the other.
     pub labels: Vec<(String, Option<String>)>,
+    /// The label that gets the composefs digest of the image.
+    pub composefs_label: Option<String>,
     /// The config of a root file system. Every other image has its own.
     pub config: Option<Config>,
     /// Annotations of the manifest to set.
@@ -127,6 +130,7 @@ impl Request {
             prune_debris: false,
             drop_xattrs: Vec::new(),
             labels: Vec::new(),
+            composefs_label: None,
             config: None,
             annotations: Vec::new(),
             toc_annotations: TocAnnotations::Auto,
@@ -143,6 +147,7 @@ impl Request {
 
 /// Writes `request.new` to `request.dest`. The destination appears whole or not at all.
 pub fn rechunk(request: &Request, progress: &Progress) -> Result<Outcome, Error> {
+    composefs::expect_program(request)?;
     match request.dest.name() {
         Some(name) => publish::publish(request, name, progress),
         None => files::write(request, progress),

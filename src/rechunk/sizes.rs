@@ -8,6 +8,7 @@ use crate::sink::check_document;
 use crate::source::Image;
 
 use super::Request;
+use super::composefs::planned_labels;
 use super::image::Job;
 
 /// What is known before anything is read.
@@ -29,7 +30,7 @@ impl Job<'_, '_> {
 fn check_documents(request: &Request, image: &Image, layers: Vec<Descriptor>) -> Result<(), Error> {
     let dest = request.dest.path();
     let steps = vec![(DiffId::from_bytes([0; 32]), String::new()); layers.len()];
-    let config = image.config.with_layers(&steps).with_labels(&request.labels).to_bytes();
+    let config = image.config.with_layers(&steps).with_labels(&planned_labels(request)).to_bytes();
     check_document(dest, config.len() as u64)?;
     let mut manifest = image.manifest.to_oci_with(layers, image.manifest.config().clone());
     request.annotations.iter().for_each(|(key, value)| manifest.set_annotation(key, value));

@@ -4,6 +4,7 @@
 mod access;
 mod bridge;
 mod cache;
+mod composefs;
 mod degraded;
 mod diff;
 mod dump;
@@ -93,6 +94,7 @@ fn wrong_usage_is_64() {
         &["rechunk", "oci:a", "oci:b", "--prune", "/"],
         &["rechunk", "oci:a", "oci:b", "--purge", "../a"],
         &["rechunk", "oci:a", "oci:b", "--label", "key"],
+        &["rechunk", "oci:a", "oci:b", "--composefs-digest-label", "key=value"],
         &["rechunk", "oci:a", "oci:b", "--annotation", "key-"],
         &["rechunk", "oci:a", "oci:b", "--dry-run", "--digestfile", "d"],
         &["rechunk", "oci:a", "oci:b", "--first", "--trust-previous"],

@@ -132,16 +132,19 @@ as_user() {
       podman --log-level=error unshare "$@"' as_user "$@"
 }
 
-# store_conf DIR PARTIAL: writes DIR.conf for a podman store at DIR (a path under the bed) and prints its chroot path.
+# store_conf DIR PARTIAL [OPTION..]: writes DIR.conf for a podman store at DIR (a path under the bed) and prints its chroot path. OPTION is a pull
+# option that is on: convert_images, use_hard_links.
 store_conf() {
-  local inside=/bed${1#"$bed"}
+  local inside=/bed${1#"$bed"} links=false convert=false
+  [[ " ${*:3} " != *" use_hard_links "* ]] || links=true
+  [[ " ${*:3} " != *" convert_images "* ]] || convert=true
   cat >"$1.conf" <<CONF
 [storage]
 driver = "overlay"
 graphroot = "$inside"
 runroot = "$inside.run"
 [storage.options]
-pull_options = {enable_partial_images = "$2", use_hard_links = "false", convert_images = "false", ostree_repos = ""}
+pull_options = {enable_partial_images = "$2", use_hard_links = "$links", convert_images = "$convert", ostree_repos = ""}
 CONF
   echo "$inside.conf"
 }

@@ -3,6 +3,9 @@
 # registry port that answers as PROFILE, and prints a JSON line for each pull (see pulled.py). IMAGE is REPO:TAG.
 #
 #   PARTIAL=false     ordinary pulls of whole layers (default true)
+#   PULL_OPTIONS=..   pull options that are on beside those of partial pulls: convert_images, use_hard_links
+#   PULL_SIZE=true    after each line one of how many bytes the store then has on the disk: {"store_bytes": N}
+#   PULL_SECONDS=N    a pull that takes longer is ended, and failed
 #   PULL_FS=xfs       the store on a file system with reflinks, loop-mounted; =memory in memory (default: that of the bed)
 #   PULL_KEEP=N       no more than the last N images stay in the store (default: all)
 #   PULL_MIRROR=PORT  by a mirror of that registry, on a port of loopback: the line tells what the mirror sent, and what the registry did.
@@ -26,13 +29,16 @@ esac
 store=$where/${PULL_STORE:-$client}
 mkdir -p "$where"
 conf=
+limit=()
+[ -z "${PULL_SECONDS:-}" ] || limit=(timeout -k 5 "$PULL_SECONDS")
 
-podman() { in_client "$client" env CONTAINERS_STORAGE_CONF="$conf" CONTAINERS_REGISTRIES_CONF="/bed${store#"$bed"}.registries" podman --log-level=error "$@"; }
+podman() { in_client "$client" env CONTAINERS_STORAGE_CONF="$conf" CONTAINERS_REGISTRIES_CONF="/bed${store#"$bed"}.registries" "${limit[@]}" podman --log-level=error "$@"; }
 
 pull_all() { # IMAGE..
   local image pulled=() before start status end size
   rm -rf "$store" "$store".*
-  conf=$(store_conf "$store" "${PARTIAL:-true}")
+  # shellcheck disable=SC2086 # several words
+  conf=$(store_conf "$store" "${PARTIAL:-true}" ${PULL_OPTIONS:-})
   registries_conf "$port" "${PULL_MIRROR:-}" "${PULL_NS:-}" >"$store.registries"
   for image; do
     before=$(stat -c %s "$log") start=$(date +%s.%N) status=0
@@ -46,6 +52,7 @@ pull_all() { # IMAGE..
     done
     tail -c +$((before + 1)) "$log" |
       python3 "$harness/pulled.py" "$client" "$profile" "$image" "${PARTIAL:-true}" "$port" "$status" "$start" "$end" "$store.out" ${PULL_MIRROR:+"$PULL_MIRROR"}
+    [ -z "${PULL_SIZE:-}" ] || du -s --block-size=1 "$store" | awk '{ printf "{\"store_bytes\": %d}\n", $1 }'
     [ $status != 0 ] || pulled+=("$image")
     if [ ${#pulled[@]} -gt "${PULL_KEEP:-1000}" ]; then
       podman rmi -f "127.0.0.1:$port/${pulled[0]}" >/dev/null

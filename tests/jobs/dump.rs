@@ -18,7 +18,15 @@ fn one_image_is_dumped() {
         let mut out = Vec::new();
         let (options, platform) =
             (JobOptions::new(2, std::env::temp_dir()), platform.map(|name| name.parse().unwrap()));
-        let dumped = dump(&image.parse().unwrap(), platform.as_ref(), format, &options, &Progress::new(), &mut out);
+        let dumped = dump(
+            &image.parse().unwrap(),
+            platform.as_ref(),
+            format,
+            &options,
+            &Progress::new(),
+            &mut Vec::new(),
+            &mut out,
+        );
         dumped.map(|()| String::from_utf8(out).unwrap()).map_err(|error| error.to_string())
     };
     let first = |format| {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::{fs, str};
 
-use restrata::owner::{NdbError, Owners, Problem, RpmError, SqliteError, Warning, is_evidence};
+use restrata::owner::{BdbError, NdbError, Owners, Problem, RpmError, SqliteError, Warning, is_evidence};
 use restrata::tar::TarPath;
 
 fn path(path: &str) -> TarPath {
@@ -108,6 +108,10 @@ fn rpm_of_today() {
         Ok(database) => assert_ndb(&database),
         Err(_) => eprintln!("this rpm has no ndb"),
     }
+    match fs::read(dir.path().join("bdb/Packages")) {
+        Ok(database) => assert_bdb(&database),
+        Err(_) => eprintln!("db5.3_load is not installed"),
+    }
     for home in [dir.path().to_owned(), dir.path().join("log")] {
         let file = |name| fs::read(home.join(name)).unwrap();
         let (owners, problems) = read_rpm(&file("rpmdb.sqlite"), &file("rpmdb.sqlite-wal"));
@@ -185,6 +189,116 @@ fn ndb_of_sle() {
         ("usr/lib64/libstdc++.so.6", "rpm:gcc11"),
         ("opt/app", "-"),
     ] {
+        assert_eq!(owner(&owners, at), expected, "{at}");
+    }
+}
+
+fn read_bdb(database: &[u8]) -> (Owners, Vec<Problem>) {
+    let at = path("var/lib/rpm/Packages");
+    let (owners, warnings) = Owners::read([(&at, database)]);
+    (owners, warnings.into_iter().map(|Warning { problem, .. }| problem).collect())
+}
+
+fn assert_bdb(database: &[u8]) {
+    let (owners, problems) = read_bdb(database);
+    assert_eq!(problems, []);
+    assert_rpm(&owners);
+}
+
+/// Written by Berkeley DB 5.3.
+#[test]
+fn bdb_fixture() {
+    assert_bdb(&fixture("bdb-Packages.zst"));
+}
+
+/// The same database as a machine of the other byte order writes it: of all numbers that are read.
+fn swapped(database: &[u8]) -> Vec<u8> {
+    let mut swapped = database.to_vec();
+    let mut turn = |at: usize, size: usize| swapped[at..at + size].reverse();
+    [12, 16, 20].into_iter().for_each(|at| turn(at, 4));
+    for page in (4096..database.len()).step_by(4096) {
+        [(8, 4), (16, 4), (20, 2), (22, 2)].into_iter().for_each(|(at, size)| turn(page + at, size));
+        if ![2, 13].contains(&database[page + 25]) {
+            continue;
+        }
+        let short = |at: usize| usize::from(u16::from_le_bytes(*database[page + at..].first_chunk().unwrap()));
+        for nth in 0..short(20) {
+            let entry = page + short(26 + 2 * nth);
+            turn(page + 26 + 2 * nth, 2);
+            if nth % 2 == 1 && database[entry] == 3 {
+                [4, 8].into_iter().for_each(|at| turn(entry + at, 4));
+            }
+        }
+    }
+    swapped
+}
+
+#[test]
+fn bdb_of_the_other_byte_order() {
+    assert_bdb(&swapped(&fixture("bdb-Packages.zst")));
+}
+
+#[test]
+fn bdb_damaged() {
+    let good = fixture("bdb-Packages.zst");
+    let with = |at: usize, bytes: &[u8]| {
+        let mut damaged = good.clone();
+        damaged[at..at + bytes.len()].copy_from_slice(bytes);
+        damaged
+    };
+    let of = |database: &[u8]| read_bdb(database).1;
+    let [none, large] = [0_u32, 1 << 17].map(u32::to_le_bytes);
+    for header in [
+        &good[..20],
+        &with(12, b"x"),
+        &with(16, &[7]),
+        &with(20, &none),
+        &with(20, &large),
+        &with(24, &[1]),
+        &with(26, &[1]),
+    ] {
+        assert_eq!(of(header), [BdbError::Header.into()]);
+    }
+    let pages = || (4096..good.len()).step_by(4096);
+    let short = |at: usize| usize::from(u16::from_le_bytes(*good[at..].first_chunk().unwrap()));
+    // The first page with a value in a chain of several pages, and the value's place.
+    let value = |page: usize| (1..short(page + 20)).step_by(2).map(move |nth| page + short(page + 26 + 2 * nth));
+    let long = |at: usize| u32::from_le_bytes(*good[at..].first_chunk().unwrap());
+    let in_chain = |page: usize| value(page).find(|&at| good[at] == 3 && long(at + 8) > 8192);
+    let page = pages().find(|&page| [2, 13].contains(&good[page + 25]) && in_chain(page).is_some()).unwrap();
+    let (number, at) = ((page / 4096) as u32, in_chain(page).unwrap());
+    for (at, bytes) in [(page + 8, &[255][..]), (page + 20, &[255, 255]), (page + 26, &[255, 255]), (at, &[2])] {
+        assert_eq!(of(&with(at, bytes)), [BdbError::Page { page: number }.into()], "{at}");
+    }
+    let (chain, size) = (long(at + 4) as usize * 4096, long(at + 8));
+    for (at, bytes) in [
+        // Its first page, and how long it is; the page's kind, its bytes, the next one.
+        (at + 4, &[255; 4][..]),
+        (at + 8, &(size - 1).to_le_bytes()),
+        (chain + 25, &[13]),
+        (chain + 22, &[0, 0]),
+        (chain + 22, &[255, 255]),
+        (chain + 16, &[255; 4]),
+    ] {
+        let problems = of(&with(at, bytes));
+        let is_chain =
+            |problem: &Problem| matches!(problem, Problem::Bdb(BdbError::Chain { .. } | BdbError::Page { .. }));
+        assert!(problems.iter().any(is_chain), "{at}: {problems:?}");
+    }
+    assert_eq!(of(&with(at + 8, &[255; 4])), [BdbError::Overlap.into()]);
+    // A chain that leads to itself ends with its bytes.
+    let endless = with(chain + 16, &((chain / 4096) as u32).to_le_bytes());
+    assert!(!of(&endless).is_empty());
+}
+
+/// One package as EL has it. It is no part of the project, and may stand beside it.
+#[test]
+fn bdb_of_el() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/rpmdb/libuuid.Packages");
+    let Ok(database) = fs::read(&file) else { return eprintln!("no {}", file.display()) };
+    let (owners, problems) = read_bdb(&database);
+    assert_eq!(problems, []);
+    for (at, expected) in [("usr/lib64/libuuid.so.1", "rpm:util-linux"), ("usr/bin/bash", "-")] {
         assert_eq!(owner(&owners, at), expected, "{at}");
     }
 }

@@ -1,6 +1,7 @@
 #!/bin/bash
 # rpmdb.sh DIR: makes DIR/rpmdb.sqlite with rpm, rpmbuild and sqlite3 (Debian: apt-get install rpm sqlite3), and
-# DIR/log/rpmdb.sqlite, whose packages stand in its write-ahead log alone, and DIR/ndb/Packages.db.
+# DIR/log/rpmdb.sqlite, whose packages stand in its write-ahead log alone, DIR/ndb/Packages.db, and, where Berkeley DB's programs
+# are (apt-get install db5.3-util), DIR/bdb/Packages.
 # The fixtures beside this script are its output: rm DIR/*-shm DIR/log/*-shm DIR/ndb/Index.db, then zstd -19 each file with content.
 # Two binary packages of one source that share a directory, one package alone with enough files for overflow pages,
 # and enough small ones for a table of more than one page.
@@ -72,6 +73,18 @@ PRAGMA wal_autocheckpoint = 0;
 ATTACH '$dir/rpmdb.sqlite' AS whole;
 INSERT INTO Packages SELECT * FROM whole.Packages;
 EOF
+
+# As EL 8 has it: rpm reads it, and no longer writes it. The key is the package's number, under 0 stands the last one.
+if command -v db5.3_load >/dev/null; then
+    mkdir -p "$dir/bdb" "$work/read"
+    # Whoever closes the database last removes its log.
+    cp "$dir"/rpmdb.sqlite* "$work/read"
+    {
+        printf 'VERSION=3\nformat=bytevalue\ntype=hash\ndb_pagesize=4096\nHEADER=END\n 00000000\n ff000000\n'
+        sqlite3 "$work/read/rpmdb.sqlite" "SELECT printf(' %02x000000', hnum) || char(10) || ' ' || lower(hex(blob)) FROM Packages"
+        echo DATA=END
+    } | db5.3_load "$dir/bdb/Packages"
+fi
 
 # As openSUSE has it, where rpm can write it: Debian's of 2025 can, that of 2023 can't. A package that was removed leaves
 # a free slot.

@@ -1,10 +1,13 @@
-//! rpm's database: package headers, in a table of SQLite (rpm's `lib/backend/sqlite.c`) or in `ndb`.
+//! rpm's database: package headers, in a table of SQLite (rpm's `lib/backend/sqlite.c`), in `ndb`, or in
+//! a hash table of Berkeley DB.
 
+mod bdb;
 mod header;
 mod log;
 mod ndb;
 mod sqlite;
 
+pub use bdb::BdbError;
 pub use header::RpmError;
 pub use ndb::NdbError;
 pub use sqlite::SqliteError;
@@ -30,7 +33,7 @@ pub(super) fn read(evidence: &[Evidence<'_>], draft: &mut Draft, warnings: &mut 
                 .err()
                 .map(Problem::from),
             Kind::RpmNdb => ndb::blobs(file.bytes, &mut package).err().map(Problem::from),
-            Kind::RpmBdb => Some(Problem::Format { format: "Berkeley DB" }),
+            Kind::RpmBdb => bdb::blobs(file.bytes, &mut package).err().map(Problem::from),
             _ => None,
         };
         let failed = failed.map(|(count, first)| Problem::Rpm { count, first });

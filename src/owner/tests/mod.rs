@@ -364,7 +364,7 @@ fn what_is_not_read_is_said() {
         assert!(is_evidence(&at), "{at}");
         Owners::read([(&at, bytes)]).1.iter().map(Warning::to_string).collect::<Vec<_>>().join("; ")
     };
-    assert!(says("var/lib/rpm/Packages", b"x").starts_with("/var/lib/rpm/Packages: an rpm database in Berkeley DB"));
+    assert!(says("var/lib/rpm/Packages", b"x").contains("not a hash table of Berkeley DB"));
     assert!(says("usr/lib/sysimage/rpm/Packages.db", b"").contains("not an ndb database"));
     assert!(says("var/lib/rpm/rpmdb.sqlite", b"no").contains("not an SQLite database"));
     assert_eq!(says("var/lib/dpkg/status", b"\0\xff\n:"), "/var/lib/dpkg/status: expected text, found a NUL byte");
