@@ -28,6 +28,8 @@ pub enum Code {
     OwnersNotFound,
     /// A new layer has no index, so that every client pulls it whole.
     LayerWithoutIndex,
+    /// The published image has a gzip image for clients that cannot read zstd, and the new one has none.
+    TwinLost,
     /// An option names a path that is not there.
     PathUnmatched,
     /// The new image's index names a platform whose blobs are not there. The result lacks it.
@@ -35,7 +37,7 @@ pub enum Code {
 }
 
 impl Code {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::PreviousDamaged,
         Self::NoPrevious,
         Self::LayerDamaged,
@@ -47,6 +49,7 @@ impl Code {
         Self::OwnersUnread,
         Self::OwnersNotFound,
         Self::LayerWithoutIndex,
+        Self::TwinLost,
         Self::PathUnmatched,
         Self::PlatformAbsent,
     ];
@@ -65,6 +68,7 @@ impl Code {
             Self::OwnersUnread => "owners-unread",
             Self::OwnersNotFound => "owners-not-found",
             Self::LayerWithoutIndex => "layer-without-index",
+            Self::TwinLost => "twin-lost",
             Self::PathUnmatched => "path-unmatched",
             Self::PlatformAbsent => "platform-absent",
         }

@@ -27,6 +27,7 @@ pub(super) fn image(common: &str) -> &str {
 pub(super) fn view(view: View) -> String {
     match view.client {
         Client::Plain => "plain client".to_owned(),
+        Client::PlainGzip => "plain client of the gzip image".to_owned(),
         Client::Docker => "docker with a graph driver".to_owned(),
         client => format!("{}, {}", client.name(), view.registry.name()),
     }

@@ -7,12 +7,16 @@ use std::path::{Path, PathBuf};
 use flate2::read::GzDecoder;
 use restrata::check::{CheckReport, check};
 use restrata::codec::Sha256Stream;
-use restrata::compression::{Format, Formats};
+use restrata::compression::{Compression, Format, Formats};
+use restrata::degraded::Code;
+use restrata::diff;
 use restrata::digest::BlobDigest;
+use restrata::error::Error;
 use restrata::oci::{Platform, Reference};
 use restrata::order::State;
+use restrata::order::cost::{Client, Pull};
 use restrata::progress::Progress;
-use restrata::rechunk::{Outcome, Request};
+use restrata::rechunk::{Outcome, Request, plan};
 use restrata::verify::verify;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -99,6 +103,10 @@ fn second(dir: &Path) -> String {
 fn own(name: &str, seed: u8) -> Vec<Entry> {
     let content: Vec<u8> = noise(200_000).iter().map(|byte| byte.wrapping_mul(seed | 1).wrapping_add(seed)).collect();
     vec![entry("srv/", EntryKind::Dir), file(&format!("srv/{name}"), &content)]
+}
+
+fn codes(outcome: &Outcome) -> Vec<&'static str> {
+    outcome.degraded.iter().map(|it| it.code.name()).collect()
 }
 
 fn with(formats: Formats) -> impl FnOnce(&mut Request) {
@@ -211,7 +219,8 @@ fn a_run_without_a_twin_says_that_one_is_lost() {
     let dir = TempDir::new().unwrap();
     run(&dir, &first(dir.path()), "v1", with(twin()));
     let outcome = update(&dir, Formats::default(), "v1", "v2");
-    assert!(outcome.notes.iter().any(|note| note.contains("--twin gzip writes both")), "{:?}", outcome.notes);
+    assert_eq!(codes(&outcome), ["twin-lost"]);
+    assert!(outcome.degraded[0].message.contains("--twin gzip writes both"), "{:?}", outcome.degraded);
     assert!(outcome.images[0].twin.is_none());
 }
 
@@ -248,10 +257,196 @@ fn a_twin_that_lies_is_not_used() {
         request.formats = twin();
         request.previous = vec![format!("oci:{}:v1", copy.display()).parse().unwrap()];
     });
-    let notes: Vec<_> = outcome.notes.iter().filter(|note| note.contains("is not used")).collect();
-    assert!(matches!(notes.as_slice(), [note] if note.contains("the gzip twin of layer 0")), "{:?}", outcome.notes);
+    assert_eq!(codes(&outcome), ["layer-damaged"]);
+    assert!(outcome.degraded[0].message.contains("the gzip twin of layer 0"), "{:?}", outcome.degraded);
     assert_eq!(fs::read(&blob).unwrap(), good);
     assert!(checked(&dir, "v2").is_clean());
+}
+
+/// The tag's image has a twin, whichever image is the previous one.
+#[test]
+fn a_tag_that_loses_its_twin_says_so() {
+    let dir = TempDir::new().unwrap();
+    run(&dir, &first(dir.path()), "alone", |_| {});
+    for (previous, formats, expected) in [
+        (None, Formats::default(), vec!["twin-lost"]),
+        (Some("alone"), Formats::default(), vec!["twin-lost"]),
+        (Some("v1"), Formats::default(), vec!["twin-lost"]),
+        (None, twin(), vec![]),
+        (None, Formats::alone(Format::Gzip), vec![]),
+    ] {
+        run(&dir, &first(dir.path()), "v1", with(twin()));
+        let outcome = run(&dir, &second(dir.path()), "v1", |request| {
+            request.formats = formats;
+            request.first = previous.is_none();
+            request.previous = previous.map(|tag| dest(&dir, tag).parse().unwrap()).into_iter().collect();
+        });
+        assert_eq!(codes(&outcome), expected, "{previous:?}, {formats:?}");
+    }
+}
+
+/// A blob that is gone is the same as one that is damaged.
+#[test]
+fn a_twin_that_is_gone_is_made_again() {
+    let dir = TempDir::new().unwrap();
+    let once = run(&dir, &first(dir.path()), "v1", with(twin()));
+    let layout = Layout::out(&dir);
+    let blob = layout.blob(&digests(&layout.manifests("v1")[0])[0]);
+    fs::remove_file(&blob).unwrap();
+    let again = |strict| {
+        try_run(&dir, &first(dir.path()), "again", |request| {
+            request.formats = twin();
+            request.strict = strict;
+            request.previous = vec![dest(&dir, "v1").parse().unwrap()];
+        })
+    };
+    let refused = again(true).unwrap_err();
+    assert!(matches!(&refused, Error::Strict { degraded } if degraded[0].code == Code::LayerDamaged), "{refused:?}");
+    let outcome = again(false).unwrap();
+    assert_eq!(codes(&outcome), ["layer-damaged"]);
+    assert_eq!(outcome.digest, once.digest);
+    assert!(blob.exists());
+}
+
+/// Each client pays for the image that it takes.
+#[test]
+fn costs_are_those_of_each_clients_image() {
+    let dir = TempDir::new().unwrap();
+    let first = first(dir.path());
+    run(&dir, &first, "v1", with(twin()));
+    run(&dir, &first, "alone", |_| {});
+    let outcome = update(&dir, twin(), "v1", "v2");
+    let image = &outcome.images[0];
+    let (zstd, gzip) = (image.layers.last().unwrap().size, image.twin.as_ref().unwrap().new_bytes());
+    let all: u64 = image.twin.as_ref().unwrap().bytes();
+    assert_ne!(zstd, gzip);
+    let told = |pulls: &[Pull]| {
+        let of = |client| {
+            let is_it = |pull: &&Pull| pull.from.is_some() && pull.client == client;
+            let pull = pulls.iter().find(is_it).unwrap();
+            (pull.blob_bytes() - pull.config_bytes, pull.image)
+        };
+        (of(Client::Plain), of(Client::PlainGzip), of(Client::Docker))
+    };
+    let (own, other) = (Some(Compression::Zstd), Some(Compression::Gzip));
+    assert_eq!(told(&image.pulls), ((zstd, own), (gzip, other), (gzip, other)));
+    let diff_of = |old: &str, new: &str| {
+        let request = diff::Request {
+            olds: vec![dest(&dir, old).parse().unwrap()],
+            new: dest(&dir, new).parse().unwrap(),
+            platform: None,
+            choice: diff::Choice::default(),
+            resources: options(),
+        };
+        diff::diff(&request, &Progress::new()).unwrap()
+    };
+    let pair = diff_of("v1", "v2");
+    assert_eq!(told(&pair.diffs[0].pulls), ((zstd, own), (gzip, other), (gzip, other)));
+    assert_eq!(pair.new_gzip, Some(image.twin.as_ref().unwrap().digest));
+    // Who switches pays all of it.
+    let switched = diff_of("alone", "v2");
+    assert_eq!(told(&switched.diffs[0].pulls), ((zstd, own), (all, other), (all, other)));
+    assert_eq!(switched.diffs[0].old_gzip, None);
+    let back = diff_of("v1", "alone");
+    let whole: u64 = back.layers.iter().map(|layer| layer.size).sum();
+    assert_eq!(told(&back.diffs[0].pulls), ((0, None), (whole, None), (whole, None)));
+}
+
+/// Sizes of gzip layers that are yet to be written are estimates; those of kept ones are not.
+#[test]
+fn a_plan_forecasts_the_gzip_image() {
+    let dir = TempDir::new().unwrap();
+    run(&dir, &first(dir.path()), "v1", with(twin()));
+    let outcome = update(&dir, twin(), "v1", "v2");
+    let mut request =
+        Request::new(second(dir.path()).parse().unwrap(), dest(&dir, "planned").parse().unwrap(), options());
+    request.formats = twin();
+    request.previous = vec![dest(&dir, "v1").parse().unwrap()];
+    let planned = plan(&request, &Progress::new()).unwrap();
+    let docker = |pulls: &[Pull]| {
+        let pull = pulls.iter().find(|pull| pull.from.is_some() && pull.client == Client::Docker).unwrap();
+        assert_eq!(pull.image, Some(Compression::Gzip));
+        pull.blob_bytes()
+    };
+    let (predicted, found) = (docker(&planned.images[0].pulls), docker(&outcome.images[0].pulls));
+    assert!(predicted.abs_diff(found) < found / 4, "{predicted}, {found}");
+}
+
+/// A layer of another tool that is zstd, whatever its media type says, is gzip in the gzip image.
+#[test]
+fn a_layer_that_lies_about_its_compression_is_not_handed_on() {
+    let dir = TempDir::new().unwrap();
+    let new = first(dir.path());
+    let (old, path) = (dir.path().join("plain"), dir.path().join("plain/index.json"));
+    let layout = Layout(old);
+    let mut top: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let mut manifest = layout.json(&top["manifests"][0]["digest"]);
+    let put = |bytes: &[u8]| {
+        let digest = json!(sha256(bytes));
+        fs::write(layout.blob(&digest), bytes).unwrap();
+        (digest, bytes.len())
+    };
+    for layer in manifest["layers"].as_array_mut().unwrap() {
+        let mut blob = fs::read(layout.blob(&layer["digest"])).unwrap();
+        if blob.starts_with(&[0x1f, 0x8b]) {
+            let mut tar = Vec::new();
+            GzDecoder::new(blob.as_slice()).read_to_end(&mut tar).unwrap();
+            blob = tar;
+        }
+        let (digest, size) = put(&zstd::encode_all(blob.as_slice(), 1).unwrap());
+        (layer["digest"], layer["size"]) = (digest, json!(size));
+        layer["mediaType"] = json!("application/vnd.oci.image.layer.v1.tar+gzip");
+    }
+    let (digest, size) = put(manifest.to_string().as_bytes());
+    let entry = &mut top["manifests"][0];
+    (entry["digest"], entry["size"]) = (digest, json!(size));
+    fs::write(&path, top.to_string()).unwrap();
+    for formats in [twin(), Formats::alone(Format::Gzip)] {
+        let outcome = run(&dir, &second(dir.path()), "kept", |request| {
+            request.formats = formats;
+            request.keep_foreign = true;
+            request.previous = vec![new.parse().unwrap()];
+        });
+        assert!(outcome.images[0].layers.iter().any(|layer| layer.planned.state == State::Kept));
+        let out = Layout::out(&dir);
+        match formats.has_twin() {
+            true => out.expect_gzip(&out.manifests("kept")[0]),
+            false => out.expect_gzip(&out.tagged("kept")),
+        }
+    }
+}
+
+/// docker's types in place of OCI's: the layers are the same, and stay in both directions.
+#[test]
+fn docker_manifests_have_dockers_types() {
+    let dir = TempDir::new().unwrap();
+    run(&dir, &first(dir.path()), "oci", with(Formats::alone(Format::Gzip)));
+    run(&dir, &first(dir.path()), "docker", with(Formats::docker()));
+    let layout = Layout::out(&dir);
+    let (oci, docker) = (layout.tagged("oci"), layout.tagged("docker"));
+    assert_eq!(docker["mediaType"], "application/vnd.docker.distribution.manifest.v2+json");
+    assert_eq!(docker["config"]["mediaType"], "application/vnd.docker.container.image.v1+json");
+    let types = |manifest: &Value| -> Vec<Value> {
+        manifest["layers"].as_array().unwrap().iter().map(|layer| layer["mediaType"].clone()).collect()
+    };
+    assert!(types(&docker).iter().all(|it| it == "application/vnd.docker.image.rootfs.diff.tar.gzip"));
+    assert_eq!((digests(&oci), &oci["config"]["digest"]), (digests(&docker), &docker["config"]["digest"]));
+    for (previous, formats) in [
+        ("docker", Formats::docker()),
+        ("oci", Formats::docker()),
+        ("docker", Formats::alone(Format::Gzip)),
+        ("docker", twin()),
+    ] {
+        let outcome = update(&dir, formats, previous, "v2");
+        let new = if formats.has_twin() { layout.manifests("v2")[0].clone() } else { layout.tagged("v2") };
+        assert!(types(&new).iter().all(|it| it.as_str().unwrap().contains("docker") == formats.is_docker()));
+        if !formats.has_twin() {
+            assert_eq!(codes(&outcome), [""; 0]);
+            assert_eq!(digests(&new)[..digests(&oci).len()], digests(&oci)[..], "{previous}");
+            expect_same(&dir, "v2", &second(dir.path()));
+            assert!(checked(&dir, "v2").is_clean());
+        }
+    }
 }
 
 #[test]
@@ -275,9 +470,14 @@ fn gzip_alone_keeps_its_layers_and_those_of_a_twin() {
         assert_eq!(digests(&new).len(), kept + 1);
         let image = &outcome.images[0];
         let sizes: Vec<u64> = image.layers.iter().map(|layer| layer.size).collect();
-        let pulled = image.pulls.iter().find(|pull| pull.from.is_some()).unwrap();
-        // The new layer and the config.
-        assert!((sizes[kept]..sizes[kept] + 2_000).contains(&pulled.blob_bytes()), "{pulled:?}, {sizes:?}");
+        let pulled = |client| image.pulls.iter().find(|pull| pull.from.is_some() && pull.client == client).unwrap();
+        // The new layer and the config. Of an index, podman has the zstd image, and pulls all of this one.
+        let bytes = |client| pulled(client).blob_bytes();
+        assert!((sizes[kept]..sizes[kept] + 2_000).contains(&bytes(Client::Docker)), "{sizes:?}");
+        match previous {
+            "gzip" => assert_eq!(bytes(Client::Plain), bytes(Client::Docker)),
+            _ => assert!(bytes(Client::Plain) > sizes.iter().sum()),
+        }
         expect_same(&dir, &format!("v2-{previous}"), &second(dir.path()));
     }
 }
