@@ -16,7 +16,7 @@ pub enum Top {
 const NAMES: [&str; 2] = [ANNOTATION_REF_NAME, "io.containerd.image.name"];
 
 impl Top {
-    const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+    pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
     /// docker's types if the images have them. `index` lends its annotations and unknown fields. `None` without images.
     pub fn of(mut images: Vec<Descriptor>, index: Option<&Index>) -> Option<Self> {

@@ -67,6 +67,7 @@ mod tests {
     fn split(references: &[&str]) -> (String, Vec<String>) {
         let version = |reference: &&str| Version {
             reference: (*reference).to_owned(),
+            gzip: None,
             digest: None,
             layers: 0,
             size: 0,

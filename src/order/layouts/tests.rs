@@ -5,7 +5,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::order::cost::{Client, PullOutcome, RegistryProfile};
+use crate::order::cost::{Client, Instances, PullOutcome, RegistryProfile};
 use crate::order::tree::merge;
 use crate::order::{OverlayMark, Traits};
 use crate::tar::{EntryKind, TarPath, Time};
