@@ -1,5 +1,8 @@
 //! A gzip image beside the zstd one, and layers that are not zstd:chunked.
 
+mod costs;
+mod lost;
+
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -7,16 +10,13 @@ use std::path::{Path, PathBuf};
 use flate2::read::GzDecoder;
 use restrata::check::{CheckReport, check};
 use restrata::codec::Sha256Stream;
-use restrata::compression::{Compression, Format, Formats};
-use restrata::degraded::Code;
-use restrata::diff;
+use restrata::compression::{Format, Formats};
 use restrata::digest::BlobDigest;
-use restrata::error::Error;
 use restrata::oci::{Platform, Reference};
 use restrata::order::State;
-use restrata::order::cost::{Client, Pull};
+use restrata::order::cost::Client;
 use restrata::progress::Progress;
-use restrata::rechunk::{Outcome, Request, plan};
+use restrata::rechunk::{Outcome, Request};
 use restrata::verify::verify;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -214,16 +214,6 @@ fn the_same_image_again_is_the_same_pair() {
     assert_eq!(again.digest, once.digest);
 }
 
-#[test]
-fn a_run_without_a_twin_says_that_one_is_lost() {
-    let dir = TempDir::new().unwrap();
-    run(&dir, &first(dir.path()), "v1", with(twin()));
-    let outcome = update(&dir, Formats::default(), "v1", "v2");
-    assert_eq!(codes(&outcome), ["twin-lost"]);
-    assert!(outcome.degraded[0].message.contains("--twin gzip writes both"), "{:?}", outcome.degraded);
-    assert!(outcome.images[0].twin.is_none());
-}
-
 /// The same tar gives the same blob, wherever it comes from.
 #[test]
 fn a_previous_image_without_a_twin_gets_the_same_one() {
@@ -236,140 +226,6 @@ fn a_previous_image_without_a_twin_gets_the_same_one() {
     assert_eq!(with_both.digest, with_alone.digest);
     let told = with_alone.images[0].twin.as_ref().unwrap();
     assert_eq!(told.new_bytes(), told.bytes());
-}
-
-/// A twin whose blob is damaged is made again, and says so.
-#[test]
-fn a_twin_that_lies_is_not_used() {
-    let dir = TempDir::new().unwrap();
-    run(&dir, &first(dir.path()), "v1", with(twin()));
-    let layout = Layout::out(&dir);
-    let blob = layout.blob(&digests(&layout.manifests("v1")[0])[0]);
-    let good = fs::read(&blob).unwrap();
-    let mut bad = good.clone();
-    let middle = bad.len() / 2;
-    bad[middle] ^= 1;
-    // In another layout: a blob that is there under its name is not written again.
-    let copy = dir.path().join("copy");
-    fs::rename(&layout.0, &copy).unwrap();
-    fs::write(Layout(copy.clone()).blob(&digests(&Layout(copy.clone()).manifests("v1")[0])[0]), &bad).unwrap();
-    let outcome = run(&dir, &second(dir.path()), "v2", |request| {
-        request.formats = twin();
-        request.previous = vec![format!("oci:{}:v1", copy.display()).parse().unwrap()];
-    });
-    assert_eq!(codes(&outcome), ["layer-damaged"]);
-    assert!(outcome.degraded[0].message.contains("the gzip twin of layer 0"), "{:?}", outcome.degraded);
-    assert_eq!(fs::read(&blob).unwrap(), good);
-    assert!(checked(&dir, "v2").is_clean());
-}
-
-/// The tag's image has a twin, whichever image is the previous one.
-#[test]
-fn a_tag_that_loses_its_twin_says_so() {
-    let dir = TempDir::new().unwrap();
-    run(&dir, &first(dir.path()), "alone", |_| {});
-    for (previous, formats, expected) in [
-        (None, Formats::default(), vec!["twin-lost"]),
-        (Some("alone"), Formats::default(), vec!["twin-lost"]),
-        (Some("v1"), Formats::default(), vec!["twin-lost"]),
-        (None, twin(), vec![]),
-        (None, Formats::alone(Format::Gzip), vec![]),
-    ] {
-        run(&dir, &first(dir.path()), "v1", with(twin()));
-        let outcome = run(&dir, &second(dir.path()), "v1", |request| {
-            request.formats = formats;
-            request.first = previous.is_none();
-            request.previous = previous.map(|tag| dest(&dir, tag).parse().unwrap()).into_iter().collect();
-        });
-        assert_eq!(codes(&outcome), expected, "{previous:?}, {formats:?}");
-    }
-}
-
-/// A blob that is gone is the same as one that is damaged.
-#[test]
-fn a_twin_that_is_gone_is_made_again() {
-    let dir = TempDir::new().unwrap();
-    let once = run(&dir, &first(dir.path()), "v1", with(twin()));
-    let layout = Layout::out(&dir);
-    let blob = layout.blob(&digests(&layout.manifests("v1")[0])[0]);
-    fs::remove_file(&blob).unwrap();
-    let again = |strict| {
-        try_run(&dir, &first(dir.path()), "again", |request| {
-            request.formats = twin();
-            request.strict = strict;
-            request.previous = vec![dest(&dir, "v1").parse().unwrap()];
-        })
-    };
-    let refused = again(true).unwrap_err();
-    assert!(matches!(&refused, Error::Strict { degraded } if degraded[0].code == Code::LayerDamaged), "{refused:?}");
-    let outcome = again(false).unwrap();
-    assert_eq!(codes(&outcome), ["layer-damaged"]);
-    assert_eq!(outcome.digest, once.digest);
-    assert!(blob.exists());
-}
-
-/// Each client pays for the image that it takes.
-#[test]
-fn costs_are_those_of_each_clients_image() {
-    let dir = TempDir::new().unwrap();
-    let first = first(dir.path());
-    run(&dir, &first, "v1", with(twin()));
-    run(&dir, &first, "alone", |_| {});
-    let outcome = update(&dir, twin(), "v1", "v2");
-    let image = &outcome.images[0];
-    let (zstd, gzip) = (image.layers.last().unwrap().size, image.twin.as_ref().unwrap().new_bytes());
-    let all: u64 = image.twin.as_ref().unwrap().bytes();
-    assert_ne!(zstd, gzip);
-    let told = |pulls: &[Pull]| {
-        let of = |client| {
-            let is_it = |pull: &&Pull| pull.from.is_some() && pull.client == client;
-            let pull = pulls.iter().find(is_it).unwrap();
-            (pull.blob_bytes() - pull.config_bytes, pull.image)
-        };
-        (of(Client::Plain), of(Client::PlainGzip), of(Client::Docker))
-    };
-    let (own, other) = (Some(Compression::Zstd), Some(Compression::Gzip));
-    assert_eq!(told(&image.pulls), ((zstd, own), (gzip, other), (gzip, other)));
-    let diff_of = |old: &str, new: &str| {
-        let request = diff::Request {
-            olds: vec![dest(&dir, old).parse().unwrap()],
-            new: dest(&dir, new).parse().unwrap(),
-            platform: None,
-            choice: diff::Choice::default(),
-            resources: options(),
-        };
-        diff::diff(&request, &Progress::new()).unwrap()
-    };
-    let pair = diff_of("v1", "v2");
-    assert_eq!(told(&pair.diffs[0].pulls), ((zstd, own), (gzip, other), (gzip, other)));
-    assert_eq!(pair.new_gzip, Some(image.twin.as_ref().unwrap().digest));
-    // Who switches pays all of it.
-    let switched = diff_of("alone", "v2");
-    assert_eq!(told(&switched.diffs[0].pulls), ((zstd, own), (all, other), (all, other)));
-    assert_eq!(switched.diffs[0].old_gzip, None);
-    let back = diff_of("v1", "alone");
-    let whole: u64 = back.layers.iter().map(|layer| layer.size).sum();
-    assert_eq!(told(&back.diffs[0].pulls), ((0, None), (whole, None), (whole, None)));
-}
-
-/// Sizes of gzip layers that are yet to be written are estimates; those of kept ones are not.
-#[test]
-fn a_plan_forecasts_the_gzip_image() {
-    let dir = TempDir::new().unwrap();
-    run(&dir, &first(dir.path()), "v1", with(twin()));
-    let outcome = update(&dir, twin(), "v1", "v2");
-    let mut request =
-        Request::new(second(dir.path()).parse().unwrap(), dest(&dir, "planned").parse().unwrap(), options());
-    request.formats = twin();
-    request.previous = vec![dest(&dir, "v1").parse().unwrap()];
-    let planned = plan(&request, &Progress::new()).unwrap();
-    let docker = |pulls: &[Pull]| {
-        let pull = pulls.iter().find(|pull| pull.from.is_some() && pull.client == Client::Docker).unwrap();
-        assert_eq!(pull.image, Some(Compression::Gzip));
-        pull.blob_bytes()
-    };
-    let (predicted, found) = (docker(&planned.images[0].pulls), docker(&outcome.images[0].pulls));
-    assert!(predicted.abs_diff(found) < found / 4, "{predicted}, {found}");
 }
 
 /// A layer of another tool that is zstd, whatever its media type says, is gzip in the gzip image.
