@@ -44,8 +44,6 @@ pub use thin_vec::ThinVec;
 pub enum Client {
     /// Reuses whole layers by their digests: containerd, docker with its containerd image store, podman as installed.
     Plain,
-    /// The same, but it takes the gzip image of an index with two: docker with its containerd image store, containerd 1.7, kaniko.
-    PlainGzip,
     /// docker with a graph driver (overlay2). It names a stored layer by all layers below it (ChainID), so it pulls every
     /// layer above the lowest changed one (moby `distribution/xfer/download.go`, `Download`).
     Docker,
@@ -55,6 +53,9 @@ pub enum Client {
     PodmanReflink,
     /// podman whose store keeps each content of a layer once (`use_composefs`).
     Composefs,
+    /// As [`Plain`](Self::Plain), but it takes the gzip image of an index with two: docker with its containerd image store,
+    /// containerd 1.7, kaniko. It has no weight of its own, and so stands last.
+    PlainGzip,
 }
 
 impl Client {
