@@ -55,6 +55,23 @@ fn costs_are_those_of_each_clients_image() {
     assert_eq!(told(&back.diffs[0].pulls), ((0, None), (whole, None), (whole, None)));
 }
 
+/// As the report shows them: no line is wider than a terminal.
+#[test]
+fn a_report_says_who_takes_which_image() {
+    let dir = TempDir::new().unwrap();
+    run(&dir, &first(dir.path()), "v1", with(twin()));
+    let outcome = update(&dir, twin(), "v1", "v2");
+    let text = restrata::report::text::rechunk(&outcome, restrata::report::text::Listing::Short);
+    assert!(text.contains("plain client, gzip"), "{text}");
+    assert!(text.contains("take the gzip image of an index with two"), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    let json: serde_json::Value = serde_json::from_str(&restrata::report::json::rechunk(&outcome)).unwrap();
+    let pulls = json["pulls"].as_array().unwrap();
+    for (client, image) in [("plain", "zstd"), ("plain-gzip", "gzip"), ("docker", "gzip"), ("composefs", "zstd")] {
+        assert!(pulls.iter().any(|pull| pull["client"] == client && pull["image"] == image), "{client}");
+    }
+}
+
 /// Sizes of gzip layers that are yet to be written are estimates; those of kept ones are not.
 #[test]
 fn a_plan_forecasts_the_gzip_image() {
