@@ -24,8 +24,9 @@ use super::image::Job;
 use super::layers::Written;
 use super::output::{Output, OutputBlob};
 
-/// Compressed bytes as gzip for 100 bytes as zstd, where no previous image tells.
-const GZIP_PERCENT: u64 = 115;
+/// Compressed bytes as gzip for 100 bytes as zstd, where no previous image tells: measured on a first layout of Debian, whose
+/// files zstd compresses alone.
+const GZIP_PERCENT: u64 = 95;
 
 /// What the gzip layers of an image may unpack to, all together: those that are read, and those that are made anew.
 pub(super) struct GzipSizes {
