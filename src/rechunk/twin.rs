@@ -87,13 +87,14 @@ impl<'s> Job<'_, 's> {
 
     /// The blob that is there, or an estimate.
     fn forecast_gzip(&self, plan: &LayerPlan, own: &Arc<PullLayer>) -> Arc<PullLayer> {
-        match self.kept(plan) {
-            Some((kept, _)) if kept.compression != Compression::Zstd => return Arc::clone(own),
-            Some((kept, _)) if let Twin::There(gzip) = &kept.gzip => {
+        if let Some((kept, _)) = self.kept(plan) {
+            if kept.compression != Compression::Zstd {
+                return Arc::clone(own);
+            }
+            if let Twin::There(gzip) = &kept.gzip {
                 let Descriptor { digest, size, .. } = gzip.descriptor;
                 return Arc::new(PullLayer { digest, size, index: None });
             }
-            _ => {}
         }
         let content = own.size - own.index.as_ref().map_or(0, |index| index.bytes().min(own.size));
         let size = u128::from(content) * u128::from(self.gzip_percent()) / 100;
