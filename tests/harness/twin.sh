@@ -6,7 +6,7 @@
 #   clients  podman 5.4 (trixie), 5.8 (sid) and 6.1 (exp, where Debian has it), partial and ordinary; buildah, skopeo, containerd and docker with both
 #            of its stores pull `latest` twice, a first image and its update. By the registry's log, all blobs are of one image; the tree is the input
 #   alone    the same with --compression-format zstd and gzip, and with docker's media types: one manifest, which all clients read
-#   umoci    umoci of Debian unpacks a gzip image, docker's media types, and the gzip image of an index, from a layout
+#   umoci    umoci of Debian unpacks a gzip image, and the gzip image of an index, from a layout
 #
 #   RESTRATA=PATH  the binary (default: what `cargo build --release` made)
 #   PARTS=...      some of these parts (default: all)
@@ -196,10 +196,9 @@ has_docker_types() {
 # umoci_unpacks: from a layout. It can't choose from an index, so the gzip image of one gets a tag of its own.
 umoci_unpacks() {
   local client tag layout=$work/umoci
-  for tag in gzip docker twin; do
+  for tag in gzip twin; do
     case $tag in
     gzip) options=(--compression-format gzip) ;;
-    docker) options=(--compression-format gzip --docker-manifest) ;;
     twin) options=(--twin gzip) ;;
     esac
     check "umoci: $tag is written" "$restrata" rechunk -q "docker-archive:$(input 1).tar" "oci:$layout:$tag" "${options[@]}"
@@ -219,7 +218,7 @@ with open(f"{layout}/index.json", "w") as f:
     json.dump(index, f)
 PY
   for client in trixie sid; do
-    for tag in gzip docker twin; do
+    for tag in gzip twin; do
       rm -rf "$work/umoci.rootfs"
       check "umoci of $client: $tag is unpacked" in_client "$client" umoci raw unpack --image "/bed${layout#"$bed"}:$tag" "/bed${work#"$bed"}/umoci.rootfs"
       fstree root "$work/umoci.rootfs" >"$work/tree.list" || true
