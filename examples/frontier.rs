@@ -11,7 +11,7 @@ use restrata::job::JobOptions;
 use restrata::oci::Reference;
 use restrata::order::Entry;
 use restrata::order::changes::changes;
-use restrata::order::cost::{Client, RegistryProfile};
+use restrata::order::cost::{Client, Instances, RegistryProfile};
 use restrata::order::layers::{Label, Options, Share, Weights};
 use restrata::order::layouts::{Sequence, Tally, Version, View};
 use restrata::progress::Progress;
@@ -125,7 +125,7 @@ fn row(versions: &[Told], options: Options, previous: usize) -> Outcome<String> 
     for (number, version) in versions.iter().enumerate() {
         let layers: Vec<&[Entry]> = version.image.layers.iter().map(|layer| layer.entries.as_slice()).collect();
         last = sequence.layers(Version { layers: &layers, labels: &version.labels })?;
-        let (cells, _) = tally.add(last.clone(), version.image.config_size, &views);
+        let (cells, _) = tally.add(Instances::alone(last.clone()), version.image.config_size, &views);
         if number > 0 {
             pulled.iter_mut().zip(cells).for_each(|(sum, cell)| *sum += cell.blob_bytes);
         }

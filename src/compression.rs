@@ -66,21 +66,32 @@ pub enum Format {
 pub struct Formats {
     format: Format,
     twin: bool,
+    docker: bool,
 }
 
 impl Formats {
     pub const fn alone(format: Format) -> Self {
-        Self { format, twin: false }
+        Self { format, twin: false, docker: false }
+    }
+
+    /// gzip under docker's media types, which knows no zstd.
+    pub const fn docker() -> Self {
+        Self { format: Format::Gzip, twin: false, docker: true }
     }
 
     /// `None` for gzip, which needs no gzip twin.
     pub fn with_gzip_twin(format: Format) -> Option<Self> {
-        (format != Format::Gzip).then_some(Self { format, twin: true })
+        (format != Format::Gzip).then_some(Self { format, twin: true, docker: false })
     }
 
     /// That of the image, or of the zstd one of two.
     pub const fn format(self) -> Format {
         self.format
+    }
+
+    /// Documents and layers have docker's media types (schema 2) in place of OCI's.
+    pub const fn is_docker(self) -> bool {
+        self.docker
     }
 
     pub const fn has_twin(self) -> bool {
@@ -118,6 +129,8 @@ mod tests {
         let gzip = Formats::alone(Format::Gzip);
         assert!(gzip.has_gzip() && !gzip.has_twin() && gzip.is_own_plain(Compression::Gzip));
         assert!(!gzip.is_own_plain(Compression::Zstd));
+        let docker = Formats::docker();
+        assert!(docker.is_docker() && docker.has_gzip() && !docker.has_twin() && !gzip.is_docker());
         assert!(!Formats::default().has_gzip() && !Formats::default().is_own_plain(Compression::Zstd));
         assert!(Formats::alone(Format::Zstd).is_own_plain(Compression::Zstd));
     }

@@ -30,6 +30,8 @@ pub enum Code {
     LayerWithoutIndex,
     /// `--max-layers` leaves too little room for `--max-layer-size`.
     LayerTooLarge,
+    /// The published image has a gzip image for clients that cannot read zstd, and the new one has none.
+    TwinLost,
     /// An option names a path that is not there.
     PathUnmatched,
     /// The new image's index names a platform whose blobs are not there. The result lacks it.
@@ -37,7 +39,7 @@ pub enum Code {
 }
 
 impl Code {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::PreviousDamaged,
         Self::NoPrevious,
         Self::LayerDamaged,
@@ -50,6 +52,7 @@ impl Code {
         Self::OwnersNotFound,
         Self::LayerWithoutIndex,
         Self::LayerTooLarge,
+        Self::TwinLost,
         Self::PathUnmatched,
         Self::PlatformAbsent,
     ];
@@ -69,6 +72,7 @@ impl Code {
             Self::OwnersNotFound => "owners-not-found",
             Self::LayerWithoutIndex => "layer-without-index",
             Self::LayerTooLarge => "layer-too-large",
+            Self::TwinLost => "twin-lost",
             Self::PathUnmatched => "path-unmatched",
             Self::PlatformAbsent => "platform-absent",
         }

@@ -89,6 +89,12 @@ pub struct Rechunk {
     #[arg(long, value_name = "FORMAT", value_enum)]
     pub twin: Option<Twin>,
 
+    /// Write docker's media types (schema 2) in place of OCI's, with --compression-format gzip
+    ///
+    /// For registries and clients that know no OCI images. The layers are the same, byte for byte.
+    #[arg(long)]
+    pub docker_manifest: bool,
+
     /// Write the annotations that podman finds layers' indexes by
     ///
     /// podman with partial pulls fails on some registries: on ghcr.io, for example. Without these annotations it pulls
@@ -205,6 +211,7 @@ impl Rechunk {
     fn possible_formats(&self) -> Option<Formats> {
         let format = self.compression_format.into();
         match self.twin {
+            None if self.docker_manifest => Some(Formats::docker()),
             None => Some(Formats::alone(format)),
             Some(Twin::Gzip) => Formats::with_gzip_twin(format),
         }
@@ -217,6 +224,13 @@ impl Rechunk {
 
     /// Fails for options that make no sense for NEW or DEST.
     pub fn expect_possible(&self) -> Result<(), clap::Error> {
+        if self.docker_manifest && (self.twin.is_some() || self.compression_format != CompressionFormat::Gzip) {
+            let found = match self.twin {
+                Some(_) => "--twin gzip writes zstd, too: leave one of them out".to_owned(),
+                None => "the layers are zstd: add --compression-format gzip".to_owned(),
+            };
+            return Err(conflict(format!("--docker-manifest is for gzip layers alone, but {found}")));
+        }
         if self.possible_formats().is_none() {
             let message = "--twin gzip is for zstd images, but --compression-format is gzip: leave one of them out";
             return Err(conflict(message.to_owned()));

@@ -208,8 +208,8 @@ pub fn layer_size(text: &str) -> Result<u64, String> {
 
 /// Its names stand in the help and in completions.
 pub fn client() -> impl TypedValueParser<Value = Client> {
-    PossibleValuesParser::new(Client::ALL.map(Client::name)).try_map(|name| {
-        Client::ALL.into_iter().find(|client| client.name() == name).ok_or_else(|| "expected a client".to_owned())
+    PossibleValuesParser::new(Client::WITH_GZIP.map(Client::name)).try_map(|name| {
+        Client::WITH_GZIP.into_iter().find(|client| client.name() == name).ok_or_else(|| "expected a client".to_owned())
     })
 }
 

@@ -32,7 +32,7 @@ impl Choice {
         match (self.clients.is_empty(), self.registries.is_empty()) {
             (true, true) => pull.client == Client::Plain,
             (false, true) => self.shows(pull) && pull.registry == RegistryProfile::MultiRange,
-            (true, false) => self.shows(pull) && pull.client != Client::Docker,
+            (true, false) => self.shows(pull) && !pull.client.takes_gzip(),
             (false, false) => self.shows(pull),
         }
     }

@@ -13,7 +13,7 @@ use crate::job::JobOptions;
 use crate::oci::{Platform, Reference};
 use crate::order::Entry;
 use crate::order::changes::{Changes, FileShare, OwnerShare, changes};
-use crate::order::cost::{Client, HEADER_LIMIT, Has, Pull, PullLayer, RegistryProfile, pulls};
+use crate::order::cost::{Client, HEADER_LIMIT, Pull, PullLayer, RegistryProfile};
 use crate::owner::{Owner, Owners};
 use crate::progress::Progress;
 use crate::source::{Source, SourceError};
@@ -42,6 +42,8 @@ pub struct Outcome {
     pub new: String,
     /// Of the manifest; `None` for an image that came without one.
     pub new_digest: Option<BlobDigest>,
+    /// Of the gzip image beside it, where there is one.
+    pub new_gzip: Option<BlobDigest>,
     pub platform: Option<Platform>,
     /// Bytes of the new image's config, which every client pulls.
     pub config_bytes: u64,
@@ -90,6 +92,8 @@ impl NewLayer {
 pub struct Diff {
     pub old: String,
     pub old_digest: Option<BlobDigest>,
+    /// Of the gzip image beside it, where there is one.
+    pub old_gzip: Option<BlobDigest>,
     /// For every client and registry that makes a difference to it, and for a bridge if the choice names it. Each has the layers of [`Outcome::layers`].
     pub pulls: Vec<Pull>,
     /// Its owners are numbers of `owner_names`; those that cost most stand first.
@@ -150,6 +154,7 @@ pub fn diff(request: &Request, progress: &Progress) -> Result<Outcome, Error> {
     }
     let notes = olds.iter().chain([&new]).flat_map(Source::take_notes).chain(surveyor.notes).collect();
     Ok(Outcome {
+        new_gzip: surveyed.gzip_digest(),
         new: surveyed.reference,
         new_digest: surveyed.digest,
         platform: surveyed.platform,
@@ -205,12 +210,12 @@ fn compared(old: SurveyedImage, new: &SurveyedImage, owners: &Owners, registries
         let key = |share: &OwnerShare| (Reverse(share.changed_bytes), Reverse(share.avoidable_bytes));
         key(a).cmp(&key(b)).then_with(|| name(a).cmp(&name(b)))
     });
-    let (had, wanted) = (old.pull_layers(), new.pull_layers());
-    let has = Has::of(had.iter().map(Arc::as_ref));
-    let pulls = pulls(&wanted, new.config_size, &has, Some(&old.reference), registries);
+    let (had, wanted) = (old.instances(), new.instances());
+    let pulls = wanted.pulls(new.config_size, &had, Some(&old.reference), registries);
     let has_index = |layers: &[Arc<PullLayer>]| layers.iter().any(|layer| layer.index.is_some());
-    let is_first = !has_index(&had) && has_index(&wanted);
-    Diff { old: old.reference, old_digest: old.digest, pulls, changes, owner_names, is_first }
+    let is_first = !has_index(&had.own) && has_index(&wanted.own);
+    let old_gzip = old.gzip_digest();
+    Diff { old: old.reference, old_digest: old.digest, old_gzip, pulls, changes, owner_names, is_first }
 }
 
 fn new_layer(layer: &SurveyedLayer, owners: &Owners) -> NewLayer {

@@ -50,6 +50,8 @@ pub struct Version {
     pub reference: String,
     /// Of the manifest; `None` for an image that came without one.
     pub digest: Option<BlobDigest>,
+    /// Of the gzip image beside it, where there is one.
+    pub gzip: Option<BlobDigest>,
     pub layers: usize,
     /// Bytes of the layers' blobs, each once.
     pub size: u64,

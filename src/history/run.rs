@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::job::JobOptions;
 use crate::oci::Platform;
 use crate::order::changes::changes;
-use crate::order::cost::{Has, PullLayer};
+use crate::order::cost::{Instances, PullLayer};
 use crate::order::layers::Label;
 use crate::order::layouts::{self, Layout, Sequence, Tally, View};
 use crate::order::{Entry, broken_entry};
@@ -26,7 +26,7 @@ pub(super) struct Run<'a> {
     views: &'a [View],
     versions: Vec<Version>,
     /// What clients of each version have.
-    clients: Vec<Vec<Arc<PullLayer>>>,
+    clients: Vec<Instances>,
     before: Option<SurveyedImage>,
     owners: BTreeMap<Option<String>, OwnerHistory>,
     published: Told,
@@ -44,10 +44,10 @@ impl Told {
         Self { tally: Tally::default(), history: LayoutHistory { layout, versions: Vec::new() } }
     }
 
-    fn add(&mut self, layers: Vec<Arc<PullLayer>>, config_bytes: u64, views: &[View]) -> LayoutVersion {
-        let (count, size) = (layers.len(), size(&layers));
-        let first_pull = views.iter().map(|view| view.pull(&layers, config_bytes, &Has::default())).collect();
-        let (cells, added_bytes) = self.tally.add(layers, config_bytes, views);
+    fn add(&mut self, image: Instances, config_bytes: u64, views: &[View]) -> LayoutVersion {
+        let (count, size) = (image.own.len(), size(&image.own));
+        let first_pull = views.iter().map(|view| view.pull_of(&image, config_bytes, &Instances::default())).collect();
+        let (cells, added_bytes) = self.tally.add(image, config_bytes, views);
         let version = LayoutVersion { layers: count, size, added_bytes, first_pull, cells };
         self.history.versions.push(version.clone());
         version
@@ -82,12 +82,13 @@ impl<'a> Run<'a> {
         let changed_bytes = before.map(|before| self.count_owners(&before, &surveyed, &owners));
         self.progress.check()?;
         let labels = labels(&surveyed, &owners);
-        let layers = surveyed.pull_layers();
-        let told = self.published.add(layers.clone(), surveyed.config_size, self.views);
+        let instances = surveyed.instances();
+        let told = self.published.add(instances.clone(), surveyed.config_size, self.views);
         self.other_layouts(&surveyed, &labels)?;
         self.versions.push(Version {
             reference: surveyed.reference.clone(),
             digest: surveyed.digest,
+            gzip: surveyed.gzip_digest(),
             layers: told.layers,
             size: told.size,
             config_bytes: surveyed.config_size,
@@ -96,7 +97,7 @@ impl<'a> Run<'a> {
             first_pull: Vec::new(),
             updates: Vec::new(),
         });
-        self.clients.push(layers);
+        self.clients.push(instances);
         self.before = Some(surveyed);
         Ok(())
     }
@@ -128,7 +129,7 @@ impl<'a> Run<'a> {
         for (sequence, told) in &mut self.others {
             self.progress.check()?;
             let layers = sequence.layers(layouts::Version { layers: &layers, labels })?;
-            told.add(layers, surveyed.config_size, self.views);
+            told.add(Instances::alone(layers), surveyed.config_size, self.views);
         }
         Ok(())
     }
@@ -154,17 +155,16 @@ impl<'a> Run<'a> {
 
     fn fill_matrix(&mut self) -> Result<(), Error> {
         let Self { progress, views, versions, clients, .. } = self;
-        let pulls = |version: &Version, to: usize, has: &Has<'_>| {
-            views.iter().map(|view| view.pull(&clients[to], version.config_bytes, has)).collect::<Vec<_>>()
+        let pulls = |version: &Version, to: usize, has: &Instances| {
+            views.iter().map(|view| view.pull_of(&clients[to], version.config_bytes, has)).collect::<Vec<_>>()
         };
         for (to, version) in versions.iter_mut().enumerate() {
-            version.first_pull = pulls(version, to, &Has::default());
+            version.first_pull = pulls(version, to, &Instances::default());
         }
         for (from, client) in clients.iter().enumerate() {
             progress.check()?;
-            let has = Has::of(client.iter().map(Arc::as_ref));
             for (to, version) in versions.iter_mut().enumerate().skip(from + 1) {
-                let cells = pulls(version, to, &has);
+                let cells = pulls(version, to, client);
                 version.updates.push(cells);
             }
         }

@@ -138,6 +138,12 @@ impl Descriptor {
         self.media_type = media::to_oci(&self.media_type).to_owned();
         self
     }
+
+    /// With an OCI media type replaced by docker's name.
+    pub fn into_docker(mut self) -> Self {
+        self.media_type = media::to_docker(&self.media_type);
+        self
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use oci_spec::image::{ANNOTATION_REF_NAME, MediaType};
 use serde_json::{Map, Value};
 
+use super::media::DOCKER_LIST;
 use super::{Descriptor, OciError, Platform, json, known};
 use crate::limits;
 
@@ -86,6 +87,14 @@ impl Index {
         json::set_media_type(&mut value, MediaType::ImageIndex.as_ref());
         let manifests = manifests.into_iter().map(|manifest| manifest.into_oci().to_value()).collect();
         value.insert("manifests".to_owned(), manifests);
+        Self { value }
+    }
+
+    /// The same as docker's manifest list, over images that have docker's types.
+    pub fn to_docker_with(&self, manifests: &[Descriptor]) -> Self {
+        let mut value = self.value.clone();
+        json::set_media_type(&mut value, DOCKER_LIST);
+        value.insert("manifests".to_owned(), manifests.iter().map(Descriptor::to_value).collect());
         Self { value }
     }
 

@@ -130,6 +130,17 @@ impl Manifest {
         Self { value, kind: ManifestKind::Oci, config, layers }
     }
 
+    /// The same in docker's names (schema 2). It keeps annotations, which docker has no word for: readers skip them.
+    pub fn into_docker(mut self) -> Self {
+        self.kind = ManifestKind::Docker2;
+        self.config = self.config.into_docker();
+        self.layers = self.layers.into_iter().map(Descriptor::into_docker).collect();
+        json::set_media_type(&mut self.value, media::DOCKER_MANIFEST);
+        self.value.insert("config".to_owned(), self.config.to_value());
+        self.value.insert("layers".to_owned(), self.layers.iter().map(Descriptor::to_value).collect());
+        self
+    }
+
     pub fn to_bytes(&self) -> Vec<u8> {
         Value::Object(self.value.clone()).to_string().into_bytes()
     }

@@ -10,6 +10,11 @@ pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
 const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar";
 
+/// docker's names: of a manifest (schema 2), and of an index.
+pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+pub const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
+
 /// The compression that a layer's media type promises.
 pub fn layer_compression(layer: &Descriptor) -> Result<Compression, OciError> {
     let media_type = layer.media_type.as_str();
@@ -65,7 +70,7 @@ pub(super) fn document_type(media_type: &str) -> Option<DocumentType> {
 pub(super) fn to_oci(media_type: &str) -> &str {
     match media_type {
         "application/vnd.docker.container.image.v1+json" => "application/vnd.oci.image.config.v1+json",
-        "application/vnd.docker.distribution.manifest.v2+json" => MANIFEST,
+        DOCKER_MANIFEST => MANIFEST,
         "application/vnd.docker.distribution.manifest.list.v2+json" => "application/vnd.oci.image.index.v1+json",
         _ => match media_type.strip_prefix(DOCKER_LAYER) {
             Some("") => Compression::None.media_type(),
@@ -76,10 +81,34 @@ pub(super) fn to_oci(media_type: &str) -> &str {
     }
 }
 
+/// docker's name for what OCI calls so. Other types stay.
+pub(super) fn to_docker(media_type: &str) -> String {
+    let layer = |compression: &Compression| compression.media_type() == media_type;
+    match (media_type, Compression::TYPED.iter().find(|it| layer(it))) {
+        (MANIFEST, _) => DOCKER_MANIFEST.to_owned(),
+        (_, Some(Compression::None)) => DOCKER_LAYER.to_owned(),
+        (_, Some(compression)) => format!("{DOCKER_LAYER}.{}", compression.name()),
+        _ if media_type == MediaType::ImageConfig.as_ref() => DOCKER_CONFIG.to_owned(),
+        _ => media_type.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::digest::BlobDigest;
+
+    #[test]
+    fn dockers_names_lead_back_to_the_same() {
+        let layers = Compression::TYPED.map(Compression::media_type);
+        let config = MediaType::ImageConfig.to_string();
+        for oci in layers.into_iter().chain([MANIFEST, config.as_str()]) {
+            let docker = to_docker(oci);
+            assert!(docker.starts_with("application/vnd.docker."), "{docker}");
+            assert_eq!(to_oci(&docker), oci);
+        }
+        assert_eq!(to_docker("text/plain"), "text/plain");
+    }
 
     fn layer(media_type: &str) -> Result<Compression, OciError> {
         layer_compression(&Descriptor::new(media_type, BlobDigest::from_bytes([7; 32]), 1))

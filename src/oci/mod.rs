@@ -25,7 +25,7 @@ pub use json::check_keys;
 pub(crate) use json::json_values;
 pub use known::DOCKER_ARCHIVE;
 pub use manifest::{Document, Manifest, ManifestKind};
-pub use media::{MANIFEST, layer_compression, may_be_manifest};
+pub use media::{DOCKER_MANIFEST, MANIFEST, layer_compression, may_be_manifest};
 pub use platform::Platform;
 pub use reference::{Reference, ReferenceError, Transport, Which};
 pub use top::Top;

@@ -28,10 +28,10 @@ impl Push<'_> {
         let top = match Top::of(images, index) {
             None => return Err(PushError::Internal("a push without images")),
             Some(Top::Image(image)) => self.written(&image)?,
-            Some(Top::Index(bytes)) => {
+            Some(Top::Index { media_type, bytes }) => {
                 self.check_document(&bytes)?;
                 written.iter().try_for_each(|(digest, written)| self.put(*digest, written))?;
-                Written { media_type: Top::INDEX.to_owned(), bytes }
+                Written { media_type: media_type.to_owned(), bytes }
             }
         };
         let digest = BlobDigest::from_bytes(Sha256Stream::of(&top.bytes));

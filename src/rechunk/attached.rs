@@ -5,7 +5,7 @@
 //! copies it to another registry this way, loses nothing.
 
 use crate::error::Error;
-use crate::oci::Descriptor;
+use crate::oci::{Descriptor, MANIFEST};
 use crate::source::{Artifact, Attached, Source};
 
 use super::output::Output;
@@ -25,7 +25,7 @@ pub(super) fn hand_on<'s>(
             for blob in &blobs {
                 output.copy(&source.artifact_blob(blob)?, blob)?;
             }
-            output.manifest(&bytes)?;
+            output.manifest(MANIFEST, &bytes)?;
             kept.push(entry);
         }
     }

@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use crate::degraded::{Code, Notes};
 use crate::oci::{Reference, Transport, Which};
 use crate::progress::Progress;
 use crate::source::{Source, absolute};
+use crate::survey::old::lost_twin;
 
 use super::Request;
 
@@ -16,6 +18,19 @@ pub(super) fn replaced(dest: &Reference, progress: &Progress) -> Vec<String> {
     // It is no compressed one: that is refused.
     let there = Source::open_file(dest, Path::new(""), progress);
     there.and_then(|archive| archive.other_images(dest.tag())).unwrap_or_default()
+}
+
+/// Of the image that DEST's tag has now, which need not be the previous one.
+pub(super) fn note_lost_twin(request: &Request, progress: &Progress, notes: &mut Notes) {
+    let dest = &request.dest;
+    let is_written_anew = !matches!(dest.transport(), Transport::Oci | Transport::OciArchive);
+    if request.formats.has_gzip() || is_written_anew || dest.is_stdio() {
+        return;
+    }
+    let images = Source::open_file(dest, Path::new(""), progress).and_then(|there| there.images(None));
+    if images.is_ok_and(|images| images.iter().any(|image| image.twin.is_some())) {
+        notes.degraded(Code::TwinLost, lost_twin(&dest.to_string()));
+    }
 }
 
 /// What is said where no previous image is named, but the layout that is written to has one that may be meant. The layers

@@ -10,7 +10,7 @@ use crate::sink::Sink;
 use crate::source::absolute;
 use crate::watch::{Stamp, Trace};
 
-use super::dest::{forgotten, replaced};
+use super::dest::{forgotten, note_lost_twin, replaced};
 use super::inputs::Inputs;
 use super::output::Output;
 use super::{Outcome, Planned, Request};
@@ -18,6 +18,7 @@ use super::{Outcome, Planned, Request};
 pub(super) fn write(request: &Request, progress: &Progress) -> Result<Outcome, Error> {
     let mut notes = Notes::default();
     check_places(request)?;
+    note_lost_twin(request, progress, &mut notes);
     let inputs = Inputs::open(request, request.ask(), progress, &mut notes)?;
     let sink = Sink::create_with(&request.dest, &request.resources.spool_dir, progress)?;
     let replaced = replaced(&request.dest, progress);
@@ -35,6 +36,7 @@ pub(super) fn write(request: &Request, progress: &Progress) -> Result<Outcome, E
 pub(super) fn plan(request: &Request, progress: &Progress) -> Result<Planned, Error> {
     let mut notes = Notes::default();
     check_places(request)?;
+    note_lost_twin(request, progress, &mut notes);
     let inputs = Inputs::open(request, request.ask(), progress, &mut notes)?;
     Sink::check(&request.dest)?;
     let replaced = replaced(&request.dest, progress);

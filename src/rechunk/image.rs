@@ -8,8 +8,8 @@ use crate::degraded::Notes;
 use crate::digest::DiffId;
 use crate::error::Error;
 use crate::oci::marks::ZSTD;
-use crate::oci::{Config, Descriptor, MANIFEST, Transport};
-use crate::order::cost::{Has, Pull, PullLayer, RegistryProfile, pulls};
+use crate::oci::{Config, DOCKER_MANIFEST, Descriptor, MANIFEST, Transport};
+use crate::order::cost::{Instances, Pull, PullLayer, RegistryProfile};
 use crate::order::layers::{Given, Label, Labels, PlanError, Unpurged, plan, unpurged};
 use crate::order::{Entry, Plan, State, broken_entry, tree};
 use crate::progress::{Phase, Progress};
@@ -26,6 +26,7 @@ use super::layers::Written;
 use super::output::Output;
 use super::planned::{annotated_as, descriptors, told_states};
 use super::read::layer_name;
+use super::twin::GzipSizes;
 use super::{GzipBlob, GzipTwin, ImageOutcome, LayerOutcome, PlannedLayer, Request, ostree};
 
 pub(super) struct Job<'a, 's> {
@@ -35,6 +36,7 @@ pub(super) struct Job<'a, 's> {
     pub old: Plannable<'s>,
     pub spool: &'a Spool,
     pub progress: &'a Progress,
+    pub gzip_sizes: GzipSizes,
 }
 
 /// What is to be done, and the names of the owners that it counts.
@@ -153,7 +155,8 @@ impl<'s> Job<'_, 's> {
         });
         let (layers, dropped) = (layers.collect(), self.dropped(layout));
         let seen = if hides_indexes { without_indexes(&pull_layers) } else { pull_layers };
-        let pulls = self.pulls(&seen, config_size);
+        let gzip = twin.as_ref().map(|twin: &GzipTwin| twin.layers.iter().map(GzipBlob::pull).map(Arc::new).collect());
+        let pulls = self.pulls(&Instances { own: seen, gzip }, config_size);
         let platform = self.image.platform.clone();
         let hint = layout.hint.clone();
         let unread = self.old.facts.unread as u64;
@@ -191,10 +194,17 @@ impl<'s> Job<'_, 's> {
     ) -> Result<Descriptor, Error> {
         let mut manifest = self.image.manifest.to_oci_with(layers, config);
         self.request.annotations.iter().for_each(|(key, value)| manifest.set_annotation(key, value));
-        let (digest, size) = output.manifest(&manifest.to_bytes())?;
+        let media_type = match self.request.formats.is_docker() {
+            true => {
+                manifest = manifest.into_docker();
+                DOCKER_MANIFEST
+            }
+            false => MANIFEST,
+        };
+        let (digest, size) = output.manifest(media_type, &manifest.to_bytes())?;
         let mut descriptor = match &self.image.index_descriptor {
-            Some(entry) => entry.pointing_at(MANIFEST, digest, size),
-            None => Descriptor::new(MANIFEST, digest, size),
+            Some(entry) => entry.pointing_at(media_type, digest, size),
+            None => Descriptor::new(media_type, digest, size),
         };
         if self.image.index.is_none() && !self.request.formats.has_twin() {
             return Ok(descriptor);
@@ -214,13 +224,11 @@ impl<'s> Job<'_, 's> {
         self.request.epoch.map_or(Cow::Borrowed(config), |epoch| Cow::Owned(config.clamped(epoch)))
     }
 
-    pub fn pulls(&self, layers: &[Arc<PullLayer>], config_size: u64) -> Vec<Pull> {
-        let clients = self.old.facts.clients.iter().map(|(reference, has)| (Some(reference.clone()), has.as_slice()));
-        let of_client = |(from, has): (Option<String>, &[Arc<PullLayer>])| {
-            let has = Has::of(has.iter().map(Arc::as_ref));
-            pulls(layers, config_size, &has, from.as_deref(), &RegistryProfile::ALL)
-        };
-        clients.chain([(None, [].as_slice())]).flat_map(of_client).collect()
+    pub fn pulls(&self, image: &Instances, config_size: u64) -> Vec<Pull> {
+        let clients = self.old.facts.clients.iter().map(|it| (Some(it.reference.as_str()), &it.instances));
+        let nothing = Instances::default();
+        let clients = clients.chain([(None, &nothing)]);
+        clients.flat_map(|(from, has)| image.pulls(config_size, has, from, &RegistryProfile::ALL)).collect()
     }
 }
 

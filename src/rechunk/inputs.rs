@@ -19,6 +19,7 @@ use super::layers::{Written, note_written};
 use super::output::Output;
 use super::read::Reader;
 use super::sizes::check_sizes;
+use super::twin::GzipSizes;
 use super::unmatched::Unmatched;
 use super::{ImageOutcome, PlannedImage, Request, attached, ostree, partial};
 
@@ -140,7 +141,8 @@ impl<'a> Inputs<'a> {
             check_sizes(request, image)?;
             let reader = Reader { request, source, image, spool: &spool, progress };
             let (mut unpacked, old) = reader.read(opened, self.ask, notes)?;
-            let job = Job { request, source, image, old, spool: &spool, progress };
+            let gzip_sizes = GzipSizes::new(progress);
+            let job = Job { request, source, image, old, spool: &spool, progress, gzip_sizes };
             let mut layout = job.layout(&unpacked, notes)?;
             job.check_planned_sizes(&layout.plan)?;
             unmatched.add(job.unmatched(&unpacked));

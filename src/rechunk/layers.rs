@@ -30,6 +30,9 @@ use super::output::Output;
 use super::reframe::{content, payload};
 use super::twin::{WrittenGzip, gzip_profile};
 
+/// gzip layers that are written at once. Each keeps up to four threads busy.
+const GZIP_LAYERS: usize = 4;
+
 /// A layer of the output.
 pub(super) struct Written {
     pub descriptor: Descriptor,
@@ -46,6 +49,8 @@ pub(super) struct Written {
     pub trace: Option<Trace>,
     /// What is not handed on of the old descriptor.
     pub left_out: Option<String>,
+    /// Why the gzip blob of the previous image is not used.
+    pub damage: Option<String>,
 }
 
 impl Written {
@@ -71,12 +76,18 @@ impl<'s> Job<'_, 's> {
         let bytes = |layer: &LayerPlan| self.kept(layer).map_or(layer.live, |(kept, _)| kept.descriptor.size);
         self.fetch_frames(unpacked, plan)?;
         self.progress.begin(Phase::Writing, Some(plan.layers.iter().map(bytes).sum()));
-        threads::each(self.request.resources.threads, plan.layers.len(), |index| {
+        threads::each(self.layers_at_once(), plan.layers.len(), |index| {
             let plan = &plan.layers[index];
             let written = self.write_layer(output, index, unpacked, plan, level)?;
             self.progress.advance(self.kept(plan).map_or(0, |(kept, _)| kept.descriptor.size));
             Ok(written)
         })
+    }
+
+    /// Each gzip layer has threads and blocks of its own: with many cores they would need hundreds of megabytes.
+    fn layers_at_once(&self) -> usize {
+        let threads = self.request.resources.threads;
+        if self.request.formats.has_gzip() { threads.min(GZIP_LAYERS) } else { threads }
     }
 
     /// Frames that new layers take over from blobs in registries.
@@ -88,7 +99,7 @@ impl<'s> Job<'_, 's> {
     }
 
     /// The old layer that stays as it is, if the plan has one there, and what clients see of it.
-    fn kept(&self, plan: &LayerPlan) -> Option<(&ProvenLayer<'s>, &Arc<PullLayer>)> {
+    pub(super) fn kept(&self, plan: &LayerPlan) -> Option<(&ProvenLayer<'s>, &Arc<PullLayer>)> {
         match (plan.state, plan.segments.as_slice()) {
             (State::Kept, [kept]) => Some((self.old.layer(*kept), &self.old.segments()[*kept].pull)),
             _ => None,
@@ -143,6 +154,7 @@ impl<'s> Job<'_, 's> {
             is_proven: true,
             trace,
             left_out: self.cleaned(plan).and_then(|old| left_out(index, &old.reference, &old.left_out)),
+            damage: None,
             descriptor: self.descriptor(plan, &packed, level, digest, size),
             gzip,
             diff_id: packed.diff_id,
@@ -237,6 +249,7 @@ impl<'s> Job<'_, 's> {
             is_proven: layer.is_proven(),
             trace,
             left_out: left_out(index, &layer.reference, &layer.left_out),
+            damage: gzip.as_ref().and_then(|gzip| gzip.note.clone()),
             descriptor,
             gzip,
             diff_id: layer.diff_id,
@@ -268,7 +281,8 @@ pub(super) fn note_written(written: &[Written], notes: &mut Notes) {
         notes.degraded(Code::LayerWithoutIndex, note);
     }
     notes.extend(written.iter().filter_map(|written| written.left_out.clone()));
-    notes.extend(written.iter().filter_map(|written| written.gzip.as_ref()?.note.clone()));
+    let damaged = written.iter().filter_map(|written| written.damage.clone());
+    damaged.for_each(|damage| notes.degraded(Code::LayerDamaged, damage));
 }
 
 /// They describe the blob that was read. Two kinds of TOC on one layer make podman refuse it.

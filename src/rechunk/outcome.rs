@@ -3,7 +3,7 @@
 use crate::degraded::Degraded;
 use crate::digest::{BlobDigest, DiffId};
 use crate::oci::Platform;
-use crate::order::cost::{NewContent, Pull};
+use crate::order::cost::{NewContent, Pull, PullLayer};
 use crate::order::{Reason, State, Unowned};
 use crate::push::Pushed;
 
@@ -68,6 +68,13 @@ pub struct GzipBlob {
     pub is_new: bool,
 }
 
+impl GzipBlob {
+    /// As clients see it.
+    pub const fn pull(&self) -> PullLayer {
+        PullLayer { digest: self.digest, size: self.size, index: None }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct LayerOutcome {
     pub digest: BlobDigest,
@@ -96,7 +103,8 @@ pub struct PlannedImage {
     pub layers: Vec<PlannedLayer>,
     pub dropped: Vec<OldBlob>,
     pub unread: u64,
-    /// As an outcome has them, but forecast: of layers that nobody compressed yet, and without chunks.
+    /// As an outcome has them, but forecast: of layers that nobody compressed yet, and without chunks. Of gzip layers the
+    /// sizes are estimates.
     pub pulls: Vec<Pull>,
     pub hint: Option<Hint>,
 }

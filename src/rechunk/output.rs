@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use crate::digest::BlobDigest;
 use crate::error::Error;
-use crate::oci::{Descriptor, MANIFEST};
+use crate::oci::Descriptor;
 use crate::origin::Origin;
 use crate::push::{UploadWriter, Uploads};
 use crate::sink::{BlobWriter, Sink, SinkError};
@@ -65,10 +65,10 @@ impl<'o, 's> Output<'o, 's> {
         })
     }
 
-    pub fn manifest(self, bytes: &[u8]) -> Result<(BlobDigest, u64), Error> {
+    pub fn manifest(self, media_type: &str, bytes: &[u8]) -> Result<(BlobDigest, u64), Error> {
         Ok(match self {
             Self::Files(sink) => sink.put_bytes(bytes)?,
-            Self::Registry(uploads) => uploads.put_manifest(MANIFEST, bytes)?,
+            Self::Registry(uploads) => uploads.put_manifest(media_type, bytes)?,
         })
     }
 }

@@ -31,7 +31,7 @@ impl Job<'_, '_> {
             dropped: self.dropped(layout),
             unread: self.old.facts.unread as u64,
             hint: layout.hint.clone(),
-            pulls: self.pulls(&seen, self.image.config.to_bytes().len() as u64),
+            pulls: self.pulls(&self.forecast_instances(&layout.plan, seen), self.image.config.to_bytes().len() as u64),
         }
     }
 
@@ -66,7 +66,7 @@ impl Job<'_, '_> {
     /// Tells each layer's new content by the blobs, written or forecast.
     pub fn tell_new(&self, planned: &mut [PlannedLayer], layers: &[Arc<PullLayer>]) {
         let base = self.old.pulls();
-        let has = Has::of(self.old.facts.clients.first().map_or(&base, |(_, has)| has).iter().map(Arc::as_ref));
+        let has = Has::of(self.old.facts.clients.first().map_or(&base, |client| &client.have).iter().map(Arc::as_ref));
         let old = self.old.segments().iter();
         let read = old.filter(|old| old.pull.index.is_none() && has.has_layer(&old.pull, Client::Plain));
         let read = read.flat_map(|segment| &segment.entries).filter_map(|entry| entry.content.as_ref());

@@ -1,12 +1,13 @@
 //! To a registry.
 
-use crate::degraded::Notes;
+use crate::degraded::{Code, Notes};
 use crate::error::Error;
-use crate::oci::{Document, Platform, Reference};
+use crate::oci::marks::ZSTD;
+use crate::oci::{Descriptor, Document, Index, Platform, Reference};
 use crate::progress::Progress;
 use crate::push::{Push, Pushed, TagBefore};
 use crate::registry::names::Name;
-use crate::survey::old::{Ask, Previous};
+use crate::survey::old::{Ask, Previous, lost_twin};
 
 use super::inputs::Inputs;
 use super::output::Output;
@@ -60,6 +61,7 @@ fn open<'p>(request: &Request, name: &Name, progress: &'p Progress) -> Result<Pu
 /// The published image: that of the first tag that has one. `None` where the user names the previous image, or none.
 fn published(request: &Request, name: &Name, push: &Push<'_>, notes: &mut Notes) -> Option<Reference> {
     if request.first || !request.previous.is_empty() {
+        note_lost_twin(request, name, push, notes);
         return None;
     }
     let found = push.tags().iter().find(|tag| tag.document.is_some());
@@ -84,6 +86,29 @@ fn ask<'a>(request: &'a Request, published: &'a Option<Reference>) -> Ask<'a> {
         }
         None => request.ask(),
     }
+}
+
+/// Of the tag's own image, which is not the previous one.
+fn note_lost_twin(request: &Request, name: &Name, push: &Push<'_>, notes: &mut Notes) {
+    let has_twin = |before: &&TagBefore| {
+        let document = before.document.as_ref();
+        let parsed = document.map(|it| Document::parse(&it.bytes, &it.media_type, &before.tag));
+        matches!(parsed, Some(Ok(Document::Index(index))) if has_pair(&index))
+    };
+    let lost = push.tags().iter().filter(|_| !request.formats.has_gzip()).find(has_twin);
+    let place = |tag: &str| format!("docker://{}:{tag}", name.place());
+    if let Some(lost) = lost {
+        notes.degraded(Code::TwinLost, lost_twin(&place(&lost.tag)));
+    }
+}
+
+/// True for an index with a marked image and another one, for the same platform.
+fn has_pair(index: &Index) -> bool {
+    let images = || index.manifests().filter_map(|entry| Some((entry.platform()?, entry.descriptor("").ok()?)));
+    let is_marked = |descriptor: &Descriptor| descriptor.annotation(ZSTD) == Some("true");
+    images()
+        .filter(|(_, it)| is_marked(it))
+        .any(|(platform, _)| images().any(|(other, it)| !is_marked(&it) && other.is_same(&platform)))
 }
 
 /// Platforms that DEST's tags have now, and will have no longer.

@@ -12,6 +12,21 @@ pub(super) const CHANGES_ALWAYS: &str = "expected to change with every version";
 pub(super) const WHO_TAKES_TWIN: &str =
     "docker, containerd 1.7 and kaniko take it; podman, buildah, CRI-O, skopeo and containerd 2 take the zstd image";
 
+/// Whose costs are those of which image, for clients that go from one image to another.
+pub(super) const fn who_takes(old_has_gzip: bool, new_has_gzip: bool) -> Option<&'static str> {
+    match (old_has_gzip, new_has_gzip) {
+        (false, false) => None,
+        (true, true) => Some("docker and plain-gzip take the gzip image of the index, the others the zstd image."),
+        (false, true) => Some(
+            "docker and plain-gzip take the gzip image of the index, the others the zstd image. The old image has no gzip \
+             image, so they pull all of it, once.",
+        ),
+        (true, false) => Some(
+            "docker and plain-gzip took the gzip image of the old index. The new image has none, so they pull all of it.",
+        ),
+    }
+}
+
 /// Removed paths that people are shown.
 pub(super) const REMOVED: usize = 5;
 

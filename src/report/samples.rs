@@ -126,6 +126,7 @@ fn layer(fill: u8, (state, reason): (State, Reason), size: u64, (files, bytes): 
 
 fn pull(from: Option<&str>, client: Client, outcome: PullOutcome, blob_bytes: u64) -> Pull {
     Pull {
+        image: None,
         from: from.map(str::to_owned),
         client,
         registry: RegistryProfile::MultiRange,
@@ -218,10 +219,19 @@ pub fn diff() -> diff::Outcome {
     diff::Outcome {
         new: "oci:img:v2".to_owned(),
         new_digest: Some(digest(2)),
+        new_gzip: None,
         platform: Some("linux/amd64".parse().unwrap()),
         config_bytes: 0,
         layers: vec![layer(10, 30_400_000), layer(11, bytes)],
-        diffs: vec![Diff { old, old_digest: Some(digest(1)), pulls, changes, owner_names, is_first: false }],
+        diffs: vec![Diff {
+            old,
+            old_digest: Some(digest(1)),
+            old_gzip: None,
+            pulls,
+            changes,
+            owner_names,
+            is_first: false,
+        }],
         choice: Choice::default(),
         notes: vec!["a note".to_owned()],
     }
@@ -238,6 +248,7 @@ pub fn history(count: usize) -> history::Outcome {
     let version = |to: usize| history::Version {
         reference: format!("oci:images:a-rather-long-tag-1.2.{to}"),
         digest: Some(digest(to as u8)),
+        gzip: None,
         layers: 64,
         size: 138_900_000,
         config_bytes: 7_432,

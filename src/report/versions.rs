@@ -27,6 +27,7 @@ pub(super) fn image(common: &str) -> &str {
 pub(super) fn view(view: View) -> String {
     match view.client {
         Client::Plain => "plain client".to_owned(),
+        Client::PlainGzip => "plain client of the gzip image".to_owned(),
         Client::Docker => "docker with a graph driver".to_owned(),
         client => format!("{}, {}", client.name(), view.registry.name()),
     }
@@ -66,6 +67,7 @@ mod tests {
     fn split(references: &[&str]) -> (String, Vec<String>) {
         let version = |reference: &&str| Version {
             reference: (*reference).to_owned(),
+            gzip: None,
             digest: None,
             layers: 0,
             size: 0,

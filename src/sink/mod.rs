@@ -257,9 +257,9 @@ impl Sink {
         match Top::of(images, index) {
             None => Err(SinkError::NoImages { reference: self.reference.to_string() }),
             Some(Top::Image(image)) => Ok(image),
-            Some(Top::Index(bytes)) => {
+            Some(Top::Index { media_type, bytes }) => {
                 let (digest, size) = self.put_bytes(&bytes)?;
-                Ok(Descriptor::new(Top::INDEX, digest, size))
+                Ok(Descriptor::new(media_type, digest, size))
             }
         }
     }

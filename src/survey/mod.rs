@@ -31,7 +31,7 @@ use crate::limits;
 use crate::oci::{Descriptor, Platform, Reference};
 use crate::order::Entry;
 use crate::order::changes::Side;
-use crate::order::cost::{PullIndex, PullLayer};
+use crate::order::cost::{Instances, PullIndex, PullLayer};
 use crate::owner::Hint;
 use crate::progress::{Phase, Progress};
 use crate::source::{Image, IndexError, Layer, Source, stored_bytes};
@@ -57,6 +57,13 @@ pub struct SurveyedImage {
     pub config_size: u64,
     /// Bottom first. Images that have a layer in common share it.
     pub layers: Vec<Arc<SurveyedLayer>>,
+    gzip: Option<Gzip>,
+}
+
+/// The gzip image beside a zstd one. The zstd layers tell what is in it.
+struct Gzip {
+    digest: Option<BlobDigest>,
+    layers: Vec<Arc<PullLayer>>,
 }
 
 pub struct SurveyedLayer {
@@ -77,8 +84,17 @@ pub struct SurveyedLayer {
 }
 
 impl SurveyedImage {
-    /// As clients see them.
-    pub fn pull_layers(&self) -> Vec<Arc<PullLayer>> {
+    /// As clients see them, of both images of an index with two.
+    pub fn instances(&self) -> Instances {
+        Instances { own: self.pull_layers(), gzip: self.gzip.as_ref().map(|gzip| gzip.layers.clone()) }
+    }
+
+    /// Of the manifest of the gzip image.
+    pub fn gzip_digest(&self) -> Option<BlobDigest> {
+        self.gzip.as_ref()?.digest
+    }
+
+    fn pull_layers(&self) -> Vec<Arc<PullLayer>> {
         let seen = |layer: &Arc<SurveyedLayer>| match layer.hides_index {
             true => Arc::new(layer.pull.without_index()),
             false => Arc::clone(&layer.pull),
@@ -138,6 +154,7 @@ impl<'a> Surveyor<'a> {
             digest: image.manifest_digest,
             config_size: image.manifest.config().size,
             layers: keys.iter().map(layer).collect::<Result<_, _>>()?,
+            gzip: image.twin.as_deref().map(|twin| Gzip { digest: twin.manifest_digest, layers: blobs(twin) }),
         })
     }
 
@@ -263,6 +280,12 @@ impl<'a> Surveyor<'a> {
         }
         Ok(())
     }
+}
+
+/// The layers of an image as clients see them that know of no index.
+pub fn blobs(image: &Image) -> Vec<Arc<PullLayer>> {
+    let descriptors = image.layers.iter().filter_map(|layer| layer.descriptor.as_ref());
+    descriptors.map(|descriptor| Arc::new(pull_layer(descriptor, None))).collect()
 }
 
 /// A layer without a blob of its own goes by its tar.

@@ -1,5 +1,6 @@
 //! A layer's entries.
 
+use crate::compression::Compression;
 use crate::error::Error;
 use crate::inventory::{Inventory, Known, pull_files, pull_index};
 use crate::job::JobOptions;
@@ -62,38 +63,38 @@ pub fn tar_inventories(
         verified: layer.descriptor.as_ref().map(|descriptor| descriptor.digest),
         diff_id: layer.diff_id,
     });
-    let found = inventories(inputs.collect(), &spool, resources.threads, size, progress).map_err(|(at, error)| {
+    let found = unpacked(inputs.collect(), &spool, resources.threads, size, progress).map_err(|(at, error)| {
         let name = |descriptor: &Descriptor| descriptor.digest.to_string();
         let layer = layers[at].descriptor.as_ref().map(name);
         let layer = layer.or_else(|| layers[at].diff_id.map(|diff_id| diff_id.to_string())).unwrap_or_default();
         Error::unpack(source.reference().to_string(), layer, error)
     })?;
-    Ok((found, spool))
+    Ok((found.into_iter().map(|layer| layer.inventory).collect(), spool))
 }
 
-/// One layer's entries as its tar has them.
+/// One layer's entries as its tar has them, and how it is compressed, whatever its media type says.
 pub fn tar_inventory(
     input: LayerInput<'_>,
     spool: &Spool,
     threads: usize,
     size: &SizeLimit,
     progress: &Progress,
-) -> Result<Inventory, UnpackError> {
-    let found = inventories(vec![input], spool, threads, size, progress).map_err(|(_, error)| error)?;
-    Ok(found.into_iter().next().unwrap_or_default())
+) -> Result<(Inventory, Compression), UnpackError> {
+    let found = unpacked(vec![input], spool, threads, size, progress).map_err(|(_, error)| error)?;
+    let found = found.into_iter().next().ok_or(UnpackError::Stopped)?;
+    Ok((found.inventory, found.compression))
 }
 
-fn inventories(
+fn unpacked(
     inputs: Vec<LayerInput<'_>>,
     spool: &Spool,
     threads: usize,
     size: &SizeLimit,
     progress: &Progress,
-) -> Result<Vec<Inventory>, (usize, UnpackError)> {
+) -> Result<Vec<UnpackedLayer>, (usize, UnpackError)> {
     let known = Known::default();
     let options = unpack::Options { level: None, known: &known, expect_known: false, threads, drop_xattrs: &[], size };
-    let unpacked = unpack(inputs, spool, options, progress)?;
-    Ok(unpacked.into_iter().map(|UnpackedLayer { inventory, .. }| inventory).collect())
+    unpack(inputs, spool, options, progress)
 }
 
 /// Shares out `size` bytes of a blob by the files' sizes: nothing tells which file compressed how well.

@@ -68,7 +68,7 @@ pub(super) fn read(
     let diff_id = DiffId::from_bytes(hashed.unwrap_or_default());
     match input.diff_id {
         Some(expected) if expected != diff_id => Err(UnpackError::DiffId { expected, found: diff_id }),
-        _ => Ok(UnpackedLayer { inventory, diff_id }),
+        _ => Ok(UnpackedLayer { inventory, diff_id, compression }),
     }
 }
 

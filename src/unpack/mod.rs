@@ -16,6 +16,7 @@ use std::io::{self, Read};
 use std::sync::Mutex;
 
 use crate::codec::{FrameError, Level};
+use crate::compression::Compression;
 use crate::digest::{BlobDigest, DiffId};
 use crate::inventory::{Inventory, Known, XattrGlob};
 use crate::progress::{Interrupted, Progress, SizeLimit, TooLarge, TooMany};
@@ -107,6 +108,8 @@ pub struct LayerInput<'a> {
 pub struct UnpackedLayer {
     pub inventory: Inventory,
     pub diff_id: DiffId,
+    /// As its first bytes tell.
+    pub compression: Compression,
 }
 
 #[derive(Clone, Copy)]

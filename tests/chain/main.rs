@@ -14,6 +14,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use restrata::check::check;
 use restrata::codec::Level;
+use restrata::compression::{Format, Formats};
 use restrata::degraded::Code;
 use restrata::error::Error;
 use restrata::job::JobOptions;
@@ -61,6 +62,8 @@ struct Step {
     keep_foreign: bool,
     place: IndexPlace,
     again: bool,
+    /// With a gzip image beside the zstd one.
+    twin: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -86,10 +89,19 @@ fn step() -> impl Strategy<Value = Step> {
     let limits = (select(vec![0, 100, 1000, 5000]), 1_usize..9, sizes, few(2), few(2));
     let flags = proptest::bool::weighted(0.2);
     let clients = select(vec!["plain=1,podman=1", "plain=1,podman=1,docker=1"]);
-    let modes = (flags, clients, mtime, proptest::bool::weighted(0.8), any::<bool>(), place, flags);
+    let modes = (
+        flags,
+        clients,
+        mtime,
+        proptest::bool::weighted(0.8),
+        any::<bool>(),
+        place,
+        flags,
+        proptest::bool::weighted(0.4),
+    );
     (input, limits, modes).prop_map(|((edits, layers, previous), limits, modes)| {
         let (max_waste, max_layers, max_layer_size, purge, prune) = limits;
-        let (canonical, clients, mtime, on_base, keep_foreign, place, again) = modes;
+        let (canonical, clients, mtime, on_base, keep_foreign, place, again, twin) = modes;
         Step {
             edits,
             layers,
@@ -106,6 +118,7 @@ fn step() -> impl Strategy<Value = Step> {
             keep_foreign,
             place,
             again,
+            twin,
         }
     })
 }
@@ -241,6 +254,7 @@ impl Run {
             base: self.base.as_ref().filter(|_| step.on_base).map(|name| reference(self.dir.path(), name)),
             keep_foreign: step.keep_foreign,
             index: step.place,
+            formats: if step.twin { twin() } else { Formats::default() },
             layers: options.clone(),
             ..self.request(&input, &output)
         };
@@ -257,8 +271,13 @@ impl Run {
         }
         let report = check(&request.dest, None, request.resources.clone(), &Progress::new()).unwrap();
         assert!(report.is_clean(), "{report:#?}");
-        let image = self.read(&output);
-        assert_eq!(image.manifest_digest, outcome.digest.to_string());
+        let (image, gzip) = layout::read_pair(&self.dir.path().join(&output));
+        assert_eq!(image.manifest_digest, outcome.images[0].digest.to_string());
+        assert_eq!(gzip.is_some(), step.twin);
+        if let Some(gzip) = &gzip {
+            let before = previous.first().map(|name| layout::read_pair(&self.dir.path().join(name)));
+            assert_twins(&image, gzip, before.as_ref());
+        }
         let out = View::new(&image.layers);
         assert_same(&out.nodes(), &expected);
         let is_large = outcome.degraded.iter().any(|it| it.code == Code::LayerTooLarge);
@@ -279,6 +298,11 @@ impl Run {
         let dest = reference(self.dir.path(), "again");
         let again = rechunk(&Request { resources, dest, ..request.clone() }, &Progress::new()).unwrap();
         assert_eq!(again.images[0].digest, first.digest, "the number of threads makes a difference");
+        let twins = |image: &ImageOutcome| image.twin.as_ref().map(|twin| twin.digest);
+        assert_eq!(twins(&again.images[0]), twins(first), "the number of threads makes a difference");
+        let (dest, formats) = (reference(self.dir.path(), "alone"), Formats::default());
+        let alone = rechunk(&Request { dest, formats, ..request.clone() }, &Progress::new()).unwrap();
+        assert_eq!(alone.images[0].digest, first.digest, "a twin makes a difference");
         let previous = vec![request.dest.clone()];
         let dest = reference(self.dir.path(), "settled");
         let settled = rechunk(&Request { previous, dest, ..request.clone() }, &Progress::new()).unwrap();
@@ -286,6 +310,25 @@ impl Run {
         let digests = |image: &ImageOutcome| image.layers.iter().map(|layer| layer.digest).collect::<Vec<_>>();
         if digests(first) == digests(&settled.images[0]) {
             assert_eq!(settled.images[0].digest, first.digest, "nothing changed: {request:#?}");
+        }
+    }
+}
+
+fn twin() -> Formats {
+    Formats::with_gzip_twin(Format::Chunked).unwrap()
+}
+
+/// The same tars in the same order, and what the previous pair had of them stays.
+fn assert_twins(zstd: &Image, gzip: &Image, before: Option<&(Image, Option<Image>)>) {
+    assert_eq!(zstd.layers.len(), gzip.layers.len());
+    for (own, other) in zstd.layers.iter().zip(&gzip.layers) {
+        assert!(own.tar == other.tar, "another tar in the gzip image");
+        let media_type = other.descriptor["mediaType"].as_str().unwrap();
+        assert!(!media_type.ends_with("zstd"), "{media_type}");
+        assert!(!media_type.ends_with("gzip") || other.blob.starts_with(&[0x1f, 0x8b]));
+        let Some((old, Some(old_gzip))) = before else { continue };
+        if let Some(at) = old.layers.iter().position(|old| old.blob == own.blob) {
+            assert!(old_gzip.layers[at].blob == other.blob, "a kept layer has another gzip blob");
         }
     }
 }

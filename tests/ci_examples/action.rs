@@ -82,7 +82,7 @@ impl Run {
                 ("DEST", &*self.there(&[input("dest")])[0]),
                 ("PREVIOUS", &self.there(&[previous])[0]),
             ])
-            .envs([("LIMIT", input("fail-above")), ("COMMENT", input("comment"))])
+            .envs([("LIMIT", input("fail-above")), ("COMMENT", input("comment")), ("OPTIONS", input("options"))])
             .output()
             .unwrap();
         let text = self.here(&[output.stdout, output.stderr].concat());
@@ -159,6 +159,29 @@ fn a_first_version_is_published() {
         assert_eq!(run.output("digest").unwrap(), run.digest());
         assert!(run.bytes("pull-bytes") > 5_000 && run.read("pull-cost.md").is_none());
     }
+}
+
+/// They are words for restrata, and no shell sees them.
+#[test]
+fn more_options_are_handed_on() {
+    if !has_jq() {
+        return;
+    }
+    let options = "--twin gzip\n  --annotation org.example=$(touch${IFS}ran)*";
+    for inputs in
+        [&[("dest", DEST), ("options", options)][..], &[("dest", DEST), ("options", options), ("comment", "true")]]
+    {
+        let run = Run::new(inputs);
+        let (code, log) = run.step("Publish");
+        assert_eq!(code, 0, "{log}");
+        let shown: Value = serde_json::from_str(&run.restrata(&["inspect", DEST, "--format", "json"])).unwrap();
+        assert!(shown["images"][0]["twin"].is_object(), "{shown}");
+        let asked = run.read("restrata.args").unwrap();
+        assert!(asked.contains("--annotation org.example=$(touch${IFS}ran)*"), "{asked}");
+        assert!(!run.dir.path().join("ran").exists());
+    }
+    let (code, log) = Run::new(&[("dest", DEST), ("options", "--no-such-option")]).step("Publish");
+    assert_eq!(code, 64, "{log}");
 }
 
 #[test]
@@ -247,7 +270,7 @@ fn a_failure_is_no_first_version() {
 fn the_action_is_as_the_examples() {
     assert_eq!(ACTION.script("Comment").replace("  ", ""), super::EXAMPLES[0].script("Comment").replace("  ", ""));
     let text = ACTION.text();
-    for input in ["image", "dest", "previous", "fail-above", "comment"] {
+    for input in ["image", "dest", "previous", "fail-above", "comment", "options"] {
         assert!(text.contains(&format!("\n  {input}:\n")) && text.contains(&format!("inputs.{input}")), "{input}");
     }
     for output in ["digest", "changed-bytes", "pull-bytes"] {

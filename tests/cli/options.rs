@@ -107,6 +107,24 @@ fn a_file_names_owners() {
 }
 
 #[test]
+fn docker_manifests_are_of_gzip_layers_alone() {
+    for (options, says) in [
+        (&["--docker-manifest"][..], "but the layers are zstd: add --compression-format gzip"),
+        (&["--docker-manifest", "--compression-format", "zstd"], "but the layers are zstd"),
+        (&["--docker-manifest", "--twin", "gzip"], "but --twin gzip writes zstd, too: leave one of them out"),
+        (&["--compression-format", "gzip", "--twin", "gzip"], "leave one of them out"),
+    ] {
+        let output = restrata(&[&["rechunk", "oci:a", "oci:b"], options].concat());
+        assert!(code(&output) == 64 && err(&output).contains(says), "{options:?}: {}", err(&output));
+    }
+    let dir = TempDir::new().unwrap();
+    let (root, layout) = images(dir.path());
+    let options = ["--docker-manifest", "--compression-format", "gzip", "-q"];
+    assert_eq!(code(&restrata(&[&["rechunk", &root, &layout], &options[..]].concat())), 0);
+    assert_eq!(code(&restrata(&["check", &layout])), 0);
+}
+
+#[test]
 fn a_negative_number_is_no_option() {
     for (option, value, says) in [
         ("--max-waste", "-5", "expected 0 to 100 percent"),

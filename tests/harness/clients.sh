@@ -9,7 +9,7 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 need_root
 
-common=(podman skopeo buildah crun fuse-overlayfs containerd python3)
+common=(podman skopeo buildah crun fuse-overlayfs containerd python3 umoci)
 
 # set_up SUITE: debootstrap, then the clients from that suite. A stamp names the packages that are in.
 set_up() {

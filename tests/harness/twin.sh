@@ -5,7 +5,8 @@
 #   blobs    real gzip unpacks each gzip layer to the tar with the config's DiffID; all of them have at most 1.02 of the bytes of `gzip -6`
 #   clients  podman 5.4 (trixie), 5.8 (sid) and 6.1 (exp, where Debian has it), partial and ordinary; buildah, skopeo, containerd and docker with both
 #            of its stores pull `latest` twice, a first image and its update. By the registry's log, all blobs are of one image; the tree is the input
-#   alone    the same with --compression-format zstd and gzip: one manifest, which all clients read
+#   alone    the same with --compression-format zstd and gzip, and with docker's media types: one manifest, which all clients read
+#   umoci    umoci of Debian unpacks a gzip image, and the gzip image of an index, from a layout
 #
 #   RESTRATA=PATH  the binary (default: what `cargo build --release` made)
 #   PARTS=...      some of these parts (default: all)
@@ -20,7 +21,7 @@ shopt -s inherit_errexit
 need_root
 need_restrata
 
-read -ra parts <<<"${PARTS:-blobs clients alone}"
+read -ra parts <<<"${PARTS:-blobs clients alone umoci}"
 # Against the bytes of `gzip -6`.
 most_gzip=1.02
 # An ordinary pull gives everything, but for the image's root directory, which gets its own mode and time.
@@ -186,6 +187,45 @@ gunzipped() {
   check "blobs: gzip unpacks each layer to the tar with its DiffID" diff "$work/diff_ids" "$tars"
   check_num "blobs: bytes against gzip -6 ($six)" $sum "<=" "$(awk -v six=$six -v most=$most_gzip 'BEGIN { printf "%d", six * most }')"
 }
+has_docker_types() {
+  in_client sid skopeo inspect --raw --tls-verify=false "docker://$(host)/docker:v2" | jq -e '
+    .mediaType == "application/vnd.docker.distribution.manifest.v2+json"
+    and .config.mediaType == "application/vnd.docker.container.image.v1+json"
+    and all(.layers[]; .mediaType == "application/vnd.docker.image.rootfs.diff.tar.gzip")'
+}
+# umoci_unpacks: from a layout. It can't choose from an index, so the gzip image of one gets a tag of its own.
+umoci_unpacks() {
+  local client tag layout=$work/umoci
+  for tag in gzip twin; do
+    case $tag in
+    gzip) options=(--compression-format gzip) ;;
+    twin) options=(--twin gzip) ;;
+    esac
+    check "umoci: $tag is written" "$restrata" rechunk -q "docker-archive:$(input 1).tar" "oci:$layout:$tag" "${options[@]}"
+  done
+  python3 - "$layout" <<'PY'
+import json, sys
+layout = sys.argv[1]
+with open(f"{layout}/index.json") as f:
+    index = json.load(f)
+tag = "org.opencontainers.image.ref.name"
+[twin] = [entry for entry in index["manifests"] if entry["annotations"][tag] == "twin"]
+with open(f"{layout}/blobs/sha256/{twin['digest'].removeprefix('sha256:')}") as f:
+    gzip = json.load(f)["manifests"][0]
+gzip["annotations"] = {tag: "twin"}
+index["manifests"] = [entry for entry in index["manifests"] if entry is not twin] + [gzip]
+with open(f"{layout}/index.json", "w") as f:
+    json.dump(index, f)
+PY
+  for client in trixie sid; do
+    for tag in gzip twin; do
+      rm -rf "$work/umoci.rootfs"
+      check "umoci of $client: $tag is unpacked" in_client "$client" umoci raw unpack --image "/bed${layout#"$bed"}:$tag" "/bed${work#"$bed"}/umoci.rootfs"
+      fstree root "$work/umoci.rootfs" >"$work/tree.list" || true
+      check "umoci of $client: the tree of $tag is the input" tree_is 1 "" "$known_ordinary_losses"
+    done
+  done
+}
 # kept_both: every zstd layer of v2 that v1 has is also kept as gzip.
 kept_both() {
   jq -e --slurpfile old "$(report twin 1)" '
@@ -218,14 +258,20 @@ for part in "${parts[@]}"; do
     docker_pulls twin twin
     ;;
   alone)
-    for format in zstd gzip; do
-      for v in 1 2; do check "$format v$v: published" publish "$format" $v --compression-format $format; done
+    for format in zstd gzip docker; do
+      case $format in
+      docker) options=(--compression-format gzip --docker-manifest) ;;
+      *) options=(--compression-format "$format") ;;
+      esac
+      for v in 1 2; do check "$format v$v: published" publish "$format" $v "${options[@]}"; done
+      [ $format != docker ] || check "docker: the registry has docker's types" has_docker_types
       podman_pulls trixie true "$format" own whole
       podman_pulls sid true "$format" own whole
       other_clients "$format" own own
       docker_pulls "$format" own
     done
     ;;
+  umoci) umoci_unpacks ;;
   *) die "no part $part" ;;
   esac
 done

@@ -51,6 +51,7 @@ impl Case {
         let start: String = said.chars().take(2000).collect();
         assert_eq!(output.status.code(), Some(self.code), "{:?} {}: {start}", self.arguments, output.status);
         assert!(said.contains(self.says), "{:?}: expected {:?} in: {start}", self.arguments, self.says);
+        assert!(!said.contains(['\u{1b}', '\u{202e}']), "{:?}: what drives a terminal: {start:?}", self.arguments);
         assert!(said.len() < 100_000, "{} bytes are printed: {start}", said.len());
         dir.expect_clean(self.code == 0);
     }

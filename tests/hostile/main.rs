@@ -16,5 +16,7 @@ mod harness;
 mod interrupt;
 mod make;
 mod memory;
+mod owners;
 mod text;
 mod time;
+mod twin;

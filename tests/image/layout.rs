@@ -90,17 +90,34 @@ impl Layer {
     }
 }
 
-/// Reads the only image of a layout that [`write`] or restrata wrote; checks every digest, and that the config
-/// is the one that [`write`] wrote but for the DiffIDs.
+/// Reads the only image of a layout that [`write`] or restrata wrote, of two the zstd one; checks every digest, and that the
+/// config is the one that [`write`] wrote but for the DiffIDs.
 pub fn read(dir: &Path) -> Image {
-    let get = |descriptor: &Value| {
-        let digest = descriptor["digest"].as_str().unwrap();
-        let bytes = fs::read(blob(dir, digest)).unwrap();
-        assert_eq!((sha256(&bytes).as_str(), bytes.len() as u64), (digest, descriptor["size"].as_u64().unwrap()));
-        bytes
-    };
+    read_pair(dir).0
+}
+
+/// The same, and the gzip image beside it.
+pub fn read_pair(dir: &Path) -> (Image, Option<Image>) {
     let index: Value = serde_json::from_slice(&fs::read(dir.join("index.json")).unwrap()).unwrap();
     let [entry] = &index["manifests"].as_array().unwrap()[..] else { panic!("{index}") };
+    if entry["mediaType"] != "application/vnd.oci.image.index.v1+json" {
+        return (read_image(dir, entry), None);
+    }
+    let pair: Value = serde_json::from_slice(&get(dir, entry)).unwrap();
+    let [gzip, zstd] = &pair["manifests"].as_array().unwrap()[..] else { panic!("{pair}") };
+    assert_eq!(zstd["annotations"]["io.github.containers.compression.zstd"], "true");
+    (read_image(dir, zstd), Some(read_image(dir, gzip)))
+}
+
+fn get(dir: &Path, descriptor: &Value) -> Vec<u8> {
+    let digest = descriptor["digest"].as_str().unwrap();
+    let bytes = fs::read(blob(dir, digest)).unwrap();
+    assert_eq!((sha256(&bytes).as_str(), bytes.len() as u64), (digest, descriptor["size"].as_u64().unwrap()));
+    bytes
+}
+
+fn read_image(dir: &Path, entry: &Value) -> Image {
+    let get = |descriptor: &Value| get(dir, descriptor);
     let manifest: Value = serde_json::from_slice(&get(entry)).unwrap();
     assert_eq!(manifest["annotations"]["org.example.kept"], "yes");
     let layer = |descriptor: &Value| {

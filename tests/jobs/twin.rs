@@ -1,5 +1,8 @@
 //! A gzip image beside the zstd one, and layers that are not zstd:chunked.
 
+mod costs;
+mod lost;
+
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -11,6 +14,7 @@ use restrata::compression::{Format, Formats};
 use restrata::digest::BlobDigest;
 use restrata::oci::{Platform, Reference};
 use restrata::order::State;
+use restrata::order::cost::Client;
 use restrata::progress::Progress;
 use restrata::rechunk::{Outcome, Request};
 use restrata::verify::verify;
@@ -99,6 +103,10 @@ fn second(dir: &Path) -> String {
 fn own(name: &str, seed: u8) -> Vec<Entry> {
     let content: Vec<u8> = noise(200_000).iter().map(|byte| byte.wrapping_mul(seed | 1).wrapping_add(seed)).collect();
     vec![entry("srv/", EntryKind::Dir), file(&format!("srv/{name}"), &content)]
+}
+
+fn codes(outcome: &Outcome) -> Vec<&'static str> {
+    outcome.degraded.iter().map(|it| it.code.name()).collect()
 }
 
 fn with(formats: Formats) -> impl FnOnce(&mut Request) {
@@ -206,15 +214,6 @@ fn the_same_image_again_is_the_same_pair() {
     assert_eq!(again.digest, once.digest);
 }
 
-#[test]
-fn a_run_without_a_twin_says_that_one_is_lost() {
-    let dir = TempDir::new().unwrap();
-    run(&dir, &first(dir.path()), "v1", with(twin()));
-    let outcome = update(&dir, Formats::default(), "v1", "v2");
-    assert!(outcome.notes.iter().any(|note| note.contains("--twin gzip writes both")), "{:?}", outcome.notes);
-    assert!(outcome.images[0].twin.is_none());
-}
-
 /// The same tar gives the same blob, wherever it comes from.
 #[test]
 fn a_previous_image_without_a_twin_gets_the_same_one() {
@@ -229,29 +228,81 @@ fn a_previous_image_without_a_twin_gets_the_same_one() {
     assert_eq!(told.new_bytes(), told.bytes());
 }
 
-/// A twin whose blob is damaged is made again, and says so.
+/// A layer of another tool that is zstd, whatever its media type says, is gzip in the gzip image.
 #[test]
-fn a_twin_that_lies_is_not_used() {
+fn a_layer_that_lies_about_its_compression_is_not_handed_on() {
     let dir = TempDir::new().unwrap();
-    run(&dir, &first(dir.path()), "v1", with(twin()));
+    let new = first(dir.path());
+    let (old, path) = (dir.path().join("plain"), dir.path().join("plain/index.json"));
+    let layout = Layout(old);
+    let mut top: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let mut manifest = layout.json(&top["manifests"][0]["digest"]);
+    let put = |bytes: &[u8]| {
+        let digest = json!(sha256(bytes));
+        fs::write(layout.blob(&digest), bytes).unwrap();
+        (digest, bytes.len())
+    };
+    for layer in manifest["layers"].as_array_mut().unwrap() {
+        let mut blob = fs::read(layout.blob(&layer["digest"])).unwrap();
+        if blob.starts_with(&[0x1f, 0x8b]) {
+            let mut tar = Vec::new();
+            GzDecoder::new(blob.as_slice()).read_to_end(&mut tar).unwrap();
+            blob = tar;
+        }
+        let (digest, size) = put(&zstd::encode_all(blob.as_slice(), 1).unwrap());
+        (layer["digest"], layer["size"]) = (digest, json!(size));
+        layer["mediaType"] = json!("application/vnd.oci.image.layer.v1.tar+gzip");
+    }
+    let (digest, size) = put(manifest.to_string().as_bytes());
+    let entry = &mut top["manifests"][0];
+    (entry["digest"], entry["size"]) = (digest, json!(size));
+    fs::write(&path, top.to_string()).unwrap();
+    for formats in [twin(), Formats::alone(Format::Gzip)] {
+        let outcome = run(&dir, &second(dir.path()), "kept", |request| {
+            request.formats = formats;
+            request.keep_foreign = true;
+            request.previous = vec![new.parse().unwrap()];
+        });
+        assert!(outcome.images[0].layers.iter().any(|layer| layer.planned.state == State::Kept));
+        let out = Layout::out(&dir);
+        match formats.has_twin() {
+            true => out.expect_gzip(&out.manifests("kept")[0]),
+            false => out.expect_gzip(&out.tagged("kept")),
+        }
+    }
+}
+
+/// docker's types in place of OCI's: the layers are the same, and stay in both directions.
+#[test]
+fn docker_manifests_have_dockers_types() {
+    let dir = TempDir::new().unwrap();
+    run(&dir, &first(dir.path()), "oci", with(Formats::alone(Format::Gzip)));
+    run(&dir, &first(dir.path()), "docker", with(Formats::docker()));
     let layout = Layout::out(&dir);
-    let blob = layout.blob(&digests(&layout.manifests("v1")[0])[0]);
-    let good = fs::read(&blob).unwrap();
-    let mut bad = good.clone();
-    let middle = bad.len() / 2;
-    bad[middle] ^= 1;
-    // In another layout: a blob that is there under its name is not written again.
-    let copy = dir.path().join("copy");
-    fs::rename(&layout.0, &copy).unwrap();
-    fs::write(Layout(copy.clone()).blob(&digests(&Layout(copy.clone()).manifests("v1")[0])[0]), &bad).unwrap();
-    let outcome = run(&dir, &second(dir.path()), "v2", |request| {
-        request.formats = twin();
-        request.previous = vec![format!("oci:{}:v1", copy.display()).parse().unwrap()];
-    });
-    let notes: Vec<_> = outcome.notes.iter().filter(|note| note.contains("is not used")).collect();
-    assert!(matches!(notes.as_slice(), [note] if note.contains("the gzip twin of layer 0")), "{:?}", outcome.notes);
-    assert_eq!(fs::read(&blob).unwrap(), good);
-    assert!(checked(&dir, "v2").is_clean());
+    let (oci, docker) = (layout.tagged("oci"), layout.tagged("docker"));
+    assert_eq!(docker["mediaType"], "application/vnd.docker.distribution.manifest.v2+json");
+    assert_eq!(docker["config"]["mediaType"], "application/vnd.docker.container.image.v1+json");
+    let types = |manifest: &Value| -> Vec<Value> {
+        manifest["layers"].as_array().unwrap().iter().map(|layer| layer["mediaType"].clone()).collect()
+    };
+    assert!(types(&docker).iter().all(|it| it == "application/vnd.docker.image.rootfs.diff.tar.gzip"));
+    assert_eq!((digests(&oci), &oci["config"]["digest"]), (digests(&docker), &docker["config"]["digest"]));
+    for (previous, formats) in [
+        ("docker", Formats::docker()),
+        ("oci", Formats::docker()),
+        ("docker", Formats::alone(Format::Gzip)),
+        ("docker", twin()),
+    ] {
+        let outcome = update(&dir, formats, previous, "v2");
+        let new = if formats.has_twin() { layout.manifests("v2")[0].clone() } else { layout.tagged("v2") };
+        assert!(types(&new).iter().all(|it| it.as_str().unwrap().contains("docker") == formats.is_docker()));
+        if !formats.has_twin() {
+            assert_eq!(codes(&outcome), [""; 0]);
+            assert_eq!(digests(&new)[..digests(&oci).len()], digests(&oci)[..], "{previous}");
+            expect_same(&dir, "v2", &second(dir.path()));
+            assert!(checked(&dir, "v2").is_clean());
+        }
+    }
 }
 
 #[test]
@@ -275,9 +326,14 @@ fn gzip_alone_keeps_its_layers_and_those_of_a_twin() {
         assert_eq!(digests(&new).len(), kept + 1);
         let image = &outcome.images[0];
         let sizes: Vec<u64> = image.layers.iter().map(|layer| layer.size).collect();
-        let pulled = image.pulls.iter().find(|pull| pull.from.is_some()).unwrap();
-        // The new layer and the config.
-        assert!((sizes[kept]..sizes[kept] + 2_000).contains(&pulled.blob_bytes()), "{pulled:?}, {sizes:?}");
+        let pulled = |client| image.pulls.iter().find(|pull| pull.from.is_some() && pull.client == client).unwrap();
+        // The new layer and the config. Of an index, podman has the zstd image, and pulls all of this one.
+        let bytes = |client| pulled(client).blob_bytes();
+        assert!((sizes[kept]..sizes[kept] + 2_000).contains(&bytes(Client::Docker)), "{sizes:?}");
+        match previous {
+            "gzip" => assert_eq!(bytes(Client::Plain), bytes(Client::Docker)),
+            _ => assert!(bytes(Client::Plain) > sizes.iter().sum()),
+        }
         expect_same(&dir, &format!("v2-{previous}"), &second(dir.path()));
     }
 }

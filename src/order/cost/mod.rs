@@ -7,10 +7,12 @@
 //! | `registry` | how the registry answers them |
 //! | `bridge` | which of them a bridge asks the registry for |
 //! | `replay` | a layer's requests, one after the other |
+//! | `instances` | which image of an index with two each client takes |
 //!
 //! The rules are those of podman's container-libs; each says where it stands.
 
 pub mod bridge;
+mod instances;
 mod local;
 mod ranges;
 mod registry;
@@ -23,6 +25,7 @@ use std::sync::Arc;
 
 use foldhash::{HashSet, HashSetExt as _};
 
+use crate::compression::Compression;
 use crate::digest::{BlobDigest, ChunkDigest, FileDigest};
 use crate::span::Span;
 
@@ -30,6 +33,7 @@ use local::{Lacked, Lookup};
 use replay::Wanted;
 
 pub use bridge::Upstream;
+pub use instances::Instances;
 pub use local::{Has, NewContent};
 pub use ranges::{BRIDGED_GAP, MAX_RANGES, merge};
 pub use registry::{HEADER_LIMIT, RegistryProfile};
@@ -49,15 +53,27 @@ pub enum Client {
     PodmanReflink,
     /// podman whose store keeps each content of a layer once (`use_composefs`).
     Composefs,
+    /// As [`Plain`](Self::Plain), but it takes the gzip image of an index with two: docker with its containerd image store,
+    /// containerd 1.7, kaniko. It has no weight of its own, and so stands last.
+    PlainGzip,
 }
 
 impl Client {
     pub const ALL: [Self; 5] = [Self::Plain, Self::Docker, Self::Podman, Self::PodmanReflink, Self::Composefs];
 
+    /// Those that differ where there is a gzip image, too.
+    pub const WITH_GZIP: [Self; 6] =
+        [Self::Plain, Self::PlainGzip, Self::Docker, Self::Podman, Self::PodmanReflink, Self::Composefs];
+
+    /// True for clients that take the first image of their platform, which is the gzip one of two.
+    pub const fn takes_gzip(self) -> bool {
+        matches!(self, Self::PlainGzip | Self::Docker)
+    }
+
     /// True for clients with partial pulls.
     pub const fn asks_for_ranges(self) -> bool {
         match self {
-            Self::Plain | Self::Docker => false,
+            Self::Plain | Self::PlainGzip | Self::Docker => false,
             Self::Podman | Self::PodmanReflink | Self::Composefs => true,
         }
     }
@@ -74,6 +90,7 @@ impl Client {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Plain => "plain",
+            Self::PlainGzip => "plain-gzip",
             Self::Docker => "docker",
             Self::Podman => "podman",
             Self::PodmanReflink => "podman-reflink",
@@ -246,6 +263,8 @@ pub struct Pull {
     /// The image that the client has; `None` for a first pull.
     pub from: Option<String>,
     pub client: Client,
+    /// Which image of an index with two the client takes; `None` where there is one.
+    pub image: Option<Compression>,
     pub registry: RegistryProfile,
     pub outcome: PullOutcome,
     pub config_bytes: u64,
@@ -299,13 +318,24 @@ pub fn pulls(
     from: Option<&str>,
     registries: &[RegistryProfile],
 ) -> Vec<Pull> {
+    pulls_of(&Client::ALL, layers, config_size, has, from, registries)
+}
+
+fn pulls_of(
+    clients: &[Client],
+    layers: &[Arc<PullLayer>],
+    config_size: u64,
+    has: &Has<'_>,
+    from: Option<&str>,
+    registries: &[RegistryProfile],
+) -> Vec<Pull> {
     let lacked = lacked(layers, has);
-    let of_client = |client: Client| {
+    let of_client = |&client: &Client| {
         let wanted = wanted(layers, &lacked, has, client);
         let pull = |&registry| replayed(layers, &wanted, config_size, client, registry, from.map(str::to_owned));
         client.registries(registries).iter().map(pull).collect::<Vec<_>>()
     };
-    Client::ALL.into_iter().flat_map(of_client).collect()
+    clients.iter().flat_map(of_client).collect()
 }
 
 fn lacked<'l>(layers: &'l [Arc<PullLayer>], has: &Has<'_>) -> Vec<Vec<Lacked<'l>>> {
@@ -358,5 +388,5 @@ fn replayed(
     let mut cost = Cost { requests: 1, ..Cost::default() };
     layers.iter().filter(|layer| layer.outcome != PullOutcome::Failed).for_each(|layer| cost.add(&layer.cost));
     let outcome = layers.iter().map(|layer| layer.outcome).max().unwrap_or(PullOutcome::Reused);
-    Pull { from, client, registry, outcome, config_bytes: config_size, cost, layers }
+    Pull { from, client, image: None, registry, outcome, config_bytes: config_size, cost, layers }
 }

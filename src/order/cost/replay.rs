@@ -35,7 +35,7 @@ impl Wanted {
             return Self::Nothing;
         }
         match (lookup.client, &layer.index) {
-            (Client::Plain | Client::Docker, _) => Self::Whole(Why::PlainClient),
+            (client, _) if !client.asks_for_ranges() => Self::Whole(Why::PlainClient),
             (_, None) => Self::Whole(Why::NoIndex),
             (_, Some(index)) if index.toc.len().max(index.toc_size) > MAX_TOC => Self::Whole(Why::BigIndex),
             (_, Some(index)) => {

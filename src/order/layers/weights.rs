@@ -15,7 +15,8 @@ pub struct Weights([u32; Client::ALL.len()]);
 
 impl Weights {
     pub fn of(self, client: Client) -> u32 {
-        self.0[client as usize]
+        // A client of a gzip image alone has none.
+        self.0.get(client as usize).copied().unwrap_or_default()
     }
 
     /// Does it count what stands above the lowest change?

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use foldhash::HashSet;
 
 use crate::digest::BlobDigest;
-use crate::order::cost::{Client, Has, Pull, PullLayer, PullOutcome, RegistryProfile, Upstream, pull};
+use crate::order::cost::{Client, Has, Instances, Pull, PullLayer, PullOutcome, RegistryProfile, Upstream, pull};
 
 /// Whose costs are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,23 +38,27 @@ impl View {
     pub fn pull(self, layers: &[Arc<PullLayer>], config_bytes: u64, has: &Has<'_>) -> Cell {
         Cell::from(&pull(layers, config_bytes, has, self.client, self.registry, None))
     }
+
+    /// The pull of the image that the client takes of `new`, if it took its own of `old`.
+    pub fn pull_of(self, new: &Instances, config_bytes: u64, old: &Instances) -> Cell {
+        self.pull(new.of(self.client), config_bytes, &old.has(self.client))
+    }
 }
 
 /// Pulls every version in turn, and counts what a registry stores.
 #[derive(Default)]
 pub struct Tally {
-    has: Vec<Arc<PullLayer>>,
+    has: Instances,
     stored: HashSet<BlobDigest>,
 }
 
 impl Tally {
     /// What each of `views` pays for the next version who has the one before, the first time for all of it; and the bytes of
     /// the layers that no version before had.
-    pub fn add(&mut self, layers: Vec<Arc<PullLayer>>, config_bytes: u64, views: &[View]) -> (Vec<Cell>, u64) {
-        let has = Has::of(self.has.iter().map(Arc::as_ref));
-        let cells = views.iter().map(|view| view.pull(&layers, config_bytes, &has)).collect();
-        let added = layers.iter().filter(|layer| self.stored.insert(layer.digest)).map(|layer| layer.size).sum();
-        self.has = layers;
+    pub fn add(&mut self, image: Instances, config_bytes: u64, views: &[View]) -> (Vec<Cell>, u64) {
+        let cells = views.iter().map(|view| view.pull_of(&image, config_bytes, &self.has)).collect();
+        let added = image.all().filter(|layer| self.stored.insert(layer.digest)).map(|layer| layer.size).sum();
+        self.has = image;
         (cells, added)
     }
 }

@@ -5,7 +5,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::order::cost::{Client, PullOutcome, RegistryProfile};
+use crate::order::cost::{Client, Instances, PullOutcome, RegistryProfile};
 use crate::order::tree::merge;
 use crate::order::{OverlayMark, Traits};
 use crate::tar::{EntryKind, TarPath, Time};
@@ -127,8 +127,9 @@ fn a_planned_update_is_what_changed() {
     let new: &[Spec<'_>] = &[("a/1", 1, 5 * MIB), ("b/1", 4, 3 * MIB), ("c/1", 3, 5 * MIB)];
     let cost = |layout| {
         let mut tally = Tally::default();
-        let mut costs =
-            sequence(layout, &versions(&[old, new])).into_iter().map(|it| tally.add(it, 7, &[PLAIN, PODMAN]));
+        let mut costs = sequence(layout, &versions(&[old, new]))
+            .into_iter()
+            .map(|it| tally.add(Instances::alone(it), 7, &[PLAIN, PODMAN]));
         let ((first, stored), (update, added)) = (costs.next().unwrap(), costs.next().unwrap());
         assert_eq!((first[0].blob_bytes - 7, first[0].outcome), (stored, PullOutcome::Whole));
         assert!((15 * MIB..16 * MIB).contains(&stored), "{stored}");

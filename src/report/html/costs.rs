@@ -3,6 +3,7 @@
 use crate::diff::{Choice, Diff, Outcome};
 use crate::order::cost::{Client, PullOutcome, RegistryProfile};
 use crate::report::cost::{ANY_STORE, Failure, Row, failures, rows, sent, stores, upstream};
+use crate::report::facts::who_takes;
 
 use super::{Text, percent, section};
 
@@ -18,12 +19,14 @@ pub(super) fn costs(outcome: &Outcome, diff: &Diff, level: u8) -> String {
     let clients: String = rows.chunk_by(|a, b| a.clients == b.clients).map(|rows| group(rows, most)).collect();
     let told = [sent(&rows), upstream(&rows)].concat().into_iter().map(|told| told + ".").chain(stores(diff));
     let told: String = told.map(|told| format!("<p class=\"lead\">{told}</p>\n")).collect();
+    let whose = who_takes(diff.old_gzip.is_some(), outcome.new_gzip.is_some());
+    let whose = whose.map(|whose| format!("<p class=\"lead\">{whose}</p>\n")).unwrap_or_default();
     let legend = legend(&outcome.choice);
     let table = format!(
         "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Pull costs\"><table class=\"costs\">
 <thead><tr><th scope=\"col\">registries</th><th class=\"bar\" aria-hidden=\"true\"></th><th scope=\"col\" class=\"num\">pulled</th>\
 <th scope=\"col\" class=\"num\">requests</th><th scope=\"col\" class=\"num\">ranges</th></tr></thead>
-{clients}</table></div>\n{told}{legend}"
+{clients}</table></div>\n{whose}{told}{legend}"
     );
     section(level, "What each client pulls", LEAD, &table)
 }
@@ -76,6 +79,9 @@ const fn about(client: Client) -> &'static str {
     match client {
         Client::Plain => {
             "reuses whole layers: containerd, docker with its containerd image store, podman as it is installed"
+        }
+        Client::PlainGzip => {
+            "reuses whole layers of the gzip image: docker with its containerd image store, containerd 1.7"
         }
         Client::Docker => "with a graph driver: pulls every layer above the lowest changed one again",
         Client::Podman => "with partial pulls",

@@ -15,6 +15,9 @@ const FILES: usize = 100;
 struct Report<'a> {
     new: &'a str,
     new_digest: Option<String>,
+    /// Of the gzip image beside it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    new_gzip_digest: Option<String>,
     platform: Option<String>,
     #[serde(flatten)]
     first: Option<DiffFields<'a>>,
@@ -27,6 +30,8 @@ struct Report<'a> {
 struct DiffFields<'a> {
     old: &'a str,
     old_digest: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    old_gzip_digest: Option<String>,
     changed_bytes: u64,
     /// Clients pay the avoidable bytes once: layers of another tool are rewritten.
     is_first: bool,
@@ -130,6 +135,7 @@ pub fn diff(outcome: &Outcome) -> String {
     print(&Report {
         new: &outcome.new,
         new_digest: outcome.new_digest.map(|digest| digest.to_string()),
+        new_gzip_digest: outcome.new_gzip.map(|digest| digest.to_string()),
         platform: platform(outcome.platform.as_ref()),
         first: outcome.diffs.first().map(fields),
         diffs,
@@ -156,6 +162,7 @@ fn diff_fields<'a>(diff: &'a Diff, layers: &'a [NewLayer], choice: &Choice) -> D
     DiffFields {
         old: &diff.old,
         old_digest: diff.old_digest.map(|digest| digest.to_string()),
+        old_gzip_digest: diff.old_gzip.map(|digest| digest.to_string()),
         changed_bytes: changes.changed_bytes,
         is_first: diff.is_first,
         pulls: diff.pulls.iter().filter(|pull| choice.shows(pull)).map(pull).collect(),

@@ -23,6 +23,9 @@ struct Report<'a> {
 struct VersionFields<'a> {
     reference: &'a str,
     digest: Option<String>,
+    /// Of the gzip image beside it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gzip_digest: Option<String>,
     layers: usize,
     size: u64,
     config_bytes: u64,
@@ -104,6 +107,7 @@ fn version(version: &Version) -> VersionFields<'_> {
     VersionFields {
         reference: &version.reference,
         digest: version.digest.map(|digest| digest.to_string()),
+        gzip_digest: version.gzip.map(|digest| digest.to_string()),
         layers: version.layers,
         size: version.size,
         config_bytes: version.config_bytes,

@@ -2,12 +2,16 @@
 
 use serde::Serialize;
 
+use crate::compression::Compression;
 use crate::order::cost::Pull;
 
 #[derive(Serialize)]
 pub(super) struct PullFields<'a> {
     from: Option<&'a str>,
     client: &'static str,
+    /// Which of two images of the index this client takes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<&'static str>,
     registry: &'static str,
     outcome: &'static str,
     /// Of a pull that fails.
@@ -42,6 +46,7 @@ pub(super) fn pull(pull: &Pull) -> PullFields<'_> {
     PullFields {
         from: pull.from.as_deref(),
         client: pull.client.name(),
+        image: pull.image.map(Compression::name),
         registry: pull.registry.name(),
         outcome: pull.outcome.name(),
         failure: pull.failure().map(|(layer, why)| Failure {

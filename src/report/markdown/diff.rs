@@ -10,7 +10,7 @@ use super::{MOST, cell, code, fitting, notes, packages};
 use crate::report::cost::{
     ANY_STORE_MEANS, ONCE, failures, parts, rows, sent, state, stores, upstream, without_layers,
 };
-use crate::report::facts::{REMOVED, readable};
+use crate::report::facts::{REMOVED, readable, who_takes};
 use crate::report::names::NO_PACKAGE;
 use crate::report::units::{count, percent, plural, size};
 
@@ -102,6 +102,8 @@ fn pulls(outcome: &Outcome, diff: &Diff) -> String {
     if rows.iter().any(|row| row.is_for_any_store()) {
         let _ = writeln!(out, "\n{ANY_STORE_MEANS}");
     }
+    let whose = who_takes(diff.old_gzip.is_some(), outcome.new_gzip.is_some());
+    out.extend(whose.map(|whose| format!("\n{whose}\n")));
     let told = [sent(&rows), upstream(&rows), stores(diff)].concat();
     if !told.is_empty() || !failures.is_empty() {
         out.push('\n');

@@ -6,7 +6,7 @@ use crate::diff::{Diff, Outcome};
 use crate::order::changes::{Changes, Counts, Removed};
 use crate::order::cost::{Client, Pull};
 use crate::report::cost::{ANY_STORE_MEANS, ONCE, failures, parts, rows, sent, state, stores, upstream};
-use crate::report::facts::{REMOVED, readable};
+use crate::report::facts::{REMOVED, readable, who_takes};
 use crate::report::names::{NO_PACKAGE, printable};
 use crate::report::table::{Align, Table};
 use crate::report::units::{count, percent, plural, size};
@@ -34,6 +34,7 @@ pub fn over(diff: &Diff, pull: &Pull, limit: u64) -> String {
     };
     let client = match pull.client {
         Client::Plain => "a plain client".to_owned(),
+        Client::PlainGzip => "a plain client of the gzip image".to_owned(),
         Client::Docker => "docker with a graph driver".to_owned(),
         client => format!("{} on {}", client.name(), pull.registry.name()),
     };
@@ -128,7 +129,9 @@ fn pulls(outcome: &Outcome, diff: &Diff) -> String {
         }
     }
     let stores: String = stores(diff).iter().map(|told| fill(told)).collect();
-    table.render() + &any_store.unwrap_or_default() + &sent + &upstream + &failures + &stores
+    let whose = who_takes(diff.old_gzip.is_some(), outcome.new_gzip.is_some()).map(fill);
+    let above = table.render() + &any_store.unwrap_or_default() + &whose.unwrap_or_default();
+    above + &sent + &upstream + &failures + &stores
 }
 
 /// What a plain client's bytes are.

@@ -12,7 +12,8 @@ pub(super) fn pulls(what: &str, pulls: &[Pull]) -> String {
     let mut out = String::new();
     let mut group: Option<&Option<String>> = None;
     // The others are for programs that read the JSON.
-    let is_shown = |pull: &&Pull| matches!(pull.client, Client::Plain | Client::Docker | Client::Podman);
+    let is_shown =
+        |pull: &&Pull| matches!(pull.client, Client::Plain | Client::PlainGzip | Client::Docker | Client::Podman);
     for pull in pulls.iter().filter(is_shown).filter(|pull| pull.registry == RegistryProfile::MultiRange) {
         if group != Some(&pull.from) {
             let title = match &pull.from {
@@ -28,6 +29,7 @@ pub(super) fn pulls(what: &str, pulls: &[Pull]) -> String {
         }
         let client = match pull.client {
             Client::Plain => "plain client".to_owned(),
+            Client::PlainGzip => "plain client, gzip".to_owned(),
             Client::Docker => "docker, graph driver".to_owned(),
             Client::Podman | Client::PodmanReflink | Client::Composefs => format!("podman, {}", pull.registry.name()),
         };
@@ -35,6 +37,9 @@ pub(super) fn pulls(what: &str, pulls: &[Pull]) -> String {
     }
     if !out.is_empty() {
         out.push_str(LEGEND);
+        if pulls.iter().any(|pull| pull.client == Client::PlainGzip) {
+            out.push_str(GZIP);
+        }
     }
     out
 }
@@ -43,6 +48,11 @@ const LEGEND: &str = "
 plain client: containerd, docker with its image store, podman as installed.
 docker, graph driver: pulls every layer above the lowest changed one again.
 podman, multi-range: with partial pulls, from a registry that serves ranges.
+";
+
+/// Where the new image or an old one has a gzip image.
+const GZIP: &str = "plain client, gzip: containerd 1.7, and docker with its image store.
+They and docker take the gzip image of an index with two, others the zstd image.
 ";
 
 fn how(pull: &Pull) -> String {

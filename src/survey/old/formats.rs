@@ -6,13 +6,14 @@ use crate::compression::{Compression, Format};
 use crate::degraded::Code;
 use crate::oci::Descriptor;
 use crate::oci::marks::LAYER;
-use crate::order::cost::PullLayer;
+use crate::order::cost::{Instances, PullLayer};
 use crate::source::{Image, Layer, Source};
+use crate::survey::blobs;
 use crate::survey::read::{Index, pull_layer};
 
 use super::handed::handed_on;
 use super::load::{Loader, Numbered};
-use super::opened::OldLayer;
+use super::opened::{OldLayer, Twin};
 use super::trust::{Standing, Trust};
 
 /// Which layers may stay as they are.
@@ -41,13 +42,11 @@ impl<'s> Loader<'s, '_> {
         }
     }
 
-    /// Some clients may have nothing else to pull.
+    /// Some clients may have nothing else to pull. It may be told already of the image that DEST's tag has.
     pub(super) fn note_lost_twin(&mut self, image: &Image, reference: &str) {
-        if image.twin.is_some() && !self.ask.formats.has_gzip() {
-            self.notes.push(format!(
-                "{reference} has a gzip image beside the zstd image, and this run writes none: clients that cannot read \
-                 zstd can't pull the result (--twin gzip writes both)"
-            ));
+        let is_told = self.notes.degradations().iter().any(|it| it.code == Code::TwinLost);
+        if image.twin.is_some() && !self.ask.formats.has_gzip() && !is_told {
+            self.notes.degraded(Code::TwinLost, lost_twin(reference));
         }
     }
 
@@ -63,6 +62,15 @@ impl<'s> Loader<'s, '_> {
         of_gzip.or_else(own).map(Arc::new)
     }
 
+    /// What clients have of an image; the plan goes by `have`.
+    pub(super) fn instances(&self, image: &Image, have: &[Arc<PullLayer>]) -> Instances {
+        let gzip = image.twin.as_deref().map(blobs);
+        match self.ask.formats.format() {
+            Format::Gzip if gzip.is_some() => Instances { own: blobs(image), gzip },
+            _ => Instances { own: have.to_vec(), gzip },
+        }
+    }
+
     /// What of the newest previous image may stay. In a gzip image every layer is gzip.
     pub(super) fn takes(&self, Numbered { layer, gzip, .. }: Numbered<'_>, has_toc: bool) -> Option<Takes> {
         let (formats, is_marked) = (self.ask.formats, layer.descriptor.as_ref().is_some_and(is_marked));
@@ -76,35 +84,50 @@ impl<'s> Loader<'s, '_> {
         }
     }
 
-    /// A layer of the twin. `None` if its blob is not there: it is made anew then.
+    /// A layer of the twin. One that can't be had is made anew.
     pub(super) fn gzip(
         &self,
         source: &'s Source<'s>,
-        (index, layer): (usize, &Layer),
+        Numbered { index, gzip, has_twin, .. }: Numbered<'_>,
         is_base: bool,
         trust: &mut Trust,
-    ) -> Option<OldLayer<'s>> {
-        let (descriptor, diff_id) = (layer.descriptor.as_ref()?, layer.diff_id?);
-        let place = source.origin(layer).ok().flatten()?;
+    ) -> Twin<'s> {
+        let layer = match gzip {
+            _ if !has_twin || !self.ask.formats.has_gzip() => return Twin::None,
+            Some(layer) => layer,
+            None => return Twin::Lost("the gzip image has no gzip layer with this DiffID in this place".to_owned()),
+        };
+        let (descriptor, diff_id, place) = match (&layer.descriptor, layer.diff_id, source.origin(layer)) {
+            (Some(descriptor), Some(diff_id), Ok(Some(place))) => (descriptor, diff_id, place),
+            (.., Err(error)) => return Twin::Lost(error.to_string()),
+            _ => return Twin::Lost("it has no blob".to_owned()),
+        };
         let standing = match source.is_remote() {
             true => trust.add(layer, &self.ask.resources.cache, self.ask.trust_previous && !is_base),
             false => Standing::Unproven,
         };
         let (descriptor, left_out) = handed_on(descriptor);
-        let (reference, compression) = (source.reference().to_string(), layer.compression);
-        Some(OldLayer {
-            reference,
+        Twin::There(Box::new(OldLayer {
+            reference: source.reference().to_string(),
             index,
             descriptor,
             left_out,
-            compression,
+            compression: layer.compression,
             diff_id,
             place,
-            gzip: None,
+            gzip: Twin::None,
             standing,
             blob: None,
-        })
+        }))
     }
+}
+
+/// What is said where the image that this run replaces has a twin.
+pub fn lost_twin(reference: &str) -> String {
+    format!(
+        "{reference} has a gzip image beside the zstd image, and this run writes none: clients that cannot read zstd can't \
+         pull the result (--twin gzip writes both)"
+    )
 }
 
 /// True for a layer that says of itself that restrata wrote it.

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::compression::Compression;
 use crate::degraded::{Code, Notes};
 use crate::digest::BlobDigest;
 use crate::error::Error;
@@ -23,13 +24,13 @@ use crate::threads;
 use crate::toc::Toc;
 use crate::unpack::LayerInput;
 
-use super::Ask;
 use super::faults::{Flaw, unused};
 use super::formats::Takes;
 use super::handed::handed_on;
 use super::opened::{OldLayer, Opened, OpenedLayer};
 use super::trust::{Standing, Trust};
 use super::usable::usable;
+use super::{Ask, OldClient};
 
 /// Puts together what there is, image by image.
 pub(super) struct Loader<'s, 'n> {
@@ -66,13 +67,15 @@ type Usable = Result<Option<Index>, Flaw>;
 pub(super) struct Numbered<'i> {
     pub index: usize,
     pub layer: &'i Layer,
-    /// Of the image's twin.
+    /// The layer with the same tar in the image's twin.
     pub gzip: Option<&'i Layer>,
+    pub has_twin: bool,
 }
 
 fn numbered(image: &Image) -> impl Iterator<Item = Numbered<'_>> {
     let layers = image.layers.iter().enumerate();
-    layers.map(|(index, layer)| Numbered { index, layer, gzip: image.twin_layer(index) })
+    let has_twin = image.twin.is_some();
+    layers.map(move |(index, layer)| Numbered { index, layer, gzip: image.twin_layer(index), has_twin })
 }
 
 impl<'s, 'n> Loader<'s, 'n> {
@@ -133,7 +136,8 @@ impl<'s, 'n> Loader<'s, 'n> {
         }
         self.notes.extend(trust.note(source.reference(), &self.ask.resources.cache));
         self.note_foreign(source.reference(), without_toc, image, is_newest);
-        self.opened.facts.clients.push((reference, has));
+        let instances = self.instances(image, &has);
+        self.opened.facts.clients.push(OldClient { reference, have: has, instances });
         Ok(())
     }
 
@@ -261,13 +265,13 @@ impl<'s, 'n> Loader<'s, 'n> {
     fn add_segment(
         &mut self,
         source: &'s Source<'s>,
-        Numbered { index, layer, gzip }: Numbered<'_>,
+        numbered: Numbered<'_>,
         toc: Option<&Index>,
         pull: Option<Arc<PullLayer>>,
         takes: Takes,
         trust: &mut Trust,
     ) -> Result<bool, Error> {
-        let is_base = pull.is_none();
+        let (is_base, Numbered { index, layer, .. }) = (pull.is_none(), numbered);
         let place = source.origin(layer)?;
         let (Some(descriptor), Some(diff_id), Some(place)) = (&layer.descriptor, layer.diff_id, place) else {
             return Ok(false);
@@ -280,32 +284,31 @@ impl<'s, 'n> Loader<'s, 'n> {
             true => trust.add(layer, &self.ask.resources.cache, self.ask.trust_previous && !is_base),
             false => Standing::Unproven,
         };
-        let (entries, blob) = match toc {
+        let (entries, blob, compression) = match toc {
             Some((_, toc)) => {
                 let chunks = toc.entries.iter().filter_map(|entry| entry.payload.as_ref()).flat_map(|p| &p.chunks);
                 self.opened.facts.chunks.extend(chunks.map(|chunk| chunk.digest));
                 let name = format!("{}: layer {index}", source.reference());
                 let (blob, entries) = (place.clone(), toc_entries(toc));
                 self.progress.hold(held_bytes(&entries))?;
-                (entries, Some(self.opened.frames.add(toc, blob, name, descriptor.digest)))
+                (entries, Some(self.opened.frames.add(toc, blob, name, descriptor.digest)), layer.compression)
             }
             None => match self.unindexed(source, (index, layer, descriptor), &place, is_base, takes)? {
-                Some(entries) => (entries, None),
+                Some((entries, compression)) => (entries, None, compression),
                 None => return Ok(false),
             },
         };
         self.opened.frames.known.add_paths(&entries);
         let pull = pull.unwrap_or_else(|| Arc::new(pull_layer(descriptor, toc)));
         let (descriptor, left_out) = handed_on(descriptor);
-        let gzip = gzip.filter(|_| self.ask.formats.has_gzip());
-        let gzip = gzip.and_then(|gzip| self.gzip(source, (index, gzip), is_base, trust));
+        let gzip = self.gzip(source, numbered, is_base, trust);
         let layer = OldLayer {
-            gzip: gzip.map(Box::new),
+            gzip,
             reference: source.reference().to_string(),
             index,
             descriptor,
             left_out,
-            compression: layer.compression,
+            compression,
             diff_id,
             place,
             standing,
@@ -316,7 +319,7 @@ impl<'s, 'n> Loader<'s, 'n> {
         Ok(true)
     }
 
-    /// The entries of a layer without a TOC. `None` if it is not to stay.
+    /// The entries of a layer without a TOC, and what its bytes say of its compression. `None` if it is not to stay.
     fn unindexed(
         &mut self,
         source: &Source,
@@ -324,8 +327,8 @@ impl<'s, 'n> Loader<'s, 'n> {
         place: &Origin<'_>,
         is_base: bool,
         takes: Takes,
-    ) -> Result<Option<Vec<Entry>>, Error> {
-        let inventory = match self.read_whole(source, layer, descriptor, place) {
+    ) -> Result<Option<(Vec<Entry>, Compression)>, Error> {
+        let (inventory, compression) = match self.read_whole(source, layer, descriptor, place) {
             Err(Error::Unpack { source: fault, .. }) if !is_base && fault.is_damage() => {
                 let flaw = Flaw::of(fault.to_string(), place, descriptor.digest, self.progress);
                 let note = unused(&source.reference().to_string(), index, descriptor, &flaw, true);
@@ -338,7 +341,7 @@ impl<'s, 'n> Loader<'s, 'n> {
             self.progress.give_back(inventory.held);
             return Ok(None);
         }
-        Ok(Some(inventory.entries))
+        Ok(Some((inventory.entries, compression)))
     }
 
     fn is_in_base(&self, layer: &Layer) -> bool {
@@ -354,7 +357,7 @@ impl<'s, 'n> Loader<'s, 'n> {
         layer: &Layer,
         descriptor: &Descriptor,
         place: &Origin<'_>,
-    ) -> Result<Inventory, Error> {
+    ) -> Result<(Inventory, Compression), Error> {
         let digest = descriptor.digest;
         let input = LayerInput {
             open: Box::new(|| Ok(read_of(place, digest)?)),
@@ -363,11 +366,11 @@ impl<'s, 'n> Loader<'s, 'n> {
         };
         let JobOptions { threads, spool_dir, .. } = self.ask.resources;
         let found = tar_inventory(input, &Spool::new(spool_dir)?, *threads, &self.opened.size, self.progress);
-        let mut inventory = found.map_err(|fault| {
+        let (mut inventory, compression) = found.map_err(|fault| {
             let (reference, layer) = (source.reference().to_string(), digest.to_string());
             Error::unpack(reference, layer, fault)
         })?;
         share_out(&mut inventory, descriptor.size);
-        Ok(inventory)
+        Ok((inventory, compression))
     }
 }

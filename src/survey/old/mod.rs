@@ -38,14 +38,15 @@ use crate::compression::Formats;
 use crate::digest::ChunkDigest;
 use crate::job::JobOptions;
 use crate::oci::{Descriptor, Reference};
-use crate::order::cost::PullLayer;
+use crate::order::cost::{Instances, PullLayer};
 use crate::registry::Reach;
 
 use foldhash::HashSet;
 
+pub use formats::lost_twin;
 pub use handed::left_out;
 pub use history::History;
-pub use opened::{OldLayer, Opened, Verdicts};
+pub use opened::{OldLayer, Opened, Twin, Verdicts};
 pub use plannable::Plannable;
 pub use proof::claim;
 pub use proven::{Proven, ProvenLayer};
@@ -88,6 +89,15 @@ pub struct Facts {
     pub is_lost: bool,
     /// How many layers of the newest previous image have no index and were not read.
     pub unread: usize,
-    /// The layers of each previous image; newest first.
-    pub clients: Vec<(String, Vec<Arc<PullLayer>>)>,
+    /// Of each previous image; newest first.
+    pub clients: Vec<OldClient>,
+}
+
+/// Who has a previous image.
+pub struct OldClient {
+    pub reference: String,
+    /// The layers that the plan goes by: where gzip is written, those of the gzip image.
+    pub have: Vec<Arc<PullLayer>>,
+    /// What each kind of client has.
+    pub instances: Instances,
 }

@@ -29,14 +29,24 @@ pub struct OldLayer<'s> {
     pub descriptor: Descriptor,
     /// What its descriptor said beside that.
     pub left_out: Vec<String>,
+    /// Of a layer that was read whole, what its bytes say.
     pub compression: Compression,
     pub diff_id: DiffId,
     pub place: Origin<'s>,
-    /// The same tar as gzip, in the image's twin: unproven until somebody wants it.
-    pub gzip: Option<Box<OldLayer<'s>>>,
+    pub gzip: Twin<'s>,
     pub(super) standing: Standing,
     /// Its number among the blobs whose frames can be copied.
     pub(super) blob: Option<u32>,
+}
+
+/// A layer's tar as gzip, in the image's twin.
+pub enum Twin<'s> {
+    /// There is no such image, or nobody asks for it.
+    None,
+    /// Why it is of no use.
+    Lost(String),
+    /// Unproven until somebody wants it.
+    There(Box<OldLayer<'s>>),
 }
 
 impl OldLayer<'_> {

@@ -31,7 +31,7 @@ impl<'s> Plannable<'s> {
 
     /// What a plan builds on.
     pub fn old(&self) -> Result<Old<'_>, OldError> {
-        let have = self.facts.clients.iter().map(|(_, layers)| layers.as_slice());
+        let have = self.facts.clients.iter().map(|client| client.have.as_slice());
         Old::new(&self.segments, have.collect())
     }
 

@@ -1,0 +1,109 @@
+//! An index with a gzip image and a zstd image: which clients take which, and what they pull.
+
+use std::sync::Arc;
+
+use super::{Client, Has, Pull, PullLayer, RegistryProfile, pulls_of};
+use crate::compression::Compression;
+
+/// An image's layers, bottom first. Those of its gzip image are there for clients that take that one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Instances {
+    pub own: Vec<Arc<PullLayer>>,
+    pub gzip: Option<Vec<Arc<PullLayer>>>,
+}
+
+impl Instances {
+    /// Of one image alone.
+    pub const fn alone(own: Vec<Arc<PullLayer>>) -> Self {
+        Self { own, gzip: None }
+    }
+
+    /// What a client takes. Of one image alone, all take that one.
+    pub fn of(&self, client: Client) -> &[Arc<PullLayer>] {
+        match &self.gzip {
+            Some(gzip) if client.takes_gzip() => gzip,
+            _ => &self.own,
+        }
+    }
+
+    /// The layers of both.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<PullLayer>> {
+        self.own.iter().chain(self.gzip.iter().flatten())
+    }
+
+    /// What a client that took an image before has of it.
+    pub fn has(&self, client: Client) -> Has<'_> {
+        Has::of(self.of(client).iter().map(Arc::as_ref))
+    }
+
+    /// As [`pulls`](super::pulls), each client with its own image. [`Client::PlainGzip`] is there if one of the two has a gzip image.
+    pub fn pulls(&self, config_size: u64, old: &Self, from: Option<&str>, registries: &[RegistryProfile]) -> Vec<Pull> {
+        let is_pair = self.gzip.is_some() || old.gzip.is_some();
+        let clients = if is_pair { &Client::WITH_GZIP[..] } else { &Client::ALL };
+        let (gzip, own): (Vec<Client>, Vec<Client>) = clients.iter().partition(|client| is_pair && client.takes_gzip());
+        let of = |clients: &[Client]| match clients {
+            [] => Vec::new(),
+            [one, ..] => pulls_of(clients, self.of(*one), config_size, &old.has(*one), from, registries),
+        };
+        let mut pulls: Vec<Pull> = of(&own).into_iter().chain(of(&gzip)).collect();
+        pulls.sort_by_key(|pull| clients.iter().position(|client| *client == pull.client));
+        if self.gzip.is_some() {
+            pulls.iter_mut().for_each(|pull| {
+                pull.image = Some(if pull.client.takes_gzip() { Compression::Gzip } else { Compression::Zstd });
+            });
+        }
+        pulls
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::BlobDigest;
+
+    fn layers(blobs: &[(u8, u64)]) -> Vec<Arc<PullLayer>> {
+        let layer = |&(fill, size): &(u8, u64)| {
+            Arc::new(PullLayer { digest: BlobDigest::from_bytes([fill; 32]), size, index: None })
+        };
+        blobs.iter().map(layer).collect()
+    }
+
+    fn told(old: &Instances, new: &Instances) -> Vec<(&'static str, u64, Option<Compression>)> {
+        let pulls = new.pulls(0, old, None, &RegistryProfile::ALL);
+        let is_first = |pull: &&Pull| pull.registry == RegistryProfile::MultiRange;
+        pulls.iter().filter(is_first).map(|pull| (pull.client.name(), pull.blob_bytes(), pull.image)).collect()
+    }
+
+    /// zstd layers 1 to 3 and gzip layers 11 to 13; the second one changes.
+    #[test]
+    fn each_client_pays_for_its_own_image() {
+        let pair = |own: &[(u8, u64)], gzip: &[(u8, u64)]| Instances { own: layers(own), gzip: Some(layers(gzip)) };
+        let old = pair(&[(1, 100), (2, 200)], &[(11, 110), (12, 220)]);
+        let new = pair(&[(1, 100), (3, 300)], &[(11, 110), (13, 330)]);
+        let (zstd, gzip) = (Some(Compression::Zstd), Some(Compression::Gzip));
+        assert_eq!(
+            told(&old, &new),
+            [
+                ("plain", 300, zstd),
+                ("plain-gzip", 330, gzip),
+                ("docker", 330, gzip),
+                ("podman", 300, zstd),
+                ("podman-reflink", 300, zstd),
+                ("composefs", 300, zstd),
+            ]
+        );
+        // Who switches pays all of it, in both directions.
+        let alone = |pair: &Instances| Instances::alone(pair.own.clone());
+        assert_eq!(
+            told(&alone(&old), &new)[..3],
+            [("plain", 300, zstd), ("plain-gzip", 440, gzip), ("docker", 440, gzip)]
+        );
+        assert_eq!(
+            told(&old, &alone(&new))[..3],
+            [("plain", 300, None), ("plain-gzip", 400, None), ("docker", 400, None)]
+        );
+        // Nobody hears of it where there is no gzip image.
+        let clients: Vec<_> = told(&alone(&old), &alone(&new)).iter().map(|it| it.0).collect();
+        assert_eq!(clients, Client::ALL.map(Client::name));
+    }
+}
