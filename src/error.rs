@@ -122,6 +122,11 @@ pub enum DumpError {
     Start(#[source] io::Error),
     #[error("mkcomposefs: expected a digest of 64 hex digits, found {found}")]
     Failed { found: String },
+    #[error(
+        "{reference} changed while it was read: the label would have the digest of another tree; run again when nothing \
+         writes to it"
+    )]
+    Changed { reference: String },
 }
 
 /// Why nothing is removed.

@@ -16,6 +16,7 @@ use std::collections::HashMap;
 use std::io::Write;
 
 use crate::codec::Level;
+use crate::digest::DiffId;
 use crate::error::{DumpError, Error};
 use crate::inventory::XattrGlob;
 use crate::job::JobOptions;
@@ -72,6 +73,8 @@ pub struct Edits<'a> {
     pub is_left_out: &'a dyn Fn(&TarPath) -> bool,
     /// The times that it has, in the order of the paths; of others it has those of its source.
     pub times: &'a [(TarPath, Time)],
+    /// Of the source's layers, where they were read before: they must be the same now.
+    pub diff_ids: Option<&'a [DiffId]>,
 }
 
 /// What [`digest`] will say of the image that is made of this one.
@@ -108,7 +111,7 @@ fn with_lines<T>(
 ) -> Result<T, Error> {
     let source = options.open(reference, progress)?;
     let image = one(&source, platform)?;
-    let edits = Edits { drop_xattrs: &[], is_left_out: &|_| false, times: &[] };
+    let edits = Edits { drop_xattrs: &[], is_left_out: &|_| false, times: &[], diff_ids: None };
     let taken = edited_lines((&source, &image), format, &edits, options, progress, take);
     notes.extend(source.take_notes());
     taken
@@ -125,6 +128,9 @@ fn edited_lines<T>(
     progress.begin(Phase::Reading, stored_bytes(image.layers.iter()));
     let level = (format == Format::Composefs).then(|| Level::new(LEVEL)).flatten();
     let side = Side::load(source, image, level, edits.drop_xattrs, options, progress)?;
+    if edits.diff_ids.is_some_and(|expected| !side.diff_ids().eq(expected.iter().copied())) {
+        return Err(DumpError::Changed { reference: source.reference().to_string() }.into());
+    }
     let merged = side.merged(edits.is_left_out);
     let contents = match format {
         Format::Composefs => Contents::of(&side, &merged, options.threads, progress)?,

@@ -1,13 +1,14 @@
 //! The label with the digest of the image's tree, which a signer can sign once, whatever the layers are.
 
+use crate::digest::DiffId;
 use crate::dump;
 use crate::error::Error;
-use crate::order::{Entry, Plan, times};
+use crate::order::{Entry, times};
 use crate::tar::{TarPath, Time};
 use crate::unpack::UnpackedLayer;
 
 use super::Request;
-use super::image::Job;
+use super::image::{Job, Layout};
 
 /// As long as a digest.
 const PLACEHOLDER: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -36,18 +37,20 @@ impl Job<'_, '_> {
     /// The labels of the config. The tree is that of the input, with the times that the output has.
     pub(super) fn labels(
         &self,
-        plan: &Plan,
+        layout: &Layout,
         unpacked: &[UnpackedLayer],
         notes: &mut Vec<String>,
     ) -> Result<Vec<Label>, Error> {
         let Some(key) = &self.request.composefs_label else { return Ok(self.request.labels.clone()) };
         let layers: Vec<&[Entry]> = unpacked.iter().map(|layer| layer.inventory.entries.as_slice()).collect();
-        let times = times(plan, &layers, self.old.segments());
+        let times = times(&layout.plan, &layers, self.old.segments());
         self.progress.hold(times.len() as u64 * size_of::<(TarPath, Time)>() as u64)?;
+        let diff_ids: Vec<DiffId> = unpacked.iter().map(|layer| layer.diff_id).collect();
         let edits = dump::Edits {
             drop_xattrs: &self.request.drop_xattrs,
-            is_left_out: &|path| self.request.layers.prune.iter().any(|prune| prune.takes(path)),
+            is_left_out: &|path| layout.prune.iter().any(|prune| prune.takes(path)),
             times: &times,
+            diff_ids: Some(&diff_ids),
         };
         let digest = dump::digest_of(self.source, self.image, &edits, &self.request.resources, self.progress)?;
         let before = self.image.config.with_labels(&self.request.labels);

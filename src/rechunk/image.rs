@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::oci::marks::ZSTD;
 use crate::oci::{Config, DOCKER_MANIFEST, Descriptor, MANIFEST, Transport};
 use crate::order::cost::{Instances, Pull, PullLayer, RegistryProfile};
-use crate::order::layers::{Given, Label, Labels, PlanError, Unpurged, plan, unpurged};
+use crate::order::layers::{Given, Label, Labels, PlanError, Prune, Unpurged, plan, unpurged};
 use crate::order::{Entry, Plan, State, broken_entry, tree};
 use crate::progress::{Phase, Progress};
 use crate::remark;
@@ -45,6 +45,8 @@ pub(super) struct Layout {
     pub labels: Vec<Vec<Label>>,
     pub owners: Vec<String>,
     pub hint: Option<Hint>,
+    /// What is left out of the tree.
+    pub prune: Vec<Prune>,
 }
 
 impl<'s> Job<'_, 's> {
@@ -111,7 +113,8 @@ impl<'s> Job<'_, 's> {
         notes.extend(self.costly_debris(given, &plan));
         self.note_costly(&layers, &plan, notes);
         self.note_large(&layers, &plan, notes);
-        Ok(Layout { plan, labels, owners, hint })
+        let prune = options.prune.clone();
+        Ok(Layout { plan, labels, owners, hint, prune })
     }
 
     /// The outcome, and the descriptors of the manifests: that of the gzip twin comes first.

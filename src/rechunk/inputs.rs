@@ -95,7 +95,7 @@ impl<'a> Inputs<'a> {
         let attached = self.source.take_attached();
         let written = self.each(progress, notes, |job, unpacked, layout, notes| {
             expect_strict(self.request, notes)?;
-            let labels = job.labels(&layout.plan, unpacked, notes)?;
+            let labels = job.labels(layout, unpacked, notes)?;
             let level = job.reframe(unpacked, layout)?;
             let written = job.write(output, unpacked, &layout.plan, level)?;
             note_written(&written, notes);

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::codec::Level;
+use crate::digest::DiffId;
 use crate::error::Error;
 use crate::inventory::{Known, Payload, XattrGlob, implied_dir};
 use crate::job::JobOptions;
@@ -60,6 +61,10 @@ impl Side {
             .and_then(|mut layers| settle_across(&mut layers, &spool, progress).map(|()| layers))
             .map_err(|(index, error)| layer_error(source, image, index, error))?;
         Ok(Self { spool, layers })
+    }
+
+    pub fn diff_ids(&self) -> impl Iterator<Item = DiffId> {
+        self.layers.iter().map(|layer| layer.diff_id)
     }
 
     /// The paths that builders made for their own mounts.

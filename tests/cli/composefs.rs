@@ -80,11 +80,18 @@ fn the_label_is_the_digest_of_what_is_written() {
     fs::write(tree.join("etc/new"), "new").unwrap();
     ["data", "etc/hostname", "etc"].iter().for_each(|path| ago(path, 1));
     let second = image.replace(":v1", ":v2");
-    for (number, options) in
-        [&[][..], &["--mtime", "keep"], &["--mtime", "clamp=9"], &["--prune", "etc/new"], &["--max-waste", "0"]]
-            .iter()
-            .enumerate()
-    {
+    let hosts = tree.join("etc/hosts");
+    fs::write(&hosts, "").unwrap();
+    fs::set_permissions(&hosts, fs::Permissions::from_mode(0o755)).unwrap();
+    let all: [&[&str]; 6] = [
+        &[],
+        &["--mtime", "keep"],
+        &["--mtime", "clamp=9"],
+        &["--prune", "etc/new"],
+        &["--prune-debris"],
+        &["--max-waste", "0"],
+    ];
+    for (number, options) in all.iter().enumerate() {
         let second = format!("{second}-{number}");
         rechunk(dir.path(), &[&[root.as_str(), &second, "--previous", &image], *options].concat());
         let found = labels(&layout, &index(&layout)).pop().unwrap();

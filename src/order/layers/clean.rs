@@ -123,12 +123,13 @@ pub(super) fn decide(
         new.firsts().filter(goes).map(|first| new.stored(first)).sum()
     };
     let within = Within { from: 0, waste: options.max_waste };
+    let before = fates.clone();
     match thrift {
         Thrift::Cut => fates = rules.cut(&usage, &fates, fresh),
         _ => rules.clean(&usage, &mut fates, fresh, within),
     }
     if matches!(thrift, Thrift::Spare | Thrift::Shared) {
-        rules.spare(&usage, &mut fates, fresh, within);
+        rules.spare(&usage, &mut fates, &before, fresh, within);
     }
     // Written again in one piece it would be too large: what it shows is fresh, and cut.
     let is_large = |usage: &Usage| options.max_layer_size.is_some_and(|most| usage.unpacked > most);
@@ -234,11 +235,11 @@ impl Rules<'_> {
         dirty.max_by(less)
     }
 
-    /// Takes back what the budget has room for.
-    pub(super) fn spare(&self, usage: &[Usage], fates: &mut [Fate], fresh: u64, within: Within) {
-        let mut cleaned: Vec<usize> = (0..fates.len())
-            .filter(|&n| fates[n] == Fate::Clean(Reason::Waste) && self.options.max_waste.0 > 0)
-            .collect();
+    /// Takes back what the budget has room for, of what was to stay `before` it was cleaned.
+    pub(super) fn spare(&self, usage: &[Usage], fates: &mut [Fate], before: &[Fate], fresh: u64, within: Within) {
+        let is_waste = |n: usize| before[n] == Fate::Keep && fates[n] == Fate::Clean(Reason::Waste);
+        let mut cleaned: Vec<usize> =
+            (0..fates.len()).filter(|&n| is_waste(n) && self.options.max_waste.0 > 0).collect();
         cleaned.sort_by_key(|&n| (Reverse(usage[n].live), n));
         for number in cleaned {
             fates[number] = Fate::Keep;

@@ -32,7 +32,7 @@ impl Rules<'_> {
                 if self.is_over(usage, &tried, fresh, self.options.max_waste) {
                     continue;
                 }
-                self.spare(usage, &mut tried, fresh, within);
+                self.spare(usage, &mut tried, fates, fresh, within);
                 let key = (self.price(usage, &tried, fresh), Reverse(from), Reverse(part));
                 if best.as_ref().is_none_or(|(least, _)| key < *least) {
                     best = Some((key, tried));

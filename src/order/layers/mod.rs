@@ -226,10 +226,11 @@ impl Planner<'_> {
             let decided = self.decide_with(in_use, mending, &clean);
             // Merged layers lose bytes, and then what is dead elsewhere can be too much.
             let wasteful = self.wasteful(&decided, count);
-            if wasteful.is_empty() {
+            let known = clean.len();
+            clean.extend(wasteful.into_iter().map(|n| (n, Reason::Waste)));
+            if clean.len() == known {
                 return decided;
             }
-            clean.extend(wasteful.into_iter().map(|n| (n, Reason::Waste)));
             count *= 2;
         }
     }

@@ -53,3 +53,25 @@ fn a_renewed_base_takes_the_place_of_the_one_before() {
     let app = segment(&[file("app", 3, 500)]);
     assert_eq!(shape_of(&new, &[fresh, old, app], &Options::default()), ["kept [0]", "kept [2]"]);
 }
+
+/// A merge drops the bytes around the content of two layers, and then what is dead in a third one is too much. Plans that
+/// take back what was cleaned must not take this back.
+#[test]
+fn what_a_merge_makes_too_much_is_cleaned() {
+    let of_size = |size: u64, entries: &[Entry]| {
+        let segment = segment(entries);
+        Segment { pull: Arc::new(PullLayer { size, ..PullLayer::clone(&segment.pull) }), ..segment }
+    };
+    let segments = [
+        of_size(10_240, &[file("a", 1, 9_000), file("dead", 2, 1_090)]),
+        of_size(250, &[file("b", 3, 100)]),
+        of_size(250, &[file("c", 4, 100)]),
+    ];
+    let new = [file("a", 1, 9_000), file("b", 3, 100), file("c", 4, 100), file("new", 5, 250)];
+    for clients in ["plain=1,podman=1", "plain=1,docker=1"] {
+        let options = Options { max_layers: 4, clients: clients.parse().unwrap(), ..waste(1_000) };
+        assert_eq!(planned(&new, &segments, &options).layers[0].state, State::Kept, "{clients}");
+        let merged = planned(&new, &segments, &Options { max_layers: 3, ..options });
+        assert_eq!(merged.layers.iter().map(|layer| layer.dead).sum::<u64>(), 0, "{clients}: {merged:#?}");
+    }
+}
