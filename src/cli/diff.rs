@@ -23,7 +23,9 @@ pub struct Diff {
     ///
     /// plain reuses whole layers: containerd, docker with its containerd image store, podman as installed. podman has
     /// partial pulls switched on. podman-reflink also has its store on a file system with reflinks. composefs has
-    /// use_composefs in its store.
+    /// use_composefs in its store. docker is docker with a graph driver: it also pulls every layer above the lowest
+    /// changed one. plain-gzip is a plain client that takes the gzip image of an index: containerd 1.7, docker with its
+    /// image store.
     #[arg(long, value_name = "CLIENT", value_parser = values::client())]
     pub client: Vec<Client>,
 

@@ -34,12 +34,12 @@ pub struct Layers {
     #[arg(allow_negative_numbers = true)]
     pub max_layers: usize,
 
-    /// Write no layer with more than this many bytes of files
+    /// Cut new layers that would hold more than this many bytes of files
     ///
-    /// Many clients pull and unpack layers side by side, so the largest one decides how long a pull takes. SIZE counts the
-    /// content of a layer's files as clients unpack it; the compressed layer is smaller. What would be one larger layer is
-    /// cut, between packages if possible. A file that is larger alone gets a layer of its own, and a note names it. Layers
-    /// of --previous that stay are not cut. --max-layers goes first: if it leaves too little room, layers are larger, and
+    /// Many clients download several layers at once. A pull then takes at least as long as its largest layer. SIZE counts
+    /// the content of a layer's files as clients unpack it; the compressed layer is smaller. Cuts are between packages if
+    /// possible. A single file larger than SIZE is not cut: it gets a layer of its own, and a note names it. Layers of
+    /// --previous that stay are not cut. --max-layers goes first: if it leaves too little room, layers are larger, and
     /// the run is degraded (see --strict). Examples: 200MB, 1GiB.
     #[arg(long, value_name = "SIZE", value_parser = values::layer_size)]
     #[arg(allow_negative_numbers = true)]
@@ -105,8 +105,9 @@ pub struct Layers {
     /// Leave out what builders make for their own mounts
     ///
     /// These are /.dockerenv, /dev/console, /etc/hostname, /etc/hosts, /etc/resolv.conf and /run/.containerenv, if they
-    /// are empty files that can be executed: no mode but that of builders. Also /run/secrets, if it is an empty
-    /// directory. Containers get their own of each. A note names what was left out. verify has the same option.
+    /// are empty and executable, and /run/secrets, if it is an empty directory. A file with content stays, and so does an
+    /// empty file with mode 0644. podman and docker make what a container needs of these; 'ctr run' does not. A note
+    /// names what was left out. verify has the same option.
     #[arg(long)]
     pub prune_debris: bool,
 
@@ -182,8 +183,9 @@ pub struct Edits {
 
     /// Set the label KEY to the composefs digest of the image
     ///
-    /// It is what 'restrata dump --digest' says of the output, and depends on the tree alone, not on the layers. Whoever
-    /// signs it signs all images with this tree. Needs mkcomposefs (package composefs), and reads NEW twice.
+    /// It is what 'restrata dump --digest' says of the output, and depends on the tree alone, not on the layers. A
+    /// signature of this digest holds for every image with the same tree. Needs mkcomposefs (package composefs), except
+    /// with --dry-run, and reads NEW twice.
     #[arg(long, value_name = "KEY", value_parser = values::label_key)]
     pub composefs_digest_label: Option<String>,
 

@@ -85,7 +85,7 @@ pub struct Rechunk {
     /// Also write the image with gzip layers, under the same tag
     ///
     /// For clients that cannot read zstd. docker, containerd 1.7 and kaniko take the gzip image; podman, buildah,
-    /// CRI-O, skopeo and containerd 2 take the zstd image. Not with --compression-format gzip.
+    /// CRI-O and skopeo take the zstd image. containerd 2 takes either. Not with --compression-format gzip.
     #[arg(long, value_name = "FORMAT", value_enum)]
     pub twin: Option<Twin>,
 
@@ -124,7 +124,9 @@ pub struct Rechunk {
     ///
     /// It would cost clients more than it should: a layer of the previous image is missing or damaged and has to be
     /// written anew, most files are new because of their times alone, or no package database is found. Or --purge,
-    /// --prune or --own-layer names a path that is not there. The JSON report lists the causes under "degraded".
+    /// --prune or --own-layer names a path that is not there. Or layers are larger than --max-layer-size, or the published
+    /// image has a gzip twin and the new one has none. The JSON report lists the causes under "degraded". docs/usage.md
+    /// lists them all.
     #[arg(long)]
     pub strict: bool,
 

@@ -79,4 +79,7 @@ def image_id(layout, tag):
     with open(f"{layout}/index.json") as f:
         index = json.load(f)
     found, = [m for m in index["manifests"] if m["annotations"]["org.opencontainers.image.ref.name"] == tag]
-    return read(found["digest"])["config"]["digest"].removeprefix("sha256:")
+    manifest = read(found["digest"])
+    while "manifests" in manifest:  # The images of a pair have one config.
+        manifest = read(manifest["manifests"][0]["digest"])
+    return manifest["config"]["digest"].removeprefix("sha256:")
