@@ -27,7 +27,7 @@ layouts=$bed/work/chain-layouts
 rm -rf "$layouts"
 mkdir -p "$layouts"
 RESTRATA_CHAIN_LAYOUTS=$layouts PROPTEST_CASES=${PROPTEST_CASES:-12} cargo test -q --release --manifest-path "$checkout/Cargo.toml" --test chain >"$out" 2>&1 ||
-  { tail -n 20 "$out"; fail "tests/chain"; }
+  { grep -A 3 "panicked at" "$out" | tail -n 12; tail -n 20 "$out"; fail "tests/chain"; }
 judged --layouts "$layouts" --batch 3
 rm -rf "$layouts"
 judged --known
