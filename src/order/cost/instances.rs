@@ -36,10 +36,19 @@ impl Instances {
         Has::of(self.of(client).iter().map(Arc::as_ref))
     }
 
-    /// As [`pulls`](super::pulls), each client with its own image. [`Client::PlainGzip`] is there if one of the two has a gzip image.
-    pub fn pulls(&self, config_size: u64, old: &Self, from: Option<&str>, registries: &[RegistryProfile]) -> Vec<Pull> {
+    /// As [`pulls`](super::pulls), each client with its own image. [`Client::PlainGzip`] is there if one of the two has a
+    /// gzip image, or if it is one of `named`.
+    pub fn pulls(
+        &self,
+        config_size: u64,
+        old: &Self,
+        from: Option<&str>,
+        named: &[Client],
+        registries: &[RegistryProfile],
+    ) -> Vec<Pull> {
         let is_pair = self.gzip.is_some() || old.gzip.is_some();
-        let clients = if is_pair { &Client::WITH_GZIP[..] } else { &Client::ALL };
+        let has_gzip = is_pair || named.contains(&Client::PlainGzip);
+        let clients = if has_gzip { &Client::WITH_GZIP[..] } else { &Client::ALL };
         let (gzip, own): (Vec<Client>, Vec<Client>) = clients.iter().partition(|client| is_pair && client.takes_gzip());
         let of = |clients: &[Client]| match clients {
             [] => Vec::new(),
@@ -69,7 +78,11 @@ mod tests {
     }
 
     fn told(old: &Instances, new: &Instances) -> Vec<(&'static str, u64, Option<Compression>)> {
-        let pulls = new.pulls(0, old, None, &RegistryProfile::ALL);
+        told_to(&[], old, new)
+    }
+
+    fn told_to(named: &[Client], old: &Instances, new: &Instances) -> Vec<(&'static str, u64, Option<Compression>)> {
+        let pulls = new.pulls(0, old, None, named, &RegistryProfile::ALL);
         let is_first = |pull: &&Pull| pull.registry == RegistryProfile::MultiRange;
         pulls.iter().filter(is_first).map(|pull| (pull.client.name(), pull.blob_bytes(), pull.image)).collect()
     }
@@ -102,8 +115,12 @@ mod tests {
             told(&old, &alone(&new))[..3],
             [("plain", 300, None), ("plain-gzip", 400, None), ("docker", 400, None)]
         );
-        // Nobody hears of it where there is no gzip image.
+        // Nobody hears of it where there is no gzip image, but who asks.
         let clients: Vec<_> = told(&alone(&old), &alone(&new)).iter().map(|it| it.0).collect();
         assert_eq!(clients, Client::ALL.map(Client::name));
+        assert_eq!(
+            told_to(&[Client::PlainGzip], &alone(&old), &alone(&new))[..3],
+            [("plain", 300, None), ("plain-gzip", 300, None), ("docker", 300, None)]
+        );
     }
 }
