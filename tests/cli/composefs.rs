@@ -163,6 +163,19 @@ fn without_the_program_nothing_is_done() {
     assert!(!dir.path().join("out").exists());
 }
 
+/// bootc and rpm-ostree would take it for that of a commit.
+#[test]
+fn a_label_of_ostree_is_refused() {
+    let dir = TempDir::new().unwrap();
+    let (root, image) = images(dir.path());
+    for label in ["ostree.commit", "ostree.final-diffid"] {
+        let said = with_stub(dir.path(), &["rechunk", "--composefs-digest-label", label, &root, &image]);
+        assert_eq!(code(&said), 1);
+        assert!(err(&said).contains(&format!("(the label {label})")), "{}", err(&said));
+    }
+    assert!(!dir.path().join("out").exists());
+}
+
 #[test]
 fn a_program_that_fails_leaves_no_image() {
     let dir = TempDir::new().unwrap();
