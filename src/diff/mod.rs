@@ -94,7 +94,8 @@ pub struct Diff {
     pub old_digest: Option<BlobDigest>,
     /// Of the gzip image beside it, where there is one.
     pub old_gzip: Option<BlobDigest>,
-    /// For every client and registry that makes a difference to it, and for a bridge if the choice names it. Each has the layers of [`Outcome::layers`].
+    /// For every client and registry that makes a difference to it, and for those that the choice names. Each has the layers
+    /// of [`Outcome::layers`], or of the gzip image beside them.
     pub pulls: Vec<Pull>,
     /// Its owners are numbers of `owner_names`; those that cost most stand first.
     pub changes: Changes,
@@ -147,7 +148,7 @@ pub fn diff(request: &Request, progress: &Progress) -> Result<Outcome, Error> {
             .extend(swapped((source.reference(), old.config.created()), (new.reference(), image.config.created())));
         let old = surveyor.image(source, old, false)?;
         progress.check()?;
-        let diff = compared(old, &surveyed, &owners, request.choice.priced());
+        let diff = compared(old, &surveyed, &owners, &request.choice);
         let longest = diff.pulls.iter().map(|pull| pull.cost.range_header_bytes).max().unwrap_or_default();
         surveyor.notes.extend(long_header(&diff.old, longest));
         diffs.push(diff);
@@ -200,7 +201,7 @@ fn estimated(image: &SurveyedImage) -> Option<String> {
     })
 }
 
-fn compared(old: SurveyedImage, new: &SurveyedImage, owners: &Owners, registries: &[RegistryProfile]) -> Diff {
+fn compared(old: SurveyedImage, new: &SurveyedImage, owners: &Owners, choice: &Choice) -> Diff {
     let mut roll = Roll::default();
     let (was, is) = (old.sides(), new.sides());
     let mut changes = changes(&was, &is, |path| owners.owner_of(path).map(|owner| roll.number(owner)));
@@ -211,7 +212,7 @@ fn compared(old: SurveyedImage, new: &SurveyedImage, owners: &Owners, registries
         key(a).cmp(&key(b)).then_with(|| name(a).cmp(&name(b)))
     });
     let (had, wanted) = (old.instances(), new.instances());
-    let pulls = wanted.pulls(new.config_size, &had, Some(&old.reference), registries);
+    let pulls = wanted.pulls(new.config_size, &had, Some(&old.reference), &choice.clients, choice.priced());
     let has_index = |layers: &[Arc<PullLayer>]| layers.iter().any(|layer| layer.index.is_some());
     let is_first = !has_index(&had.own) && has_index(&wanted.own);
     let old_gzip = old.gzip_digest();

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::job::JobOptions;
 use crate::oci::Platform;
 use crate::order::changes::changes;
-use crate::order::cost::{Instances, PullLayer};
+use crate::order::cost::{Had, Instances, PullLayer};
 use crate::order::layers::Label;
 use crate::order::layouts::{self, Layout, Sequence, Tally, View};
 use crate::order::{Entry, broken_entry};
@@ -46,7 +46,7 @@ impl Told {
 
     fn add(&mut self, image: Instances, config_bytes: u64, views: &[View]) -> LayoutVersion {
         let (count, size) = (image.own.len(), size(&image.own));
-        let first_pull = views.iter().map(|view| view.pull_of(&image, config_bytes, &Instances::default())).collect();
+        let first_pull = views.iter().map(|view| view.pull_of(&image, config_bytes, &Had::default())).collect();
         let (cells, added_bytes) = self.tally.add(image, config_bytes, views);
         let version = LayoutVersion { layers: count, size, added_bytes, first_pull, cells };
         self.history.versions.push(version.clone());
@@ -155,16 +155,17 @@ impl<'a> Run<'a> {
 
     fn fill_matrix(&mut self) -> Result<(), Error> {
         let Self { progress, views, versions, clients, .. } = self;
-        let pulls = |version: &Version, to: usize, has: &Instances| {
-            views.iter().map(|view| view.pull_of(&clients[to], version.config_bytes, has)).collect::<Vec<_>>()
+        let pulls = |version: &Version, to: usize, had: &Had<'_>| {
+            views.iter().map(|view| view.pull_of(&clients[to], version.config_bytes, had)).collect::<Vec<_>>()
         };
         for (to, version) in versions.iter_mut().enumerate() {
-            version.first_pull = pulls(version, to, &Instances::default());
+            version.first_pull = pulls(version, to, &Had::default());
         }
         for (from, client) in clients.iter().enumerate() {
             progress.check()?;
+            let had = client.had();
             for (to, version) in versions.iter_mut().enumerate().skip(from + 1) {
-                let cells = pulls(version, to, client);
+                let cells = pulls(version, to, &had);
                 version.updates.push(cells);
             }
         }

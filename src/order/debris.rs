@@ -28,12 +28,14 @@ fn is_one_of(names: &[&str], path: &TarPath) -> bool {
     names.iter().any(|name| name.as_bytes() == path.as_bytes())
 }
 
-/// The image's paths that builders made for their own mounts, in the order of the paths.
-pub fn debris(layers: &[&[Entry]]) -> Vec<TarPath> {
+/// The image's paths that builders made for their own mounts, in the order of the paths. A directory is empty if all
+/// below it `is_pruned`.
+pub fn debris(layers: &[&[Entry]], is_pruned: impl Fn(&TarPath) -> bool) -> Vec<TarPath> {
     if !layers.iter().any(|layer| layer.iter().any(is_debris)) {
         return Vec::new();
     }
-    let tree = merge(layers);
+    let mut tree = merge(layers);
+    tree.retain(|(path, _)| !is_pruned(path));
     let found = tree.iter().filter(|(path, shown)| {
         let is_debris = shown.entry().is_some_and(|node| {
             let (layer, entry) = node.at;
@@ -98,9 +100,10 @@ fn changed_debris(written: &Written, given: Given<'_>) -> Vec<TarPath> {
     match written {
         Written::Entry { at: (layer, entry), role: Role::Itself, mtime } => {
             let entry = &given.layers[*layer as usize][*entry as usize];
+            let is_pruned = |path: &TarPath| given.options.prune.iter().any(|prune| prune.takes(path));
             let mut all = given.layers.iter().flat_map(|layer| layer.iter());
             let is_changed = is_debris(entry)
-                && !all.any(|other| other.path.is_below(&entry.path))
+                && !all.any(|other| other.path.is_below(&entry.path) && !is_pruned(&other.path))
                 && !has(given.old, entry, |old| old.mtime == mtime.unwrap_or(entry.mtime));
             is_changed.then(|| entry.path.clone()).into_iter().collect()
         }

@@ -1,5 +1,7 @@
 //! The label with the digest of the image's tree, which a signer can sign once, whatever the layers are.
 
+use std::collections::HashSet;
+
 use crate::digest::DiffId;
 use crate::dump;
 use crate::error::Error;
@@ -52,7 +54,13 @@ impl Job<'_, '_> {
             times: &times,
             diff_ids: Some(&diff_ids),
         };
+        notes.extend(self.source.take_notes());
         let digest = dump::digest_of(self.source, self.image, &edits, &self.request.resources, self.progress)?;
+        // Whoever reads a directory a second time says the same of it again.
+        let told: HashSet<&str> = notes.iter().map(String::as_str).collect();
+        let mut more = self.source.take_notes();
+        more.retain(|note| !told.contains(note.as_str()));
+        notes.extend(more);
         let before = self.image.config.with_labels(&self.request.labels);
         if before.label(key).is_some_and(|before| before != digest) {
             notes.push(format!("the label {key} had another value, and is now the tree's digest {digest}"));

@@ -18,7 +18,7 @@ impl Job<'_, '_> {
         if !self.request.prune_debris {
             return Cow::Borrowed(options);
         }
-        let found = debris(layers);
+        let found = debris(layers, |path| options.prune.iter().any(|prune| prune.takes(path)));
         notes.push(match found.as_slice() {
             [] => "--prune-debris: the image has nothing that builders leave behind".to_owned(),
             found => format!("--prune-debris left out what builders leave behind: {}", names(found)),

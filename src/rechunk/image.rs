@@ -231,7 +231,7 @@ impl<'s> Job<'_, 's> {
         let clients = self.old.facts.clients.iter().map(|it| (Some(it.reference.as_str()), &it.instances));
         let nothing = Instances::default();
         let clients = clients.chain([(None, &nothing)]);
-        clients.flat_map(|(from, has)| image.pulls(config_size, has, from, &RegistryProfile::ALL)).collect()
+        clients.flat_map(|(from, has)| image.pulls(config_size, has, from, &[], &RegistryProfile::ALL)).collect()
     }
 }
 

@@ -7,13 +7,14 @@ use crate::source::Image;
 use crate::tar::TarPath;
 
 use super::Request;
+use super::composefs::planned_labels;
 
 const LABELS: [&str; 2] = ["ostree.commit", "ostree.final-diffid"];
 const OBJECTS: &[u8] = b"sysroot/ostree/repo/objects";
 
 /// Fails for a config that says so.
 pub(super) fn check_config(request: &Request, image: &Image) -> Result<(), Error> {
-    let config = image.config.with_labels(&request.labels);
+    let config = image.config.with_labels(&planned_labels(request));
     match LABELS.into_iter().find(|label| config.label(label).is_some()) {
         Some(label) => Err(refused(request, format!("the label {label}"))),
         None => Ok(()),

@@ -20,6 +20,7 @@ pub(super) fn publish(request: &Request, name: &Name, progress: &Progress) -> Re
     progress.set_last_words(push.interrupted().to_string());
     push.expect_permission()?;
     let stopped = |error| if progress.is_cancelled() { push.interrupted().into() } else { error };
+    note_lost_twin(request, name, &push, &mut notes);
     let published = published(request, name, &push, &mut notes);
     let inputs = Inputs::open(request, ask(request, &published), progress, &mut notes).map_err(stopped)?;
     notes.extend(lost_platforms(&push, &inputs));
@@ -45,6 +46,7 @@ pub(super) fn publish(request: &Request, name: &Name, progress: &Progress) -> Re
 pub(super) fn plan(request: &Request, name: &Name, progress: &Progress) -> Result<Planned, Error> {
     let mut notes = Notes::default();
     let push = open(request, name, progress)?;
+    note_lost_twin(request, name, &push, &mut notes);
     let published = published(request, name, &push, &mut notes);
     let inputs = Inputs::open(request, ask(request, &published), progress, &mut notes)?;
     notes.extend(lost_platforms(&push, &inputs));
@@ -61,7 +63,6 @@ fn open<'p>(request: &Request, name: &Name, progress: &'p Progress) -> Result<Pu
 /// The published image: that of the first tag that has one. `None` where the user names the previous image, or none.
 fn published(request: &Request, name: &Name, push: &Push<'_>, notes: &mut Notes) -> Option<Reference> {
     if request.first || !request.previous.is_empty() {
-        note_lost_twin(request, name, push, notes);
         return None;
     }
     let found = push.tags().iter().find(|tag| tag.document.is_some());
@@ -88,7 +89,7 @@ fn ask<'a>(request: &'a Request, published: &'a Option<Reference>) -> Ask<'a> {
     }
 }
 
-/// Of the tag's own image, which is not the previous one.
+/// Of each tag's own image, which need not be the previous one.
 fn note_lost_twin(request: &Request, name: &Name, push: &Push<'_>, notes: &mut Notes) {
     let has_twin = |before: &&TagBefore| {
         let document = before.document.as_ref();

@@ -178,20 +178,32 @@ pub(super) fn sent(rows: &[Row<'_>]) -> Vec<String> {
 
 /// What stores do with the layers of an update, in sentences.
 pub(super) fn stores(diff: &Diff) -> Vec<String> {
-    let Stores { largest, new_disk_bytes, moved, moved_bytes, moved_disk_bytes } = &diff.changes.stores;
+    let Stores { largest, new_disk_bytes, moved, moved_disk_bytes, .. } = &diff.changes.stores;
     let (disk, moved_disk) = (size(*new_disk_bytes), size(*moved_disk_bytes));
     let largest = largest.map(|(number, bytes)| {
         format!("The largest layer to pull has {} (layer {number}). What is pulled unpacks to {disk}.", size(bytes))
     });
     let layers = plural(moved.len() as u64, "layer stays, but stands", "layers stay, but stand");
+    let docker = match docker_moved(diff) {
+        0 => String::new(),
+        bytes => format!("docker with a graph driver pulls {} for that; ", size(bytes)),
+    };
     let moved = (!moved.is_empty()).then(|| {
         format!(
-            "{layers} above the lowest changed one. docker with a graph driver pulls {} for that; podman copies the files \
-             in its store, and containerd unpacks them again: {moved_disk} more on disk.",
-            size(*moved_bytes)
+            "{layers} above the lowest changed one. {docker}podman copies the files in its store, and containerd unpacks \
+             them again: {moved_disk} more on disk."
         )
     });
     largest.into_iter().chain(moved).collect()
+}
+
+/// Bytes of layers that stay and that docker with a graph driver pulls. Of an index with a gzip image, those are gzip layers.
+fn docker_moved(diff: &Diff) -> u64 {
+    let bytes = |client| diff.pull(client, RegistryProfile::MultiRange).map(Pull::blob_bytes);
+    match (bytes(Client::Docker), bytes(Client::PlainGzip)) {
+        (Some(docker), Some(others)) => docker.saturating_sub(others),
+        _ => diff.changes.stores.moved_bytes,
+    }
 }
 
 /// What goes to the registry behind a bridge, in words, for all clients for which that is the same.

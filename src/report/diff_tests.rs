@@ -51,6 +51,27 @@ fn stores_have_their_lines() {
     assert_eq!(told(&outcome), [(false, false); 3]);
 }
 
+/// docker takes the gzip image of an index with two, so zstd layers do not say what it pulls for those that moved.
+#[test]
+fn what_docker_pulls_for_moved_layers_is_that_of_its_own_image() {
+    let mut outcome = samples::diff();
+    let pulls = &mut outcome.diffs[0].pulls;
+    let docker = pulls[1].clone();
+    let bytes = docker.cost.data_bytes - 33_300_000;
+    pulls.push(Pull { client: Client::PlainGzip, cost: Cost { data_bytes: bytes, ..docker.cost }, ..docker });
+    let start = "1 layer stays, but stands above the lowest changed one. ";
+    let end = "podman copies the files in its store, and containerd unpacks them again: 98.7 MB more on disk.";
+    let told = |outcome: &Outcome, docker: &str| {
+        let text = plain(&text::diff(outcome)).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains(&format!("{start}{docker}{end}")), "{text}");
+    };
+    told(&outcome, "docker with a graph driver pulls 33.3 MB for that; ");
+    // Who goes from one image to another pulls all of it anyway.
+    let pulls = &mut outcome.diffs[0].pulls;
+    pulls.last_mut().unwrap().cost = pulls[1].cost;
+    told(&outcome, "");
+}
+
 #[test]
 fn paths_that_differ_in_time_alone_are_counted() {
     let mut outcome = samples::diff();

@@ -67,9 +67,9 @@ impl Side {
         self.layers.iter().map(|layer| layer.diff_id)
     }
 
-    /// The paths that builders made for their own mounts.
-    pub fn debris(&self) -> Vec<TarPath> {
-        debris(&self.entries())
+    /// The paths that builders made for their own mounts, without what `is_pruned` takes.
+    pub fn debris(&self, is_pruned: impl Fn(&TarPath) -> bool) -> Vec<TarPath> {
+        debris(&self.entries(), is_pruned)
     }
 
     fn entries(&self) -> Vec<&[Entry]> {

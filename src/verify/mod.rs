@@ -99,7 +99,7 @@ pub fn verify(
     let dropped: Vec<XattrGlob> = ignore.iter().filter_map(Ignore::xattr).cloned().collect();
     let is_pruned =
         |path: &TarPath| ignore.iter().any(|ignored| matches!(ignored, Ignore::Pruned(prune) if prune.takes(path)));
-    let debris = |side: &Side| if ignore.contains(&Ignore::Debris) { side.debris() } else { Vec::new() };
+    let debris = |side: &Side| if ignore.contains(&Ignore::Debris) { side.debris(is_pruned) } else { Vec::new() };
     let pairs = pairs(&images_a, &images_b, [a, b]);
     let several = pairs.len() > 1;
     for pair in pairs {

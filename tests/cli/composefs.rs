@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, SystemTime};
@@ -160,6 +161,29 @@ fn without_the_program_nothing_is_done() {
     assert_eq!(code(&said), 1);
     let wanted = "--composefs-digest-label needs mkcomposefs, and it is not installed; install the package composefs";
     assert!(err(&said).contains(wanted), "{}", err(&said));
+    assert!(!dir.path().join("out").exists());
+}
+
+/// The tree is read twice, but what is left out of it is told once.
+#[test]
+fn a_note_of_the_tree_is_printed_once() {
+    let dir = TempDir::new().unwrap();
+    let (root, image) = images(dir.path());
+    let _socket = UnixListener::bind(dir.path().join("root/socket")).unwrap();
+    let said = rechunk(dir.path(), &[&root, &image]);
+    assert_eq!(said.matches("skipped the socket").count(), 1, "{said}");
+}
+
+/// bootc and rpm-ostree would take it for that of a commit.
+#[test]
+fn a_label_of_ostree_is_refused() {
+    let dir = TempDir::new().unwrap();
+    let (root, image) = images(dir.path());
+    for label in ["ostree.commit", "ostree.final-diffid"] {
+        let said = with_stub(dir.path(), &["rechunk", "--composefs-digest-label", label, &root, &image]);
+        assert_eq!(code(&said), 1);
+        assert!(err(&said).contains(&format!("(the label {label})")), "{}", err(&said));
+    }
     assert!(!dir.path().join("out").exists());
 }
 

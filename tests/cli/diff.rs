@@ -107,6 +107,9 @@ fn a_limit_says_no_with_3() {
     assert!(said.starts_with("restrata: expected at most 1.00 kB for a plain client that has oci:"), "{said}");
     assert_eq!(said.lines().count(), 1, "{said}");
     assert!(over.stdout.is_empty());
+    for client in ["plain", "plain-gzip", "docker", "podman", "podman-reflink", "composefs"] {
+        assert_eq!(code(&run(&["--fail-above", "1", "--client", client])), 3, "{client}");
+    }
     let fails = run(&["--fail-above", "1TB", "--client", "podman", "--registry", "refuse-501"]);
     assert_eq!(code(&fails), 3);
     assert!(err(&fails).contains("found a pull that fails at layer "), "{}", err(&fails));

@@ -1,11 +1,11 @@
 //! What builders leave behind for their mounts.
 
 use restrata::oci::Reference;
-use restrata::order::layers::Mtime;
+use restrata::order::layers::{Mtime, Prune};
 use restrata::progress::Progress;
 use restrata::rechunk::{Outcome, Request, rechunk};
 use restrata::tar::EntryKind::{Dir, HardLink, Symlink};
-use restrata::tar::Time;
+use restrata::tar::{TarPath, Time};
 use restrata::verify::{Ignore, verify};
 use tempfile::TempDir;
 
@@ -104,6 +104,24 @@ fn what_somebody_wrote_stays() {
     let without = image(&dir, "without", &[]);
     let lost = differences(&new, &without, &[Ignore::Debris]);
     assert_eq!(lost.iter().filter(|lost| lost.contains("only in A")).count(), written.len());
+}
+
+/// A directory whose contents are pruned is an empty one, in the output and where it is compared.
+#[test]
+fn a_directory_that_pruning_empties_is_left_out() {
+    let dir = TempDir::new().unwrap();
+    let secrets = [entry("run/secrets/", Dir), entry("run/secrets/rhsm/", Dir), file("run/secrets/rhsm/key", b"key")];
+    let new = image(&dir, "new", &secrets);
+    let prune = Prune { path: TarPath::new(b"run/secrets/rhsm").unwrap(), keep_dir: false };
+    let (outcome, dest) = run(&dir, &new, None, |request| {
+        request.layers.prune.push(prune.clone());
+        request.prune_debris = true;
+    });
+    assert_eq!(outcome.notes, ["--prune-debris left out what builders leave behind: /run/secrets"]);
+    let gone = ["/run/secrets", "/run/secrets/rhsm", "/run/secrets/rhsm/key"];
+    assert_eq!(differences(&new, &dest, &[]), gone.map(|path| format!("{path} only in A")));
+    assert_eq!(differences(&new, &dest, &[Ignore::Pruned(prune), Ignore::Debris]), [""; 0]);
+    assert_eq!(differences(&new, &dest, &[Ignore::Debris]), gone.map(|path| format!("{path} only in A")));
 }
 
 /// The notes of an update from an image that has `old` to one that has `new`.

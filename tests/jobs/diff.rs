@@ -171,6 +171,9 @@ fn a_limit_goes_by_the_choice() {
     use RegistryProfile::{Bridge, MultiRange, Refuse501};
     assert_eq!(over(&[], &[]), Some((Client::Plain, MultiRange, PullOutcome::Whole)));
     assert_eq!(over(&[Client::Podman], &[]), None);
+    // A client that is named is judged, also where it pulls what others do.
+    assert_eq!(over(&[Client::PlainGzip], &[]), Some((Client::PlainGzip, MultiRange, PullOutcome::Whole)));
+    assert_eq!(over(&[Client::PlainGzip], &[Refuse501]).unwrap().0, Client::PlainGzip);
     assert_eq!(over(&[Client::Podman], &[Refuse501]), Some((Client::Podman, Refuse501, PullOutcome::Failed)));
     assert_eq!(over(&[Client::Plain], &[Refuse501]).unwrap().0, Client::Plain);
     assert_eq!(over(&[], &[MultiRange]).unwrap().0, Client::Plain);

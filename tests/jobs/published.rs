@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use restrata::cache::Cache;
 use restrata::compression::{Format, Formats};
+use restrata::degraded::Code;
 use restrata::diff::{self, diff};
 use restrata::job::JobOptions;
 use restrata::oci::{Platform, Reference};
@@ -573,5 +574,39 @@ fn a_pair_under_one_tag_keeps_both_blobs() {
             assert_eq!(read, usize::from(reads), "{cache}: {lines:#?}");
         }
         world.expect_whole();
+    }
+}
+
+/// Whichever of the tags has the pair, and whichever image is the previous one.
+#[test]
+fn a_tag_that_loses_its_gzip_image_is_named() {
+    let world = World::new();
+    let new = one(world.path(), "1");
+    let request = |tag: &str, formats: Formats| {
+        let mut request = world.request(&new, world.tag(tag));
+        request.formats = formats;
+        request
+    };
+    let pair = || Formats::with_gzip_twin(Format::Chunked).unwrap();
+    for (tag, first, formats, lost) in [
+        ("alone", false, Formats::default(), Some("latest")),
+        ("alone", true, Formats::default(), Some("latest")),
+        ("latest", false, Formats::default(), Some("latest")),
+        ("none", false, Formats::default(), Some("latest")),
+        ("alone", false, pair(), None),
+    ] {
+        run(&request("alone", Formats::default()));
+        run(&request("latest", pair()));
+        let mut request = request(tag, formats);
+        request.first = first;
+        request.tags = vec!["latest".to_owned()];
+        let planned = plan(&request, &Progress::new()).unwrap();
+        let outcome = run(&request);
+        for degraded in [planned.degraded, outcome.degraded] {
+            let told: Vec<_> = degraded.iter().filter(|it| it.code == Code::TwinLost).map(|it| &it.message).collect();
+            let start = lost.map(|lost| format!("{} has a gzip image beside the zstd image", world.tag(lost)));
+            assert_eq!(told.len(), usize::from(lost.is_some()), "{tag}: {told:?}");
+            assert!(told.iter().zip(start).all(|(told, start)| told.starts_with(&start)), "{tag}: {told:?}");
+        }
     }
 }

@@ -5,6 +5,22 @@ use std::sync::Arc;
 use super::{Client, Has, Pull, PullLayer, RegistryProfile, pulls_of};
 use crate::compression::Compression;
 
+/// What clients that took an image before have of it, each of the one that it takes.
+#[derive(Debug, Clone, Default)]
+pub struct Had<'a> {
+    own: Has<'a>,
+    gzip: Option<Has<'a>>,
+}
+
+impl<'a> Had<'a> {
+    pub const fn of(&self, client: Client) -> &Has<'a> {
+        match &self.gzip {
+            Some(gzip) if client.takes_gzip() => gzip,
+            _ => &self.own,
+        }
+    }
+}
+
 /// An image's layers, bottom first. Those of its gzip image are there for clients that take that one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Instances {
@@ -31,19 +47,30 @@ impl Instances {
         self.own.iter().chain(self.gzip.iter().flatten())
     }
 
-    /// What a client that took an image before has of it.
-    pub fn has(&self, client: Client) -> Has<'_> {
-        Has::of(self.of(client).iter().map(Arc::as_ref))
+    /// Takes time for each file: once for all clients.
+    pub fn had(&self) -> Had<'_> {
+        let has = |layers| Has::of(<[Arc<PullLayer>]>::iter(layers).map(Arc::as_ref));
+        Had { own: has(&self.own), gzip: self.gzip.as_deref().map(has) }
     }
 
-    /// As [`pulls`](super::pulls), each client with its own image. [`Client::PlainGzip`] is there if one of the two has a gzip image.
-    pub fn pulls(&self, config_size: u64, old: &Self, from: Option<&str>, registries: &[RegistryProfile]) -> Vec<Pull> {
+    /// As [`pulls`](super::pulls), each client with its own image. [`Client::PlainGzip`] is there if one of the two has a
+    /// gzip image, or if it is one of `named`.
+    pub fn pulls(
+        &self,
+        config_size: u64,
+        old: &Self,
+        from: Option<&str>,
+        named: &[Client],
+        registries: &[RegistryProfile],
+    ) -> Vec<Pull> {
         let is_pair = self.gzip.is_some() || old.gzip.is_some();
-        let clients = if is_pair { &Client::WITH_GZIP[..] } else { &Client::ALL };
+        let has_gzip = is_pair || named.contains(&Client::PlainGzip);
+        let clients = if has_gzip { &Client::WITH_GZIP[..] } else { &Client::ALL };
         let (gzip, own): (Vec<Client>, Vec<Client>) = clients.iter().partition(|client| is_pair && client.takes_gzip());
+        let had = old.had();
         let of = |clients: &[Client]| match clients {
             [] => Vec::new(),
-            [one, ..] => pulls_of(clients, self.of(*one), config_size, &old.has(*one), from, registries),
+            [one, ..] => pulls_of(clients, self.of(*one), config_size, had.of(*one), from, registries),
         };
         let mut pulls: Vec<Pull> = of(&own).into_iter().chain(of(&gzip)).collect();
         pulls.sort_by_key(|pull| clients.iter().position(|client| *client == pull.client));
@@ -69,7 +96,11 @@ mod tests {
     }
 
     fn told(old: &Instances, new: &Instances) -> Vec<(&'static str, u64, Option<Compression>)> {
-        let pulls = new.pulls(0, old, None, &RegistryProfile::ALL);
+        told_to(&[], old, new)
+    }
+
+    fn told_to(named: &[Client], old: &Instances, new: &Instances) -> Vec<(&'static str, u64, Option<Compression>)> {
+        let pulls = new.pulls(0, old, None, named, &RegistryProfile::ALL);
         let is_first = |pull: &&Pull| pull.registry == RegistryProfile::MultiRange;
         pulls.iter().filter(is_first).map(|pull| (pull.client.name(), pull.blob_bytes(), pull.image)).collect()
     }
@@ -102,8 +133,17 @@ mod tests {
             told(&old, &alone(&new))[..3],
             [("plain", 300, None), ("plain-gzip", 400, None), ("docker", 400, None)]
         );
-        // Nobody hears of it where there is no gzip image.
+        // Nobody's files are looked at twice.
+        let same = |had: &Had<'_>, a, b| std::ptr::eq(had.of(a), had.of(b));
+        let (pair, single) = (old.had(), Instances::alone(old.own.clone()));
+        assert!(same(&pair, Client::PlainGzip, Client::Docker) && same(&pair, Client::Plain, Client::Composefs));
+        assert!(!same(&pair, Client::Plain, Client::Docker) && same(&single.had(), Client::Plain, Client::Docker));
+        // Nobody hears of it where there is no gzip image, but who asks.
         let clients: Vec<_> = told(&alone(&old), &alone(&new)).iter().map(|it| it.0).collect();
         assert_eq!(clients, Client::ALL.map(Client::name));
+        assert_eq!(
+            told_to(&[Client::PlainGzip], &alone(&old), &alone(&new))[..3],
+            [("plain", 300, None), ("plain-gzip", 300, None), ("docker", 300, None)]
+        );
     }
 }

@@ -33,7 +33,7 @@ use local::{Lacked, Lookup};
 use replay::Wanted;
 
 pub use bridge::Upstream;
-pub use instances::Instances;
+pub use instances::{Had, Instances};
 pub use local::{Has, NewContent};
 pub use ranges::{BRIDGED_GAP, MAX_RANGES, merge};
 pub use registry::{HEADER_LIMIT, RegistryProfile};

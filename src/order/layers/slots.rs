@@ -139,7 +139,8 @@ struct Lower(Vec<((u128, u64, usize), u64)>);
 
 impl Lower {
     fn cheapest(&self, room: u64) -> Option<(u128, u64, usize)> {
-        self.0.iter().find(|(_, unpacked)| *unpacked <= room).map(|(cost, _)| *cost)
+        let at = self.0.partition_point(|(_, unpacked)| *unpacked > room);
+        self.0.get(at).map(|(cost, _)| *cost)
     }
 
     fn add(&mut self, cost: (u128, u64, usize), unpacked: u64) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use foldhash::HashSet;
 
 use crate::digest::BlobDigest;
-use crate::order::cost::{Client, Has, Instances, Pull, PullLayer, PullOutcome, RegistryProfile, Upstream, pull};
+use crate::order::cost::{Client, Had, Has, Instances, Pull, PullLayer, PullOutcome, RegistryProfile, Upstream, pull};
 
 /// Whose costs are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,9 +39,9 @@ impl View {
         Cell::from(&pull(layers, config_bytes, has, self.client, self.registry, None))
     }
 
-    /// The pull of the image that the client takes of `new`, if it took its own of `old`.
-    pub fn pull_of(self, new: &Instances, config_bytes: u64, old: &Instances) -> Cell {
-        self.pull(new.of(self.client), config_bytes, &old.has(self.client))
+    /// The pull of the image that the client takes of `new`, if it has its own of `had`.
+    pub fn pull_of(self, new: &Instances, config_bytes: u64, had: &Had<'_>) -> Cell {
+        self.pull(new.of(self.client), config_bytes, had.of(self.client))
     }
 }
 
@@ -56,7 +56,8 @@ impl Tally {
     /// What each of `views` pays for the next version who has the one before, the first time for all of it; and the bytes of
     /// the layers that no version before had.
     pub fn add(&mut self, image: Instances, config_bytes: u64, views: &[View]) -> (Vec<Cell>, u64) {
-        let cells = views.iter().map(|view| view.pull_of(&image, config_bytes, &self.has)).collect();
+        let had = self.has.had();
+        let cells = views.iter().map(|view| view.pull_of(&image, config_bytes, &had)).collect();
         let added = image.all().filter(|layer| self.stored.insert(layer.digest)).map(|layer| layer.size).sum();
         self.has = image;
         (cells, added)

@@ -81,7 +81,7 @@ const fn about(client: Client) -> &'static str {
             "reuses whole layers: containerd, docker with its containerd image store, podman as it is installed"
         }
         Client::PlainGzip => {
-            "reuses whole layers of the gzip image: docker with its containerd image store, containerd 1.7"
+            "reuses whole layers, of the gzip image if there is one: docker with its containerd image store, containerd 1.7"
         }
         Client::Docker => "with a graph driver: pulls every layer above the lowest changed one again",
         Client::Podman => "with partial pulls",

@@ -34,7 +34,7 @@ pub fn over(diff: &Diff, pull: &Pull, limit: u64) -> String {
     };
     let client = match pull.client {
         Client::Plain => "a plain client".to_owned(),
-        Client::PlainGzip => "a plain client of the gzip image".to_owned(),
+        Client::PlainGzip => "a plain client that takes gzip images".to_owned(),
         Client::Docker => "docker with a graph driver".to_owned(),
         client => format!("{} on {}", client.name(), pull.registry.name()),
     };

@@ -13,7 +13,7 @@ fn dir(name: &str) -> Entry {
 }
 
 fn found(layers: &[&[Entry]]) -> Vec<String> {
-    debris(layers).iter().map(TarPath::to_string).collect()
+    debris(layers, |_| false).iter().map(TarPath::to_string).collect()
 }
 
 #[test]
@@ -50,6 +50,20 @@ fn what_is_shown_counts() {
     assert_eq!(found(&[&[stub("etc/hosts")], &[hosts]]), [""; 0]);
 }
 
+/// What is pruned does not keep a directory from being empty, and is not told twice.
+#[test]
+fn what_is_left_without_the_pruned_counts() {
+    let layer = [dir("run/secrets"), dir("run/secrets/rhsm"), file("run/secrets/rhsm/key", 1, 1), stub("etc/hosts")];
+    let without = |name: &str, keep_dir| {
+        let prune = Prune { path: path(name), keep_dir };
+        let found = debris(&[&layer], |path| prune.takes(path));
+        found.iter().map(TarPath::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(without("run/secrets/rhsm", false), ["/etc/hosts", "/run/secrets"]);
+    assert_eq!(without("run/secrets/rhsm", true), ["/etc/hosts"]);
+    assert_eq!(without("etc", false), [""; 0]);
+}
+
 /// Of an update: the paths, the layers that go with them, and those that are left.
 fn told(old: &[Entry], new: &[Entry], options: &Options) -> Option<(String, usize, usize)> {
     let segments = [segment(old)];
@@ -84,6 +98,11 @@ fn an_update_is_told_what_debris_changes_in_it() {
     // What is pruned goes because somebody wants it to.
     let prune = vec![Prune { path: path("etc/hosts"), keep_dir: false }];
     assert_eq!(told(&with, &with, &Options { prune, ..lax() }), None);
+    let secrets = [dir("run/secrets"), file("run/secrets/rhsm", 1, 1), kept.clone()];
+    let prune = vec![Prune { path: path("run/secrets/rhsm"), keep_dir: false }];
+    let pruned = Options { prune, ..lax() };
+    assert_eq!(told(std::slice::from_ref(&kept), &secrets, &pruned), one("/run/secrets", 1, 1));
+    assert_eq!(told(std::slice::from_ref(&kept), &secrets, &lax()), None);
     // A file that somebody wrote is none of it.
     assert_eq!(told(&[etc.clone(), file("etc/hosts", 1, 1), kept.clone()], &without, &lax()), None);
     assert_eq!(told(&without, &[etc, file("etc/hosts", 1, 1), kept], &lax()), None);
