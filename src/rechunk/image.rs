@@ -138,7 +138,9 @@ impl<'s> Job<'_, 's> {
         if hides_indexes {
             descriptors = descriptors.into_iter().map(Descriptor::with_hidden_index).collect();
         }
-        let is_zstd = written.iter().any(|layer| layer.descriptor.media_type.ends_with("zstd"));
+        // Of a pair, readers know by the mark which is which, also if all layers are another tool's in gzip.
+        let is_zstd = self.request.formats.has_twin()
+            || written.iter().any(|layer| layer.descriptor.media_type.ends_with("zstd"));
         let entry = self.manifest(output, descriptors, config.clone(), is_zstd)?;
         let digest = entry.digest;
         let twin = self.twin(&planned, &written, &states);

@@ -272,6 +272,23 @@ fn a_layer_that_lies_about_its_compression_is_not_handed_on() {
     }
 }
 
+/// Also where all layers are another tool's, so that no layer of the second image is zstd.
+#[test]
+fn the_second_image_always_has_the_mark() {
+    let dir = TempDir::new().unwrap();
+    let new = first(dir.path());
+    let outcome = run(&dir, &new, "kept", |request| {
+        (request.formats, request.keep_foreign) = (twin(), true);
+        request.previous = vec![new.parse().unwrap()];
+    });
+    assert!(outcome.images[0].layers.iter().all(|layer| layer.planned.state == State::Kept));
+    let index = Layout::out(&dir).tagged("kept");
+    assert_eq!(index["manifests"][0]["annotations"], Value::Null);
+    assert_eq!(index["manifests"][1]["annotations"], json!({ZSTD: "true"}));
+    // The next run knows the pair, and keeps nothing of it for another reason.
+    assert_eq!(codes(&update(&dir, twin(), "kept", "v2")), ["layer-without-toc"]);
+}
+
 /// docker's types in place of OCI's: the layers are the same, and stay in both directions.
 #[test]
 fn docker_manifests_have_dockers_types() {
