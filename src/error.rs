@@ -114,10 +114,10 @@ pub enum DumpError {
     #[error("writing the dump: {0}")]
     Write(#[source] io::Error),
     #[error(
-        "{option} needs mkcomposefs, and it is not installed; install the package composefs, or pipe the dump to where it is: \
-         restrata dump REF | mkcomposefs --from-file --print-digest-only -"
+        "{option} needs mkcomposefs, and it is not installed; install the package composefs{}",
+        elsewhere.map(|how| format!(", or pipe the dump to where it is: {how}")).unwrap_or_default()
     )]
-    Missing { option: &'static str },
+    Missing { option: &'static str, elsewhere: Option<&'static str> },
     #[error("mkcomposefs: {0}")]
     Start(#[source] io::Error),
     #[error("mkcomposefs: expected a digest of 64 hex digits, found {found}")]

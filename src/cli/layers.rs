@@ -40,7 +40,7 @@ pub struct Layers {
     /// the content of a layer's files as clients unpack it; the compressed layer is smaller. Cuts are between packages if
     /// possible. A single file larger than SIZE is not cut: it gets a layer of its own, and a note names it. Layers of
     /// --previous that stay are not cut. --max-layers goes first: if it leaves too little room, layers are larger, and
-    /// the run is degraded (see --strict). Examples: 200MB, 1GiB.
+    /// the run is degraded (see --strict). At least 1MB. Examples: 200MB, 1GiB.
     #[arg(long, value_name = "SIZE", value_parser = values::layer_size)]
     #[arg(allow_negative_numbers = true)]
     pub max_layer_size: Option<u64>,

@@ -203,7 +203,7 @@ pub fn layer_size(text: &str) -> Result<u64, String> {
     size(text)
         .ok()
         .filter(|bytes| *bytes >= 1_000_000)
-        .ok_or_else(|| "expected 1MB or more, such as 200MB or 1GiB".to_owned())
+        .ok_or_else(|| "expected a size of 1MB or more, such as 200MB or 1GiB".to_owned())
 }
 
 /// Its names stand in the help and in completions.
@@ -252,8 +252,12 @@ pub fn label(text: &str) -> Result<(String, Option<String>), String> {
 }
 
 pub fn label_key(text: &str) -> Result<String, String> {
-    let key = Some(text).filter(|key| !key.is_empty() && !key.contains('='));
-    key.map(ToOwned::to_owned).ok_or_else(|| "expected the key of a label, without =".to_owned())
+    let is_odd = |key: &str| {
+        key.contains('=') || key.ends_with('-') || key.contains(|c: char| c.is_whitespace() || c.is_control())
+    };
+    let key = Some(text).filter(|key| !key.is_empty() && !is_odd(key));
+    key.map(ToOwned::to_owned)
+        .ok_or_else(|| "expected the key of a label, without spaces, = or a - at the end".to_owned())
 }
 
 pub fn annotation(text: &str) -> Result<(String, String), String> {
@@ -393,7 +397,7 @@ mod tests {
     fn layer_sizes() {
         assert_eq!((layer_size("1MB"), layer_size("1GiB")), (Ok(1_000_000), Ok(1 << 30)));
         for bad in ["0", "-1", "999999", "1M", "x", ""] {
-            assert!(layer_size(bad).unwrap_err().contains("expected 1MB or more"), "{bad}");
+            assert!(layer_size(bad).unwrap_err().contains("expected a size of 1MB or more"), "{bad}");
         }
     }
 

@@ -62,7 +62,7 @@ pub fn digest(
     progress: &Progress,
     notes: &mut Vec<String>,
 ) -> Result<String, Error> {
-    let program = Program::start("--digest")?;
+    let program = Program::start("--digest", Some(PIPE))?;
     with_lines(reference, platform, Format::Composefs, options, progress, notes, |lines| program.digest_of(lines))
 }
 
@@ -85,16 +85,17 @@ pub fn digest_of(
     options: &JobOptions,
     progress: &Progress,
 ) -> Result<String, Error> {
-    let program = Program::start(LABEL_OPTION)?;
+    let program = Program::start(LABEL_OPTION, None)?;
     let image = (source, image);
     edited_lines(image, Format::Composefs, edits, options, progress, |lines| program.digest_of(lines))
 }
 
 /// What [`digest_of`] needs is there.
 pub fn expect_program() -> Result<(), Error> {
-    Ok(Program::start(LABEL_OPTION).map(drop)?)
+    Ok(Program::start(LABEL_OPTION, None).map(drop)?)
 }
 
+const PIPE: &str = "restrata dump REF | mkcomposefs --from-file --print-digest-only -";
 const LABEL_OPTION: &str = "--composefs-digest-label";
 
 /// Writes all lines.

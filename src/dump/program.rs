@@ -12,13 +12,14 @@ const SAID: u64 = 4096;
 pub(super) struct Program(Child);
 
 impl Program {
-    /// Before the image is read, so that nobody waits for nothing. `option` is what it is needed for.
-    pub fn start(option: &'static str) -> Result<Self, DumpError> {
+    /// Before the image is read, so that nobody waits for nothing. `option` is what it is needed for, and `elsewhere`
+    /// what does without.
+    pub fn start(option: &'static str, elsewhere: Option<&'static str>) -> Result<Self, DumpError> {
         let mut command = Command::new("mkcomposefs");
         command.args(["--from-file", "--print-digest-only", "-"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.spawn().map(Self).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => DumpError::Missing { option },
+            io::ErrorKind::NotFound => DumpError::Missing { option, elsewhere },
             _ => DumpError::Start(error),
         })
     }

@@ -142,6 +142,10 @@ impl<'a> Run<'a> {
             let key = |owner: &OwnerHistory| (Reverse(owner.changed_bytes), Reverse(owner.updates));
             key(a).cmp(&key(b)).then_with(|| a.owner.cmp(&b.owner))
         });
+        if self.clients.iter().any(|image| image.gzip.is_some()) && !self.others.is_empty() {
+            let note = "other layouts than \"as published\" are counted in zstd sizes, without a gzip image";
+            self.surveyor.notes.push(note.to_owned());
+        }
         let others = self.others.into_iter().map(|(_, told)| told.history);
         Ok(Outcome {
             platform,

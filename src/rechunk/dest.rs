@@ -45,8 +45,12 @@ pub(super) fn forgotten(request: &Request, progress: &Progress) -> Option<String
     let is_new = |tag: &str| new.tag() == Some(tag) && absolute(new.path()) == absolute(dest.path());
     let mut tags = there.other_tags(dest.tag()).ok()?;
     tags.retain(|tag| !is_new(tag));
-    let previous = dest.choosing(Which::Tag(tags.first()?.clone()));
-    let them = if tags.len() > 1 { "one of them" } else { "it" };
+    let (them, tag) = match tags.as_slice() {
+        [] => return None,
+        [tag] => ("it", tag.clone()),
+        _ => ("one of them", "TAG".to_owned()),
+    };
+    let previous = dest.choosing(Which::Tag(tag));
     let more = if tags.len() > SHOWN { format!(" and {} more", tags.len() - SHOWN) } else { String::new() };
     tags.truncate(SHOWN);
     Some(format!(

@@ -73,7 +73,7 @@ fn idle(named: &Named, used: &[String]) -> Option<String> {
         more => format!(" and {more} more"),
     };
     let shown = idle.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
-    (!idle.is_empty()).then(|| format!("--owners: nothing in the image is of {shown}{more}; check the globs"))
+    (!idle.is_empty()).then(|| format!("--owners: no file in the image belongs to {shown}{more}; check the globs"))
 }
 
 fn not_found(files: usize) -> String {

@@ -9,8 +9,8 @@ use super::units::count;
 pub(super) const CHANGES_ALWAYS: &str = "expected to change with every version";
 
 /// Of an index with a gzip image and a zstd one.
-pub(super) const WHO_TAKES_TWIN: &str =
-    "docker, containerd 1.7 and kaniko take it; podman, buildah, CRI-O, skopeo and containerd 2 take the zstd image";
+pub(super) const WHO_TAKES_TWIN: &str = "docker, containerd 1.7 and kaniko take it; podman, buildah, CRI-O and skopeo take the zstd image; containerd 2 takes \
+     either";
 
 /// Whose costs are those of which image, for clients that go from one image to another.
 pub(super) const fn who_takes(old_has_gzip: bool, new_has_gzip: bool) -> Option<&'static str> {

@@ -62,9 +62,10 @@ fn a_forgotten_previous_image_is_noted() {
     assert_eq!(run(&root, "v2", &["--base", &first, "--dry-run"]), "");
     let layout = first.strip_suffix(":v1").unwrap();
     let note = |has: &str, them: &str| {
+        let previous = if has == "v1" { first.clone() } else { tag("TAG") };
         format!(
             "restrata: note: no --previous is given, so that every client pulls the whole image; {layout} has {has}: if \
-             clients have {them}, add --previous {first}\n"
+             clients have {them}, add --previous {previous}\n"
         )
     };
     assert_eq!(run(&root, "v2", &["--dry-run"]), note("v1", "it"));
@@ -183,5 +184,5 @@ fn layers_that_are_too_large() {
     assert_eq!(code(&run(&[&both[..], &["--strict"]].concat())), 3);
     let wrong = run(&["--max-layer-size", "1"]);
     assert_eq!(code(&wrong), 64);
-    assert!(err(&wrong).contains("expected 1MB or more"), "{}", err(&wrong));
+    assert!(err(&wrong).contains("expected a size of 1MB or more"), "{}", err(&wrong));
 }

@@ -150,7 +150,7 @@ fn the_users_word_goes_first() {
     let dest = format!("oci:{}:v1", dir.path().join("out").display());
     let request = Request::new(new.parse().unwrap(), dest.parse().unwrap(), resources.clone());
     let outcome = rechunk(&request, &Progress::new()).unwrap();
-    assert_eq!(outcome.notes, ["--owners: nothing in the image is of typo; check the globs"]);
+    assert_eq!(outcome.notes, ["--owners: no file in the image belongs to typo; check the globs"]);
     assert_eq!(outcome.degraded, []);
     let layers: Vec<Vec<String>> = outcome.images[0].layers.iter().map(|layer| layer.planned.owners.clone()).collect();
     for owner in ["user:language", "user:last", "user:app", "dpkg:bash", "dpkg:glibc"] {

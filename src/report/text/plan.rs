@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::order::State;
+use crate::order::cost::Client;
 use crate::rechunk::{Planned, PlannedImage, PlannedLayer};
 use crate::report::facts::{planned_waste, why};
 use crate::report::table::{Align, Table};
@@ -41,9 +42,14 @@ fn image_text(image: &PlannedImage, listing: Listing) -> String {
     out.push_str(layers::new_content(image.unread));
     out.push_str(&layers::legend(&image.layers));
     let _ = write!(out, "\n{}{}", summary(image), pulls("predicted pull cost", &image.pulls));
+    if image.pulls.iter().any(|pull| pull.client == Client::PlainGzip) {
+        out.push_str(ESTIMATE);
+    }
     out.extend(image.hint.as_ref().map(layers::hint));
     out
 }
+
+const ESTIMATE: &str = "The gzip sizes of new layers are estimates.\n";
 
 const COLUMNS: &str = "live, dead: compressed content that the image shows, and that of dead entries\n";
 

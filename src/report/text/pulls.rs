@@ -52,7 +52,8 @@ podman, multi-range: with partial pulls, from a registry that serves ranges.
 
 /// Where the new image or an old one has a gzip image.
 const GZIP: &str = "plain client, gzip: containerd 1.7, and docker with its image store.
-They and docker take the gzip image of an index with two, others the zstd image.
+docker and these take the gzip image of an index with two, all others the zstd
+image. containerd 2 takes either.
 ";
 
 fn how(pull: &Pull) -> String {

@@ -82,6 +82,7 @@ fn image_text(image: &ImageOutcome, listing: Listing) -> String {
 fn twin_text(twin: &GzipTwin, image: &ImageOutcome) -> String {
     let (new, all) = (size(twin.new_bytes()), size(twin.bytes()));
     let what = match image.pulls.iter().any(|pull| pull.from.is_some()) {
+        true if twin.new_bytes() == twin.bytes() => format!("{all}, and all of it is new to clients."),
         true => format!("{new} of its {all} are new to clients that have the previous gzip image."),
         false => format!("{all}."),
     };

@@ -48,12 +48,15 @@ fn difference(found: &Difference) -> String {
         _ => (printable(&found.a), printable(&found.b)),
     };
     // One side has nothing to compare with: what the other has says it all.
-    match what.contains("only in") {
+    match what.contains("only in") || what.starts_with(TWIN) {
         true if found.a == ABSENT => format!("{platform}{path}: {what}: {b}"),
         true => format!("{platform}{path}: {what}: {a}"),
         false => format!("{platform}{path}: {what} {a} != {b}"),
     }
 }
+
+/// How [`crate::verify`] calls an image that is no twin.
+const TWIN: &str = "gzip twin of";
 
 /// The word of [`crate::verify`] for what ends with a digest, which JSON has whole.
 const CONTENT: &str = "content";
