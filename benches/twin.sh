@@ -44,7 +44,7 @@ for seq in "${sequences[@]}"; do
   for format in alone twin; do
     options=()
     [ $format != twin ] || options=(--twin gzip)
-    "$restrata" rechunk "docker-archive:$images/v1.tar" "oci:$work/$seq-$format:v1" -q "${options[@]}"
+    "$restrata" rechunk "docker-archive:$images/v1.tar" "oci:$work/$seq-$format:v1" -q "${options[@]}" >/dev/null
   done
   for ((i = 0; i < runs; i++)); do
     rechunk "$seq.first.alone" "$images/v1.tar"
@@ -59,7 +59,7 @@ for seq in "${sequences[@]}"; do
   tags=("oci:$work/$seq-twin:v1")
   for ((v = 2; ; v++)); do
     [ -f "$images/v$v.tar" ] || break
-    "$restrata" rechunk "docker-archive:$images/v$v.tar" "oci:$work/$seq-twin:v$v" -q --twin gzip --previous "oci:$work/$seq-twin:v$((v - 1))"
+    "$restrata" rechunk "docker-archive:$images/v$v.tar" "oci:$work/$seq-twin:v$v" -q --twin gzip --previous "oci:$work/$seq-twin:v$((v - 1))" >/dev/null
     tags+=("oci:$work/$seq-twin:v$v")
   done
   "$restrata" history "${tags[@]}" --client plain --client plain-gzip --client docker --format json -q >"$work/$seq.history"
