@@ -370,8 +370,10 @@ mod tests {
         assert_eq!(label("a=b=c-"), pair("a", Some("b=c-")));
         assert_eq!(label("a="), pair("a", Some("")));
         assert_eq!(label("a.b-"), pair("a.b", None));
-        assert_eq!(label_key("a.b-"), Ok("a.b-".to_owned()));
-        assert!(label_key("").is_err() && label_key("a=").is_err());
+        assert_eq!(label_key("a.b-c"), Ok("a.b-c".to_owned()));
+        for key in ["", "a=", "a.b-", "a b", "a\n"] {
+            assert!(label_key(key).is_err(), "{key:?}");
+        }
         assert!(label("a").is_err() && label("=b").is_err() && label("-").is_err() && label("=b-").is_err());
         assert!(annotation("a-").is_err() && annotation("=").is_err());
     }
