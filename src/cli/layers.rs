@@ -106,8 +106,8 @@ pub struct Layers {
     ///
     /// These are /.dockerenv, /dev/console, /etc/hostname, /etc/hosts, /etc/resolv.conf and /run/.containerenv, if they
     /// are empty and executable, and /run/secrets, if it is an empty directory. A file with content stays, and so does an
-    /// empty file with mode 0644. podman and docker make what a container needs of these; 'ctr run' does not. A note
-    /// names what was left out. verify has the same option.
+    /// empty file with mode 0644. podman and docker make what a container needs of these. A note names what was
+    /// left out. verify has the same option.
     #[arg(long)]
     pub prune_debris: bool,
 
