@@ -16,7 +16,7 @@ use super::*;
 use crate::digest::FileDigest;
 use crate::order::cost::{PullIndex, PullLayer};
 use crate::order::forecast::{items, numbered, pull_layer};
-use crate::order::{Content, Entry, OverlayMark, Role, Traits, Written};
+use crate::order::{Content, Entry, LayerPlan, OverlayMark, Role, State, Traits, Written};
 use crate::tar::EntryKind::{self, Dir, HardLink, Regular};
 use crate::tar::Time;
 
