@@ -71,7 +71,13 @@ fn peak() -> String {
 fn main() {
     let segment = |n| {
         let entries = layer(n, 0);
-        Segment { pull: pull_layer(n, &entries), entries, is_base: false, is_broken: false }
+        Segment {
+            pull: pull_layer(n, &entries),
+            entries: Arc::new(entries),
+            is_base: false,
+            is_broken: false,
+            is_shared: false,
+        }
     };
     let segments: Vec<Segment> = (0..LAYERS).map(segment).collect();
     // As when layers are read: paths that the previous image has are shared with it.
@@ -87,7 +93,8 @@ fn main() {
     let layers: Vec<&[Entry]> = new.iter().map(Vec::as_slice).collect();
     let start = Instant::now();
     let labels = Labels(&labels);
-    let given = Given { layers: &layers, labels: &labels, old: &old, options: &Options::default() };
+    let given =
+        Given { layers: &layers, labels: &labels, old: &old, options: &Options::default(), agreed: Agreed::default() };
     let plan = plan(given).expect("can be planned");
     let kept = plan.layers.iter().filter(|layer| layer.state == State::Kept).count();
     let (seconds, count) = (start.elapsed().as_secs_f64(), plan.layers.len());

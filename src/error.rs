@@ -67,6 +67,15 @@ pub enum Error {
          {reason}; name one of them by its digest"
     )]
     Twins { reference: String, reason: String },
+    #[error("family: {reason}")]
+    Family { reason: String },
+    #[error(
+        "{source}; published before it: {}. The other members are as they were; run the same command again",
+        published.join(", ")
+    )]
+    FamilyInPart { published: Vec<String>, source: Box<Self> },
+    #[error("{member}: {source}")]
+    Member { member: String, source: Box<Error> },
     #[error("{0}")]
     Plan(#[from] PlanError),
     #[error("{0}")]

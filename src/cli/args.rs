@@ -19,6 +19,7 @@ use restrata::verify::Ignore;
 use super::access::AccessArgs;
 use super::cache::CacheArgs;
 use super::diff::Diff;
+use super::family::Family;
 use super::history::{History, too_few};
 use super::rechunk::Rechunk;
 use super::run::say;
@@ -52,6 +53,9 @@ pub enum Command {
     /// Write a new image against the one that clients have
     #[command(long_about = help::RECHUNK, after_help = help::RECHUNK_EXAMPLES)]
     Rechunk(Box<Rechunk>),
+    /// Write several images so that they share layers
+    #[command(long_about = help::FAMILY, after_help = help::FAMILY_EXAMPLES)]
+    Family(Box<Family>),
     /// Compare the files of two images
     #[command(long_about = help::VERIFY, after_help = help::VERIFY_EXAMPLES)]
     Verify(Verify),
@@ -289,10 +293,19 @@ pub fn parse() -> Result<Arguments, u8> {
         Err(error) if lacks_versions(&error) => return Err(refused(too_few("none"))),
         Err(error) => return Err(told(&error)),
     };
-    if let Command::Rechunk(rechunk) = &mut arguments.command {
-        // The environment is no argument: clap's usage would explain nothing.
-        rechunk.layers.complete().map_err(refused)?;
-        rechunk.expect_possible().map_err(|error| told(&error))?;
+    // The environment is no argument: clap's usage would explain nothing.
+    match &mut arguments.command {
+        Command::Rechunk(rechunk) => {
+            let Rechunk { new, dest, writing } = &mut **rechunk;
+            writing.layers.complete().map_err(refused)?;
+            let possible = writing.expect_possible("rechunk", std::slice::from_ref(new), dest);
+            possible.map_err(|error| told(&error))?;
+        }
+        Command::Family(family) => {
+            family.writing.layers.complete().map_err(refused)?;
+            family.expect_possible().map_err(|error| told(&error))?;
+        }
+        _ => {}
     }
     if let Command::Bridge(bridge) = &arguments.command
         && let Some(message) = bridge.misplaced()

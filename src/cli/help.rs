@@ -71,6 +71,35 @@ stay. An oci-archive: is replaced, and a note names the other images that were i
 Layers of the previous image stay byte for byte while the new image shows enough of them. All other files go to new \
 layers on top. --dry-run says which layers would stay, which would be written, and why.";
 
+pub const FAMILY: &str = "\
+Write several images so that they share layers\n\n\
+For images that are published together: a base and what stands on it, the services of one project, one application for \
+several versions of a language. Files that several images have go into layers that all of them name. A registry stores \
+such a layer once, and a host that has one image pulls only what it lacks of another.\n\n\
+How the images were built does not matter: they need no common base. Files count as the same if only their times differ, \
+as in rechunk's --mtime previous. An old layer stays for all images that have it, or for none.\n\n\
+Each argument names one image. Without PREVIOUS, the previous image is the one that DEST's tag points at, if DEST is in a \
+registry. Images may join and leave from one run to the next. Every option holds for all images.\n\n\
+All images are written before the first one is published. Then they are published in their order. If that fails, the \
+error says which images are published; the others are as they were.";
+
+pub const FAMILY_EXAMPLES: &str = "\
+Examples:
+  Publish three images, laid out against what their tags point at now:
+    restrata family \\
+      containers-storage:localhost/base=docker://registry.example/base:latest \\
+      containers-storage:localhost/web=docker://registry.example/web:latest \\
+      containers-storage:localhost/java=docker://registry.example/java:latest
+  First versions in files, and then an update:
+    restrata family docker-archive:web1.tar=oci:images:web1 docker-archive:java1.tar=oci:images:java1
+    restrata family docker-archive:web2.tar=oci:images:web2=oci:images:web1 \\
+      docker-archive:java2.tar=oci:images:java2=oci:images:java1
+  One image was rebuilt, and shares layers with another one that is published:
+    restrata rechunk containers-storage:localhost/web docker://registry.example/web:latest \\
+      --share docker://registry.example/java:latest
+  What a host that has one image pulls for another:
+    restrata diff oci:images:web1 oci:images:java1";
+
 pub const RECHUNK_EXAMPLES: &str = "\
 Examples:
   Publish what podman build made, laid out against what is published now (if anything is):

@@ -62,6 +62,14 @@ pub struct Layers {
     #[arg(long, value_name = "REF", value_parser = values::old)]
     pub base: Option<Reference>,
 
+    /// Also use layers of this image, where NEW has nearly all of what is in one; repeat for more
+    ///
+    /// For images with the same content, such as those on one base. A layer that both have is stored once, and a host that
+    /// has one image pulls less of the other. A layer counts if at most --max-waste of it is useless here.
+    /// restrata family plans several new images at once, and shares more.
+    #[arg(long, value_name = "REF", value_parser = values::old)]
+    pub share: Vec<Reference>,
+
     /// Also keep layers of --previous that have no index
     ///
     /// Such layers, for example gzip ones, can be reused whole. podman cannot fetch single files from them. By default

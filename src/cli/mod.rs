@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `args`, `values`, `help` | the definitions; completions and manual pages come from the same ones |
 //! | `access`, `sides` | the options that say how a registry is reached; those for one side of `rechunk` |
+//! | `family` | the members of a family, and its job |
 //! | `bridge` | the bridge's options, and how it runs until a signal |
 //! | `pipes` | `-` in references |
 //! | `run` | from arguments to a job, from its outcome to the output and the exit code |
@@ -18,6 +19,7 @@ mod cache;
 mod diff;
 mod dump;
 mod failure;
+mod family;
 mod help;
 mod hints;
 mod history;

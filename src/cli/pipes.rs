@@ -23,7 +23,7 @@ pub fn expect(command: &Command) -> Result<(), String> {
         }
     }
     match command {
-        Command::Rechunk(rechunk) if rechunk.dest.is_stdio() && !rechunk.dry_run && stdout().is_terminal() => {
+        Command::Rechunk(rechunk) if rechunk.dest.is_stdio() && !rechunk.writing.dry_run && stdout().is_terminal() => {
             Err(format!(
                 "{} is written to standard output, which is a terminal; send it to a file or to a pipe, or name a file: \
                  oci-archive:FILE",
@@ -36,7 +36,7 @@ pub fn expect(command: &Command) -> Result<(), String> {
 
 fn sources(command: &Command) -> Vec<&Reference> {
     match command {
-        Command::Rechunk(it) => [&it.new].into_iter().chain(&it.previous).chain(&it.layers.base).collect(),
+        Command::Rechunk(it) => [&it.new].into_iter().chain(&it.writing.previous).chain(&it.writing.layers.base).collect(),
         Command::Verify(it) => vec![&it.a, &it.b],
         Command::Dump(it) => vec![&it.reference],
         Command::Diff(it) => it.old.iter().chain([&it.new]).collect(),

@@ -1,4 +1,4 @@
-//! The arguments of `rechunk`.
+//! The arguments of `rechunk`, and those of every command that writes an image.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use restrata::oci::{Reference, Transport};
 use restrata::pack::IndexPlace;
 use restrata::rechunk::{Effort, TocAnnotations};
 
-use super::args::{Choice, Output, Resources, command};
+use super::args::{Choice, Output, Resources, command as commands};
 use super::layers::{Edits, Layers};
 use super::sides::Sides;
 use super::values;
@@ -26,6 +26,13 @@ pub struct Rechunk {
     #[arg(value_parser = values::destination)]
     pub dest: Reference,
 
+    #[command(flatten)]
+    pub writing: Writing,
+}
+
+/// How an image is written.
+#[derive(Debug, Args)]
+pub struct Writing {
     /// The image that clients have; repeat for older ones, newest first
     ///
     /// The first one decides the layout. The report shows the pull cost for each. Default for DEST in a
@@ -208,7 +215,7 @@ pub enum Twin {
     Gzip,
 }
 
-impl Rechunk {
+impl Writing {
     /// `None` for a gzip twin of a gzip image.
     fn possible_formats(&self) -> Option<Formats> {
         let format = self.compression_format.into();
@@ -224,46 +231,46 @@ impl Rechunk {
         self.possible_formats().unwrap_or_default()
     }
 
-    /// Fails for options that make no sense for NEW or DEST.
-    pub fn expect_possible(&self) -> Result<(), clap::Error> {
+    /// Fails for options of `command` that make no sense for these inputs or DEST.
+    pub fn expect_possible(&self, command: &str, inputs: &[Reference], dest: &Reference) -> Result<(), clap::Error> {
+        self.refusal(inputs, dest).map_or(Ok(()), |message| Err(conflict(command, message)))
+    }
+
+    fn refusal(&self, inputs: &[Reference], dest: &Reference) -> Option<String> {
         if self.docker_manifest && (self.twin.is_some() || self.compression_format != CompressionFormat::Gzip) {
             let found = match self.twin {
                 Some(_) => "--twin gzip writes zstd, too: leave one of them out".to_owned(),
                 None => "the layers are zstd: add --compression-format gzip".to_owned(),
             };
-            return Err(conflict(format!("--docker-manifest is for gzip layers alone, but {found}")));
+            return Some(format!("--docker-manifest is for gzip layers alone, but {found}"));
         }
         if self.possible_formats().is_none() {
             let message = "--twin gzip is for zstd images, but --compression-format is gzip: leave one of them out";
-            return Err(conflict(message.to_owned()));
+            return Some(message.to_owned());
         }
-        expect_config(self)?;
-        expect_registry(self)
+        self.misplaced_config(inputs).or_else(|| self.misplaced_registry(dest))
     }
-}
 
-fn expect_config(rechunk: &Rechunk) -> Result<(), clap::Error> {
-    if rechunk.edits.config.is_some() && rechunk.new.transport() != Transport::Dir {
-        return Err(conflict(format!("--config is for dir:ROOTFS, but {} has a config of its own", rechunk.new)));
-    }
-    Ok(())
-}
-
-/// What makes sense for a registry alone.
-fn expect_registry(rechunk: &Rechunk) -> Result<(), clap::Error> {
-    let given = [("--tag", !rechunk.tag.is_empty()), ("--force", rechunk.force)];
-    let given = given.into_iter().find(|(_, is_given)| *is_given && rechunk.dest.name().is_none());
-    match given {
-        Some((option, _)) => {
-            Err(conflict(format!("{option} is for docker://HOST/REPOSITORY, but DEST is {}", rechunk.dest)))
+    fn misplaced_config(&self, inputs: &[Reference]) -> Option<String> {
+        self.edits.config.as_ref()?;
+        match inputs {
+            inputs if inputs.iter().any(|input| input.transport() == Transport::Dir) => None,
+            [one] => Some(format!("--config is for dir:ROOTFS, but {one} has a config of its own")),
+            _ => Some("--config is for dir:ROOTFS, but the images have configs of their own".to_owned()),
         }
-        None => Ok(()),
+    }
+
+    /// What makes sense for a registry alone.
+    fn misplaced_registry(&self, dest: &Reference) -> Option<String> {
+        let given = [("--tag", !self.tag.is_empty()), ("--force", self.force)];
+        let given = given.into_iter().find(|(_, is_given)| *is_given && dest.name().is_none());
+        given.map(|(option, _)| format!("{option} is for docker://HOST/REPOSITORY, but DEST is {dest}"))
     }
 }
 
-fn conflict(message: String) -> clap::Error {
-    let mut command = command();
-    command.build();
-    let of_rechunk = command.find_subcommand_mut("rechunk").expect("a command of this name");
-    of_rechunk.error(ErrorKind::ArgumentConflict, message)
+pub fn conflict(command: &str, message: String) -> clap::Error {
+    let mut commands = commands();
+    commands.build();
+    let of_it = commands.find_subcommand_mut(command).expect("a command of this name");
+    of_it.error(ErrorKind::ArgumentConflict, message)
 }

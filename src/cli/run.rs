@@ -37,7 +37,7 @@ use super::history::{History, HistoryFormat};
 use super::meter::Meter;
 use super::probe::Probe;
 use super::prune::Prune;
-use super::rechunk::Rechunk;
+use super::rechunk::{Rechunk, Writing};
 use super::{exit, manual, signals};
 
 /// Does what was asked; the exit code is 0 or what a check says.
@@ -46,7 +46,11 @@ pub fn run(arguments: Arguments) -> anyhow::Result<u8> {
     signals::survive_file_size_limit()?;
     allow_many_files();
     match arguments.command {
-        Command::Rechunk(arguments) => run_rechunk(*arguments, quiet),
+        Command::Rechunk(arguments) => {
+            let Rechunk { new, dest, writing } = *arguments;
+            run_writing(writing, quiet, |resources| Request::new(new, dest, resources))
+        }
+        Command::Family(arguments) => super::family::run(*arguments, quiet),
         Command::Verify(arguments) => run_verify(&arguments, quiet),
         Command::Diff(arguments) => run_diff(arguments, quiet),
         Command::History(arguments) => run_history(arguments, quiet),
@@ -69,7 +73,11 @@ fn allow_many_files() {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
-fn run_rechunk(arguments: Rechunk, quiet: bool) -> anyhow::Result<u8> {
+fn run_writing(
+    arguments: Writing,
+    quiet: bool,
+    bare: impl FnOnce(JobOptions) -> Request,
+) -> anyhow::Result<u8> {
     if let Some(path) = &arguments.digestfile {
         expect_writable(path).with_context(|| format!("the digest can't be written to {}", path.display()))?;
     }
@@ -77,7 +85,7 @@ fn run_rechunk(arguments: Rechunk, quiet: bool) -> anyhow::Result<u8> {
     let (dry_run, progress) = (arguments.dry_run, arguments.resources.progress());
     let listing = listing(arguments.all);
     let config = arguments.edits.config.as_deref().map(config).transpose()?;
-    let request = Request { config, ..request(arguments) };
+    let request = Request { config, ..request(arguments, bare) };
     if dry_run {
         return run_plan(&request, progress, quiet, format, listing);
     }
@@ -104,7 +112,7 @@ fn run_rechunk(arguments: Rechunk, quiet: bool) -> anyhow::Result<u8> {
 }
 
 /// The config that a file holds.
-fn config(path: &Path) -> anyhow::Result<Config> {
+pub fn config(path: &Path) -> anyhow::Result<Config> {
     let mut bytes = Vec::new();
     let file = fs::File::open(path).with_context(|| format!("--config {}", path.display()))?;
     file.take(limits::MANIFEST_BYTES + 1)
@@ -116,7 +124,7 @@ fn config(path: &Path) -> anyhow::Result<Config> {
     Ok(Config::given(&bytes, &format!("--config {}", path.display()))?)
 }
 
-fn request(arguments: Rechunk) -> Request {
+pub fn request(arguments: Writing, bare: impl FnOnce(JobOptions) -> Request) -> Request {
     let mut resources = arguments.resources.options();
     let dest_access = arguments.sides.destination(&resources.reach.access);
     resources.reach.access = arguments.sides.source(&resources.reach.access);
@@ -138,6 +146,7 @@ fn request(arguments: Rechunk) -> Request {
         layers: arguments.layers.options(),
         epoch: arguments.layers.epoch,
         base: arguments.layers.base,
+        shares: arguments.layers.share,
         keep_foreign: arguments.layers.keep_foreign,
         prune_debris: arguments.layers.prune_debris,
         drop_xattrs: arguments.layers.drop_xattr,
@@ -146,7 +155,7 @@ fn request(arguments: Rechunk) -> Request {
         composefs_label: arguments.edits.composefs_digest_label,
         toc_annotations: arguments.annotations.into(),
         strict: arguments.strict,
-        ..Request::new(arguments.new, arguments.dest, resources)
+        ..bare(resources)
     }
 }
 
@@ -166,7 +175,7 @@ fn run_plan(
 }
 
 /// A program that asked for JSON gets the causes in it.
-fn refused(error: anyhow::Error, format: Format, dest: &Reference) -> anyhow::Error {
+pub fn refused(error: anyhow::Error, format: Format, dest: &Reference) -> anyhow::Error {
     match (error.downcast_ref(), format) {
         (Some(Error::Strict { degraded }), Format::Json) => {
             print_beside(dest, &json::refused(degraded)).err().unwrap_or(error)
@@ -185,7 +194,7 @@ fn print_beside(dest: &Reference, report: &str) -> anyhow::Result<()> {
 }
 
 /// What costs clients more than it should is said in any case; quiet makes it one line.
-fn note_degraded(quiet: bool, notes: &[String], degraded: &[Degraded]) {
+pub fn note_degraded(quiet: bool, notes: &[String], degraded: &[Degraded]) {
     let tell = |line: &str| say_wrapped(&format!("restrata: degraded: {}", printable(line)));
     if quiet && !degraded.is_empty() {
         return tell(&summary(degraded));
@@ -199,7 +208,7 @@ fn note_degraded(quiet: bool, notes: &[String], degraded: &[Degraded]) {
 }
 
 /// Also when quiet: whoever expects that an archive gains an image loses the others.
-fn note_replaced(dest: &Reference, replaced: &[String], are_gone: &str) {
+pub fn note_replaced(dest: &Reference, replaced: &[String], are_gone: &str) {
     if !replaced.is_empty() {
         const SHOWN: usize = 16;
         let mut names = replaced.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
@@ -392,7 +401,7 @@ fn run_cache(arguments: &CacheArgs, quiet: bool) -> anyhow::Result<u8> {
 }
 
 /// Runs a job that can take long: Ctrl-C stops it, a meter shows how far it is.
-fn beside<T>(progress: Progress, quiet: bool, work: impl FnOnce(&Progress) -> Result<T, Error>) -> anyhow::Result<T> {
+pub fn beside<T>(progress: Progress, quiet: bool, work: impl FnOnce(&Progress) -> Result<T, Error>) -> anyhow::Result<T> {
     let progress = Arc::new(progress);
     signals::cancel_on_signal(Arc::clone(&progress))?;
     let meter = (!quiet).then(|| Meter::start(Arc::clone(&progress)));
@@ -421,7 +430,7 @@ fn answer(
     }
 }
 
-const fn listing(all: bool) -> text::Listing {
+pub const fn listing(all: bool) -> text::Listing {
     if all { text::Listing::All } else { text::Listing::Short }
 }
 

@@ -18,6 +18,7 @@ use restrata::rechunk::Effort;
 use restrata::registry::names::{Name, is_tag};
 use restrata::tar::{TarPath, Time};
 
+use super::family::Member;
 use super::hints;
 
 pub fn reference(text: &str) -> Result<Reference, String> {
@@ -84,6 +85,21 @@ pub fn destination(text: &str) -> Result<Reference, String> {
         }
         Err(error) => Err(without_value(&error.to_string(), text)),
     }
+}
+
+/// `NEW=DEST[=PREVIOUS..]`.
+pub fn member(text: &str) -> Result<Member, String> {
+    let mut parts = text.split('=');
+    let (Some(new), Some(dest)) = (parts.next(), parts.next()) else {
+        return Err("expected NEW=DEST or NEW=DEST=PREVIOUS, such as docker-archive:web.tar=oci:images:web".to_owned());
+    };
+    let named = |what: &str, error: String| format!("{what}: {error}");
+    let previous = parts.map(|part| old(part).map_err(|error| named("PREVIOUS", error)));
+    Ok(Member {
+        new: reference(new).map_err(|error| named("NEW", error))?,
+        dest: destination(dest).map_err(|error| named("DEST", error))?,
+        previous: previous.collect::<Result<_, _>>()?,
+    })
 }
 
 /// A file of `GLOB NAME` lines.

@@ -155,5 +155,5 @@ fn has(old: &Old<'_>, entry: &Entry, is_same: impl Fn(&Entry) -> bool) -> bool {
 }
 
 fn old_entries<'a>(old: &Old<'a>) -> impl Iterator<Item = &'a Entry> {
-    old.segments().iter().flat_map(|segment| &segment.entries)
+    old.segments().iter().flat_map(|segment| segment.entries.iter())
 }

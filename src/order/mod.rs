@@ -21,6 +21,7 @@
 //! - [`forecast`]: layers of a plan as clients would see them.
 //! - [`ImpliedDirs`]: what directories without an entry take.
 //! - [`changes`]: what is new to clients that have an older image, and what they pull for nothing.
+//! - [`Members`]: images that are planned together.
 //! - [`layouts`]: what other layouts of a sequence of images would cost.
 
 mod broken;
@@ -33,6 +34,7 @@ mod forecast;
 mod implied;
 pub mod layers;
 pub mod layouts;
+mod members;
 mod normalise;
 mod overlay;
 mod paths;
@@ -46,6 +48,7 @@ pub use broken::{BrokenEntry, broken_above, broken_alone, broken_entry};
 pub use extract::{Extracted, Moved, extract, is_plain};
 pub use forecast::{forecast, times};
 pub use implied::ImpliedDirs;
+pub use members::Members;
 pub use overlay::OverlayMark;
 pub use plan::{LayerPlan, Place, Plan, Reason, Role, State, Unowned, Written};
 pub use previous::Previous;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::Made;
+use super::{Made, Members};
 use crate::tar::{TarPath, Time};
 
 /// An entry of the new image: its layer, and its index in that layer.
@@ -12,7 +12,7 @@ pub type Place = (u32, u32);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     pub layers: Vec<LayerPlan>,
-    /// Segments, by index, of which nothing is left.
+    /// Segments, by index, of which nothing is left. Those of other images are none of them.
     pub dropped: Vec<usize>,
 }
 
@@ -43,6 +43,8 @@ pub struct LayerPlan {
     pub fresh_run: Range<usize>,
     /// How many entries have content that clients of the previous image lack.
     pub fresh_entries: usize,
+    /// The members of the family that this new layer is for; `None` for one that only this image has.
+    pub members: Option<Members>,
     /// Compressed content bytes that the image shows, and those that a layer above hides.
     pub live: u64,
     pub dead: u64,
@@ -97,6 +99,8 @@ pub enum Reason {
     StoodOn,
     /// It belongs to the base image, whose layers are not touched.
     Base,
+    /// Another image has it, and this one shows nearly all of it.
+    Shared,
     /// No kept layer shows these entries.
     NotShown,
     /// Too much of the image was dead, and most for what it costs in this layer.
@@ -118,6 +122,7 @@ impl Reason {
             Self::Live => "live",
             Self::StoodOn => "stood-on",
             Self::Base => "base",
+            Self::Shared => "shared",
             Self::NotShown => "not-shown",
             Self::Waste => "waste",
             Self::Purge => "purge",

@@ -28,7 +28,7 @@ use std::time::Duration;
 use crate::digest::BlobDigest;
 use crate::progress::{Phase, Progress};
 use crate::registry::names::{self, Name, Purpose, Target, resolve};
-use crate::registry::{Client, Document, Reach, RegistryError, Repository, Traffic, Which};
+use crate::registry::{Client, Document, Reach, RegistryError, Repository, StoredBlob, Traffic, Which};
 use crate::threads::{ThreadError, Worker, start};
 
 pub use error::{MovedError, PushError, TagsError, Unchanged};
@@ -204,6 +204,12 @@ impl<'p> Push<'p> {
             }
             std::thread::sleep(LOOK_EVERY);
         }
+    }
+
+    /// A blob that has [arrived](Uploads::arrived).
+    pub fn stored(&self, digest: BlobDigest, size: u64) -> Result<StoredBlob<'_>, PushError> {
+        let repository = self.repository().map_err(|source| PushError::blob(source, self.unchanged()))?;
+        Ok(StoredBlob { repository, digest, size })
     }
 
     /// Fails if the user may not push there. Nothing is sent.

@@ -40,7 +40,7 @@ impl Job<'_, '_> {
     pub(super) fn labels(
         &self,
         layout: &Layout,
-        unpacked: &[UnpackedLayer],
+        unpacked: &[&UnpackedLayer],
         notes: &mut Vec<String>,
     ) -> Result<Vec<Label>, Error> {
         let Some(key) = &self.request.composefs_label else { return Ok(self.request.labels.clone()) };

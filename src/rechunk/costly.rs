@@ -61,7 +61,7 @@ impl Job<'_, '_> {
     fn none_stays(&self, layers: &[&[Entry]], plan: &Plan, have_changed: bool) -> (Option<Code>, String) {
         let digest = |entry: &Entry| entry.content.map(|content| content.digest);
         let segments = self.old.segments();
-        let known: HashSet<FileDigest> = segments.iter().flat_map(|it| &it.entries).filter_map(digest).collect();
+        let known: HashSet<FileDigest> = segments.iter().flat_map(|it| it.entries.iter()).filter_map(digest).collect();
         let is_known = |entry: &Entry| digest(entry).is_some_and(|digest| known.contains(&digest));
         let is_cause = |reason| plan.layers.iter().any(|layer| layer.reason == reason && !layer.segments.is_empty());
         let none_kept = Some(Code::NoLayerKept);
@@ -98,7 +98,7 @@ impl Job<'_, '_> {
         };
         let timed = |hash: u64, time: Time| hasher.hash_one((hash, time));
         let mut known: foldhash::HashSet<u64> = foldhash::HashSet::default();
-        for entry in self.old.segments().iter().flat_map(|segment| &segment.entries) {
+        for entry in self.old.segments().iter().flat_map(|segment| segment.entries.iter()) {
             if let Some(hash) = untimed(entry) {
                 known.extend([hash, timed(hash, entry.mtime)]);
             }

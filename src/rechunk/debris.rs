@@ -11,9 +11,9 @@ use crate::units;
 use super::hint::Costs;
 use super::image::Job;
 
-impl Job<'_, '_> {
+impl<'a> Job<'a, '_> {
     /// The options, which now say as well what of it goes.
-    pub fn without_debris(&self, layers: &[&[Entry]], notes: &mut Vec<String>) -> Cow<'_, Options> {
+    pub fn without_debris(&self, layers: &[&[Entry]], notes: &mut Vec<String>) -> Cow<'a, Options> {
         let options = &self.request.layers;
         if !self.request.prune_debris {
             return Cow::Borrowed(options);

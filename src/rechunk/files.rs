@@ -1,19 +1,20 @@
 //! To a layout or an archive.
 
-use crate::cache::{Claim, Proof};
+use crate::cache;
 use crate::degraded::Notes;
-use crate::digest::BlobDigest;
 use crate::error::Error;
 use crate::oci::{Reference, Transport};
 use crate::progress::{Phase, Progress};
 use crate::sink::Sink;
 use crate::source::absolute;
-use crate::watch::{Stamp, Trace};
+use crate::watch::Stamp;
 
-use super::dest::{forgotten, note_lost_twin, replaced};
+use super::dest::{note_lost_twin, replaced};
+
+pub(super) use super::dest::forgotten;
 use super::inputs::Inputs;
 use super::output::Output;
-use super::{Outcome, Planned, Request};
+use super::{Outcome, Planned, Proof, Request};
 
 pub(super) fn write(request: &Request, progress: &Progress) -> Result<Outcome, Error> {
     let mut notes = Notes::default();
@@ -27,7 +28,7 @@ pub(super) fn write(request: &Request, progress: &Progress) -> Result<Outcome, E
     progress.check()?;
     progress.begin(Phase::Saving, None);
     let digest = sink.commit(finished.manifests, inputs.index(), progress)?;
-    remember(request, &finished.proofs);
+    remember_all(request, &finished.proofs);
     let (notes, degraded) = notes.into_lists();
     Ok(Outcome { digest, images: finished.images, replaced, published: None, notes, degraded })
 }
@@ -47,7 +48,10 @@ pub(super) fn plan(request: &Request, progress: &Progress) -> Result<Planned, Er
 }
 
 /// Each layer was decoded when it was written, or before.
-fn remember(request: &Request, proofs: &[(BlobDigest, Claim, Option<Trace>)]) {
+pub(super) fn remember_all(request: &Request, proofs: &[Proof]) {
+    if request.dest.name().is_some() {
+        proofs.iter().for_each(|&(digest, claim, _)| request.resources.cache.remember_claim(digest, claim));
+    }
     if request.dest.transport() != Transport::Oci {
         return;
     }
@@ -55,7 +59,7 @@ fn remember(request: &Request, proofs: &[(BlobDigest, Claim, Option<Trace>)]) {
         let blob = request.dest.path().join("blobs/sha256").join(digest.hex());
         match (Stamp::settled(|| std::fs::metadata(&blob)), trace) {
             (Ok(Some(stamp)), Some(trace)) if trace.leads_to(&stamp) => {
-                request.resources.cache.remember(digest, Proof { claim, stamp });
+                request.resources.cache.remember(digest, cache::Proof { claim, stamp });
             }
             // Something else put it there or writes to it: it is proven when it is needed.
             _ => {}
@@ -64,7 +68,7 @@ fn remember(request: &Request, proofs: &[(BlobDigest, Claim, Option<Trace>)]) {
 }
 
 /// An input must outlive the job, and a tree must not grow while it is read.
-fn check_places(request: &Request) -> Result<(), Error> {
+pub(super) fn check_places(request: &Request) -> Result<(), Error> {
     let dest = absolute(request.dest.path());
     let refuse = |input: &Reference, reason| {
         Err(Error::Place { dest: request.dest.to_string(), input: input.to_string(), reason })

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::oci::marks::ZSTD;
 use crate::oci::{Config, DOCKER_MANIFEST, Descriptor, MANIFEST, Transport};
 use crate::order::cost::{Instances, Pull, PullLayer, RegistryProfile};
-use crate::order::layers::{Given, Label, Labels, PlanError, Prune, Unpurged, plan, unpurged};
+use crate::order::layers::{Agreed, Given, Label, Labels, Options, PlanError, Prune, Unpurged, plan, unpurged};
 use crate::order::{Entry, Plan, State, broken_entry, tree};
 use crate::progress::{Phase, Progress};
 use crate::remark;
@@ -49,10 +49,23 @@ pub(super) struct Layout {
     pub prune: Vec<Prune>,
 }
 
-impl<'s> Job<'_, 's> {
-    pub fn layout(&self, unpacked: &[UnpackedLayer], notes: &mut Notes) -> Result<Layout, Error> {
+/// What a plan needs beside the old images.
+pub(super) struct Prepared<'a> {
+    labels: Vec<Vec<Label>>,
+    owners: Vec<String>,
+    options: Cow<'a, Options>,
+}
+
+impl<'a, 's> Job<'a, 's> {
+    pub fn layout(&self, unpacked: &[&UnpackedLayer], notes: &mut Notes) -> Result<Layout, Error> {
         self.progress.begin(Phase::Planning, None);
-        let entries: Vec<&[Entry]> = unpacked.iter().map(|layer| layer.inventory.entries.as_slice()).collect();
+        let prepared = self.prepared(unpacked, notes)?;
+        self.planned_layout(unpacked, prepared, Agreed::default(), notes)
+    }
+
+    /// Looks at the image before anything is decided.
+    pub fn prepared(&self, unpacked: &[&UnpackedLayer], notes: &mut Notes) -> Result<Prepared<'a>, Error> {
+        let entries = entries(unpacked);
         if let Some((layer, source)) = broken_entry(&entries) {
             let (reference, layer) = (self.source.reference().to_string(), layer_name(self.image, layer));
             return Err(Error::Entry { reference, layer, source });
@@ -67,18 +80,54 @@ impl<'s> Job<'_, 's> {
         self.note_whiteouts(unpacked, notes);
         notes.extend(unpurged(&entries, self.old.segments(), &self.request.layers).iter().map(shown_elsewhere));
         self.note_undropped(unpacked, notes);
-        self.plan(unpacked, notes)
+        let (history, named) = (&self.old.facts.history, &self.request.resources.named);
+        let Labelled { labels, names: owners } = labelled(unpacked, self.spool, history, named, notes)?;
+        let options = self.without_debris(&entries, notes);
+        Ok(Prepared { labels, owners, options })
+    }
+
+    /// Does something with all that a plan goes by.
+    pub fn with_given<T>(
+        &self,
+        unpacked: &[&UnpackedLayer],
+        prepared: &Prepared<'_>,
+        agreed: Agreed<'_>,
+        work: impl FnOnce(Given<'_>) -> Result<T, PlanError>,
+    ) -> Result<T, Error> {
+        let old = self.old.old().map_err(PlanError::from)?;
+        let (layers, labels) = (entries(unpacked), Labels(&prepared.labels));
+        Ok(work(Given { layers: &layers, labels: &labels, old: &old, options: &prepared.options, agreed })?)
+    }
+
+    pub fn planned_layout(
+        &self,
+        unpacked: &[&UnpackedLayer],
+        prepared: Prepared<'_>,
+        agreed: Agreed<'_>,
+        notes: &mut Notes,
+    ) -> Result<Layout, Error> {
+        let (plan, hint) = self.with_given(unpacked, &prepared, agreed, |given| {
+            let plan = plan(given)?;
+            let hint = more_waste(given, &plan);
+            notes.extend(self.costly_debris(given, &plan));
+            self.note_costly(given.layers, &plan, notes);
+            self.note_large(given.layers, &plan, notes);
+            Ok((plan, hint))
+        })?;
+        let Prepared { labels, owners, options } = prepared;
+        let prune = options.prune.clone();
+        Ok(Layout { plan, labels, owners, hint, prune })
     }
 
     /// A name that was mistyped would else stay unnoticed. In a pipeline for all images, one may have no such xattr.
-    fn note_undropped(&self, unpacked: &[UnpackedLayer], notes: &mut Vec<String>) {
+    fn note_undropped(&self, unpacked: &[&UnpackedLayer], notes: &mut Vec<String>) {
         let is_used = |number: &usize| unpacked.iter().any(|layer| layer.inventory.dropped.contains(number));
         let unused = (0..).zip(&self.request.drop_xattrs).filter(|(number, _)| !is_used(number));
         notes.extend(unused.map(|(_, glob)| format!("{glob}: to be dropped, but the image has no such xattr")));
     }
 
     /// In a layer such a name hides a file; in a root file system it is a file that nobody will see again.
-    fn note_whiteouts(&self, unpacked: &[UnpackedLayer], notes: &mut Vec<String>) {
+    fn note_whiteouts(&self, unpacked: &[&UnpackedLayer], notes: &mut Vec<String>) {
         if self.source.reference().transport() != Transport::Dir {
             return;
         }
@@ -99,22 +148,6 @@ impl<'s> Job<'_, 's> {
 
     pub fn is_update(&self) -> bool {
         self.old.is_update()
-    }
-
-    fn plan(&self, unpacked: &[UnpackedLayer], notes: &mut Notes) -> Result<Layout, Error> {
-        let layers: Vec<&[Entry]> = unpacked.iter().map(|layer| layer.inventory.entries.as_slice()).collect();
-        let (history, named) = (&self.old.facts.history, &self.request.resources.named);
-        let Labelled { labels, names: owners } = labelled(unpacked, self.spool, history, named, notes)?;
-        let (labels_of, old) = (Labels(&labels), self.old.old().map_err(PlanError::from)?);
-        let options = self.without_debris(&layers, notes);
-        let given = Given { layers: &layers, labels: &labels_of, old: &old, options: &options };
-        let plan = plan(given)?;
-        let hint = more_waste(given, &plan);
-        notes.extend(self.costly_debris(given, &plan));
-        self.note_costly(&layers, &plan, notes);
-        self.note_large(&layers, &plan, notes);
-        let prune = options.prune.clone();
-        Ok(Layout { plan, labels, owners, hint, prune })
     }
 
     /// The outcome, and the descriptors of the manifests: that of the gzip twin comes first.
@@ -235,6 +268,10 @@ impl<'s> Job<'_, 's> {
         let clients = clients.chain([(None, &nothing)]);
         clients.flat_map(|(from, has)| image.pulls(config_size, has, from, &[], &RegistryProfile::ALL)).collect()
     }
+}
+
+fn entries<'a>(unpacked: &[&'a UnpackedLayer]) -> Vec<&'a [Entry]> {
+    unpacked.iter().map(|layer| layer.inventory.entries.as_slice()).collect()
 }
 
 /// As clients see the layers when the manifest does not say where their indexes are.

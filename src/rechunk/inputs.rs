@@ -10,14 +10,14 @@ use crate::push::LeftBehind;
 use crate::registry::Traffic;
 use crate::source::{Image, Source};
 use crate::spool::Spool;
-use crate::survey::old::{Ask, OldImages};
+use crate::survey::old::{Ask, OldImages, Plannable};
 use crate::unpack::UnpackedLayer;
 use crate::watch::Trace;
 
 use super::image::{Job, Layout};
 use super::layers::{Written, note_written};
 use super::output::Output;
-use super::read::Reader;
+use super::read::{Part, Reader};
 use super::sizes::check_sizes;
 use super::twin::GzipSizes;
 use super::unmatched::Unmatched;
@@ -36,31 +36,15 @@ pub(super) struct Finished {
     pub images: Vec<ImageOutcome>,
     /// Those of the images, and behind them those of artifacts.
     pub manifests: Vec<Descriptor>,
-    /// What the next run need not ask of layers.
-    pub proofs: Vec<(BlobDigest, Claim, Option<Trace>)>,
+    pub proofs: Vec<Proof>,
 }
+
+/// What the next run need not ask of a layer.
+pub(super) type Proof = (BlobDigest, Claim, Option<Trace>);
 
 impl<'a> Inputs<'a> {
     pub fn open(request: &'a Request, ask: Ask<'a>, progress: &'a Progress, notes: &mut Notes) -> Result<Self, Error> {
-        let source = request.resources.open(&request.new, progress)?;
-        let source = source.with_config(request.config.clone());
-        let images = source.images(request.platform.as_ref())?;
-        if request.formats.has_twin() && images.iter().any(|image| image.platform.is_none()) {
-            return Err(Error::NoPlatform { reference: source.reference().to_string() });
-        }
-        for image in &images {
-            // One of them alone would be written, and some clients would then get the other one's files.
-            if let Some(reason) = image.twin_differences().into_iter().next() {
-                return Err(Error::Twins { reference: source.reference().to_string(), reason });
-            }
-            if image.twin.is_some() && !request.formats.has_gzip() {
-                notes.push(format!(
-                    "{} has a gzip image beside the zstd image, and this run writes none: clients that cannot read zstd can't \
-                     pull the result (--twin gzip writes both)",
-                    source.reference()
-                ));
-            }
-        }
+        let (source, images) = open_new(request, progress, notes)?;
         Ok(Self { request, ask, source, images, old: OldImages::open(ask, progress, notes)? })
     }
 
@@ -71,7 +55,7 @@ impl<'a> Inputs<'a> {
 
     /// What refers to the newest previous image, if that is in a registry, and is none of these.
     pub fn left_behind(&self, others: &[BlobDigest]) -> Option<LeftBehind> {
-        self.old.left_behind(others)
+        self.old.left_behind(0, others)
     }
 
     /// The platforms of the images.
@@ -95,7 +79,7 @@ impl<'a> Inputs<'a> {
         let attached = self.source.take_attached();
         let written = self.each(progress, notes, |job, unpacked, layout, notes| {
             expect_strict(self.request, notes)?;
-            let labels = job.labels(layout, unpacked, notes)?;
+            let labels = job.labels(layout, &unpacked.iter().collect::<Vec<_>>(), notes)?;
             let level = job.reframe(unpacked, layout)?;
             let written = job.write(output, unpacked, &layout.plan, level)?;
             note_written(&written, notes);
@@ -118,7 +102,7 @@ impl<'a> Inputs<'a> {
     /// What would be written.
     pub fn plan(&self, progress: &Progress, notes: &mut Notes) -> Result<Vec<PlannedImage>, Error> {
         attached::note_planned(&self.source.take_attached(), notes);
-        self.each(progress, notes, |job, unpacked, layout, _| Ok(job.planned(layout, unpacked)))
+        self.each(progress, notes, |job, unpacked, layout, _| Ok(job.planned(layout, &unpacked.iter().collect::<Vec<_>>())))
     }
 
     /// Reads and plans every image; `finish` does the rest of the work on it.
@@ -129,9 +113,7 @@ impl<'a> Inputs<'a> {
         mut finish: impl FnMut(&Job<'_, 's>, &mut [UnpackedLayer], &mut Layout, &mut Notes) -> Result<T, Error>,
     ) -> Result<Vec<T>, Error> {
         let Self { request, source, .. } = self;
-        let absent = |note| format!("{note} (--platform takes the one that is meant)");
-        source.take_absent().into_iter().for_each(|note| notes.degraded(Code::PlatformAbsent, absent(note)));
-        notes.extend(source.take_notes());
+        note_absent(source, notes);
         let (mut finished, mut unmatched) = (Vec::new(), Unmatched::default());
         for (number, image) in self.images.iter().enumerate() {
             progress.give_all_back();
@@ -139,13 +121,17 @@ impl<'a> Inputs<'a> {
             let spool = Spool::new(&request.resources.spool_dir)?;
             let opened = self.old.load(image.platform.as_ref(), progress, notes)?;
             check_sizes(request, image)?;
-            let reader = Reader { request, source, image, spool: &spool, progress };
+            let parts: Vec<Part<'_>> = Part::all(source, image).collect();
+            let images = [(0..parts.len()).collect()];
+            let reader = Reader { request, parts: &parts, images: &images, spool: &spool, progress };
             let (mut unpacked, old) = reader.read(opened, self.ask, notes)?;
+            let old = only(old)?;
             let gzip_sizes = GzipSizes::new(progress);
             let job = Job { request, source, image, old, spool: &spool, progress, gzip_sizes };
-            let mut layout = job.layout(&unpacked, notes)?;
+            let layers: Vec<&UnpackedLayer> = unpacked.iter().collect();
+            let mut layout = job.layout(&layers, notes)?;
             job.check_planned_sizes(&layout.plan)?;
-            unmatched.add(job.unmatched(&unpacked));
+            unmatched.add(job.unmatched(&layers));
             if number + 1 == self.images.len() {
                 std::mem::take(&mut unmatched).note(notes);
             }
@@ -158,7 +144,47 @@ impl<'a> Inputs<'a> {
     }
 }
 
-fn expect_strict(request: &Request, notes: &Notes) -> Result<(), Error> {
+/// NEW, and its images for each platform.
+pub(super) fn open_new<'a>(
+    request: &'a Request,
+    progress: &'a Progress,
+    notes: &mut Notes,
+) -> Result<(Source<'a>, Vec<Image>), Error> {
+    let source = request.resources.open(&request.new, progress)?;
+    let source = source.with_config(request.config.clone());
+    let images = source.images(request.platform.as_ref())?;
+        if request.formats.has_twin() && images.iter().any(|image| image.platform.is_none()) {
+            return Err(Error::NoPlatform { reference: source.reference().to_string() });
+        }
+        for image in &images {
+            // One of them alone would be written, and some clients would then get the other one's files.
+            if let Some(reason) = image.twin_differences().into_iter().next() {
+                return Err(Error::Twins { reference: source.reference().to_string(), reason });
+            }
+            if image.twin.is_some() && !request.formats.has_gzip() {
+                notes.push(format!(
+                    "{} has a gzip image beside the zstd image, and this run writes none: clients that cannot read zstd can't \
+                     pull the result (--twin gzip writes both)",
+                    source.reference()
+                ));
+            }
+        }
+    Ok((source, images))
+}
+
+/// What NEW has nothing for.
+pub(super) fn note_absent(source: &Source<'_>, notes: &mut Notes) {
+    let absent = |note| format!("{note} (--platform takes the one that is meant)");
+    source.take_absent().into_iter().for_each(|note| notes.degraded(Code::PlatformAbsent, absent(note)));
+    notes.extend(source.take_notes());
+}
+
+/// Of an image alone.
+fn only(members: Vec<Plannable<'_>>) -> Result<Plannable<'_>, Error> {
+    members.into_iter().next().ok_or(Error::Internal("an image without old images"))
+}
+
+pub(super) fn expect_strict(request: &Request, notes: &Notes) -> Result<(), Error> {
     match notes.degradations() {
         [_, ..] if request.strict => Err(Error::Strict { degraded: notes.degradations().to_vec() }),
         _ => Ok(()),

@@ -26,7 +26,7 @@ const MANY: usize = 1_000;
 
 /// A package database that can't be read is worth a note, and so is one that is not found.
 pub(super) fn labelled(
-    layers: &[UnpackedLayer],
+    layers: &[&UnpackedLayer],
     spool: &Spool,
     history: &History,
     named: &Arc<Named>,

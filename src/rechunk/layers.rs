@@ -101,7 +101,7 @@ impl<'s> Job<'_, 's> {
     /// The old layer that stays as it is, if the plan has one there, and what clients see of it.
     pub(super) fn kept(&self, plan: &LayerPlan) -> Option<(&ProvenLayer<'s>, &Arc<PullLayer>)> {
         match (plan.state, plan.segments.as_slice()) {
-            (State::Kept, [kept]) => Some((self.old.layer(*kept), &self.old.segments()[*kept].pull)),
+            (State::Kept, [kept]) => Some((self.old.layer(*kept)?, &self.old.segments()[*kept].pull)),
             _ => None,
         }
     }
@@ -178,7 +178,7 @@ impl<'s> Job<'_, 's> {
     /// The old layer that this one takes the place of.
     fn cleaned(&self, plan: &LayerPlan) -> Option<&ProvenLayer<'s>> {
         match plan.segments.as_slice() {
-            [one] => Some(self.old.layer(*one)),
+            [one] => self.old.layer(*one),
             _ => None,
         }
     }

@@ -7,6 +7,7 @@ mod debris;
 mod dest;
 mod effort;
 mod entries;
+pub mod family;
 mod files;
 mod hint;
 mod image;
@@ -42,7 +43,10 @@ use crate::registry::Reach;
 use crate::survey::old::{Ask, Previous};
 use crate::tar::Time;
 
+use inputs::{Finished, Proof};
+
 pub use effort::Effort;
+pub use family::{FamilyOutcome, FamilyPlan, family, plan_family};
 pub use hint::{Costs, Hint};
 pub use outcome::{
     GzipBlob, GzipTwin, ImageOutcome, LayerOutcome, OldBlob, Outcome, Planned, PlannedImage, PlannedLayer,
@@ -66,6 +70,8 @@ pub struct Request {
     pub layers: order::layers::Options,
     /// Its layers stay at the bottom, byte for byte.
     pub base: Option<Reference>,
+    /// Images whose layers are used as they are where the new image shows nearly all of them.
+    pub shares: Vec<Reference>,
     /// Previous layers without a TOC are reused, too.
     pub keep_foreign: bool,
     /// Layers of previous images in registries are not proven. For who alone pushes there.
@@ -103,6 +109,8 @@ impl Request {
     fn ask(&self) -> Ask<'_> {
         Ask {
             previous: Previous { references: &self.previous, option: "--previous", reach: &self.resources.reach },
+            others: &[],
+            shares: &self.shares,
             base: self.base.as_ref(),
             max_layers: self.layers.max_layers,
             keep_foreign: self.keep_foreign,
@@ -125,6 +133,7 @@ impl Request {
             formats: Formats::default(),
             layers: order::layers::Options::default(),
             base: None,
+            shares: Vec::new(),
             keep_foreign: false,
             trust_previous: false,
             prune_debris: false,

@@ -39,6 +39,14 @@ pub struct ImageOutcome {
     pub hint: Option<Hint>,
 }
 
+impl ImageOutcome {
+    /// Layers that the previous image did not have, with their bytes.
+    pub fn new_layers(&self) -> impl Iterator<Item = (BlobDigest, u64)> {
+        let is_new = |layer: &&LayerOutcome| layer.planned.state != State::Kept;
+        self.layers.iter().filter(is_new).map(|layer| (layer.digest, layer.size))
+    }
+}
+
 /// The same image with gzip layers, in the same index.
 #[derive(Debug, Clone)]
 pub struct GzipTwin {

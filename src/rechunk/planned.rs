@@ -17,7 +17,7 @@ const MOST_OWNERS: usize = 5;
 
 impl Job<'_, '_> {
     /// What would be written, and what it would cost to pull.
-    pub fn planned(&self, layout: &Layout, unpacked: &[UnpackedLayer]) -> PlannedImage {
+    pub fn planned(&self, layout: &Layout, unpacked: &[&UnpackedLayer]) -> PlannedImage {
         let entries: Vec<&[Entry]> = unpacked.iter().map(|layer| layer.inventory.entries.as_slice()).collect();
         let forecast = forecast(&layout.plan, &entries, self.old.segments());
         let mut layers = self.planned_layers(layout);
@@ -69,7 +69,7 @@ impl Job<'_, '_> {
         let has = Has::of(self.old.facts.clients.first().map_or(&base, |client| &client.have).iter().map(Arc::as_ref));
         let old = self.old.segments().iter();
         let read = old.filter(|old| old.pull.index.is_none() && has.has_layer(&old.pull, Client::Plain));
-        let read = read.flat_map(|segment| &segment.entries).filter_map(|entry| entry.content.as_ref());
+        let read = read.flat_map(|segment| segment.entries.iter()).filter_map(|entry| entry.content.as_ref());
         let read = read.map(|content| &content.digest).collect();
         for (planned, new) in planned.iter_mut().zip(has.new_content(layers, &read)) {
             planned.new = new.unwrap_or(planned.new);
@@ -77,8 +77,13 @@ impl Job<'_, '_> {
     }
 
     fn old_blob(&self, number: usize) -> OldBlob {
-        let descriptor = &self.old.layer(number).descriptor;
-        OldBlob { digest: descriptor.digest, size: descriptor.size }
+        match self.old.layer(number) {
+            Some(layer) => OldBlob { digest: layer.descriptor.digest, size: layer.descriptor.size },
+            None => {
+                let pull = &self.old.segments()[number].pull;
+                OldBlob { digest: pull.digest, size: pull.size }
+            }
+        }
     }
 }
 

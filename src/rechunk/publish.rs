@@ -11,7 +11,7 @@ use crate::survey::old::{Ask, Previous, lost_twin};
 
 use super::inputs::Inputs;
 use super::output::Output;
-use super::{Outcome, Planned, Request, referring};
+use super::{Outcome, Planned, Request, files, referring};
 
 /// Publishes the image under the name's tag and the request's other tags.
 pub(super) fn publish(request: &Request, name: &Name, progress: &Progress) -> Result<Outcome, Error> {
@@ -23,23 +23,27 @@ pub(super) fn publish(request: &Request, name: &Name, progress: &Progress) -> Re
     note_lost_twin(request, name, &push, &mut notes);
     let published = published(request, name, &push, &mut notes);
     let inputs = Inputs::open(request, ask(request, &published), progress, &mut notes).map_err(stopped)?;
-    notes.extend(lost_platforms(&push, &inputs));
+    notes.extend(lost_platforms(&push, &inputs.platforms().collect::<Vec<_>>()));
     let finished = push.during(|uploads| inputs.write(Output::Registry(uploads), progress, &mut notes));
     let finished = finished.map_err(stopped)?;
     let pushed = push.commit(finished.manifests, inputs.index())?;
     let known: Vec<_> = pushed.left_behind.iter().map(|left| left.digest).chain([pushed.digest]).collect();
     let left_behind: Vec<_> = pushed.left_behind.iter().cloned().chain(inputs.left_behind(&known)).collect();
-    notes.extend(pushed.overwritten.iter().map(|(reference, other)| {
-        format!("{reference}: --force replaced {other}, which somebody else published while this run was at work")
-    }));
+    notes.extend(overwritten(&pushed));
     notes.extend(referring::note(&left_behind, pushed.digest));
-    for (digest, claim, _) in finished.proofs {
-        request.resources.cache.remember_claim(digest, claim);
-    }
+    files::remember_all(request, &finished.proofs);
     let (notes, degraded) = notes.into_lists();
     let traffic = [pushed.traffic, inputs.traffic()].into_iter().sum();
     let (digest, images, published) = (pushed.digest, finished.images, Some(Pushed { traffic, ..pushed }));
     Ok(Outcome { digest, images, replaced: Vec::new(), published, notes, degraded })
+}
+
+/// Who loses an image that he published meanwhile.
+pub(super) fn overwritten(pushed: &Pushed) -> Vec<String> {
+    let overwritten = pushed.overwritten.iter().map(|(reference, other)| {
+        format!("{reference}: --force replaced {other}, which somebody else published while this run was at work")
+    });
+    overwritten.collect()
 }
 
 /// What [`publish`] would do. Nothing is sent.
@@ -49,19 +53,19 @@ pub(super) fn plan(request: &Request, name: &Name, progress: &Progress) -> Resul
     note_lost_twin(request, name, &push, &mut notes);
     let published = published(request, name, &push, &mut notes);
     let inputs = Inputs::open(request, ask(request, &published), progress, &mut notes)?;
-    notes.extend(lost_platforms(&push, &inputs));
+    notes.extend(lost_platforms(&push, &inputs.platforms().collect::<Vec<_>>()));
     let images = inputs.plan(progress, &mut notes)?;
     let (notes, degraded) = notes.into_lists();
     Ok(Planned { images, replaced: Vec::new(), notes, degraded })
 }
 
-fn open<'p>(request: &Request, name: &Name, progress: &'p Progress) -> Result<Push<'p>, Error> {
+pub(super) fn open<'p>(request: &Request, name: &Name, progress: &'p Progress) -> Result<Push<'p>, Error> {
     let Request { tags, dest_reach, force, resources, .. } = request;
     Ok(Push::open(name, tags, dest_reach, &resources.spool_dir, *force, progress)?)
 }
 
 /// The published image: that of the first tag that has one. `None` where the user names the previous image, or none.
-fn published(request: &Request, name: &Name, push: &Push<'_>, notes: &mut Notes) -> Option<Reference> {
+pub(super) fn published(request: &Request, name: &Name, push: &Push<'_>, notes: &mut Notes) -> Option<Reference> {
     if request.first || !request.previous.is_empty() {
         return None;
     }
@@ -77,20 +81,22 @@ fn published(request: &Request, name: &Name, push: &Push<'_>, notes: &mut Notes)
     published
 }
 
+/// What names the previous image where the user does not.
+pub(super) const PUBLISHED: &str = "the image that DEST's tag has now (--first ignores it)";
+
 /// The published image is the previous one, and read as DEST is.
 fn ask<'a>(request: &'a Request, published: &'a Option<Reference>) -> Ask<'a> {
     match published {
         Some(published) => {
             let references = std::slice::from_ref(published);
-            let option = "the image that DEST's tag has now (--first ignores it)";
-            Ask { previous: Previous { references, option, reach: &request.dest_reach }, ..request.ask() }
+            Ask { previous: Previous { references, option: PUBLISHED, reach: &request.dest_reach }, ..request.ask() }
         }
         None => request.ask(),
     }
 }
 
 /// Of each tag's own image, which need not be the previous one.
-fn note_lost_twin(request: &Request, name: &Name, push: &Push<'_>, notes: &mut Notes) {
+pub(super) fn note_lost_twin(request: &Request, name: &Name, push: &Push<'_>, notes: &mut Notes) {
     let has_twin = |before: &&TagBefore| {
         let document = before.document.as_ref();
         let parsed = document.map(|it| Document::parse(&it.bytes, &it.media_type, &before.tag));
@@ -113,8 +119,7 @@ fn has_pair(index: &Index) -> bool {
 }
 
 /// Platforms that DEST's tags have now, and will have no longer.
-fn lost_platforms(push: &Push<'_>, inputs: &Inputs<'_>) -> Vec<String> {
-    let new: Vec<&Platform> = inputs.platforms().collect();
+pub(super) fn lost_platforms(push: &Push<'_>, new: &[&Platform]) -> Vec<String> {
     let lost = |before: &TagBefore| {
         let document = before.document.as_ref()?;
         let Ok(Document::Index(index)) = Document::parse(&document.bytes, &document.media_type, &before.tag) else {

@@ -7,7 +7,7 @@ use crate::inventory::{Frames, Known, Payload};
 use crate::origin::fetch;
 use crate::pack::Stock;
 use crate::progress::{Phase, Progress};
-use crate::source::{Image, Source, SourceError, stored_bytes};
+use crate::source::{Image, Layer, Source, SourceError, stored_bytes};
 use crate::spool::Spool;
 use crate::survey::old::{Ask, Opened, Plannable, Proven};
 use crate::threads;
@@ -17,25 +17,45 @@ use super::Request;
 use super::layers::old_runs;
 use super::reframe::each;
 
-/// The new image, before anything is decided.
+/// A layer of a new image.
+#[derive(Clone, Copy)]
+pub(super) struct Part<'a> {
+    pub source: &'a Source<'a>,
+    pub image: &'a Image,
+    pub index: usize,
+}
+
+impl<'a> Part<'a> {
+    /// All layers of an image.
+    pub fn all(source: &'a Source<'a>, image: &'a Image) -> impl Iterator<Item = Self> {
+        (0..image.layers.len()).map(move |index| Self { source, image, index })
+    }
+
+    fn layer(&self) -> &'a Layer {
+        &self.image.layers[self.index]
+    }
+}
+
+/// New images, before anything is decided.
 #[derive(Clone, Copy)]
 pub(super) struct Reader<'a> {
     pub request: &'a Request,
-    pub source: &'a Source<'a>,
-    pub image: &'a Image,
+    /// What is read, and the layers of each image by their numbers in it.
+    pub parts: &'a [Part<'a>],
+    pub images: &'a [Vec<usize>],
     pub spool: &'a Spool,
     pub progress: &'a Progress,
 }
 
 impl Reader<'_> {
-    /// The image's layers, and what of the old images they can be laid out against.
+    /// The layers, and what of the old images each new image can be laid out against.
     pub fn read<'s>(
         &self,
         opened: Opened<'s>,
         ask: Ask<'_>,
         notes: &mut Notes,
-    ) -> Result<(Vec<UnpackedLayer>, Plannable<'s>), Error> {
-        self.progress.begin(Phase::Reading, stored_bytes(&self.image.layers));
+    ) -> Result<(Vec<UnpackedLayer>, Vec<Plannable<'s>>), Error> {
+        self.progress.begin(Phase::Reading, stored_bytes(self.parts.iter().map(Part::layer)));
         let level = self.request.effort.first(opened.is_update());
         let asked = || opened.ask(ask, self.progress);
         let (verdicts, unpacked) = threads::beside(asked, || self.unpack(opened.known(), level))?;
@@ -71,7 +91,7 @@ impl Reader<'_> {
 
     /// Content that is not known is compressed at this level.
     fn unpack(&self, known: &Known, level: Level) -> Result<Vec<UnpackedLayer>, Error> {
-        let all: Vec<usize> = (0..self.image.layers.len()).collect();
+        let all: Vec<usize> = (0..self.parts.len()).collect();
         let mut unpacked = self.unpack_layers(&all, known, level, true)?;
         // A large file that has the size of known content is hashed only; few turn out to be something else.
         let lacks = |layer: &UnpackedLayer| {
@@ -83,8 +103,10 @@ impl Reader<'_> {
             self.progress.give_back(unpacked[*index].inventory.held);
             unpacked[*index] = layer;
         }
-        settle_across(&mut unpacked, self.spool, self.progress)
-            .map_err(|(index, error)| self.layer_error(index, error))?;
+        for image in self.images {
+            settle_across(&mut unpacked, image, self.spool, self.progress)
+                .map_err(|(index, error)| self.layer_error(index, error))?;
+        }
         Ok(unpacked)
     }
 
@@ -97,7 +119,7 @@ impl Reader<'_> {
     ) -> Result<Vec<UnpackedLayer>, Error> {
         before.iter().for_each(|layer| self.progress.give_back(layer.inventory.held));
         drop(before);
-        self.progress.begin(Phase::Reading, stored_bytes(&self.image.layers));
+        self.progress.begin(Phase::Reading, stored_bytes(self.parts.iter().map(Part::layer)));
         self.unpack(known, level)
     }
 
@@ -109,9 +131,9 @@ impl Reader<'_> {
         expect_known: bool,
     ) -> Result<Vec<UnpackedLayer>, Error> {
         let input = |&index: &usize| {
-            let layer = &self.image.layers[index];
+            let (source, layer) = (self.parts[index].source, self.parts[index].layer());
             LayerInput {
-                open: Box::new(move || self.source.open_layer(layer).map_err(SourceError::into_io)),
+                open: Box::new(move || source.open_layer(layer).map_err(SourceError::into_io)),
                 verified: layer.descriptor.as_ref().map(|descriptor| descriptor.digest),
                 diff_id: layer.diff_id,
             }
@@ -129,7 +151,8 @@ impl Reader<'_> {
     }
 
     fn layer_error(&self, index: usize, source: UnpackError) -> Error {
-        Error::unpack(self.source.reference().to_string(), layer_name(self.image, index), source)
+        let Part { source: from, image, index } = self.parts[index];
+        Error::unpack(from.reference().to_string(), layer_name(image, index), source)
     }
 }
 

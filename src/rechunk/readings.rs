@@ -13,7 +13,7 @@ use super::image::Job;
 const NAMED: usize = 3;
 
 impl Job<'_, '_> {
-    pub fn note_readings(&self, unpacked: &[UnpackedLayer], notes: &mut Vec<String>) -> Result<(), Error> {
+    pub fn note_readings(&self, unpacked: &[&UnpackedLayer], notes: &mut Vec<String>) -> Result<(), Error> {
         let layers: Vec<&[Entry]> = unpacked.iter().map(|layer| layer.inventory.entries.as_slice()).collect();
         let Readings { implied, setgid, seen_through, opaque_root, marked } = readings(&layers);
         if !implied.is_empty() {
@@ -61,7 +61,7 @@ impl Job<'_, '_> {
     }
 
     /// "/tmp (1777, owner 0:0)"
-    fn below(&self, path: &TarPath, (layer, entry): Place, unpacked: &[UnpackedLayer]) -> Result<String, Error> {
+    fn below(&self, path: &TarPath, (layer, entry): Place, unpacked: &[&UnpackedLayer]) -> Result<String, Error> {
         let body = &unpacked[layer as usize].inventory.bodies[entry as usize];
         let header =
             read_header(self.spool, body.header).map_err(|source| Error::Pack { layer: layer as usize, source })?;

@@ -3,7 +3,7 @@
 use crate::digest::{BlobDigest, DiffId};
 use crate::error::Error;
 use crate::oci::Descriptor;
-use crate::order::{Plan, State};
+use crate::order::Plan;
 use crate::sink::check_document;
 use crate::source::Image;
 
@@ -19,10 +19,8 @@ pub(super) fn check_sizes(request: &Request, image: &Image) -> Result<(), Error>
 impl Job<'_, '_> {
     /// What is known before anything is written. New layers' descriptors will be somewhat longer.
     pub(super) fn check_planned_sizes(&self, plan: &Plan) -> Result<(), Error> {
-        let layers = plan.layers.iter().map(|layer| match (layer.state, layer.segments.as_slice()) {
-            (State::Kept, [kept]) => self.old.layer(*kept).descriptor.clone(),
-            _ => Descriptor::new(self.request.formats.compression().media_type(), BlobDigest::from_bytes([0; 32]), 0),
-        });
+        let new = || Descriptor::new(self.request.formats.compression().media_type(), BlobDigest::from_bytes([0; 32]), 0);
+        let layers = plan.layers.iter().map(|layer| self.kept(layer).map_or_else(new, |(kept, _)| kept.descriptor.clone()));
         check_documents(self.request, self.image, layers.collect())
     }
 }

@@ -56,14 +56,14 @@ impl Unmatched {
 
 impl Job<'_, '_> {
     /// The paths that this image does not have.
-    pub fn unmatched(&self, unpacked: &[UnpackedLayer]) -> BTreeMap<Asked, Told> {
+    pub fn unmatched(&self, unpacked: &[&UnpackedLayer]) -> BTreeMap<Asked, Told> {
         let options = &self.request.layers;
         let new = match options.prune.is_empty() && options.own_layers.is_empty() {
             true => Tree::new(),
             false => shown(unpacked),
         };
         let is_pruned = |path: &TarPath| options.prune.iter().any(|prune| prune.takes(path));
-        let old = || self.old.segments().iter().flat_map(|segment| &segment.entries);
+        let old = || self.old.segments().iter().flat_map(|segment| segment.entries.iter());
         let mut unmatched = BTreeMap::new();
         let mut tell = |asked, message: String, is_degraded| {
             unmatched.insert(asked, Told { message, is_degraded });
@@ -94,7 +94,7 @@ impl Job<'_, '_> {
 const NOTHING: &str = "the image has nothing there; check the path";
 
 /// What clients see: an upper layer can hide what a lower one has.
-fn shown(unpacked: &[UnpackedLayer]) -> Tree {
+fn shown(unpacked: &[&UnpackedLayer]) -> Tree {
     let layers: Vec<&[Entry]> = unpacked.iter().map(|layer| layer.inventory.entries.as_slice()).collect();
     merge(&layers)
 }

@@ -78,6 +78,7 @@ pub(super) const fn why(reason: Reason) -> &'static str {
         Reason::Live => "still shown",
         Reason::StoodOn => "others stand on it",
         Reason::Base => "base image",
+        Reason::Shared => "other images have it",
         Reason::NotShown => "in no kept layer",
         Reason::Waste => "too much waste",
         Reason::Purge => "holds purged content",

@@ -87,6 +87,11 @@ impl Disk {
         recorded!(self, Op::Rename(from.into(), to.into()), fs::rename(from, to))
     }
 
+    /// A second name for a file.
+    pub fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        recorded!(self, Op::Link(from.into(), to.into()), fs::hard_link(from, to))
+    }
+
     /// Gives a temporary file its name, and the file back.
     pub fn persist(&self, file: NamedTempFile, to: &Path) -> io::Result<File> {
         let (file, path) = file.into_parts();

@@ -22,6 +22,7 @@ pub(super) enum Op {
     Sync(FileId),
     SyncDir(PathBuf),
     Rename(PathBuf, PathBuf),
+    Link(PathBuf, PathBuf),
     Remove(PathBuf),
 }
 

@@ -26,6 +26,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Mutex;
 
+use crate::bytes::FileBytes;
 use crate::codec::Sha256Stream;
 use crate::digest::BlobDigest;
 use crate::limits;
@@ -33,6 +34,7 @@ use crate::oci::{Descriptor, Index, Reference, Top, Transport, Which};
 use crate::origin::Origin;
 use crate::progress::Progress;
 use crate::registry::StoredBlob;
+use crate::span::Span;
 use crate::spool;
 use crate::threads::lock;
 use crate::watch::{Trace, Used, Watched, steady};
@@ -52,6 +54,8 @@ pub struct Sink {
     target: Target,
     /// Blobs of the layout that the image needs as they are.
     own: Mutex<Vec<(BlobDigest, u64)>>,
+    /// Of sinks that are committed before this one.
+    siblings: Vec<Stage>,
 }
 
 #[derive(Debug)]
@@ -111,7 +115,23 @@ impl Sink {
             Target::Layout => Stage::inside(path)?,
         };
         drop(lock);
-        Ok(Self { reference: reference.clone(), stage, target, own: Mutex::default() })
+        Ok(Self { reference: reference.clone(), stage, target, own: Mutex::default(), siblings: Vec::new() })
+    }
+
+    /// Blobs that the other sink has need no copy where one file can have two names. `other` is to be committed first.
+    pub fn stand_by(&mut self, other: &Self) {
+        self.siblings.push(other.stage.clone());
+    }
+
+    /// A blob that was written here, and is not committed yet.
+    pub fn written(&self, digest: BlobDigest) -> Result<Watched, SinkError> {
+        let path = self.stage.blob_path(digest);
+        let open = || {
+            let file = File::open(&path)?;
+            let span = Span::between(0, file.metadata()?.len());
+            Watched::new(FileBytes::new(file, span))
+        };
+        open().map_err(SinkError::io(&path, "opening a blob that was written"))
     }
 
     /// As [`create`](Self::create) fails, without touching the destination.
@@ -180,7 +200,7 @@ impl Sink {
 
     /// `copied` is called when the bytes are there and nobody has looked yet whether they are the right ones.
     fn copy_watched(&self, from: &Watched, digest: BlobDigest, copied: impl Fn()) -> Result<Option<Trace>, SinkError> {
-        if self.stage.has(digest) {
+        if self.stage.has(digest) || self.siblings.iter().any(|sibling| self.stage.link(sibling, digest)) {
             return Ok(None);
         }
         let is_own = self.is_own_blob(from.file(), digest);

@@ -105,6 +105,10 @@ impl Model {
                 self.set(to, Some(node));
                 self.set(from, None);
             }
+            Op::Link(from, to) => {
+                let node = self.find(from);
+                self.set(to, Some(node));
+            }
             Op::Remove(path) => self.set(path, None),
         }
     }

@@ -149,11 +149,24 @@ impl Stage {
         if self.durable() == Durable::Blobs {
             self.0.syncer.add(file, path)?;
         }
+        self.add(digest);
+        Ok(())
+    }
+
+    fn add(&self, digest: BlobDigest) {
         let mut blobs = lock(&self.0.blobs);
         if let Err(at) = blobs.binary_search(&digest) {
             blobs.insert(at, digest);
         }
-        Ok(())
+    }
+
+    /// Takes a blob of another stage by a second name. False where that is not there, or on another file system.
+    pub(super) fn link(&self, other: &Self, digest: BlobDigest) -> bool {
+        let is_linked = other.has(digest) && self.disk().link(&other.blob_path(digest), &self.blob_path(digest)).is_ok();
+        if is_linked {
+            self.add(digest);
+        }
+        is_linked
     }
 
     /// The finished blobs, sorted.

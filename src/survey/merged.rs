@@ -50,6 +50,7 @@ impl Side {
         progress: &Progress,
     ) -> Result<Self, Error> {
         let spool = Spool::new(&options.spool_dir)?;
+        let all: Vec<usize> = (0..image.layers.len()).collect();
         let inputs = image.layers.iter().map(|layer| LayerInput {
             open: Box::new(move || source.open_layer(layer).map_err(SourceError::into_io)),
             verified: layer.descriptor.as_ref().map(|descriptor| descriptor.digest),
@@ -58,7 +59,7 @@ impl Side {
         let (known, size, threads) = (Known::default(), progress.size_limit(), options.threads);
         let how = unpack::Options { level, known: &known, expect_known: false, threads, drop_xattrs, size: &size };
         let layers = unpack(inputs.collect(), &spool, how, progress)
-            .and_then(|mut layers| settle_across(&mut layers, &spool, progress).map(|()| layers))
+            .and_then(|mut layers| settle_across(&mut layers, &all, &spool, progress).map(|()| layers))
             .map_err(|(index, error)| layer_error(source, image, index, error))?;
         Ok(Self { spool, layers })
     }

@@ -24,17 +24,19 @@ pub(super) fn as_extracted(inventory: &mut Inventory, spool: &Spool, progress: &
 }
 
 /// Hard links to files of lower layers, which containerd makes on top of those (podman and docker stop at them): they say
-/// what the file is, too. `layers` are all of an image, bottom first.
+/// what the file is, too. `image` are all layers of an image, bottom first, by their numbers in `layers`.
 pub fn settle_across(
     layers: &mut [UnpackedLayer],
+    image: &[usize],
     spool: &Spool,
     progress: &Progress,
 ) -> Result<(), (usize, UnpackError)> {
-    let entries: Vec<&[Entry]> = layers.iter().map(|layer| layer.inventory.entries.as_slice()).collect();
+    let entries: Vec<&[Entry]> = entries(layers, image);
     let said = links_below(&entries);
     if said.is_empty() {
         return Ok(());
     }
+    let number = |(layer, at): Place| (image[layer as usize] as u32, at);
     let mut names: BTreeMap<Place, Vec<Place>> = BTreeMap::new();
     for node in merge(&entries).iter().filter_map(|(_, shown)| shown.entry()) {
         if said.contains_key(&node.inode) {
@@ -42,11 +44,11 @@ pub fn settle_across(
         }
     }
     for (inode, links) in said {
-        let mut shown = header(layers, inode, spool)?;
+        let mut shown = header(layers, number(inode), spool)?;
         for link in links {
-            add_link(&mut shown, header(layers, link, spool)?);
+            add_link(&mut shown, header(layers, number(link), spool)?);
         }
-        for place in std::iter::once(inode).chain(names.remove(&inode).unwrap_or_default()) {
+        for place in std::iter::once(inode).chain(names.remove(&inode).unwrap_or_default()).map(number) {
             progress.check().map_err(|error| (place.0 as usize, error.into()))?;
             if let Some(new) = restated(header(layers, place, spool)?, &shown) {
                 restate(layers, place, &new, spool)?;
@@ -54,6 +56,15 @@ pub fn settle_across(
         }
     }
     Ok(())
+}
+
+/// True for an image of whose layers one changes what another one says.
+pub fn is_settled_across(layers: &[UnpackedLayer], image: &[usize]) -> bool {
+    !links_below(&entries(layers, image)).is_empty()
+}
+
+fn entries<'a>(layers: &'a [UnpackedLayer], image: &[usize]) -> Vec<&'a [Entry]> {
+    image.iter().map(|&number| layers[number].inventory.entries.as_slice()).collect()
 }
 
 type Failed = (usize, UnpackError);

@@ -28,7 +28,7 @@ use crate::threads::{self, ThreadError, lock};
 #[cfg(test)]
 pub(crate) use tests::PANIC;
 
-pub use extracted::settle_across;
+pub use extracted::{is_settled_across, settle_across};
 
 use budget::{Budgets, ByteBudget};
 use work::Pool;

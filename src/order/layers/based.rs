@@ -15,7 +15,7 @@ pub(super) fn superseded(new: &NewTree<'_>, log: &Log<'_>, mtime: Mtime) -> Vec<
         return goes;
     }
     let base = Old::new(log, |segment| is_base[segment]);
-    let times = Old::new(log, |_| true).mtimes(new, mtime, Some(&base));
+    let times = Old::new(log, |segment| !log.segments[segment].is_shared).mtimes(new, mtime, Some(&base), None);
     let base = Claims::of(new, &base, times.clone());
     // What one that goes hid may be hidden by another one as well.
     loop {

@@ -24,12 +24,15 @@ pub(super) type Times = Vec<(PathId, Time)>;
 impl Claims {
     /// Looks every file up in what the segments of `in_use` show together.
     pub fn new(new: &NewTree<'_>, log: &Log<'_>, in_use: &[bool], mtime: Mtime) -> Self {
-        // Times are those that clients have, also where no segment may show a file.
-        let all = Old::new(log, |_| true);
+        // Times are those that clients have, also where no segment may show a file; then those of other images.
+        let all = Old::new(log, |segment| !log.segments[segment].is_shared);
         let is_base = |segment: usize| log.segments[segment].is_base;
         let base = log.segments.iter().any(|segment| segment.is_base).then(|| Old::new(log, is_base));
-        let mtimes = all.mtimes(new, mtime, base.as_ref());
-        let old = if in_use.contains(&false) { Old::new(log, |segment| in_use[segment]) } else { all };
+        let is_shared = |segment: usize| log.segments[segment].is_shared && in_use[segment];
+        let shared = (0..log.segments.len()).any(is_shared).then(|| Old::new(log, is_shared));
+        let mtimes = all.mtimes(new, mtime, base.as_ref(), shared.as_ref());
+        let old =
+            if in_use.contains(&false) || shared.is_some() { Old::new(log, |segment| in_use[segment]) } else { all };
         Self::of(new, &old, mtimes)
     }
 
@@ -103,14 +106,11 @@ impl<'a> Old<'a> {
 
     /// Times of files that the policy changes, by their first paths, ascending. What the base shows as it came needs no
     /// other one: it is there whatever clients have.
-    pub fn mtimes(&self, new: &NewTree<'_>, policy: Mtime, base: Option<&Self>) -> Times {
+    pub fn mtimes(&self, new: &NewTree<'_>, policy: Mtime, base: Option<&Self>, shared: Option<&Self>) -> Times {
         let sources = if policy == Mtime::Previous { sources(new) } else { HashSet::new() };
         let time = |first: PathId| {
             let carrier = new.carrier(first);
-            let known = || {
-                let mut same = new.paths(first).filter_map(|id| self.get(id));
-                same.find(|(_, old)| is_same(carrier, old)).map(|(_, old)| old.mtime)
-            };
+            let known = || self.time(new, first).or_else(|| shared?.time(new, first));
             let is_implied = new.node(first).is_none();
             let time = match policy {
                 // It has no time of its own.
@@ -124,6 +124,12 @@ impl<'a> Old<'a> {
             time.filter(|time| *time != carrier.mtime).map(|time| (first, time))
         };
         new.firsts().filter_map(time).collect()
+    }
+
+    /// That of a file that is equal in all else.
+    fn time(&self, new: &NewTree<'_>, first: PathId) -> Option<Time> {
+        let mut old = new.paths(first).filter_map(|id| self.get(id));
+        old.find(|(_, old)| is_same(new.carrier(first), old)).map(|(_, old)| old.mtime)
     }
 
     /// Does every path show the file as it came?
@@ -148,13 +154,13 @@ impl<'a> Old<'a> {
 }
 
 /// All but name and time.
-fn is_same(new: &Entry, old: &Entry) -> bool {
+pub(super) fn is_same(new: &Entry, old: &Entry) -> bool {
     let content = |entry: &Entry| entry.content.map(|content| (content.digest, content.size));
     new.kind == old.kind && new.traits == old.traits && content(new) == content(old)
 }
 
 /// Python sources whose byte-code records their time: with another time Python would compile them again.
-fn sources(new: &NewTree<'_>) -> HashSet<PathId> {
+pub(super) fn sources(new: &NewTree<'_>) -> HashSet<PathId> {
     // Byte-code of several names has several sources: uv and pip link what is equal.
     let compiled = new.ids().filter_map(|id| {
         let time = new.content(id)?.compiled_from?;

@@ -69,7 +69,7 @@ impl Usage {
     }
 }
 
-fn usage(new: &NewTree<'_>, segments: &[Segment], claims: &Claims) -> Vec<Usage> {
+pub(super) fn usage(new: &NewTree<'_>, segments: &[Segment], claims: &Claims) -> Vec<Usage> {
     let mut usage: Vec<Usage> = segments.iter().map(Usage::unseen).collect();
     for (first, segment, entry) in claims.shown(new) {
         let (entry, usage) = (&segments[segment].entries[entry], &mut usage[segment]);
@@ -90,6 +90,8 @@ fn usage(new: &NewTree<'_>, segments: &[Segment], claims: &Claims) -> Vec<Usage>
 #[derive(Clone, Copy)]
 pub(super) struct Rules<'a> {
     pub segments: &'a [Segment],
+    /// Those that stay whatever is dead in them.
+    pub fixed: &'a [bool],
     pub thrift: Thrift,
     /// What older images weigh together that have the segment, and all of them.
     pub held: &'a [u64],
@@ -131,14 +133,15 @@ pub(super) fn decide(
     if matches!(thrift, Thrift::Spare | Thrift::Shared) {
         rules.spare(&usage, &mut fates, &before, fresh, within);
     }
-    // Written again in one piece it would be too large: what it shows is fresh, and cut.
+    // Written again in one piece it would be too large: what it shows is fresh, and cut. Nor has this image a place for
+    // a layer of another one.
     let is_large = |usage: &Usage| options.max_layer_size.is_some_and(|most| usage.unpacked > most);
-    for (fate, _) in
-        fates.iter_mut().zip(&usage).filter(|(fate, usage)| matches!(fate, Fate::Clean(_)) && is_large(usage))
-    {
-        *fate = Fate::Drop;
+    for (number, fate) in fates.iter_mut().enumerate().filter(|(_, fate)| matches!(fate, Fate::Clean(_))) {
+        if is_large(&usage[number]) || segments[number].is_shared {
+            *fate = Fate::Drop;
+        }
     }
-    drop_idle(segments, &usage, &mut fates, options.clients.has_docker());
+    rules.drop_idle(&usage, &mut fates);
     give_up(segments, claims, &fates, &mut usage);
     (fates, usage)
 }
@@ -147,32 +150,6 @@ fn give_up(segments: &[Segment], claims: &mut Claims, fates: &[Fate], usage: &mu
     claims.give_up_segments(|number| fates[number] == Fate::Drop);
     let dropped = (0..fates.len()).filter(|&number| fates[number] == Fate::Drop);
     dropped.for_each(|number| usage[number] = Usage::unseen(&segments[number]));
-}
-
-/// Drops what is dead as a whole and would not spare clients to move more live bytes than it has itself; or to pull any,
-/// where some pull what moves.
-fn drop_idle(segments: &[Segment], usage: &[Usage], fates: &mut [Fate], is_for_docker: bool) {
-    let broken = fates.iter().position(|fate| *fate != Fate::Keep).unwrap_or(fates.len());
-    let mut above = 0;
-    let worth = |number: usize| if is_for_docker { 1 } else { usage[number].dead };
-    for number in (0..fates.len()).rev().filter(|&number| !segments[number].is_base) {
-        if number < broken {
-            above += usage[number].live;
-        }
-        if fates[number] == Fate::Keep && usage[number].is_dead() && above < worth(number) {
-            fates[number] = Fate::Drop;
-            above = 0;
-        }
-    }
-}
-
-/// Drops all that is dead as a whole. True when there was something.
-pub(super) fn drop_dead(segments: &[Segment], usage: &mut [Usage], claims: &mut Claims, fates: &mut [Fate]) -> bool {
-    let is_dead = |n: usize, fate: Fate| fate == Fate::Keep && usage[n].is_dead() && !segments[n].is_base;
-    let dead: Vec<usize> = (0..fates.len()).filter(|&n| is_dead(n, fates[n])).collect();
-    dead.iter().for_each(|&n| fates[n] = Fate::Drop);
-    give_up(segments, claims, fates, usage);
-    !dead.is_empty()
 }
 
 /// A segment of a quarter of the image.
@@ -196,6 +173,33 @@ pub(super) struct Within {
 }
 
 impl Rules<'_> {
+    /// Drops what is dead as a whole and would not spare clients to move more live bytes than it has itself; or to pull
+    /// any, where some pull what moves.
+    fn drop_idle(&self, usage: &[Usage], fates: &mut [Fate]) {
+        let is_for_docker = self.options.clients.has_docker();
+        let broken = fates.iter().position(|fate| *fate != Fate::Keep).unwrap_or(fates.len());
+        let mut above = 0;
+        let worth = |number: usize| if is_for_docker { 1 } else { usage[number].dead };
+        for number in (0..fates.len()).rev().filter(|&number| !self.fixed[number]) {
+            if number < broken {
+                above += usage[number].live;
+            }
+            if fates[number] == Fate::Keep && usage[number].is_dead() && above < worth(number) {
+                fates[number] = Fate::Drop;
+                above = 0;
+            }
+        }
+    }
+
+    /// Drops all that is dead as a whole. True when there was something.
+    pub(super) fn drop_dead(&self, usage: &mut [Usage], claims: &mut Claims, fates: &mut [Fate]) -> bool {
+        let is_dead = |n: usize, fate: Fate| fate == Fate::Keep && usage[n].is_dead() && !self.fixed[n];
+        let dead: Vec<usize> = (0..fates.len()).filter(|&n| is_dead(n, fates[n])).collect();
+        dead.iter().for_each(|&n| fates[n] = Fate::Drop);
+        give_up(self.segments, claims, fates, usage);
+        !dead.is_empty()
+    }
+
     pub(super) fn clean(&self, usage: &[Usage], fates: &mut [Fate], fresh: u64, within: Within) {
         while let Some(number) = self.worst(usage, fates, fresh, within) {
             // One segment that is a large part of the image is laid out anew: its parts may then stay the next time.
@@ -214,7 +218,7 @@ impl Rules<'_> {
             return None;
         }
         let dirty = |n: &usize| *n >= within.from && (usage[*n].dead > 0 || strict && usage[*n].hidden > 0);
-        let dirty = kept(fates).filter(|n| !self.segments[*n].is_base).filter(dirty);
+        let dirty = kept(fates).filter(|n| !self.fixed[*n]).filter(dirty);
         let is_place_free = self.thrift == Thrift::Cut;
         let layers = fates.iter().zip(usage).map(|(fate, usage)| (!is_place_free && *fate == Fate::Keep, usage.live));
         let chain = Chain::new(layers);
@@ -279,7 +283,7 @@ impl Rules<'_> {
     }
 }
 
-fn exceeds(dead: u64, size: u64, waste: Share) -> bool {
+pub(super) fn exceeds(dead: u64, size: u64, waste: Share) -> bool {
     u128::from(dead) * 10_000 > u128::from(size) * u128::from(waste.0)
 }
 

@@ -1,5 +1,6 @@
 //! What a plan goes by.
 
+use super::family::Sets;
 use super::{Old, Weights};
 use crate::order::Entry;
 use crate::tar::{TarPath, Time};
@@ -12,6 +13,36 @@ pub struct Given<'a> {
     pub labels: &'a Labels<'a>,
     pub old: &'a Old<'a>,
     pub options: &'a Options,
+    pub agreed: Agreed<'a>,
+}
+
+/// What the members of a family agreed on; for an image alone, nothing.
+#[derive(Clone, Copy, Default)]
+pub struct Agreed<'a> {
+    /// This image's number.
+    pub member: usize,
+    /// By segment; those that are not told are free.
+    pub standing: &'a [Standing],
+    /// Who else has each file that is new.
+    pub sets: Option<&'a Sets>,
+}
+
+/// What members agreed on a layer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// Each decides alone.
+    #[default]
+    Free,
+    /// It stays for all who have it.
+    Stays,
+    /// It goes for all who have it, and what they show of it is new.
+    Goes,
+}
+
+impl Agreed<'_> {
+    pub(super) fn standing(&self, segment: usize) -> Standing {
+        self.standing.get(segment).copied().unwrap_or_default()
+    }
 }
 
 /// A share in hundredths of a percent.

@@ -8,6 +8,8 @@
 //! | `log` | (the segments, with their paths as numbers) |
 //! | `claims` | which segment already shows a file exactly so |
 //! | `based` | what the base image shows as well |
+//! | `shares` | which layers of other images are of use |
+//! | `family` | what images that are planned together agree on |
 //! | `chain` | what a change costs clients that name layers by those below |
 //! | `choice` | which of several plans costs clients least |
 //! | `clean` | which segments stay, are cleaned, or go |
@@ -27,12 +29,14 @@ mod choice;
 mod claims;
 mod clean;
 mod cut;
+pub mod family;
 mod given;
 mod log;
 mod new;
 mod old;
 mod pieces;
 mod purge;
+mod shares;
 mod slots;
 mod split;
 mod told;
@@ -45,11 +49,12 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Members;
 use super::paths::{PathId, Paths};
 use super::plan::{Plan, Reason};
 use crate::tar::{EntryKind, TarPath};
 
-pub use given::{Change, Given, Label, Labels, Mtime, Options, Prune, Share};
+pub use given::{Agreed, Change, Given, Label, Labels, Mtime, Options, Prune, Share, Standing};
 pub use old::{Old, OldError, Segment};
 pub use purge::{Unpurged, unpurged};
 pub use weights::{Weights, WeightsError};
@@ -110,7 +115,46 @@ pub fn plan(given: Given<'_>) -> Result<Plan, PlanError> {
 
 /// There is a choice where waste is cleaned for somebody.
 fn plans(given: Given<'_>) -> Result<(Plan, Vec<Plan>), PlanError> {
-    let Given { layers, old, options, .. } = given;
+    let Given { old, options, .. } = given;
+    with_scene(given, |scene| {
+        // It has compared many ways to clean already.
+        if options.max_waste.0 > 0 && options.clients.has_docker() {
+            return Ok((scene.plan(Thrift::Cut)?, Vec::new()));
+        }
+        let first = scene.plan(Thrift::Ratio)?;
+        let is_cleaned = !first.dropped.is_empty() || first.layers.iter().any(|layer| layer.reason == Reason::Waste);
+        let mut others = Vec::new();
+        if is_cleaned && !old.have().is_empty() {
+            for thrift in [Thrift::Spare, Thrift::Shared] {
+                let plan = scene.plan(thrift)?;
+                // Most often they agree.
+                if plan != first && !others.contains(&plan) {
+                    others.push(plan);
+                }
+            }
+        }
+        Ok((first, others))
+    })
+}
+
+/// What is given, with its paths as numbers.
+struct Scene<'a, 'p> {
+    given: Given<'a>,
+    new: NewTree<'p>,
+    log: Log<'p>,
+    /// Segments that are better dropped, since the base has more of what they show, or another image too little.
+    idle: Vec<bool>,
+    /// Those that stay whatever is dead in them.
+    fixed: Vec<bool>,
+    held: Vec<u64>,
+    all_held: u64,
+}
+
+fn with_scene<T>(
+    given: Given<'_>,
+    work: impl FnOnce(&mut Scene<'_, '_>) -> Result<T, PlanError>,
+) -> Result<T, PlanError> {
+    let Given { layers, old, options, agreed, .. } = given;
     let segments = old.segments();
     let old_entries = segments.iter().map(|segment| segment.entries.as_slice());
     let (paths, mut ids) = Paths::new(layers.iter().copied().chain(old_entries));
@@ -121,40 +165,42 @@ fn plans(given: Given<'_>) -> Result<(Plan, Vec<Plan>), PlanError> {
     if let Some((path, held_at)) = purge::purged_in_base(&new, segments, options) {
         return Err(PlanError::Purge { path, held_at });
     }
-    let superseded = based::superseded(&new, &log, options.mtime);
+    let mut idle = based::superseded(&new, &log, options.mtime);
+    idle.iter_mut().enumerate().for_each(|(n, idle)| *idle |= agreed.standing(n) == Standing::Goes);
+    let useless = shares::useless(&new, &log, &idle, options);
+    idle.iter_mut().zip(useless).for_each(|(idle, useless)| *idle |= useless);
+    let is_fixed = |n: usize| segments[n].is_base || agreed.standing(n) == Standing::Stays;
+    let fixed = (0..segments.len()).map(is_fixed).collect();
     let (held, all_held) = old.held();
-    let mut plan_with = |thrift| {
+    work(&mut Scene { given, new, log, idle, fixed, held, all_held })
+}
+
+impl Scene<'_, '_> {
+    fn plan(&mut self, thrift: Thrift) -> Result<Plan, PlanError> {
+        let segments = self.log.segments;
         let broken = (0..segments.len()).filter(|&n| segments[n].is_broken);
         let mut mending = Mending { clean: broken.map(|n| (n, Reason::Broken)).collect(), ..Mending::default() };
         for round in 0..=ROUNDS {
-            let is_in_use = |n: usize| segments[n].is_base || (round < ROUNDS && !superseded[n]);
-            let in_use: Vec<bool> = (0..segments.len()).map(is_in_use).collect();
-            let rules = Rules { segments, thrift, held: &held, all_held, options };
-            let planner = Planner { new: &new, given, log: &log, rules };
-            if let Some(plan) = planner.attempt(&in_use, &mut mending)? {
+            let in_use = self.in_use(round < ROUNDS);
+            if let Some(plan) = self.planner(thrift).attempt(&in_use, &mut mending)? {
                 return Ok(plan);
             }
-            mending.implied.drain(..).for_each(|id| new.spell_out(id));
+            mending.implied.drain(..).for_each(|id| self.new.spell_out(id));
         }
         Err(PlanError::Internal)
-    };
-    // It has compared many ways to clean already.
-    if options.max_waste.0 > 0 && options.clients.has_docker() {
-        return Ok((plan_with(Thrift::Cut)?, Vec::new()));
     }
-    let first = plan_with(Thrift::Ratio)?;
-    let is_cleaned = !first.dropped.is_empty() || first.layers.iter().any(|layer| layer.reason == Reason::Waste);
-    let mut others = Vec::new();
-    if is_cleaned && !old.have().is_empty() {
-        for thrift in [Thrift::Spare, Thrift::Shared] {
-            let plan = plan_with(thrift)?;
-            // Most often they agree.
-            if plan != first && !others.contains(&plan) {
-                others.push(plan);
-            }
-        }
+
+    /// By segment. The base stays always.
+    fn in_use(&self, others: bool) -> Vec<bool> {
+        let is_in_use = |n: usize| self.log.segments[n].is_base || (others && !self.idle[n]);
+        (0..self.idle.len()).map(is_in_use).collect()
     }
-    Ok((first, others))
+
+    fn planner(&self, thrift: Thrift) -> Planner<'_> {
+        let Self { given, new, log, held, all_held, fixed, .. } = self;
+        let rules = Rules { segments: log.segments, fixed, thrift, held, all_held: *all_held, options: given.options };
+        Planner { new, given: *given, log, rules }
+    }
 }
 
 /// What attempts found to be wrong.
@@ -191,7 +237,7 @@ impl Planner<'_> {
         let decided = self.decide(in_use, mending);
         let drafts = self.drafts(&decided, &[]);
         let found = faults(self.new, &decided.claims, self.log, &decided.slots, &drafts);
-        let bare_top = decided.slots.last().is_none_or(|slot| slot.kept);
+        let bare_top = !decided.slots.last().is_some_and(Slot::is_written_alone);
         if found.are_none_but_extra() && (found.extra.is_empty() || !bare_top) {
             let hidden = whiteouts(found.extra);
             let drafts = if hidden.is_empty() { drafts } else { self.drafts(&decided, &hidden) };
@@ -243,7 +289,7 @@ impl Planner<'_> {
         let is_over = kept + groups.len() > self.rules.options.max_layers;
         // What is dead merges with what is new, where all above what is dropped would be pulled.
         let drops_dead = is_over && !self.rules.options.clients.has_docker();
-        if drops_dead && clean::drop_dead(segments, &mut usage, &mut claims, &mut fates) {
+        if drops_dead && self.rules.drop_dead(&mut usage, &mut claims, &mut fates) {
             groups = self.groups(&claims, &usage);
         }
         let live = live_files(new, &claims, segments.len());
@@ -269,8 +315,8 @@ impl Planner<'_> {
         let hot: Vec<bool> = live.iter().map(|files| self.is_hot(files)).collect();
         let odd: Vec<bool> = live.iter().map(is_odd).collect();
         let own: Vec<bool> = live.iter().map(|files| self.is_own_layer(files)).collect();
-        let mut slots = slots(self.rules.segments, fates, usage, &hot, &odd, &own, groups);
-        if on_top && slots.last().is_none_or(|slot| slot.kept) {
+        let mut slots = slots(self.rules.segments, self.given.agreed, fates, usage, &hot, &odd, &own, groups);
+        if on_top && !slots.last().is_some_and(Slot::is_written_alone) {
             slots.push(Slot::fresh(Group { hot: true, ..Group::default() }));
         }
         limit(&mut slots, self.rules.options);
@@ -285,7 +331,7 @@ impl Planner<'_> {
             return Vec::new();
         }
         let kept = slots.iter().filter(|slot| slot.kept).flat_map(|slot| slot.segments.iter().copied());
-        let mut dirty: Vec<usize> = kept.filter(|&n| !self.rules.segments[n].is_base && usage[n].dead > 0).collect();
+        let mut dirty: Vec<usize> = kept.filter(|&n| !self.rules.fixed[n] && usage[n].dead > 0).collect();
         let product = |dead: usize, live: usize| u128::from(usage[dead].dead) * u128::from(usage[live].live + 1);
         dirty.sort_by(|&a, &b| product(b, a).cmp(&product(a, b)).then(b.cmp(&a)));
         dirty.truncate(count);
@@ -311,7 +357,14 @@ impl Planner<'_> {
                 part: all / UPDATE_PARTS as u64,
             },
         };
-        split(self.new, &fresh, self.given.labels, self.rules.options, grain)
+        let sets = family::by_set(self.new, fresh, self.given.agreed, self.rules.options.mtime);
+        let split = |(members, files): (Option<Members>, Vec<PathId>)| {
+            let share: u64 = files.iter().map(|&first| self.new.stored(first)).sum();
+            let grain = if members.is_some() || share < stored { grain.part_of(share, stored) } else { grain };
+            let groups = split(self.new, &files, self.given.labels, self.rules.options, grain);
+            groups.into_iter().map(move |group| Group { members, ..group })
+        };
+        sets.into_iter().flat_map(split).collect()
     }
 
     fn label(&self, first: PathId) -> Label {

@@ -94,7 +94,7 @@ pub(super) fn holds<'a>(segment: &'a Segment, digests: &HashSet<FileDigest>) -> 
 pub(super) fn purged_in_base(new: &NewTree<'_>, segments: &[Segment], options: &Options) -> Option<(TarPath, TarPath)> {
     let purged = purged(new, segments, options);
     let base = segments.iter().filter(|segment| segment.is_base);
-    let (held_at, digest) = base.flat_map(|segment| &segment.entries).find_map(|entry| {
+    let (held_at, digest) = base.flat_map(|segment| segment.entries.iter()).find_map(|entry| {
         let digest = entry.content?.digest;
         purged.contains(&digest).then_some((&entry.path, digest))
     })?;

@@ -3,7 +3,8 @@
 use super::chain::{Chain, Prices};
 use super::clean::{Fate, Usage};
 use super::split::Group;
-use super::{Options, Segment};
+use super::{Agreed, Options, Segment, Standing};
+use crate::order::Members;
 
 /// A layer to be: what it takes over from segments, and fresh files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +20,10 @@ pub(super) struct Slot {
     odd: bool,
     /// It was asked for, and holds nothing else.
     is_own: bool,
+    /// Other members of the family have it, too.
+    is_agreed: bool,
+    /// Of a new one: who they are.
+    pub members: Option<Members>,
     /// Compressed bytes of what it will show.
     live: u64,
     /// The same as clients unpack it.
@@ -27,7 +32,7 @@ pub(super) struct Slot {
 
 impl Slot {
     pub fn fresh(group: Group) -> Self {
-        let Group { hot, odd, is_own, stored: live, unpacked, .. } = group;
+        let Group { hot, odd, is_own, stored: live, unpacked, members, .. } = group;
         Self {
             segments: Vec::new(),
             groups: vec![group],
@@ -36,9 +41,16 @@ impl Slot {
             hot,
             odd,
             is_own,
+            is_agreed: members.is_some(),
+            members,
             live,
             unpacked,
         }
+    }
+
+    /// This image alone says what is in it.
+    pub fn is_written_alone(&self) -> bool {
+        !self.kept && self.members.is_none()
     }
 
     /// Bytes that clients must fetch again if this slot is merged with another one.
@@ -49,6 +61,7 @@ impl Slot {
 
 pub(super) fn slots(
     segments: &[Segment],
+    agreed: Agreed<'_>,
     fates: &[Fate],
     usage: &[Usage],
     hot: &[bool],
@@ -64,6 +77,8 @@ pub(super) fn slots(
         hot: hot[n],
         odd: odd[n],
         is_own: own[n],
+        is_agreed: agreed.standing(n) == Standing::Stays,
+        members: None,
         live: usage[n].live,
         unpacked: usage[n].unpacked,
     });
@@ -76,11 +91,14 @@ pub(super) fn limit(slots: &mut Vec<Slot>, options: &Options) {
     let most = if slots.len() > options.max_layers { options.most_merged() } else { options.max_layers };
     while slots.len() > most {
         let free = |slot: &Slot| !slot.is_base;
-        let unasked = |slot: &Slot| free(slot) && !slot.is_own;
+        // What others have, too, is merged last: they would not have the merged layer.
+        let alone = |slot: &Slot| free(slot) && !slot.is_agreed;
+        let unasked = |slot: &Slot| alone(slot) && !slot.is_own;
         let (prices, fits) = (Prices::of(options.clients), options.max_layer_size);
         let must = || {
             cheapest(slots, prices, None, unasked)
-                .or_else(|| cheapest(slots, prices, fits, free))
+                .or_else(|| cheapest(slots, prices, fits, alone))
+                .or_else(|| cheapest(slots, prices, None, alone))
                 .or_else(|| cheapest(slots, prices, None, free))
         };
         let fitting = cheapest(slots, prices, fits, unasked);
@@ -95,6 +113,8 @@ pub(super) fn limit(slots: &mut Vec<Slot>, options: &Options) {
         higher.hot &= lower.hot;
         higher.odd |= lower.odd;
         higher.is_own = false;
+        higher.is_agreed = false;
+        higher.members = None;
         higher.live += lower.live;
         higher.unpacked = higher.unpacked.saturating_add(lower.unpacked);
     }
@@ -193,6 +213,8 @@ mod tests {
                 hot,
                 odd,
                 is_own: false,
+                is_agreed: false,
+                members: None,
                 live: live * 64,
                 unpacked,
             },

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::new::NewTree;
 use super::pieces::pieces;
 use super::{Change, Label, Labels, Options};
-use crate::order::Place;
 use crate::order::paths::PathId;
+use crate::order::{Members, Place};
 use crate::tar::{EntryKind, TarPath};
 
 /// Files for one layer, by their first paths.
@@ -22,6 +22,8 @@ pub(super) struct Group {
     pub odd: bool,
     /// It is merged last when there are too many layers.
     pub is_own: bool,
+    /// Of the family, if others than this image are to have it.
+    pub members: Option<Members>,
 }
 
 /// How finely to split.
@@ -36,6 +38,14 @@ pub(super) struct Grain {
     pub parts: usize,
     /// Compressed bytes of each layer of the rest.
     pub part: u64,
+}
+
+impl Grain {
+    /// For files that are such a part of all that are new.
+    pub fn part_of(self, stored: u64, all: u64) -> Self {
+        let share = |count: usize| (count as u64 * stored / all.max(1)).max(1) as usize;
+        Self { owners: share(self.owners), parts: share(self.parts), ..self }
+    }
 }
 
 /// From this size on, a file without an owner gets a layer of its own: such files change on their own.

@@ -40,7 +40,7 @@ fn entry(name: &str, kind: EntryKind, content: Option<Content>) -> Entry {
 }
 
 /// A file with that content, of that many compressed bytes.
-fn file(name: &str, content: u8, stored: u64) -> Entry {
+pub(super) fn file(name: &str, content: u8, stored: u64) -> Entry {
     let digest = FileDigest::from_bytes([content; 32]);
     entry(name, Regular, Some(Content { digest, size: stored * 2, stored, compiled_from: None }))
 }
@@ -54,12 +54,12 @@ fn at(secs: i64, entry: Entry) -> Entry {
 }
 
 /// Segments have digests of their own.
-fn segment(entries: &[Entry]) -> Segment {
+pub(super) fn segment(entries: &[Entry]) -> Segment {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let stored: u64 = entries.iter().filter_map(|entry| entry.content).map(|content| content.stored).sum();
     let pull = pull_layer(numbered(COUNT.fetch_add(1, Ordering::Relaxed)), &items(entries));
     let pull = Arc::new(PullLayer { size: stored + 100, ..pull });
-    Segment { entries: entries.to_vec(), pull, is_base: false, is_broken: false }
+    Segment { entries: Arc::new(entries.to_vec()), pull, is_base: false, is_broken: false, is_shared: false }
 }
 
 fn base(entries: &[Entry]) -> Segment {
@@ -69,7 +69,7 @@ fn base(entries: &[Entry]) -> Segment {
 fn planned_with(new: &[Entry], labels: &[Label], segments: &[Segment], options: &Options) -> Result<Plan, PlanError> {
     let pulls = pulls(segments);
     let old = Old::new(segments, vec![&pulls]).unwrap();
-    plan(Given { layers: &[new], labels: &Labels(&[labels.to_vec()]), old: &old, options })
+    plan(Given { layers: &[new], labels: &Labels(&[labels.to_vec()]), old: &old, options, agreed: Agreed::default() })
 }
 
 /// As clients see segments.
@@ -294,7 +294,13 @@ fn an_empty_directory_without_an_entry_stays() {
         let labels = [vec![Label::default(); 2], vec![Label::default()]];
         let pulls = pulls(segments);
         let old = Old::new(segments, vec![&pulls]).unwrap();
-        let plan = plan(Given { layers: &[&below, &above], labels: &Labels(&labels), old: &old, options: &lax() });
+        let plan = plan(Given {
+            layers: &[&below, &above],
+            labels: &Labels(&labels),
+            old: &old,
+            options: &lax(),
+            agreed: Agreed::default(),
+        });
         let plan = plan.unwrap();
         shape(&below, &plan)
     };

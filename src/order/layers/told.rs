@@ -37,7 +37,8 @@ impl Planner<'_> {
             below.add_layer(number, contents);
             layers.push(self.layer(slot, &files[number as usize], ordered, fates, usage));
         }
-        let dropped = (0..self.rules.segments.len()).filter(|&n| fates[n] == Fate::Drop).collect();
+        let dropped = (0..fates.len()).filter(|&n| fates[n] == Fate::Drop && !self.rules.segments[n].is_shared);
+        let dropped = dropped.collect();
         Plan { layers, dropped }
     }
 
@@ -57,6 +58,7 @@ impl Planner<'_> {
             owners,
             unowned,
             changes_always: slot.hot && !files.is_empty(),
+            members: slot.members,
             entries,
             fresh_run,
             fresh_entries,
@@ -68,6 +70,7 @@ impl Planner<'_> {
     fn why(&self, slot: &Slot, fates: &[Fate], usage: &[Usage]) -> (State, Reason) {
         match (slot.segments.as_slice(), slot.groups.as_slice()) {
             ([one], []) if slot.kept && self.rules.segments[*one].is_base => (State::Kept, Reason::Base),
+            ([one], []) if slot.kept && self.rules.segments[*one].is_shared => (State::Kept, Reason::Shared),
             ([one], []) if slot.kept && usage[*one].is_dead() => (State::Kept, Reason::StoodOn),
             ([_], []) if slot.kept => (State::Kept, Reason::Live),
             ([one], []) => match fates[*one] {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Stock, Version};
 use crate::order::cost::PullLayer;
 use crate::order::forecast::{entries, items, numbered, pull_layer};
-use crate::order::layers::{Given, Labels, Old, Options, PlanError, Segment, plan};
+use crate::order::layers::{Agreed, Given, Labels, Old, Options, PlanError, Segment, plan};
 use crate::order::{LayerPlan, State};
 
 pub(super) struct Planned {
@@ -34,7 +34,13 @@ impl Planned {
     pub fn layers(&mut self, version: Version<'_>, stock: &mut Stock) -> Result<Vec<Arc<PullLayer>>, PlanError> {
         let old = Old::new(&self.segments, self.have.iter().map(Vec::as_slice).collect())?;
         let labels = Labels(version.labels);
-        let plan = plan(Given { layers: version.layers, labels: &labels, old: &old, options: &self.options })?;
+        let plan = plan(Given {
+            layers: version.layers,
+            labels: &labels,
+            old: &old,
+            options: &self.options,
+            agreed: Agreed::default(),
+        })?;
         self.dead = plan.layers.iter().map(|layer| layer.dead).sum();
         let mut old: Vec<Option<Segment>> = std::mem::take(&mut self.segments).into_iter().map(Some).collect();
         for layer in &plan.layers {
@@ -58,6 +64,6 @@ impl Planned {
             content.stored = stock.stored(content);
         }
         let pull = Arc::new(pull_layer(numbered(self.written), &items(&entries)));
-        Segment { entries, pull, is_base: false, is_broken: false }
+        Segment { entries: Arc::new(entries), pull, is_base: false, is_broken: false, is_shared: false }
     }
 }

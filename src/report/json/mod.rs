@@ -2,6 +2,7 @@
 
 mod cache;
 mod diff;
+mod family;
 mod history;
 mod probe;
 mod prune;
@@ -11,6 +12,7 @@ mod rechunk;
 
 pub use cache::cache;
 pub use diff::diff;
+pub use family::{family, family_plan};
 pub use history::history;
 pub use probe::probe;
 pub use prune::prune;

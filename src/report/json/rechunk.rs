@@ -13,7 +13,7 @@ use super::pulls::{PullFields, pull};
 use super::{platform, print};
 
 #[derive(Serialize)]
-struct Rechunk<'a> {
+pub(super) struct Rechunk<'a> {
     digest: String,
     #[serde(flatten)]
     first: Option<ImageFields<'a>>,
@@ -81,7 +81,7 @@ struct TwinLayer {
 }
 
 #[derive(Serialize)]
-struct Plan<'a> {
+pub(super) struct Plan<'a> {
     dry_run: bool,
     #[serde(flatten)]
     first: Option<PlanFields<'a>>,
@@ -149,7 +149,7 @@ struct CostFields {
 }
 
 #[derive(Serialize)]
-struct DegradedFields<'a> {
+pub(super) struct DegradedFields<'a> {
     code: &'static str,
     message: &'a str,
 }
@@ -167,6 +167,10 @@ struct Old {
 }
 
 pub fn rechunk(outcome: &Outcome) -> String {
+    print(&fields(outcome))
+}
+
+pub(super) fn fields(outcome: &Outcome) -> Rechunk<'_> {
     let images = match outcome.images.as_slice() {
         [_] => Vec::new(),
         several => several
@@ -174,7 +178,7 @@ pub fn rechunk(outcome: &Outcome) -> String {
             .map(|image| Image { digest: image.digest.to_string(), fields: image_fields(image) })
             .collect(),
     };
-    print(&Rechunk {
+    Rechunk {
         digest: outcome.digest.to_string(),
         first: outcome.images.first().map(image_fields),
         images,
@@ -182,29 +186,33 @@ pub fn rechunk(outcome: &Outcome) -> String {
         published: outcome.published.as_ref().map(published),
         notes: &outcome.notes,
         degraded: degraded(&outcome.degraded),
-    })
+    }
 }
 
 pub fn plan(planned: &Planned) -> String {
+    print(&plan_of(planned))
+}
+
+pub(super) fn plan_of(planned: &Planned) -> Plan<'_> {
     let images = match planned.images.as_slice() {
         [_] => Vec::new(),
         several => several.iter().map(plan_fields).collect(),
     };
-    print(&Plan {
+    Plan {
         dry_run: true,
         first: planned.images.first().map(plan_fields),
         images,
         replaced: &planned.replaced,
         notes: &planned.notes,
         degraded: degraded(&planned.degraded),
-    })
+    }
 }
 
 pub fn refused(list: &[Degraded]) -> String {
     print(&Refused { degraded: degraded(list) })
 }
 
-fn degraded(list: &[Degraded]) -> Vec<DegradedFields<'_>> {
+pub(super) fn degraded(list: &[Degraded]) -> Vec<DegradedFields<'_>> {
     list.iter().map(|it| DegradedFields { code: it.code.name(), message: &it.message }).collect()
 }
 

@@ -3,6 +3,7 @@
 mod cache;
 mod check;
 mod diff;
+mod family;
 mod history;
 mod inspect;
 mod layers;
@@ -16,6 +17,7 @@ mod verify;
 pub use cache::cache;
 pub use check::check;
 pub use diff::{diff, docker_over, over};
+pub use family::{family, family_plan};
 pub use history::history;
 pub use inspect::inspect;
 pub use plan::plan;

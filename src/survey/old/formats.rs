@@ -38,7 +38,7 @@ impl<'s> Loader<'s, '_> {
                  (--twin gzip publishes both)"
             );
             self.notes.degraded(Code::NoLayerKept, note);
-            self.opened.facts.is_lost = true;
+            self.facts.is_lost = true;
         }
     }
 

@@ -15,6 +15,11 @@ pub struct History {
 }
 
 impl History {
+    /// Nothing yet, for contents that this one hashed.
+    pub fn like(&self) -> Self {
+        Self { hasher: self.hasher.clone(), versions: Vec::new() }
+    }
+
     /// Starts the next older version.
     pub fn begin(&mut self) {
         self.versions.push(HashMap::new());

@@ -30,7 +30,7 @@ use super::handed::handed_on;
 use super::opened::{OldLayer, Opened, OpenedLayer};
 use super::trust::{Standing, Trust};
 use super::usable::usable;
-use super::{Ask, OldClient};
+use super::{Ask, Facts, OldClient};
 
 /// Puts together what there is, image by image.
 pub(super) struct Loader<'s, 'n> {
@@ -38,6 +38,8 @@ pub(super) struct Loader<'s, 'n> {
     progress: &'n Progress,
     pub notes: &'n mut Notes,
     pub opened: Opened<'s>,
+    /// Of the member at hand.
+    pub facts: Facts,
     seen: HashMap<BlobDigest, Seen>,
 }
 
@@ -62,6 +64,13 @@ struct Previous<'s> {
 /// The index of a layer without a fault.
 type Usable = Result<Option<Index>, Flaw>;
 
+/// Whose layer it is, and how clients see it.
+enum Part {
+    Base,
+    Previous(Arc<PullLayer>),
+    Shared(Arc<PullLayer>),
+}
+
 /// One of its layers.
 #[derive(Clone, Copy)]
 pub(super) struct Numbered<'i> {
@@ -80,7 +89,14 @@ fn numbered(image: &Image) -> impl Iterator<Item = Numbered<'_>> {
 
 impl<'s, 'n> Loader<'s, 'n> {
     pub fn new(ask: Ask<'s>, progress: &'n Progress, notes: &'n mut Notes) -> Self {
-        Self { ask, progress, notes, opened: Opened::new(progress.size_limit()), seen: HashMap::new() }
+        Self { ask, progress, notes, opened: Opened::new(progress.size_limit()), facts: Facts::default(), seen: HashMap::new() }
+    }
+
+    /// What follows is of the next member.
+    pub fn end_member(&mut self) {
+        let facts = std::mem::take(&mut self.facts);
+        self.facts.history = facts.history.like();
+        self.opened.members.push(facts);
     }
 
     pub fn base(&mut self, source: &'s Source<'s>, image: &Image) -> Result<(), Error> {
@@ -100,7 +116,7 @@ impl<'s, 'n> Loader<'s, 'n> {
                 Ok(toc) => toc,
                 Err(fault) => return refuse(format!("layer {index}: {fault}")),
             };
-            if !self.add_segment(source, numbered, toc.as_ref(), None, Takes::All, &mut trust)? {
+            if !self.add_segment(source, numbered, toc.as_ref(), Part::Base, Takes::All, &mut trust)? {
                 return refuse("its layers are no blobs that could stay as they are".to_owned());
             }
         }
@@ -109,12 +125,12 @@ impl<'s, 'n> Loader<'s, 'n> {
     }
 
     pub fn previous(&mut self, source: &'s Source<'s>, image: &Image) -> Result<(), Error> {
-        let is_newest = self.opened.facts.clients.is_empty();
+        let is_newest = self.facts.clients.is_empty();
         if is_newest {
-            self.opened.facts.is_lost = image.layers.is_empty();
-            self.opened.facts.newest = image.layers.iter().filter_map(|layer| layer.descriptor.clone()).collect();
+            self.facts.is_lost = image.layers.is_empty();
+            self.facts.newest = image.layers.iter().filter_map(|layer| layer.descriptor.clone()).collect();
         }
-        self.opened.facts.history.begin();
+        self.facts.history.begin();
         let (has, trust) = (Vec::with_capacity(image.layers.len()), Trust::default());
         let reference = source.reference().to_string();
         let mut previous = Previous { source, reference, is_newest, has, without_toc: 0, trust };
@@ -137,7 +153,33 @@ impl<'s, 'n> Loader<'s, 'n> {
         self.notes.extend(trust.note(source.reference(), &self.ask.resources.cache));
         self.note_foreign(source.reference(), without_toc, image, is_newest);
         let instances = self.instances(image, &has);
-        self.opened.facts.clients.push(OldClient { reference, have: has, instances });
+        self.facts.clients.push(OldClient { reference, have: has, instances });
+        Ok(())
+    }
+
+    /// An image whose layers are of use to others than its own clients.
+    pub fn share(&mut self, source: &'s Source<'s>, image: &Image) -> Result<(), Error> {
+        let (mut trust, mut without_toc) = (Trust::default(), 0);
+        for numbered in numbered(image) {
+            self.progress.check()?;
+            let Numbered { index, layer, .. } = numbered;
+            let Some(descriptor) = &layer.descriptor else { continue };
+            match usable(source, layer, self.ask, self.progress)? {
+                Err(flaw) => {
+                    self.notes.push(unused(&source.reference().to_string(), index, descriptor, &flaw, true));
+                }
+                Ok(None) => without_toc += 1,
+                Ok(Some(toc)) => {
+                    let part = Part::Shared(Arc::new(pull_layer(descriptor, Some(&toc))));
+                    self.add_segment(source, numbered, Some(&toc), part, Takes::All, &mut trust)?;
+                }
+            }
+        }
+        self.notes.extend(trust.note(source.reference(), &self.ask.resources.cache));
+        if without_toc > 0 {
+            let (reference, count) = (source.reference(), image.layers.len());
+            self.notes.push(format!("{reference}: {without_toc} of {count} layers have no TOC, and can't be shared"));
+        }
         Ok(())
     }
 
@@ -146,11 +188,20 @@ impl<'s, 'n> Loader<'s, 'n> {
         let Previous { source, is_newest, .. } = previous;
         threads::each(layers.len(), layers.len(), |number| {
             let layer = layers[number].layer;
-            match !is_newest && self.seen_before(layer).is_some() {
+            let is_segment = || self.other_segment(layer).is_some();
+            match self.seen_before(layer).is_some() && (!is_newest || is_segment()) {
                 true => Ok(None),
                 false => usable(source, layer, self.ask, self.progress).map(Some),
             }
         })
+    }
+
+    /// The segment that this layer, of a previous image or a shared one, is for another member.
+    fn other_segment(&self, layer: &Layer) -> Option<usize> {
+        let digest = layer.descriptor.as_ref()?.digest;
+        let is_same = |old: &OpenedLayer| old.layer.descriptor.digest == digest && !old.segment.is_base;
+        let mut same = self.opened.layers.iter().enumerate().filter(|(_, old)| is_same(old)).map(|(number, _)| number);
+        same.find(|number| !self.facts.own.contains(number))
     }
 
     fn seen_before(&self, layer: &Layer) -> Option<&Seen> {
@@ -161,7 +212,10 @@ impl<'s, 'n> Loader<'s, 'n> {
         let seen = layer.descriptor.as_ref().and_then(|descriptor| self.seen.get(&descriptor.digest));
         if let Some(seen) = seen {
             previous.has.push(Arc::clone(&seen.pull));
-            self.opened.facts.history.add_layer(&seen.contents);
+            self.facts.history.add_layer(&seen.contents);
+        }
+        if previous.is_newest {
+            self.facts.own.extend(self.other_segment(layer));
         }
     }
 
@@ -179,7 +233,7 @@ impl<'s, 'n> Loader<'s, 'n> {
                     self.note_damaged(unused(&previous.reference, index, descriptor, &flaw, is_newest), is_newest);
                     previous.has.push(Arc::new(pull_layer(descriptor, None)));
                 }
-                self.opened.facts.unread += usize::from(is_newest);
+                self.facts.unread += usize::from(is_newest);
                 return Ok(());
             }
         };
@@ -192,13 +246,13 @@ impl<'s, 'n> Loader<'s, 'n> {
         let takes = self.takes(numbered, toc.is_some());
         if let (true, Some(takes)) = (is_newest, takes) {
             let trust = &mut previous.trust;
-            let is_taken = self.add_segment(previous.source, numbered, toc.as_ref(), pull, takes, trust)?;
-            self.opened.facts.unread += usize::from(toc.is_none() && !is_taken);
+            let is_taken = self.add_segment(previous.source, numbered, toc.as_ref(), pull.map_or(Part::Base, Part::Previous), takes, trust)?;
+            self.facts.unread += usize::from(toc.is_none() && !is_taken);
             previous.without_toc += usize::from(is_foreign && !(is_taken && takes != Takes::All));
             return Ok(());
         }
         previous.without_toc += usize::from(is_foreign);
-        self.opened.facts.unread += usize::from(is_foreign && is_newest);
+        self.facts.unread += usize::from(is_foreign && is_newest);
         if let (Some(toc), Some(old), Some(place)) = (&toc, &layer.descriptor, previous.source.origin(layer)?) {
             self.progress.hold(limits::HELD_ROW * toc.1.entries.len() as u64)?;
             let name = format!("{}: layer {index}", previous.reference);
@@ -248,36 +302,42 @@ impl<'s, 'n> Loader<'s, 'n> {
             true => self.notes.degraded(code, note),
             false => self.notes.push(note),
         }
-        self.opened.facts.is_lost |= is_lost;
+        self.facts.is_lost |= is_lost;
     }
 
     /// Versions share most of their layers.
     fn see(&mut self, pull: &Arc<PullLayer>, toc: &Toc) {
-        if self.ask.previous.references.len() > 1 {
-            let contents = self.opened.facts.history.contents(&toc_entries(toc));
-            self.opened.facts.history.add_layer(&contents);
+        if self.ask.previous.references.len() > 1 || !self.ask.others.is_empty() {
+            let contents = self.facts.history.contents(&toc_entries(toc));
+            self.facts.history.add_layer(&contents);
             self.seen.insert(pull.digest, Seen { pull: Arc::clone(pull), contents });
         }
     }
 
-    /// False for a layer that has no blob, or one of a previous image that can't be read or is not to be taken. Clients
-    /// have `pull`, but not the base's layers.
+    /// False for a layer that has no blob, or one of a previous image that can't be read or is not to be taken.
     fn add_segment(
         &mut self,
         source: &'s Source<'s>,
         numbered: Numbered<'_>,
         toc: Option<&Index>,
-        pull: Option<Arc<PullLayer>>,
+        part: Part,
         takes: Takes,
         trust: &mut Trust,
     ) -> Result<bool, Error> {
-        let (is_base, Numbered { index, layer, .. }) = (pull.is_none(), numbered);
+        let (is_base, is_shared) = (matches!(part, Part::Base), matches!(part, Part::Shared(_)));
+        let Numbered { index, layer, .. } = numbered;
         let place = source.origin(layer)?;
         let (Some(descriptor), Some(diff_id), Some(place)) = (&layer.descriptor, layer.diff_id, place) else {
             return Ok(false);
         };
         // A layer may stand twice in an image; a base's own are not in the log a second time.
         if !is_base && self.is_in_base(layer) {
+            return Ok(true);
+        }
+        if let Some(number) = self.other_segment(layer).filter(|_| !is_base) {
+            if !is_shared {
+                self.facts.own.push(number);
+            }
             return Ok(true);
         }
         let standing = match source.is_remote() && toc.is_some() {
@@ -287,7 +347,8 @@ impl<'s, 'n> Loader<'s, 'n> {
         let (entries, blob, compression) = match toc {
             Some((_, toc)) => {
                 let chunks = toc.entries.iter().filter_map(|entry| entry.payload.as_ref()).flat_map(|p| &p.chunks);
-                self.opened.facts.chunks.extend(chunks.map(|chunk| chunk.digest));
+                let held = chunks.filter(|_| !is_shared);
+                self.facts.chunks.extend(held.map(|chunk| chunk.digest));
                 let name = format!("{}: layer {index}", source.reference());
                 let (blob, entries) = (place.clone(), toc_entries(toc));
                 self.progress.hold(held_bytes(&entries))?;
@@ -299,7 +360,10 @@ impl<'s, 'n> Loader<'s, 'n> {
             },
         };
         self.opened.frames.known.add_paths(&entries);
-        let pull = pull.unwrap_or_else(|| Arc::new(pull_layer(descriptor, toc)));
+        let pull = match part {
+            Part::Base => Arc::new(pull_layer(descriptor, toc)),
+            Part::Previous(pull) | Part::Shared(pull) => pull,
+        };
         let (descriptor, left_out) = handed_on(descriptor);
         let gzip = self.gzip(source, numbered, is_base, trust);
         let layer = OldLayer {
@@ -314,7 +378,10 @@ impl<'s, 'n> Loader<'s, 'n> {
             standing,
             blob,
         };
-        let segment = Segment { entries, pull, is_base, is_broken: false };
+        if !is_base && !is_shared {
+            self.facts.own.push(self.opened.layers.len());
+        }
+        let segment = Segment { entries: Arc::new(entries), pull, is_base, is_broken: false, is_shared: false };
         self.opened.layers.push(OpenedLayer { layer, segment });
         Ok(true)
     }

@@ -46,7 +46,7 @@ use foldhash::HashSet;
 pub use formats::lost_twin;
 pub use handed::left_out;
 pub use history::History;
-pub use opened::{OldLayer, Opened, Twin, Verdicts};
+pub use opened::{OldLayer, Opened, Twin, Verdicts, WrittenLayer};
 pub use plannable::Plannable;
 pub use proof::claim;
 pub use proven::{Proven, ProvenLayer};
@@ -65,6 +65,10 @@ pub struct Previous<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Ask<'a> {
     pub previous: Previous<'a>,
+    /// Those of the other members of a family.
+    pub others: &'a [Previous<'a>],
+    /// Images whose layers are of use where the new image shows nearly all of them.
+    pub shares: &'a [Reference],
     pub base: Option<&'a Reference>,
     /// Layers that the new image may have.
     pub max_layers: usize,
@@ -77,9 +81,11 @@ pub struct Ask<'a> {
     pub resources: &'a JobOptions,
 }
 
-/// What clients have and what the images tell, whether or not a layer can stay.
+/// What clients have and what the images tell, whether or not a layer can stay; of one member of a family.
 #[derive(Default)]
 pub struct Facts {
+    /// The layers that may stay and are of the newest previous image, by their numbers.
+    pub(super) own: Vec<usize>,
     /// Chunks in the layers that may stay.
     pub chunks: HashSet<ChunkDigest>,
     pub history: History,

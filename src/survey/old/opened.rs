@@ -16,6 +16,7 @@ use crate::threads;
 
 use super::faults::{Fault, Flaw};
 use super::frames::OldFrames;
+use super::handed::handed_on;
 use super::proven::Proven;
 use super::trust::Standing;
 use super::{Ask, Facts};
@@ -49,6 +50,28 @@ pub enum Twin<'s> {
     There(Box<OldLayer<'s>>),
 }
 
+/// A layer that this run wrote for one member of a family, for the others. `from` is the member.
+pub struct WrittenLayer<'s> {
+    pub from: String,
+    pub index: usize,
+    pub descriptor: Descriptor,
+    pub compression: Compression,
+    pub diff_id: DiffId,
+    pub place: Origin<'s>,
+}
+
+impl<'s> WrittenLayer<'s> {
+    /// With its tar as gzip, if there is a twin.
+    pub(super) fn into_old(self, gzip: Option<Self>) -> OldLayer<'s> {
+        let Self { from: reference, index, descriptor, compression, diff_id, place } = self;
+        let (descriptor, left_out) = handed_on(&descriptor);
+        let gzip = gzip.map_or(Twin::None, |gzip| Twin::There(Box::new(gzip.into_old(None))));
+        // It was decoded as it was written.
+        let standing = Standing::Known;
+        OldLayer { reference, index, descriptor, left_out, compression, diff_id, place, gzip, standing, blob: None }
+    }
+}
+
 impl OldLayer<'_> {
     /// Of a layer that was asked: false if only the user says so.
     pub fn is_proven(&self) -> bool {
@@ -64,10 +87,11 @@ pub(super) struct OpenedLayer<'s> {
 
 /// Everything that the new image can be laid out against, unproven.
 pub struct Opened<'s> {
-    /// Base layers first, then those of the newest previous image.
+    /// Base layers first, then those of each member's newest previous image, then shared ones.
     pub(super) layers: Vec<OpenedLayer<'s>>,
     pub(super) frames: OldFrames<'s>,
-    pub(super) facts: Facts,
+    /// Of each member.
+    pub(super) members: Vec<Facts>,
     /// What they may unpack to, all together.
     pub(super) size: SizeLimit,
 }
@@ -78,7 +102,7 @@ pub struct Verdicts(BTreeMap<usize, Fault>);
 impl<'s> Opened<'s> {
     /// Of no image. `size` bounds what all layers together unpack to.
     pub(super) fn new(size: SizeLimit) -> Self {
-        Self { layers: Vec::new(), frames: OldFrames::default(), facts: Facts::default(), size }
+        Self { layers: Vec::new(), frames: OldFrames::default(), members: Vec::new(), size }
     }
 
     /// Content whose frames can be copied when they are proven.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
+use std::sync::Arc;
 
 use crate::degraded::{Code, Notes};
 use crate::error::Error;
@@ -12,12 +13,19 @@ use crate::origin::FrameBlob;
 use super::Facts;
 use super::faults::{Fault, unused};
 use super::frames::{OldFrames, blobs};
-use super::opened::{OldLayer, Opened, OpenedLayer};
+use super::opened::{OldLayer, Opened, OpenedLayer, WrittenLayer};
 use super::plannable::Plannable;
 
 /// A layer whose blob decodes to what its digest, its DiffID, its TOC and its tar-split say, or that the user trusts
 /// ([`OldLayer::is_proven`] tells).
 pub struct ProvenLayer<'s>(OldLayer<'s>);
+
+impl<'s> ProvenLayer<'s> {
+    /// One that this run wrote, and decoded as it did; with its tar as gzip, if there is a twin.
+    pub fn written(layer: WrittenLayer<'s>, gzip: Option<WrittenLayer<'s>>) -> Arc<Self> {
+        Arc::new(Self(layer.into_old(gzip)))
+    }
+}
 
 impl<'s> Deref for ProvenLayer<'s> {
     type Target = OldLayer<'s>;
@@ -31,7 +39,8 @@ impl<'s> Deref for ProvenLayer<'s> {
 pub struct Proven<'s> {
     pub(super) layers: Vec<(ProvenLayer<'s>, Segment)>,
     pub(super) frames: OldFrames<'s>,
-    pub(super) facts: Facts,
+    /// Of each member.
+    pub(super) members: Vec<Facts>,
 }
 
 impl<'s> Proven<'s> {
@@ -40,7 +49,7 @@ impl<'s> Proven<'s> {
         faults: BTreeMap<usize, Fault>,
         notes: &mut Notes,
     ) -> Result<(Self, bool), Error> {
-        let Opened { mut layers, mut frames, facts, .. } = opened;
+        let Opened { mut layers, mut frames, mut members, .. } = opened;
         for (&number, fault) in &faults {
             if let Fault::Broken(entry) = fault {
                 let OpenedLayer { layer: OldLayer { reference, index, descriptor, .. }, segment } = &mut layers[number];
@@ -53,8 +62,10 @@ impl<'s> Proven<'s> {
         }
         let (mut proven, mut liars) = (Vec::with_capacity(layers.len()), BTreeSet::new());
         let count = layers.len();
+        let mut numbers = vec![None; count];
         for (number, OpenedLayer { layer, segment }) in layers.into_iter().enumerate() {
             let Some(Fault::Lies(flaw)) = faults.get(&number) else {
+                numbers[number] = Some(proven.len());
                 proven.push((ProvenLayer(layer), segment));
                 continue;
             };
@@ -66,7 +77,10 @@ impl<'s> Proven<'s> {
         // Their frames may lie as well.
         frames.known.forget(&liars);
         let has_lost = proven.len() < count;
-        Ok((Self { layers: proven, frames, facts }, has_lost))
+        for facts in &mut members {
+            facts.own = facts.own.iter().filter_map(|&number| numbers[number]).collect();
+        }
+        Ok((Self { layers: proven, frames, members }, has_lost))
     }
 
     /// Content whose frames can be copied.
@@ -91,9 +105,9 @@ impl<'s> Proven<'s> {
         self
     }
 
-    /// For the planner, when the new image refers to all that it needs of the frames.
-    pub fn plannable(self) -> Plannable<'s> {
-        Plannable::new(self)
+    /// For the planner, for each member, when the new images refer to all that they need of the frames.
+    pub fn plannable(self) -> Vec<Plannable<'s>> {
+        Plannable::of_members(self)
     }
 }
 

@@ -18,38 +18,47 @@ use super::{Ask, Opened, Previous};
 /// The opened references.
 pub struct OldImages<'a> {
     ask: Ask<'a>,
-    previous: Vec<Source<'a>>,
+    /// Of each member; an image alone is the first one.
+    previous: Vec<Vec<Source<'a>>>,
+    shares: Vec<Source<'a>>,
     base: Option<Source<'a>>,
 }
 
 const BASE: &str = "--base";
+const SHARE: &str = "--share";
 
 impl<'a> OldImages<'a> {
     pub fn open(ask: Ask<'a>, progress: &'a Progress, notes: &mut Notes) -> Result<Self, Error> {
-        let Previous { references, option, reach } = ask.previous;
-        let mut previous = Vec::with_capacity(references.len());
-        for reference in references {
-            match ask.resources.open_by(reference, reach, progress) {
-                Err(error) if error.is_spoilt() => {
-                    notes.degraded(Code::PreviousDamaged, damaged(reference, &error));
+        let mut previous = Vec::with_capacity(1 + ask.others.len());
+        for Previous { references, option, reach } in [ask.previous].iter().chain(ask.others) {
+            let mut opened = Vec::with_capacity(references.len());
+            for reference in *references {
+                match ask.resources.open_by(reference, reach, progress) {
+                    Err(error) if error.is_spoilt() => {
+                        notes.degraded(Code::PreviousDamaged, damaged(reference, &error));
+                    }
+                    source => opened.push(source.map_err(|error| Error::from(error).of_option(option))?),
                 }
-                opened => previous.push(opened.map_err(|error| Error::from(error).of_option(option))?),
             }
+            previous.push(opened);
         }
+        let share = |share| ask.resources.open(share, progress);
+        let shares: Result<Vec<Source<'_>>, _> = ask.shares.iter().map(share).collect();
+        let shares = shares.map_err(|error| Error::from(error).of_option(SHARE))?;
         let base = ask.base.map(|base| ask.resources.open(base, progress)).transpose();
-        Ok(Self { ask, previous, base: base.map_err(|error| Error::from(error).of_option(BASE))? })
+        Ok(Self { ask, previous, shares, base: base.map_err(|error| Error::from(error).of_option(BASE))? })
     }
 
-    /// What refers to the newest previous image, if that is in a registry, and is none of these.
-    pub fn left_behind(&self, others: &[BlobDigest]) -> Option<LeftBehind> {
-        let source = self.previous.first()?;
+    /// What refers to a member's newest previous image, if that is in a registry, and is none of these.
+    pub fn left_behind(&self, member: usize, others: &[BlobDigest]) -> Option<LeftBehind> {
+        let source = self.previous[member].first()?;
         let (digest, artifacts) = source.artifacts_about(others)?;
         Some(LeftBehind { reference: source.reference().to_string(), digest, artifacts })
     }
 
     /// What went over the network for them.
     pub fn traffic(&self) -> Traffic {
-        self.previous.iter().chain(&self.base).map(Source::traffic).sum()
+        self.previous.iter().flatten().chain(&self.shares).chain(&self.base).map(Source::traffic).sum()
     }
 
     /// What they hold for a platform.
@@ -63,15 +72,21 @@ impl<'a> OldImages<'a> {
         if let Some(base) = &self.base {
             load_base(&mut loader, base, platform).map_err(|error| error.of_option(BASE))?;
         }
-        let mut taken = Vec::new();
-        for source in &self.previous {
-            load_previous(&mut loader, source, platform, &mut taken)
-                .map_err(|error| error.of_option(self.ask.previous.option))?;
+        let asked = [self.ask.previous];
+        for (sources, asked) in self.previous.iter().zip(asked.iter().chain(self.ask.others)) {
+            let mut taken = Vec::new();
+            for source in sources {
+                load_previous(&mut loader, source, platform, &mut taken)
+                    .map_err(|error| error.of_option(asked.option))?;
+            }
+            let is_told = |notes: &Notes| notes.degradations().iter().any(|it| it.code == Code::PreviousDamaged);
+            if !asked.references.is_empty() && loader.facts.clients.is_empty() && !is_told(loader.notes) {
+                loader.notes.degraded(Code::NoPrevious, no_previous(platform));
+            }
+            loader.end_member();
         }
-        let is_told = |notes: &Notes| notes.degradations().iter().any(|it| it.code == Code::PreviousDamaged);
-        if !self.ask.previous.references.is_empty() && loader.opened.facts.clients.is_empty() && !is_told(loader.notes)
-        {
-            loader.notes.degraded(Code::NoPrevious, no_previous(platform));
+        for source in &self.shares {
+            load_share(&mut loader, source, platform).map_err(|error| error.of_option(SHARE))?;
         }
         Ok(loader.opened)
     }
@@ -98,6 +113,18 @@ fn load_previous<'s>(
 ) -> Result<(), Error> {
     match choose(source, platform, taken, loader.notes)? {
         Some(image) => loader.previous(source, &image),
+        None => Ok(()),
+    }
+}
+
+fn load_share<'s>(
+    loader: &mut Loader<'s, '_>,
+    source: &'s Source<'s>,
+    platform: Option<&Platform>,
+) -> Result<(), Error> {
+    // The same image may be a previous one as well.
+    match choose(source, platform, &mut Vec::new(), loader.notes)? {
+        Some(image) => loader.share(source, &image),
         None => Ok(()),
     }
 }

@@ -8,7 +8,13 @@ fn states_for(new: &[Entry], segments: &[Segment], older: &[usize]) -> Vec<State
     let have: Vec<&[Arc<PullLayer>]> = older.iter().map(|&first| &pulls[first..]).collect();
     let labels = vec![vec![Label::default(); new.len()]];
     let old = Old::new(segments, have).unwrap();
-    let plan = plan(Given { layers: &[new], labels: &Labels(&labels), old: &old, options: &Options::default() });
+    let plan = plan(Given {
+        layers: &[new],
+        labels: &Labels(&labels),
+        old: &old,
+        options: &Options::default(),
+        agreed: Agreed::default(),
+    });
     plan.unwrap().layers.iter().map(|layer| layer.state).collect()
 }
 

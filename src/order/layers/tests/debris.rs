@@ -70,7 +70,7 @@ fn told(old: &[Entry], new: &[Entry], options: &Options) -> Option<(String, usiz
     let pulls = pulls(&segments);
     let old = Old::new(&segments, vec![&pulls]).unwrap();
     let labels = [vec![Label::default(); new.len()]];
-    let given = Given { layers: &[new], labels: &Labels(&labels), old: &old, options };
+    let given = Given { layers: &[new], labels: &Labels(&labels), old: &old, options, agreed: Agreed::default() };
     let without = without_debris(&plan(given).unwrap(), given)?;
     let paths: Vec<String> = without.paths.iter().map(TarPath::to_string).collect();
     Some((paths.join(" "), without.layers, without.plan.layers.len()))
@@ -113,6 +113,12 @@ fn a_first_layout_is_told_nothing() {
     let new = [stub("etc/hosts")];
     let old = Old::default();
     let options = lax();
-    let given = Given { layers: &[&new], labels: &Labels(&[vec![Label::default()]]), old: &old, options: &options };
+    let given = Given {
+        layers: &[&new],
+        labels: &Labels(&[vec![Label::default()]]),
+        old: &old,
+        options: &options,
+        agreed: Agreed::default(),
+    };
     assert_eq!(without_debris(&plan(given).unwrap(), given), None);
 }

@@ -66,7 +66,7 @@ fn what_would_be_cleaned_is_cut() {
 fn merges_keep_to_it_while_they_can() {
     let log: Vec<Segment> =
         (0..4).map(|n| segment(&[file(&format!("f{n}"), n, [10, 10, 30, 30][n as usize])])).collect();
-    let new: Vec<Entry> = log.iter().flat_map(|segment| segment.entries.clone()).chain([file("new", 9, 25)]).collect();
+    let new: Vec<Entry> = log.iter().flat_map(|segment| segment.entries.to_vec()).chain([file("new", 9, 25)]).collect();
     let options = |max_layers, size| Options { max_layers, max_layer_size: size, ..lax() };
     assert_eq!(shape_of(&new, &log, &options(4, None)).last().unwrap(), "merged [1] /new /f1");
     let fits = shape_of(&new, &log, &options(4, Some(60)));

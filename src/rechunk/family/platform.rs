@@ -1,0 +1,220 @@
+//! The members of one platform. They are read together, agree on what they have in common, and are planned one after the
+//! other: what one of them writes for others is offered to those.
+
+use std::sync::Arc;
+
+use crate::degraded::Notes;
+use crate::error::Error;
+use crate::oci::Platform;
+use crate::order::Entry;
+use crate::order::layers::family::{Sets, Standings, Surveyed, Usages, offered};
+use crate::order::layers::{Agreed, Given, PlanError, Segment, Standing};
+use crate::progress::{Phase, Progress};
+use crate::rechunk::image::{Job, Layout, Prepared};
+use crate::rechunk::read::Reader;
+use crate::rechunk::sizes::check_sizes;
+use crate::rechunk::twin::GzipSizes;
+use crate::rechunk::{PlannedImage, ostree};
+use crate::spool::Spool;
+use crate::survey::old::{Plannable, ProvenLayer};
+use crate::unpack::{UnpackedLayer, is_settled_across};
+
+use super::Told;
+use super::dests::member;
+use super::inputs::{Chosen, FamilyInputs};
+
+/// A layer that a member wrote for others, or would.
+pub(super) struct Offer<'s> {
+    pub segment: Segment,
+    /// `None` if it is only planned.
+    pub layer: Option<Arc<ProvenLayer<'s>>>,
+}
+
+/// A member whose turn it is.
+pub(super) struct Turn<'t, 's> {
+    pub member: usize,
+    pub job: &'t Job<'t, 's>,
+    /// Its layers, by their numbers among those of all members.
+    pub layers: &'t [usize],
+    pub layout: Layout,
+    /// The layers of the plan that others are offered.
+    pub offered: Vec<(usize, Segment)>,
+}
+
+impl Turn<'_, '_> {
+    pub fn own<'u>(&self, unpacked: &'u [UnpackedLayer]) -> Vec<&'u UnpackedLayer> {
+        self.layers.iter().map(|&number| &unpacked[number]).collect()
+    }
+}
+
+/// Does something with each member, and gives its offers.
+pub(super) type Finish<'f, 's, T> =
+    &'f mut dyn FnMut(Turn<'_, 's>, &mut [UnpackedLayer], &mut Notes) -> Result<(T, Vec<Offer<'s>>), Error>;
+
+impl FamilyInputs<'_> {
+    /// What would be written, for each member.
+    pub fn plan(&self, progress: &Progress, notes: &mut Told) -> Result<Vec<Vec<PlannedImage>>, Error> {
+        let mut planned: Vec<Vec<PlannedImage>> = self.requests.iter().map(|_| Vec::new()).collect();
+        for (platform, chosen) in self.by_platform() {
+            let images = self.each(platform, &chosen, progress, notes, &mut |turn, unpacked, _| {
+                let image = turn.job.planned(&turn.layout, &turn.own(unpacked));
+                let offers = turn.offered.into_iter().map(|(_, segment)| Offer { segment, layer: None });
+                Ok((image, offers.collect()))
+            })?;
+            chosen.iter().zip(images).for_each(|(chosen, image)| planned[chosen.member].push(image));
+        }
+        Ok(planned)
+    }
+
+    /// Reads and plans all members that have this platform; `finish` does the rest of the work on each.
+    pub fn each<'s, T>(
+        &'s self,
+        platform: Option<&Platform>,
+        chosen: &[Chosen<'s>],
+        progress: &Progress,
+        notes: &mut Told,
+        finish: Finish<'_, 's, T>,
+    ) -> Result<Vec<T>, Error> {
+        progress.give_all_back();
+        let request = &self.requests[0];
+        for &Chosen { member: number, image } in chosen {
+            let checked = ostree::check_config(&self.requests[number], image);
+            checked.and_then(|()| check_sizes(&self.requests[number], image)).map_err(|e| member(&self.requests[number], e))?;
+        }
+        let spool = Spool::new(&request.resources.spool_dir)?;
+        let opened = self.old.load(platform, progress, &mut notes.common)?;
+        let (parts, images) = self.parts(chosen);
+        let reader = Reader { request, parts: &parts, images: &images, spool: &spool, progress };
+        let (mut unpacked, old) = reader.read(opened, self.ask, &mut notes.common)?;
+        self.expect_settled(chosen, &images, &unpacked)?;
+        let mut old: Vec<Option<Plannable<'s>>> = old.into_iter().map(Some).collect();
+        let mut jobs = Vec::with_capacity(chosen.len());
+        for &Chosen { member, image } in chosen {
+            let old = old[member].take().ok_or(Error::Internal("a member with two images for one platform"))?;
+            let (request, source, gzip_sizes) =
+                (&self.requests[member], &self.sources[member], GzipSizes::new(progress));
+            jobs.push(Job { request, source, image, old, spool: &spool, progress, gzip_sizes });
+        }
+        progress.begin(Phase::Planning, None);
+        let mut party = Party { chosen, images: &images, jobs, prepared: Vec::new() };
+        party.prepare(&unpacked, notes)?;
+        unpacked.iter_mut().for_each(|layer| layer.inventory.evidence = Vec::new());
+        let (standings, sets) = party.agree(&unpacked)?;
+        party.finish(&mut unpacked, &standings, &sets, notes, finish)
+    }
+
+    /// Hard links to lower layers say what a file there is. For another member, which has it without the link, it is
+    /// something else.
+    fn expect_settled(
+        &self,
+        chosen: &[Chosen<'_>],
+        images: &[Vec<usize>],
+        unpacked: &[UnpackedLayer],
+    ) -> Result<(), Error> {
+        for (at, own) in images.iter().enumerate() {
+            let is_common = |number: &usize| images.iter().enumerate().any(|(n, it)| n != at && it.contains(number));
+            if own.iter().any(is_common) && is_settled_across(unpacked, own) {
+                let new = &self.requests[chosen[at].member].new;
+                let reason = format!(
+                    "{new} has hard links from one layer to a lower one, and other members have the same layers; \
+                     podman and docker can't pull such an image. Rechunk it alone first"
+                );
+                return Err(Error::Family { reason });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The members of a platform while they are planned.
+struct Party<'a, 's> {
+    chosen: &'a [Chosen<'s>],
+    /// The layers of each, by their numbers.
+    images: &'a [Vec<usize>],
+    jobs: Vec<Job<'a, 's>>,
+    prepared: Vec<Prepared<'a>>,
+}
+
+impl<'a, 's> Party<'a, 's> {
+    fn own<'u>(&self, at: usize, unpacked: &'u [UnpackedLayer]) -> Vec<&'u UnpackedLayer> {
+        self.images[at].iter().map(|&number| &unpacked[number]).collect()
+    }
+
+    fn prepare(&mut self, unpacked: &[UnpackedLayer], notes: &mut Told) -> Result<(), Error> {
+        for (at, job) in self.jobs.iter().enumerate() {
+            let notes = &mut notes.members[self.chosen[at].member];
+            let own = self.own(at, unpacked);
+            self.prepared.push(job.prepared(&own, notes).map_err(|error| member(job.request, error))?);
+            let mut unmatched = super::super::unmatched::Unmatched::default();
+            unmatched.add(job.unmatched(&own));
+            unmatched.note(notes);
+        }
+        Ok(())
+    }
+
+    fn with_given(
+        &self,
+        at: usize,
+        standing: &[Standing],
+        unpacked: &[UnpackedLayer],
+        work: impl FnOnce(Given<'_>) -> Result<(), PlanError>,
+    ) -> Result<(), Error> {
+        let agreed = Agreed { member: at, standing, sets: None };
+        let (job, own) = (&self.jobs[at], self.own(at, unpacked));
+        job.with_given(&own, &self.prepared[at], agreed, work).map_err(|error| member(job.request, error))
+    }
+
+    /// What all members decide together.
+    fn agree(&self, unpacked: &[UnpackedLayer]) -> Result<(Standings, Sets), Error> {
+        let mut usages = Usages::default();
+        for at in 0..self.jobs.len() {
+            self.with_given(at, &[], unpacked, |given| usages.add(given))?;
+        }
+        let options = self.jobs[0].request.layers.clone();
+        let standings = usages.settle(&options);
+        let mut surveyed = Surveyed::default();
+        for (at, job) in self.jobs.iter().enumerate() {
+            let standing = standing(at, &standings, job.old.segments());
+            self.with_given(at, &standing, unpacked, |given| surveyed.add(given))?;
+        }
+        Ok((standings, surveyed.sets(options.max_layers)))
+    }
+
+    fn finish<T>(
+        mut self,
+        unpacked: &mut [UnpackedLayer],
+        standings: &Standings,
+        sets: &Sets,
+        notes: &mut Told,
+        finish: Finish<'_, 's, T>,
+    ) -> Result<Vec<T>, Error> {
+        let before: Vec<usize> = self.jobs.iter().map(|job| job.old.segments().len()).collect();
+        let mut finished = Vec::with_capacity(self.jobs.len());
+        for (at, prepared) in std::mem::take(&mut self.prepared).into_iter().enumerate() {
+            let number = self.chosen[at].member;
+            let (job, own, notes) = (&self.jobs[at], self.own(at, unpacked), &mut notes.members[number]);
+            let (old, offers) = job.old.segments().split_at(before[at]);
+            let mut standing = standing(at, standings, old);
+            // What another one wrote for this member as well stays as it is.
+            standing.extend(offers.iter().map(|_| Standing::Stays));
+            let agreed = Agreed { member: at, standing: &standing, sets: Some(sets) };
+            let failed = |error| member(job.request, error);
+            let layout = job.planned_layout(&own, prepared, agreed, notes).map_err(failed)?;
+            job.check_planned_sizes(&layout.plan).map_err(failed)?;
+            let entries: Vec<&[Entry]> = own.iter().map(|layer| layer.inventory.entries.as_slice()).collect();
+            let offered = offered(&layout.plan, &entries, job.old.segments());
+            let turn = Turn { member: number, job, layers: &self.images[at], layout, offered };
+            let (value, offers) = finish(turn, unpacked, notes).map_err(failed)?;
+            finished.push(value);
+            for Offer { segment, layer } in offers {
+                self.jobs[at + 1..].iter_mut().for_each(|job| job.old.offer(segment.clone(), layer.clone()));
+            }
+        }
+        Ok(finished)
+    }
+}
+
+/// What a member agreed on its old layers.
+fn standing(at: usize, standings: &Standings, segments: &[Segment]) -> Vec<Standing> {
+    segments.iter().map(|segment| standings.of(at, segment.pull.digest)).collect()
+}
