@@ -48,6 +48,7 @@ fn read(tar: &[u8], spool: &Spool, threads: usize) -> UnpackedLayer {
         level: Some(Level::DEFAULT),
         known: &Known::default(),
         expect_known: false,
+        seen: None,
         threads,
         drop_xattrs: &[],
         size: &SizeLimit::default(),

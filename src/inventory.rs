@@ -235,6 +235,22 @@ impl Inventory {
         Ok(())
     }
 
+    /// Content that was only hashed, by the numbers of its entries.
+    pub fn without_frames(&self) -> impl Iterator<Item = (usize, FileDigest)> {
+        let payloads = self.bodies.iter().enumerate().filter_map(|(at, body)| Some((at, body.payload.as_ref()?)));
+        payloads.filter(|(_, payload)| matches!(payload.frames, Frames::None)).map(|(at, payload)| (at, payload.digest))
+    }
+
+    /// Gives the content of entry `index`, which was only hashed, its frames.
+    pub fn set_frames(&mut self, index: usize, frames: Frames) {
+        let Some(payload) = &mut self.bodies[index].payload else { return };
+        payload.frames = frames;
+        let stored = payload.compressed();
+        if let Some(content) = &mut self.entries[index].content {
+            content.stored = stored;
+        }
+    }
+
     /// No entry will follow. A vector that grew has room for up to twice as many, and an image can have a million.
     pub fn finish(&mut self) {
         self.entries.shrink_to_fit();

@@ -38,6 +38,7 @@ impl Job<'_> {
             level: None,
             known: &Known::default(),
             expect_known: false,
+            seen: None,
             threads: 1,
             drop_xattrs: &[],
             size: self.size,

@@ -36,7 +36,9 @@ pub fn expect(command: &Command) -> Result<(), String> {
 
 fn sources(command: &Command) -> Vec<&Reference> {
     match command {
-        Command::Rechunk(it) => [&it.new].into_iter().chain(&it.writing.previous).chain(&it.writing.layers.base).collect(),
+        Command::Rechunk(it) => {
+            [&it.new].into_iter().chain(&it.writing.previous).chain(&it.writing.layers.base).collect()
+        }
         Command::Verify(it) => vec![&it.a, &it.b],
         Command::Dump(it) => vec![&it.reference],
         Command::Diff(it) => it.old.iter().chain([&it.new]).collect(),

@@ -73,11 +73,7 @@ fn allow_many_files() {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
-fn run_writing(
-    arguments: Writing,
-    quiet: bool,
-    bare: impl FnOnce(JobOptions) -> Request,
-) -> anyhow::Result<u8> {
+fn run_writing(arguments: Writing, quiet: bool, bare: impl FnOnce(JobOptions) -> Request) -> anyhow::Result<u8> {
     if let Some(path) = &arguments.digestfile {
         expect_writable(path).with_context(|| format!("the digest can't be written to {}", path.display()))?;
     }
@@ -401,7 +397,11 @@ fn run_cache(arguments: &CacheArgs, quiet: bool) -> anyhow::Result<u8> {
 }
 
 /// Runs a job that can take long: Ctrl-C stops it, a meter shows how far it is.
-pub fn beside<T>(progress: Progress, quiet: bool, work: impl FnOnce(&Progress) -> Result<T, Error>) -> anyhow::Result<T> {
+pub fn beside<T>(
+    progress: Progress,
+    quiet: bool,
+    work: impl FnOnce(&Progress) -> Result<T, Error>,
+) -> anyhow::Result<T> {
     let progress = Arc::new(progress);
     signals::cancel_on_signal(Arc::clone(&progress))?;
     let meter = (!quiet).then(|| Meter::start(Arc::clone(&progress)));

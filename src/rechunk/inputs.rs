@@ -102,7 +102,9 @@ impl<'a> Inputs<'a> {
     /// What would be written.
     pub fn plan(&self, progress: &Progress, notes: &mut Notes) -> Result<Vec<PlannedImage>, Error> {
         attached::note_planned(&self.source.take_attached(), notes);
-        self.each(progress, notes, |job, unpacked, layout, _| Ok(job.planned(layout, &unpacked.iter().collect::<Vec<_>>())))
+        self.each(progress, notes, |job, unpacked, layout, _| {
+            Ok(job.planned(layout, &unpacked.iter().collect::<Vec<_>>()))
+        })
     }
 
     /// Reads and plans every image; `finish` does the rest of the work on it.
@@ -153,22 +155,22 @@ pub(super) fn open_new<'a>(
     let source = request.resources.open(&request.new, progress)?;
     let source = source.with_config(request.config.clone());
     let images = source.images(request.platform.as_ref())?;
-        if request.formats.has_twin() && images.iter().any(|image| image.platform.is_none()) {
-            return Err(Error::NoPlatform { reference: source.reference().to_string() });
+    if request.formats.has_twin() && images.iter().any(|image| image.platform.is_none()) {
+        return Err(Error::NoPlatform { reference: source.reference().to_string() });
+    }
+    for image in &images {
+        // One of them alone would be written, and some clients would then get the other one's files.
+        if let Some(reason) = image.twin_differences().into_iter().next() {
+            return Err(Error::Twins { reference: source.reference().to_string(), reason });
         }
-        for image in &images {
-            // One of them alone would be written, and some clients would then get the other one's files.
-            if let Some(reason) = image.twin_differences().into_iter().next() {
-                return Err(Error::Twins { reference: source.reference().to_string(), reason });
-            }
-            if image.twin.is_some() && !request.formats.has_gzip() {
-                notes.push(format!(
+        if image.twin.is_some() && !request.formats.has_gzip() {
+            notes.push(format!(
                     "{} has a gzip image beside the zstd image, and this run writes none: clients that cannot read zstd can't \
                      pull the result (--twin gzip writes both)",
                     source.reference()
                 ));
-            }
         }
+    }
     Ok((source, images))
 }
 

@@ -11,7 +11,7 @@ use crate::source::{Image, Layer, Source, SourceError, stored_bytes};
 use crate::spool::Spool;
 use crate::survey::old::{Ask, Opened, Plannable, Proven};
 use crate::threads;
-use crate::unpack::{self, LayerInput, UnpackError, UnpackedLayer, settle_across, unpack};
+use crate::unpack::{self, LayerInput, Seen, UnpackError, UnpackedLayer, settle_across, unpack};
 
 use super::Request;
 use super::layers::old_runs;
@@ -92,14 +92,26 @@ impl Reader<'_> {
     /// Content that is not known is compressed at this level.
     fn unpack(&self, known: &Known, level: Level) -> Result<Vec<UnpackedLayer>, Error> {
         let all: Vec<usize> = (0..self.parts.len()).collect();
-        let mut unpacked = self.unpack_layers(&all, known, level, true)?;
-        // A large file that has the size of known content is hashed only; few turn out to be something else.
-        let lacks = |layer: &UnpackedLayer| {
-            let mut payloads = layer.inventory.bodies.iter().filter_map(|body| body.payload.as_ref());
-            payloads.any(|payload| matches!(payload.frames, Frames::None))
+        let are_several = self.parts.iter().any(|part| !std::ptr::eq(part.image, self.parts[0].image));
+        let seen = are_several.then(Seen::default);
+        let how = unpack::Options {
+            level: Some(level),
+            known,
+            expect_known: true,
+            seen: seen.as_ref(),
+            threads: self.request.resources.threads,
+            drop_xattrs: &self.request.drop_xattrs,
+            size: &self.progress.size_limit(),
         };
+        let mut unpacked = self.unpack_layers(&all, how)?;
+        if let Some(seen) = &seen {
+            seen.fill(&mut unpacked);
+        }
+        // A large file that has the size of known content is hashed only; few turn out to be something else.
+        let lacks = |layer: &UnpackedLayer| layer.inventory.without_frames().next().is_some();
         let again: Vec<usize> = all.into_iter().filter(|&index| lacks(&unpacked[index])).collect();
-        for (index, layer) in again.iter().zip(self.unpack_layers(&again, known, level, false)?) {
+        let how = unpack::Options { expect_known: false, ..how };
+        for (index, layer) in again.iter().zip(self.unpack_layers(&again, how)?) {
             self.progress.give_back(unpacked[*index].inventory.held);
             unpacked[*index] = layer;
         }
@@ -123,13 +135,7 @@ impl Reader<'_> {
         self.unpack(known, level)
     }
 
-    fn unpack_layers(
-        &self,
-        indexes: &[usize],
-        known: &Known,
-        level: Level,
-        expect_known: bool,
-    ) -> Result<Vec<UnpackedLayer>, Error> {
+    fn unpack_layers(&self, indexes: &[usize], how: unpack::Options<'_>) -> Result<Vec<UnpackedLayer>, Error> {
         let input = |&index: &usize| {
             let (source, layer) = (self.parts[index].source, self.parts[index].layer());
             LayerInput {
@@ -138,16 +144,8 @@ impl Reader<'_> {
                 diff_id: layer.diff_id,
             }
         };
-        let options = unpack::Options {
-            level: Some(level),
-            known,
-            expect_known,
-            threads: self.request.resources.threads,
-            drop_xattrs: &self.request.drop_xattrs,
-            size: &self.progress.size_limit(),
-        };
         let inputs = indexes.iter().map(input).collect();
-        unpack(inputs, self.spool, options, self.progress).map_err(|(at, source)| self.layer_error(indexes[at], source))
+        unpack(inputs, self.spool, how, self.progress).map_err(|(at, source)| self.layer_error(indexes[at], source))
     }
 
     fn layer_error(&self, index: usize, source: UnpackError) -> Error {

@@ -19,8 +19,10 @@ pub(super) fn check_sizes(request: &Request, image: &Image) -> Result<(), Error>
 impl Job<'_, '_> {
     /// What is known before anything is written. New layers' descriptors will be somewhat longer.
     pub(super) fn check_planned_sizes(&self, plan: &Plan) -> Result<(), Error> {
-        let new = || Descriptor::new(self.request.formats.compression().media_type(), BlobDigest::from_bytes([0; 32]), 0);
-        let layers = plan.layers.iter().map(|layer| self.kept(layer).map_or_else(new, |(kept, _)| kept.descriptor.clone()));
+        let new =
+            || Descriptor::new(self.request.formats.compression().media_type(), BlobDigest::from_bytes([0; 32]), 0);
+        let layers =
+            plan.layers.iter().map(|layer| self.kept(layer).map_or_else(new, |(kept, _)| kept.descriptor.clone()));
         check_documents(self.request, self.image, layers.collect())
     }
 }

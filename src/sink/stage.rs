@@ -162,7 +162,8 @@ impl Stage {
 
     /// Takes a blob of another stage by a second name. False where that is not there, or on another file system.
     pub(super) fn link(&self, other: &Self, digest: BlobDigest) -> bool {
-        let is_linked = other.has(digest) && self.disk().link(&other.blob_path(digest), &self.blob_path(digest)).is_ok();
+        let is_linked =
+            other.has(digest) && self.disk().link(&other.blob_path(digest), &self.blob_path(digest)).is_ok();
         if is_linked {
             self.add(digest);
         }

@@ -57,7 +57,15 @@ impl Side {
             diff_id: layer.diff_id,
         });
         let (known, size, threads) = (Known::default(), progress.size_limit(), options.threads);
-        let how = unpack::Options { level, known: &known, expect_known: false, threads, drop_xattrs, size: &size };
+        let how = unpack::Options {
+            level,
+            known: &known,
+            expect_known: false,
+            seen: None,
+            threads,
+            drop_xattrs,
+            size: &size,
+        };
         let layers = unpack(inputs.collect(), &spool, how, progress)
             .and_then(|mut layers| settle_across(&mut layers, &all, &spool, progress).map(|()| layers))
             .map_err(|(index, error)| layer_error(source, image, index, error))?;

@@ -93,7 +93,15 @@ fn unpacked(
     progress: &Progress,
 ) -> Result<Vec<UnpackedLayer>, (usize, UnpackError)> {
     let known = Known::default();
-    let options = unpack::Options { level: None, known: &known, expect_known: false, threads, drop_xattrs: &[], size };
+    let options = unpack::Options {
+        level: None,
+        known: &known,
+        expect_known: false,
+        seen: None,
+        threads,
+        drop_xattrs: &[],
+        size,
+    };
     unpack(inputs, spool, options, progress)
 }
 

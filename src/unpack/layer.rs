@@ -7,7 +7,7 @@ use crossbeam_channel::{Sender, unbounded};
 
 use super::extracted::as_extracted;
 use super::work::{Content, Hashed, Job, PIECE, Piece, Pool};
-use super::{LayerInput, Options, UnpackError, UnpackedLayer, notes};
+use super::{LayerInput, Options, Seen, UnpackError, UnpackedLayer, notes};
 use crate::codec::{HashingReader, WHOLE_FRAME_INPUT, decompress};
 use crate::compression::Compression;
 use crate::digest::DiffId;
@@ -42,6 +42,7 @@ pub(super) fn read(
     let (done, payloads) = unbounded();
     let mut inventory = Inventory::default();
     let held = if options.level.is_some() { limits::HELD_WRITTEN } else { limits::HELD_ENTRY };
+    let held = held + options.seen.map_or(0, |_| Seen::HELD);
     let (headers, implied) = (HeaderLog::new(spool), ImpliedDirs::default());
     let mut reader = Reader { headers, implied, held, options, pool, progress, done };
     let read = reader.entries(&mut tar, &mut inventory);
@@ -145,8 +146,11 @@ impl Reader<'_, '_> {
         let rewritten = is_other.then(|| encode(&clean));
         inventory.dropped.extend(dropped);
         let blocks = self.headers.append(rewritten.as_deref().unwrap_or(&entry.raw))?;
-        let paths = inventory.push(header, blocks, self.options.known)?;
+        let mut paths = inventory.push(header, blocks, self.options.known)?;
         let index = inventory.entries.len() - 1;
+        if self.options.seen.is_some_and(|seen| seen.share(&mut inventory.entries[index].path)) {
+            paths = 0;
+        }
         let held = self.held + paths + self.implied.above(&inventory.entries[index]);
         inventory.held += held;
         self.progress.hold(held)?;

@@ -8,6 +8,7 @@ mod budget;
 mod extracted;
 mod layer;
 mod notes;
+mod seen;
 #[cfg(test)]
 mod tests;
 mod work;
@@ -29,6 +30,8 @@ use crate::threads::{self, ThreadError, lock};
 pub(crate) use tests::PANIC;
 
 pub use extracted::{is_settled_across, settle_across};
+
+pub use seen::Seen;
 
 use budget::{Budgets, ByteBudget};
 use work::Pool;
@@ -120,6 +123,8 @@ pub struct Options<'a> {
     pub known: &'a Known,
     /// Large files that have the size of known content are hashed only, and come without frames if they are new.
     pub expect_known: bool,
+    /// What other layers of the run have, too.
+    pub seen: Option<&'a Seen>,
     pub threads: usize,
     /// Xattrs that are taken for not there.
     pub drop_xattrs: &'a [XattrGlob],

@@ -7,7 +7,7 @@ use std::thread::Scope;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::budget::{Budgets, Held};
-use super::{Options, UnpackError};
+use super::{Options, Seen, UnpackError};
 use crate::codec::{FrameEncoder, FrameError, Sha256Stream};
 use crate::digest::FileDigest;
 use crate::inventory::{Frames, Known, Payload, Stored};
@@ -117,6 +117,7 @@ impl<'scope> Pool<'scope> {
                     encoder: options.level.map(FrameEncoder::new),
                     known: options.known,
                     expect_known: options.expect_known,
+                    seen: options.seen,
                     spool,
                     progress,
                     out: Vec::new(),
@@ -159,6 +160,7 @@ struct Worker<'a> {
     encoder: Option<Result<FrameEncoder, FrameError>>,
     known: &'a Known,
     expect_known: bool,
+    seen: Option<&'a Seen>,
     spool: &'a Spool,
     progress: &'a Progress,
     out: Vec<u8>,
@@ -175,12 +177,15 @@ impl Worker<'_> {
                 let mut sums = Sums::default();
                 sums.update(&content);
                 let spool = self.spool;
-                let frames = match (self.known.frames(&sums.digest()), self.encoder()?) {
+                let digest = sums.digest();
+                let frames = match (self.had(&digest), self.encoder()?) {
                     (_, None) => Frames::None,
-                    (Some(known), _) => known.clone(),
+                    (Some(had), _) => had,
                     (None, Some(encoder)) => {
                         let frame = encoder.frame(&content)?;
-                        Frames::Whole(Stored::One(spool.append(frame)?))
+                        let frames = Frames::Whole(Stored::One(spool.append(frame)?));
+                        self.compressed(digest, &frames);
+                        frames
                     }
                 };
                 let kept = keep.then(|| spool.append(&content)).transpose()?.map(Stored::One);
@@ -194,7 +199,7 @@ impl Worker<'_> {
         let mut sums = Sums::default();
         let mut kept = keep.then(Vec::new);
         // What is likely known is hashed only. If it is not, the caller reads the layer again.
-        let wait = self.encoder.is_some() && self.expect_known && self.known.has_size(size);
+        let wait = self.encoder.is_some() && self.expect_known && self.is_likely_had(size);
         let mut spans = Vec::new();
         let mut state = if wait { Ok(()) } else { self.begin(size) };
         // All pieces, even after a failure: what is left in the channel holds room that others wait for.
@@ -218,11 +223,28 @@ impl Worker<'_> {
             return Err(UnpackError::Stopped);
         }
         let frames = match wait {
-            true => self.known.frames(&sums.digest()).cloned().unwrap_or(Frames::None),
+            true => self.had(&sums.digest()).unwrap_or(Frames::None),
             false => self.end(spans)?,
         };
+        self.compressed(sums.digest(), &frames);
         let kept = kept.map(|spans| Stored::Many(spans.into_boxed_slice()));
         Ok(Hashed { kept, ..sums.hashed(frames) })
+    }
+
+    /// Frames of content that a previous image or another layer has.
+    fn had(&self, digest: &FileDigest) -> Option<Frames> {
+        let known = self.known.frames(digest).cloned();
+        known.or_else(|| self.seen.and_then(|seen| seen.frames(digest)))
+    }
+
+    fn is_likely_had(&self, size: u64) -> bool {
+        self.known.has_size(size) || self.seen.is_some_and(|seen| !seen.is_first(size))
+    }
+
+    fn compressed(&self, digest: FileDigest, frames: &Frames) {
+        if let Some(seen) = self.seen.filter(|_| !matches!(frames, Frames::None)) {
+            seen.add(digest, frames);
+        }
     }
 
     fn encoder(&mut self) -> Result<Option<&mut FrameEncoder>, UnpackError> {

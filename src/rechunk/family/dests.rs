@@ -48,7 +48,9 @@ pub(super) fn open<'p>(
     for (request, notes) in requests.iter().zip(&mut notes.members) {
         let mut dest = Dest::open(request, progress, notes, is_written)?;
         if let Target::Files(sink) = &mut dest.target {
-            let others = dests.iter().filter_map(|other| if let Target::Files(sink) = &other.target { Some(sink) } else { None });
+            let others = dests
+                .iter()
+                .filter_map(|other| if let Target::Files(sink) = &other.target { Some(sink) } else { None });
             others.for_each(|other| sink.stand_by(other));
         }
         dests.push(dest);

@@ -39,9 +39,8 @@ pub fn family(requests: &[Request], progress: &Progress) -> Result<FamilyOutcome
     let previous: Vec<_> = requests.iter().zip(&dests).map(|(request, dest)| dest.previous(request)).collect();
     let others = inputs::others(requests, &previous);
     let inputs = FamilyInputs::open(requests, inputs::ask(requests, &previous, &others), progress, &mut notes)?;
-    let finished = dests::with_outputs(&dests, Vec::new(), &mut |outputs| {
-        written::write(&inputs, outputs, progress, &mut notes)
-    });
+    let finished =
+        dests::with_outputs(&dests, Vec::new(), &mut |outputs| written::write(&inputs, outputs, progress, &mut notes));
     let finished = finished.map_err(|error| dests::stopped(error, &dests, progress))?;
     progress.check()?;
     progress.begin(Phase::Saving, None);

@@ -79,7 +79,9 @@ impl FamilyInputs<'_> {
         let request = &self.requests[0];
         for &Chosen { member: number, image } in chosen {
             let checked = ostree::check_config(&self.requests[number], image);
-            checked.and_then(|()| check_sizes(&self.requests[number], image)).map_err(|e| member(&self.requests[number], e))?;
+            checked
+                .and_then(|()| check_sizes(&self.requests[number], image))
+                .map_err(|e| member(&self.requests[number], e))?;
         }
         let spool = Spool::new(&request.resources.spool_dir)?;
         let opened = self.old.load(platform, progress, &mut notes.common)?;

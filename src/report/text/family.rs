@@ -52,8 +52,12 @@ fn switches(outcome: &FamilyOutcome) -> String {
     if outcome.switches.is_empty() {
         return String::new();
     }
-    let mut table =
-        Table::new([("a host that has", Align::Left), ("pulls for", Align::Left), ("bytes", Align::Right), ("of", Align::Right)]);
+    let mut table = Table::new([
+        ("a host that has", Align::Left),
+        ("pulls for", Align::Left),
+        ("bytes", Align::Right),
+        ("of", Align::Right),
+    ]);
     for switch in &outcome.switches {
         let name = |member: usize| end_of(&outcome.dests[member].to_string(), NAME);
         table.row([name(switch.from), name(switch.to), size(switch.bytes), size(switch.of)]);

@@ -89,7 +89,14 @@ fn numbered(image: &Image) -> impl Iterator<Item = Numbered<'_>> {
 
 impl<'s, 'n> Loader<'s, 'n> {
     pub fn new(ask: Ask<'s>, progress: &'n Progress, notes: &'n mut Notes) -> Self {
-        Self { ask, progress, notes, opened: Opened::new(progress.size_limit()), facts: Facts::default(), seen: HashMap::new() }
+        Self {
+            ask,
+            progress,
+            notes,
+            opened: Opened::new(progress.size_limit()),
+            facts: Facts::default(),
+            seen: HashMap::new(),
+        }
     }
 
     /// What follows is of the next member.
@@ -246,7 +253,14 @@ impl<'s, 'n> Loader<'s, 'n> {
         let takes = self.takes(numbered, toc.is_some());
         if let (true, Some(takes)) = (is_newest, takes) {
             let trust = &mut previous.trust;
-            let is_taken = self.add_segment(previous.source, numbered, toc.as_ref(), pull.map_or(Part::Base, Part::Previous), takes, trust)?;
+            let is_taken = self.add_segment(
+                previous.source,
+                numbered,
+                toc.as_ref(),
+                pull.map_or(Part::Base, Part::Previous),
+                takes,
+                trust,
+            )?;
             self.facts.unread += usize::from(toc.is_none() && !is_taken);
             previous.without_toc += usize::from(is_foreign && !(is_taken && takes != Takes::All));
             return Ok(());

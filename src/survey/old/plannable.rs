@@ -8,9 +8,9 @@ use crate::order::layers::{Old, OldError, Segment};
 use crate::origin::FrameBlob;
 use crate::watch::Used;
 
+use super::Facts;
 use super::frames::OldFrames;
 use super::proven::{Proven, ProvenLayer};
-use super::Facts;
 
 /// What one image can be laid out against: proven layers by the numbers of the planner's segments.
 pub struct Plannable<'s> {

@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
 
-use foldhash::fast::RandomState;
 use foldhash::HashMap;
+use foldhash::fast::RandomState;
 
 use crate::order::Members;
 use crate::order::layers::claims::{Claims, sources};
