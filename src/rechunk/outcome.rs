@@ -42,8 +42,14 @@ pub struct ImageOutcome {
 impl ImageOutcome {
     /// Layers that the previous image did not have, with their bytes.
     pub fn new_layers(&self) -> impl Iterator<Item = (BlobDigest, u64)> {
-        let is_new = |layer: &&LayerOutcome| layer.planned.state != State::Kept;
-        self.layers.iter().filter(is_new).map(|layer| (layer.digest, layer.size))
+        let new = self.layers.iter().filter(|layer| !layer.planned.is_had());
+        new.map(|layer| (layer.digest, layer.size))
+    }
+
+    /// Layers that this run wrote, with their bytes.
+    pub fn written_layers(&self) -> impl Iterator<Item = (BlobDigest, u64)> {
+        let written = self.layers.iter().filter(|layer| layer.planned.state != State::Kept);
+        written.map(|layer| (layer.digest, layer.size))
     }
 }
 
@@ -138,6 +144,19 @@ pub struct PlannedLayer {
 }
 
 impl PlannedLayer {
+    /// True for a layer of the previous image or of the base, as it was. Its clients have it.
+    pub fn is_had(&self) -> bool {
+        self.state == State::Kept && self.reason != Reason::Shared
+    }
+
+    /// What became of it, in one word.
+    pub const fn word(&self) -> &'static str {
+        match self.reason {
+            Reason::Shared => self.reason.name(),
+            _ => self.state.name(),
+        }
+    }
+
     /// The blob that it is already.
     pub fn kept(&self) -> Option<OldBlob> {
         self.old.first().filter(|_| self.state == State::Kept).copied()

@@ -44,7 +44,7 @@ pub use error::SinkError;
 pub use unfinished::exit_at_once;
 pub use upkeep::{Leftover, LockedLayout};
 
-use stage::{Durable, Stage};
+use stage::{Durable, Sibling, Stage};
 
 /// A destination that is being filled. Dropped without a commit, it leaves nothing behind.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ pub struct Sink {
     /// Blobs of the layout that the image needs as they are.
     own: Mutex<Vec<(BlobDigest, u64)>>,
     /// Of sinks that are committed before this one.
-    siblings: Vec<Stage>,
+    siblings: Vec<Sibling>,
 }
 
 #[derive(Debug)]
@@ -120,7 +120,7 @@ impl Sink {
 
     /// Blobs that the other sink has need no copy where one file can have two names. `other` is to be committed first.
     pub fn stand_by(&mut self, other: &Self) {
-        self.siblings.push(other.stage.clone());
+        self.siblings.push(other.stage.sibling());
     }
 
     /// A blob that was written here, and is not committed yet.

@@ -7,7 +7,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 use tempfile::NamedTempFile;
 
@@ -41,6 +41,11 @@ struct Inner {
     /// Dropped last.
     _unfinished: Unfinished,
 }
+
+/// Another sink's stage, as long as that is not committed. To hold the stage itself would hold the lock of the layout that
+/// it becomes.
+#[derive(Debug)]
+pub(super) struct Sibling(Weak<Inner>);
 
 /// When blobs are written through to the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,13 +166,18 @@ impl Stage {
     }
 
     /// Takes a blob of another stage by a second name. False where that is not there, or on another file system.
-    pub(super) fn link(&self, other: &Self, digest: BlobDigest) -> bool {
+    pub(super) fn link(&self, other: &Sibling, digest: BlobDigest) -> bool {
+        let Some(other) = other.0.upgrade().map(Self) else { return false };
         let is_linked =
             other.has(digest) && self.disk().link(&other.blob_path(digest), &self.blob_path(digest)).is_ok();
         if is_linked {
             self.add(digest);
         }
         is_linked
+    }
+
+    pub(super) fn sibling(&self) -> Sibling {
+        Sibling(Arc::downgrade(&self.0))
     }
 
     /// The finished blobs, sorted.

@@ -36,7 +36,8 @@ fn run(threads: usize, open: impl Fn(usize) -> io::Result<Box<dyn Read + Send>> 
     let input = |number: usize| LayerInput { open: Box::new(move || open(number)), verified: None, diff_id: None };
     let known = Known::default();
     let size = &SizeLimit::default();
-    let options = Options { level: None, known: &known, expect_known: false, seen: None, threads, drop_xattrs: &[], size };
+    let options =
+        Options { level: None, known: &known, expect_known: false, seen: None, threads, drop_xattrs: &[], size };
     match unpack((0..3).map(input).collect(), &spool, options, &Progress::new()) {
         Ok(_) => "no error".to_owned(),
         Err((_, error)) => error.to_string(),

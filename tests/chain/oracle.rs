@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use restrata::order::State;
 use restrata::order::layers::{Mtime, Options};
+use restrata::order::{Reason, State};
 use restrata::rechunk::ImageOutcome;
 use restrata::tar::EntryKind;
 
@@ -90,7 +90,7 @@ fn time(new: &Nodes, group: &[Vec<u8>], (old, base): (&Nodes, &Nodes), policy: M
 }
 
 /// Is there byte-code beside it that records this time? The content is not at hand, but it is [`super::world`]'s.
-fn is_compiled(new: &Nodes, path: &[u8], time: i128) -> bool {
+pub fn is_compiled(new: &Nodes, path: &[u8], time: i128) -> bool {
     let Some(dir) = path.strip_suffix(b"m.py") else { return false };
     let code = new.get(&[dir, b"__pycache__/m.cpython-311.pyc"].concat());
     code.is_some_and(|code| code.digest == super::world::byte_code(time.div_euclid(1_000_000_000) as u32).1)
@@ -170,7 +170,9 @@ impl Promise<'_> {
             let bytes = |row: &serde_json::Value| Some(row["endOffset"].as_u64()? - row["offset"].as_u64()?);
             return Some(rows.map(|row| (name(&row), bytes(&row).unwrap())).collect());
         }
-        if self.outcome.layers[number].planned.state != State::Kept {
+        let planned = &self.outcome.layers[number].planned;
+        // Who wrote the layer for another image a moment ago knows more of it than the layer tells.
+        if planned.state != State::Kept || planned.reason == Reason::Shared {
             return None;
         }
         let sizes = self.out.seen[number].iter().map(|seen| (seen.path.clone(), seen.content.0.len() as u64));

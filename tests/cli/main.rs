@@ -25,8 +25,9 @@ use restrata::oci::Reference;
 use serde_json::Value;
 use tempfile::TempDir;
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
     "rechunk",
+    "family",
     "verify",
     "diff",
     "history",
@@ -40,8 +41,8 @@ const COMMANDS: [&str; 13] = [
     "completions",
     "man",
 ];
-const JOBS: [&str; 11] =
-    ["rechunk", "verify", "diff", "history", "check", "inspect", "dump", "prune", "probe", "bridge", "cache"];
+const JOBS: [&str; 12] =
+    ["rechunk", "family", "verify", "diff", "history", "check", "inspect", "dump", "prune", "probe", "bridge", "cache"];
 
 fn restrata(arguments: &[&str]) -> Output {
     Command::cargo_bin("restrata")

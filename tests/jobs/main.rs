@@ -8,6 +8,7 @@ mod degraded;
 mod descriptors;
 mod diff;
 mod dump;
+mod family;
 mod history;
 mod image;
 mod implied;

@@ -60,6 +60,11 @@ impl Usage {
         self.shown == 0
     }
 
+    /// The image does not show all of it.
+    pub fn is_dirty(&self) -> bool {
+        self.dead > 0 || self.hidden > 0
+    }
+
     /// Of a segment that the image shows nothing of.
     fn unseen(segment: &Segment) -> Self {
         let contents = segment.entries.iter().filter_map(|entry| entry.content);
@@ -217,7 +222,7 @@ impl Rules<'_> {
         if !strict && !self.is_over(usage, fates, fresh, within.waste) {
             return None;
         }
-        let dirty = |n: &usize| *n >= within.from && (usage[*n].dead > 0 || strict && usage[*n].hidden > 0);
+        let dirty = |n: &usize| *n >= within.from && (usage[*n].dead > 0 || strict && usage[*n].is_dirty());
         let dirty = kept(fates).filter(|n| !self.fixed[*n]).filter(dirty);
         let is_place_free = self.thrift == Thrift::Cut;
         let layers = fates.iter().zip(usage).map(|(fate, usage)| (!is_place_free && *fate == Fate::Keep, usage.live));

@@ -7,6 +7,8 @@ use super::claims::{Claims, is_same};
 use super::log::Log;
 use super::new::NewTree;
 use crate::order::paths::PathId;
+use crate::order::tree::whiteout;
+use crate::tar::EntryKind;
 
 /// For each segment: is it one of another image that is of no use?
 pub(super) fn useless(new: &NewTree<'_>, log: &Log<'_>, idle: &[bool], options: &Options) -> Vec<bool> {
@@ -25,11 +27,15 @@ pub(super) fn useless(new: &NewTree<'_>, log: &Log<'_>, idle: &[bool], options: 
     // The largest first: what is in two layers is in the larger one.
     offers.sort_by(|a, b| b.lacked.cmp(&a.lacked).then(a.number.cmp(&b.number)));
     let mut taken: HashMap<PathId, ()> = HashMap::new();
-    for Offer { number, files, size, .. } in offers {
+    for Offer { number, files, size, has_other, .. } in offers {
         let lacked = files.iter().filter(|(first, _)| !taken.contains_key(first));
         let lacked: u64 = lacked.map(|(_, stored)| stored).sum();
         let for_nothing = size.saturating_sub(lacked);
-        if lacked == 0 || u128::from(for_nothing) * 10_000 > u128::from(size) * u128::from(options.max_waste.0) {
+        let is_strict = options.max_waste.0 == 0;
+        if lacked == 0
+            || is_strict && has_other
+            || u128::from(for_nothing) * 10_000 > u128::from(size) * u128::from(options.max_waste.0)
+        {
             continue;
         }
         useless[number] = false;
@@ -47,20 +53,22 @@ struct Offer {
     lacked: u64,
     /// Compressed bytes of all content of the layer.
     size: u64,
+    /// It has something without content, and no directory, that the new image shows otherwise or not at all.
+    has_other: bool,
 }
 
 impl Offer {
     fn of(number: usize, new: &NewTree<'_>, log: &Log<'_>, claims: &Claims) -> Self {
         let (entries, ids) = (&log.segments[number].entries, &log.ids[number]);
-        let mut offer = Self { number, files: Vec::new(), lacked: 0, size: 0 };
+        let mut offer = Self { number, files: Vec::new(), lacked: 0, size: 0, has_other: false };
         for (entry, &id) in entries.iter().zip(ids) {
-            let Some(content) = entry.content else { continue };
-            offer.size += content.stored;
-            if !new.shows(id) {
+            let first = new.shows(id).then(|| new.first(id)).filter(|&first| is_same(new.carrier(first), entry));
+            let Some(content) = entry.content else {
+                offer.has_other |= first.is_none() && entry.kind != EntryKind::Dir && whiteout(&entry.path).is_none();
                 continue;
-            }
-            let first = new.first(id);
-            if claims.segment(first).is_none() && is_same(new.carrier(first), entry) {
+            };
+            offer.size += content.stored;
+            if let Some(first) = first.filter(|&first| claims.segment(first).is_none()) {
                 offer.files.push((first, content.stored));
                 offer.lacked += content.stored;
             }

@@ -21,6 +21,7 @@ mod written;
 
 use crate::degraded::Notes;
 use crate::error::Error;
+use crate::oci::{Reference, Transport};
 use crate::order::Members;
 use crate::progress::{Phase, Progress};
 
@@ -104,8 +105,8 @@ fn expect_possible(requests: &[Request]) -> Result<(), Error> {
     }
     for (number, request) in requests.iter().enumerate() {
         let dest = &request.dest;
-        if requests[..number].iter().any(|other| other.dest == *dest) {
-            return refuse(format!("two members have the destination {dest}; give each its own tag"));
+        if requests[..number].iter().any(|other| is_same_place(&other.dest, dest)) {
+            return refuse(format!("two members have the destination {dest}; give each its own"));
         }
         if dest.is_stdio() || request.new.is_stdio() {
             return refuse("a pipe holds one image alone; name files or a registry".to_owned());
@@ -116,6 +117,18 @@ fn expect_possible(requests: &[Request]) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// True when the second image would replace the first one. An archive holds what one run writes.
+fn is_same_place(one: &Reference, other: &Reference) -> bool {
+    let file = |reference: &Reference| std::path::absolute(reference.path()).unwrap_or_default();
+    match (one.name(), other.name()) {
+        (None, None) if one.transport() == other.transport() => {
+            let is_archive = one.transport() == Transport::OciArchive;
+            file(one) == file(other) && (is_archive || one.tag() == other.tag())
+        }
+        _ => one == other,
+    }
 }
 
 /// The members' destinations, as they are opened.

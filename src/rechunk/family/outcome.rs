@@ -38,7 +38,7 @@ pub struct Sums {
     pub apart: u64,
     /// In layers that several members have, each once.
     pub common: u64,
-    /// Those of layers that no previous image has: what a host pulls that has all members.
+    /// Of layers that no previous image has: what a host with all members pulls.
     pub new: u64,
 }
 
@@ -82,7 +82,7 @@ fn sums(members: &[Outcome]) -> Sums {
     }
     sums.stored = seen.values().map(|(size, _)| size).sum();
     sums.common = seen.values().filter(|(_, count)| *count > 1).map(|(size, _)| size).sum();
-    let new = members.iter().flat_map(|member| member.images.iter().flat_map(ImageOutcome::new_layers));
+    let new = members.iter().flat_map(|member| member.images.iter().flat_map(ImageOutcome::written_layers));
     sums.new = new.collect::<BTreeMap<BlobDigest, u64>>().values().sum();
     sums
 }

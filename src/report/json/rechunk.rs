@@ -275,7 +275,7 @@ fn layer(layer: &LayerOutcome) -> Layer<'_> {
 
 fn layer_fields(layer: &PlannedLayer) -> LayerFields<'_> {
     LayerFields {
-        state: layer.state.name(),
+        state: layer.word(),
         reason: layer.reason.name(),
         replaces: if layer.kept().is_some() { Vec::new() } else { layer.old.iter().map(old).collect() },
         owners: &layer.owners,

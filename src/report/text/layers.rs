@@ -63,7 +63,7 @@ pub(super) fn rows<'a, T>(
         return layers.iter().map(Row::one).collect();
     }
     let mut rows = Vec::new();
-    for reason in [Reason::Base, Reason::Live, Reason::StoodOn] {
+    for reason in [Reason::Base, Reason::Live, Reason::StoodOn, Reason::Shared] {
         let is_alike = |layer: &&T| planned(layer).state == State::Kept && planned(layer).reason == reason;
         let kept: Vec<&T> = layers.iter().filter(is_alike).collect();
         if !kept.is_empty() {
@@ -95,15 +95,16 @@ pub(super) fn kept(kept: u64, all: usize) -> String {
 pub(super) fn legend<'a>(layers: impl IntoIterator<Item = &'a PlannedLayer>) -> String {
     let layers: Vec<&PlannedLayer> = layers.into_iter().collect();
     let meanings = [
-        (State::Kept, "clients have this layer"),
-        (State::Cleaned, "a previous layer, rewritten without its dead entries"),
-        (State::Merged, "several layers joined"),
-        (State::Fresh, "new files"),
+        (State::Kept.name(), "clients have this layer"),
+        (Reason::Shared.name(), "another image has this layer, too"),
+        (State::Cleaned.name(), "a previous layer, rewritten without its dead entries"),
+        (State::Merged.name(), "several layers joined"),
+        (State::Fresh.name(), "new files"),
     ];
-    let is_there = |state: State| layers.iter().any(|layer| layer.state == state);
-    let told = meanings.into_iter().filter(|(state, _)| is_there(*state));
-    let mut out: String = told.map(|(state, meaning)| format!("{}: {meaning}\n", state.name())).collect();
-    if is_there(State::Cleaned) || layers.iter().any(|layer| layer.dead_bytes > 0) {
+    let is_there = |word: &str| layers.iter().any(|layer| layer.word() == word);
+    let told = meanings.into_iter().filter(|(word, _)| is_there(word));
+    let mut out: String = told.map(|(word, meaning)| format!("{word}: {meaning}\n")).collect();
+    if is_there(State::Cleaned.name()) || layers.iter().any(|layer| layer.dead_bytes > 0) {
         out.push_str("dead entry: one that the new image does not have, or that a layer above hides\n");
     }
     out

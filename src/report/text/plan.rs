@@ -32,7 +32,7 @@ fn image_text(image: &PlannedImage, listing: Listing) -> String {
         ("new content", Align::Right),
     ]);
     for row in &rows {
-        let (state, why) = (row.common(|layer| layer.state.name()), row.common(|layer| why(layer.reason)));
+        let (state, why) = (row.common(|layer| layer.word()), row.common(|layer| why(layer.reason)));
         table.row(cells(row.name(name), state, why, &row.layers));
     }
     let all: Vec<&PlannedLayer> = image.layers.iter().collect();
@@ -77,7 +77,7 @@ fn summary(image: &PlannedImage) -> String {
     let all: Vec<&PlannedLayer> = image.layers.iter().collect();
     let written: Vec<&&PlannedLayer> = all.iter().filter(|layer| layer.state != State::Kept).collect();
     let bytes = size(written.iter().map(|layer| layer.live_bytes).sum());
-    let mut out = layers::kept((all.len() - written.len()) as u64, all.len()) + "\n";
+    let mut out = layers::kept(all.iter().filter(|layer| layer.is_had()).count() as u64, all.len()) + "\n";
     out.push_str(&layers::changes(&all, &image.dropped));
     let written = plural(written.len() as u64, "layer", "layers");
     let _ = writeln!(out, "To write: {written}, {bytes} of compressed content.");

@@ -111,7 +111,7 @@ fn cells(name: String, state: String, layers: &[&LayerOutcome]) -> [String; 6] {
 }
 
 fn state_text(row: &Row<'_, LayerOutcome>) -> String {
-    let state = row.common(|layer| layer.planned.state.name());
+    let state = row.common(|layer| layer.planned.word());
     match row.layers.iter().filter(|layer| layer.toc.is_none()).count() {
         0 => state.to_owned(),
         all if all == row.layers.len() => format!("{state}, no index"),
@@ -126,7 +126,7 @@ fn changes(image: &ImageOutcome) -> String {
     let bytes = size(layers.iter().map(|layer| layer.new.bytes).sum());
     let mut out = match image.pulls.iter().find_map(|pull| pull.from.as_deref()) {
         Some(from) => {
-            let kept = layers.iter().filter(|layer| layer.state == State::Kept).count() as u64;
+            let kept = layers.iter().filter(|layer| layer.is_had()).count() as u64;
             let (kept, changes) = (layers::kept(kept, layers.len()), layers::changes(&layers, &image.dropped));
             // A line of its own, with the colon.
             let from = name(from, WIDTH - 3);

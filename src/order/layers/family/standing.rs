@@ -8,7 +8,7 @@ use foldhash::{HashMap, HashMapExt as _};
 use crate::digest::BlobDigest;
 use crate::order::layers::chain::Chain;
 use crate::order::layers::claims::Claims;
-use crate::order::layers::clean::{exceeds, usage};
+use crate::order::layers::clean::{Usage, exceeds, usage};
 use crate::order::layers::{Given, Options, PlanError, Standing, with_scene};
 
 /// Layers that a member takes over for others without a merge: of those that it may have, three quarters.
@@ -35,6 +35,8 @@ struct Use {
     layer: usize,
     live: u64,
     dead: u64,
+    /// The member does not show all of it, be it a file without content.
+    is_dirty: bool,
 }
 
 struct Layer {
@@ -77,7 +79,8 @@ impl Usages {
                 }
                 let layer = self.layer(segment.pull.digest, segment.pull.size);
                 self.layers[layer].members.push(self.members.len());
-                member.uses.push(Use { layer, live: used[number].live, dead: used[number].dead });
+                let Usage { live, dead, .. } = used[number];
+                member.uses.push(Use { layer, live, dead, is_dirty: used[number].is_dirty() });
             }
             self.members.push(member);
             Ok(())
@@ -95,23 +98,33 @@ impl Usages {
     pub fn settle(mut self, options: &Options) -> Standings {
         let left = self.leave();
         let mut goes = vec![false; self.layers.len()];
+        if options.max_waste.0 == 0 {
+            let dirty = self.members.iter().flat_map(|member| &member.uses).filter(|used| used.is_dirty);
+            dirty.for_each(|used| goes[used.layer] = true);
+        }
         while let Some(worst) = self.worst(&goes, options) {
             goes[worst] = true;
         }
-        self.spare(&mut goes, options);
+        if options.max_waste.0 > 0 {
+            self.spare(&mut goes, options);
+        }
         self.limit(&mut goes, options);
         let common = self.layers.iter().zip(goes).filter(|(layer, _)| layer.members.len() > 1);
         let standing = |goes| if goes { Standing::Goes } else { Standing::Stays };
         Standings { by_layer: common.map(|(layer, goes)| (layer.digest, standing(goes))).collect(), left }
     }
 
-    /// A member that shows less than half of a layer that others show goes on without it.
+    /// A member that shows less than half of a layer goes on without it, if another one shows more.
     fn leave(&mut self) -> HashMap<(usize, BlobDigest), ()> {
+        let mut is_of_use = vec![false; self.layers.len()];
+        for used in self.members.iter().flat_map(|member| &member.uses) {
+            is_of_use[used.layer] |= used.live >= used.dead;
+        }
         let mut left = HashMap::new();
         for (number, member) in self.members.iter_mut().enumerate() {
             member.uses.retain(|used| {
                 let layer = &mut self.layers[used.layer];
-                let stays = used.live >= used.dead || layer.members.len() == 1;
+                let stays = used.live >= used.dead || !is_of_use[used.layer];
                 if !stays {
                     layer.members.retain(|other| *other != number);
                     left.insert((number, layer.digest), ());
