@@ -146,6 +146,7 @@ struct Scene<'a, 'p> {
     idle: Vec<bool>,
     /// Those that stay whatever is dead in them.
     fixed: Vec<bool>,
+    remains: family::Remains,
     held: Vec<u64>,
     all_held: u64,
 }
@@ -171,8 +172,9 @@ fn with_scene<T>(
     idle.iter_mut().zip(useless).for_each(|(idle, useless)| *idle |= useless);
     let is_fixed = |n: usize| segments[n].is_base || agreed.standing(n) == Standing::Stays;
     let fixed = (0..segments.len()).map(is_fixed).collect();
+    let remains = family::Remains::new(&new, &log, agreed, options.mtime);
     let (held, all_held) = old.held();
-    work(&mut Scene { given, new, log, idle, fixed, held, all_held })
+    work(&mut Scene { given, new, log, idle, fixed, remains, held, all_held })
 }
 
 impl Scene<'_, '_> {
@@ -197,9 +199,9 @@ impl Scene<'_, '_> {
     }
 
     fn planner(&self, thrift: Thrift) -> Planner<'_> {
-        let Self { given, new, log, held, all_held, fixed, .. } = self;
+        let Self { given, new, log, held, all_held, fixed, remains, .. } = self;
         let rules = Rules { segments: log.segments, fixed, thrift, held, all_held: *all_held, options: given.options };
-        Planner { new, given: *given, log, rules }
+        Planner { new, given: *given, log, rules, remains }
     }
 }
 
@@ -220,6 +222,7 @@ struct Planner<'a> {
     given: Given<'a>,
     log: &'a Log<'a>,
     rules: Rules<'a>,
+    remains: &'a family::Remains,
 }
 
 /// Everything decided but the order inside layers.
@@ -359,10 +362,13 @@ impl Planner<'_> {
         };
         let sets = family::by_set(self.new, fresh, self.given.agreed, self.rules.options.mtime);
         let split = |(members, files): (Option<Members>, Vec<PathId>)| {
+            let (files, remains) = self.remains.part(self.new, files);
+            let whole = Grain { owners: 0, parts: 1, ..grain };
+            let split = |files: &[PathId], grain| split(self.new, files, self.given.labels, self.rules.options, grain);
+            let remains: Vec<Group> = remains.iter().flat_map(|files| split(files, whole)).collect();
             let share: u64 = files.iter().map(|&first| self.new.stored(first)).sum();
             let grain = if members.is_some() || share < stored { grain.part_of(share, stored) } else { grain };
-            let groups = split(self.new, &files, self.given.labels, self.rules.options, grain);
-            groups.into_iter().map(move |group| Group { members, ..group })
+            remains.into_iter().chain(split(&files, grain)).map(move |group| Group { members, ..group })
         };
         sets.into_iter().flat_map(split).collect()
     }

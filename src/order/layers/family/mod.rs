@@ -8,7 +8,9 @@
 //! | --- | --- |
 //! | `standing` | which old layers stay for all who have them |
 //! | `sets` | who has each new file; which sets of members get layers of their own |
+//! | `remains` | what is left of layers that go |
 
+mod remains;
 mod sets;
 mod standing;
 #[cfg(test)]
@@ -20,6 +22,7 @@ use super::Segment;
 use crate::order::forecast::entries;
 use crate::order::{Entry, Plan, forecast};
 
+pub(super) use remains::Remains;
 pub(super) use sets::by_set;
 pub use sets::{Sets, Surveyed};
 pub use standing::{Standings, Usages};
