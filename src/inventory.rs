@@ -118,6 +118,11 @@ pub struct Payload {
 }
 
 impl Payload {
+    /// As an entry has it.
+    pub fn content(&self, compiled_from: Option<u32>) -> Content {
+        Content { digest: self.digest, size: self.size, stored: self.compressed(), compiled_from }
+    }
+
     /// Compressed bytes.
     pub fn compressed(&self) -> u64 {
         self.frames.len()
@@ -259,9 +264,8 @@ impl Inventory {
 
     /// Gives entry `index` its content.
     pub fn set_payload(&mut self, index: usize, payload: Payload, compiled_from: Option<u32>) {
-        let (digest, size, stored) = (payload.digest, payload.size, payload.compressed());
-        self.content_bytes += size;
-        self.entries[index].content = Some(Content { digest, size, stored, compiled_from });
+        self.content_bytes += payload.size;
+        self.entries[index].content = Some(payload.content(compiled_from));
         self.bodies[index].payload = Some(payload);
     }
 }

@@ -11,7 +11,7 @@ use crate::source::{Image, Layer, Source, SourceError, stored_bytes};
 use crate::spool::Spool;
 use crate::survey::old::{Ask, Opened, Plannable, Proven};
 use crate::threads;
-use crate::unpack::{self, LayerInput, Seen, UnpackError, UnpackedLayer, settle_across, unpack};
+use crate::unpack::{self, LayerInput, Seen, Shelf, Shelved, UnpackError, UnpackedLayer, settle_across, unpack_each};
 
 use super::Request;
 use super::layers::old_runs;
@@ -55,6 +55,17 @@ impl Reader<'_> {
         ask: Ask<'_>,
         notes: &mut Notes,
     ) -> Result<(Vec<UnpackedLayer>, Vec<Plannable<'s>>), Error> {
+        let (shelf, old) = self.shelve(opened, ask, notes)?;
+        Ok((shelf.into_layers(), old))
+    }
+
+    /// The same for several images, whose layers wait for their turn.
+    pub fn shelve<'s>(
+        &self,
+        opened: Opened<'s>,
+        ask: Ask<'_>,
+        notes: &mut Notes,
+    ) -> Result<(Shelf, Vec<Plannable<'s>>), Error> {
         self.progress.begin(Phase::Reading, stored_bytes(self.parts.iter().map(Part::layer)));
         let level = self.request.effort.first(opened.is_update());
         let asked = || opened.ask(ask, self.progress);
@@ -74,10 +85,8 @@ impl Reader<'_> {
 
     /// Payloads whose frames lie in older images' blobs and are not what those say. They are few: of what is shared, the
     /// newest image's frames are taken.
-    fn lies(&self, unpacked: &[UnpackedLayer], proven: &Proven<'_>) -> Result<Vec<Frames>, Error> {
-        let payloads =
-            unpacked.iter().flat_map(|layer| &layer.inventory.bodies).filter_map(|body| body.payload.as_ref());
-        let unproven: Vec<&Payload> = payloads.filter(|payload| proven.is_unproven(&payload.frames)).collect();
+    fn lies(&self, unpacked: &Shelf, proven: &Proven<'_>) -> Result<Vec<Frames>, Error> {
+        let unproven: Vec<Payload> = unpacked.payloads(|frames| proven.is_unproven(frames));
         let runs = unproven.iter().flat_map(|payload| old_runs(&payload.frames));
         fetch(proven.blobs(), runs, self.spool, self.progress)?;
         let stock = Stock { spool: self.spool, blobs: proven.blobs() };
@@ -86,56 +95,46 @@ impl Reader<'_> {
             Ok(reframer.is_sound(payload))
         })?;
         let lies = unproven.into_iter().zip(sound).filter(|(_, is_sound)| !is_sound);
-        Ok(lies.map(|(payload, _)| payload.frames.clone()).collect())
+        Ok(lies.map(|(payload, _)| payload.frames).collect())
     }
 
     /// Content that is not known is compressed at this level.
-    fn unpack(&self, known: &Known, level: Level) -> Result<Vec<UnpackedLayer>, Error> {
+    fn unpack(&self, known: &Known, level: Level) -> Result<Shelf, Error> {
         let all: Vec<usize> = (0..self.parts.len()).collect();
         let are_several = self.parts.iter().any(|part| !std::ptr::eq(part.image, self.parts[0].image));
         let seen = are_several.then(Seen::default);
-        let how = unpack::Options {
-            level: Some(level),
-            known,
-            expect_known: true,
-            seen: seen.as_ref(),
-            threads: self.request.resources.threads,
-            drop_xattrs: &self.request.drop_xattrs,
-            size: &self.progress.size_limit(),
-        };
-        let mut unpacked = self.unpack_layers(&all, how)?;
-        if let Some(seen) = &seen {
-            seen.fill(&mut unpacked);
-        }
+        let size = self.progress.size_limit();
+        let (threads, drop_xattrs) = (self.request.resources.threads, &self.request.drop_xattrs);
+        let level = Some(level);
+        let how = unpack::Options { level, known, expect_known: true, seen: None, threads, drop_xattrs, size: &size };
+        let layers = self.unpack_layers(&all, unpack::Options { seen: seen.as_ref(), ..how })?;
+        let mut shelf = Shelf::new(seen, layers);
         // A large file that has the size of known content is hashed only; few turn out to be something else.
-        let lacks = |layer: &UnpackedLayer| layer.inventory.without_frames().next().is_some();
-        let again: Vec<usize> = all.into_iter().filter(|&index| lacks(&unpacked[index])).collect();
-        let how = unpack::Options { expect_known: false, ..how };
-        for (index, layer) in again.iter().zip(self.unpack_layers(&again, how)?) {
-            self.progress.give_back(unpacked[*index].inventory.held);
-            unpacked[*index] = layer;
+        let again = shelf.without_frames();
+        let read = self.unpack_layers(&again, unpack::Options { expect_known: false, seen: shelf.seen(), ..how })?;
+        for (index, layer) in again.into_iter().zip(read) {
+            shelf.replace(index, layer, self.progress);
         }
         for image in self.images {
-            settle_across(&mut unpacked, image, self.spool, self.progress)
-                .map_err(|(index, error)| self.layer_error(index, error))?;
+            let own: Vec<usize> = (0..image.len()).collect();
+            let failed = |index, error| self.layer_error(index, error);
+            shelf.with(image, self.progress, &failed, |layers| {
+                let settled = settle_across(layers, &own, self.spool, self.progress);
+                Ok(((), settled.map_err(|(at, error)| failed(image[at], error))?))
+            })?;
         }
-        Ok(unpacked)
+        Ok(shelf)
     }
 
     /// Not with both in memory.
-    fn unpack_again(
-        &self,
-        before: Vec<UnpackedLayer>,
-        known: &Known,
-        level: Level,
-    ) -> Result<Vec<UnpackedLayer>, Error> {
-        before.iter().for_each(|layer| self.progress.give_back(layer.inventory.held));
+    fn unpack_again(&self, before: Shelf, known: &Known, level: Level) -> Result<Shelf, Error> {
+        before.give_all_back(self.progress);
         drop(before);
         self.progress.begin(Phase::Reading, stored_bytes(self.parts.iter().map(Part::layer)));
         self.unpack(known, level)
     }
 
-    fn unpack_layers(&self, indexes: &[usize], how: unpack::Options<'_>) -> Result<Vec<UnpackedLayer>, Error> {
+    fn unpack_layers(&self, indexes: &[usize], how: unpack::Options<'_>) -> Result<Vec<Shelved>, Error> {
         let input = |&index: &usize| {
             let (source, layer) = (self.parts[index].source, self.parts[index].layer());
             LayerInput {
@@ -145,10 +144,15 @@ impl Reader<'_> {
             }
         };
         let inputs = indexes.iter().map(input).collect();
-        unpack(inputs, self.spool, how, self.progress).map_err(|(at, source)| self.layer_error(indexes[at], source))
+        let shelved = |layer| match how.seen.filter(|_| self.images.len() > 1) {
+            Some(seen) => Shelved::packed(layer, seen, self.progress),
+            None => Ok(Shelved::Open(layer)),
+        };
+        let read = unpack_each(inputs, self.spool, how, self.progress, shelved);
+        read.map_err(|(at, source)| self.layer_error(indexes[at], source))
     }
 
-    fn layer_error(&self, index: usize, source: UnpackError) -> Error {
+    pub fn layer_error(&self, index: usize, source: UnpackError) -> Error {
         let Part { source: from, image, index } = self.parts[index];
         Error::unpack(from.reference().to_string(), layer_name(image, index), source)
     }

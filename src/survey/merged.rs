@@ -67,7 +67,7 @@ impl Side {
             size: &size,
         };
         let layers = unpack(inputs.collect(), &spool, how, progress)
-            .and_then(|mut layers| settle_across(&mut layers, &all, &spool, progress).map(|()| layers))
+            .and_then(|mut layers| settle_across(&mut layers, &all, &spool, progress).map(|_| layers))
             .map_err(|(index, error)| layer_error(source, image, index, error))?;
         Ok(Self { spool, layers })
     }

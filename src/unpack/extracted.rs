@@ -24,17 +24,17 @@ pub(super) fn as_extracted(inventory: &mut Inventory, spool: &Spool, progress: &
 }
 
 /// Hard links to files of lower layers, which containerd makes on top of those (podman and docker stop at them): they say
-/// what the file is, too. `image` are all layers of an image, bottom first, by their numbers in `layers`.
+/// what the file is, too. `image` are all layers of an image, bottom first, by their numbers in `layers`. True if there are such.
 pub fn settle_across(
     layers: &mut [UnpackedLayer],
     image: &[usize],
     spool: &Spool,
     progress: &Progress,
-) -> Result<(), (usize, UnpackError)> {
+) -> Result<bool, (usize, UnpackError)> {
     let entries: Vec<&[Entry]> = entries(layers, image);
     let said = links_below(&entries);
     if said.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     let number = |(layer, at): Place| (image[layer as usize] as u32, at);
     let mut names: BTreeMap<Place, Vec<Place>> = BTreeMap::new();
@@ -55,7 +55,7 @@ pub fn settle_across(
             }
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// True for an image of whose layers one changes what another one says.

@@ -42,7 +42,6 @@ pub(super) fn read(
     let (done, payloads) = unbounded();
     let mut inventory = Inventory::default();
     let held = if options.level.is_some() { limits::HELD_WRITTEN } else { limits::HELD_ENTRY };
-    let held = held + options.seen.map_or(0, |_| Seen::HELD);
     let (headers, implied) = (HeaderLog::new(spool), ImpliedDirs::default());
     let mut reader = Reader { headers, implied, held, options, pool, progress, done };
     let read = reader.entries(&mut tar, &mut inventory);
@@ -148,7 +147,10 @@ impl Reader<'_, '_> {
         let blocks = self.headers.append(rewritten.as_deref().unwrap_or(&entry.raw))?;
         let mut paths = inventory.push(header, blocks, self.options.known)?;
         let index = inventory.entries.len() - 1;
-        if self.options.seen.is_some_and(|seen| seen.share(&mut inventory.entries[index].path)) {
+        if let Some(seen) = self.options.seen {
+            let (_, is_new) = seen.path(&mut inventory.entries[index].path);
+            // It stays when the layer is put away.
+            self.progress.hold(if is_new { paths + Seen::HELD_PATH } else { 0 })?;
             paths = 0;
         }
         let held = self.held + paths + self.implied.above(&inventory.entries[index]);

@@ -9,6 +9,7 @@ mod extracted;
 mod layer;
 mod notes;
 mod seen;
+mod shelf;
 #[cfg(test)]
 mod tests;
 mod work;
@@ -32,6 +33,7 @@ pub(crate) use tests::PANIC;
 pub use extracted::{is_settled_across, settle_across};
 
 pub use seen::Seen;
+pub use shelf::{Packed, Shelf, Shelved};
 
 use budget::{Budgets, ByteBudget};
 use work::Pool;
@@ -139,6 +141,17 @@ pub fn unpack(
     options: Options<'_>,
     progress: &Progress,
 ) -> Result<Vec<UnpackedLayer>, (usize, UnpackError)> {
+    unpack_each(layers, spool, options, progress, Ok)
+}
+
+/// The same, with what `done` makes of each layer as soon as that is read.
+pub fn unpack_each<T: Send>(
+    layers: Vec<LayerInput<'_>>,
+    spool: &Spool,
+    options: Options<'_>,
+    progress: &Progress,
+    done: impl Fn(UnpackedLayer) -> Result<T, UnpackError> + Sync,
+) -> Result<Vec<T>, (usize, UnpackError)> {
     let count = layers.len();
     let inputs: Vec<Mutex<Option<LayerInput<'_>>>> = layers.into_iter().map(|l| Mutex::new(Some(l))).collect();
     let budgets = Budgets { whole: ByteBudget::new(WHOLE_IN_FLIGHT), streamed: ByteBudget::new(STREAMED_IN_FLIGHT) };
@@ -147,7 +160,7 @@ pub fn unpack(
         let results = threads::each(options.threads, count, |index| -> Result<_, ThreadError> {
             let _guard = pool.stop_on_panic();
             let Some(input) = lock(&inputs[index]).take() else { return Ok(Err(UnpackError::Stopped)) };
-            let result = layer::read(input, options, &pool, spool, progress);
+            let result = layer::read(input, options, &pool, spool, progress).and_then(&done);
             if result.is_err() {
                 pool.stop();
             }
@@ -162,7 +175,7 @@ pub fn unpack(
 }
 
 /// The layers, or the first error that is a cause and not a consequence.
-fn collect(results: Vec<Result<UnpackedLayer, UnpackError>>) -> Result<Vec<UnpackedLayer>, (usize, UnpackError)> {
+fn collect<T>(results: Vec<Result<T, UnpackError>>) -> Result<Vec<T>, (usize, UnpackError)> {
     let mut layers = Vec::with_capacity(results.len());
     let mut stopped = None;
     for (index, result) in results.into_iter().enumerate() {

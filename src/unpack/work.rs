@@ -7,6 +7,7 @@ use std::thread::Scope;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::budget::{Budgets, Held};
+use super::seen::SeenContent;
 use super::{Options, Seen, UnpackError};
 use crate::codec::{FrameEncoder, FrameError, Sha256Stream};
 use crate::digest::FileDigest;
@@ -124,6 +125,7 @@ impl<'scope> Pool<'scope> {
                 };
                 for job in receiver {
                     let result = worker.content(job.content, job.keep);
+                    let result = result.and_then(|hashed| worker.tell(&hashed).map(|()| hashed));
                     // A reader that failed no longer listens.
                     let _ = job.done.send((job.index, result));
                 }
@@ -183,9 +185,7 @@ impl Worker<'_> {
                     (Some(had), _) => had,
                     (None, Some(encoder)) => {
                         let frame = encoder.frame(&content)?;
-                        let frames = Frames::Whole(Stored::One(spool.append(frame)?));
-                        self.compressed(digest, &frames);
-                        frames
+                        Frames::Whole(Stored::One(spool.append(frame)?))
                     }
                 };
                 let kept = keep.then(|| spool.append(&content)).transpose()?.map(Stored::One);
@@ -226,7 +226,6 @@ impl Worker<'_> {
             true => self.had(&sums.digest()).unwrap_or(Frames::None),
             false => self.end(spans)?,
         };
-        self.compressed(sums.digest(), &frames);
         let kept = kept.map(|spans| Stored::Many(spans.into_boxed_slice()));
         Ok(Hashed { kept, ..sums.hashed(frames) })
     }
@@ -241,10 +240,12 @@ impl Worker<'_> {
         self.known.has_size(size) || self.seen.is_some_and(|seen| !seen.is_first(size))
     }
 
-    fn compressed(&self, digest: FileDigest, frames: &Frames) {
-        if let Some(seen) = self.seen.filter(|_| !matches!(frames, Frames::None)) {
-            seen.add(digest, frames);
-        }
+    /// Other layers need not compress it.
+    fn tell(&self, hashed: &Hashed) -> Result<(), UnpackError> {
+        let Some(seen) = self.seen else { return Ok(()) };
+        let content = SeenContent { payload: hashed.payload.clone(), compiled_from: hashed.compiled_from };
+        let (_, is_new) = seen.content(content);
+        Ok(self.progress.hold(if is_new { Seen::HELD_CONTENT } else { 0 })?)
     }
 
     fn encoder(&mut self) -> Result<Option<&mut FrameEncoder>, UnpackError> {

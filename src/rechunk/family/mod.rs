@@ -8,7 +8,6 @@
 //! | `dests` | where the members go |
 //! | `inputs` | what is read, and the members' images by platform |
 //! | `platform` | the members of one platform: reads and plans them |
-//! | `union` | plans in which the layers of all members have one numbering |
 //! | `written` | writes a planned member, and offers its layers to the others |
 //! | `outcome` | what the family came to |
 
@@ -16,7 +15,6 @@ mod dests;
 mod inputs;
 mod outcome;
 mod platform;
-mod union;
 mod written;
 
 use crate::degraded::Notes;

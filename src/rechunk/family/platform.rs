@@ -14,10 +14,11 @@ use crate::rechunk::image::{Job, Layout, Prepared};
 use crate::rechunk::read::Reader;
 use crate::rechunk::sizes::check_sizes;
 use crate::rechunk::twin::GzipSizes;
+use crate::rechunk::unmatched::Unmatched;
 use crate::rechunk::{PlannedImage, ostree};
 use crate::spool::Spool;
 use crate::survey::old::{Plannable, ProvenLayer};
-use crate::unpack::{UnpackedLayer, is_settled_across};
+use crate::unpack::{Shelf, UnpackedLayer, is_settled_across};
 
 use super::Told;
 use super::dests::member;
@@ -34,17 +35,9 @@ pub(super) struct Offer<'s> {
 pub(super) struct Turn<'t, 's> {
     pub member: usize,
     pub job: &'t Job<'t, 's>,
-    /// Its layers, by their numbers among those of all members.
-    pub layers: &'t [usize],
     pub layout: Layout,
     /// The layers of the plan that others are offered.
     pub offered: Vec<(usize, Segment)>,
-}
-
-impl Turn<'_, '_> {
-    pub fn own<'u>(&self, unpacked: &'u [UnpackedLayer]) -> Vec<&'u UnpackedLayer> {
-        self.layers.iter().map(|&number| &unpacked[number]).collect()
-    }
 }
 
 /// Does something with each member, and gives its offers.
@@ -57,7 +50,7 @@ impl FamilyInputs<'_> {
         let mut planned: Vec<Vec<PlannedImage>> = self.requests.iter().map(|_| Vec::new()).collect();
         for (platform, chosen) in self.by_platform() {
             let images = self.each(platform, &chosen, progress, notes, &mut |turn, unpacked, _| {
-                let image = turn.job.planned(&turn.layout, &turn.own(unpacked));
+                let image = turn.job.planned(&turn.layout, &all(unpacked));
                 let offers = turn.offered.into_iter().map(|(_, segment)| Offer { segment, layer: None });
                 Ok((image, offers.collect()))
             })?;
@@ -87,8 +80,7 @@ impl FamilyInputs<'_> {
         let opened = self.old.load(platform, progress, &mut notes.common)?;
         let (parts, images) = self.parts(chosen);
         let reader = Reader { request, parts: &parts, images: &images, spool: &spool, progress };
-        let (mut unpacked, old) = reader.read(opened, self.ask, &mut notes.common)?;
-        self.expect_settled(chosen, &images, &unpacked)?;
+        let (shelf, old) = reader.shelve(opened, self.ask, &mut notes.common)?;
         let mut old: Vec<Option<Plannable<'s>>> = old.into_iter().map(Some).collect();
         let mut jobs = Vec::with_capacity(chosen.len());
         for &Chosen { member, image } in chosen {
@@ -98,11 +90,9 @@ impl FamilyInputs<'_> {
             jobs.push(Job { request, source, image, old, spool: &spool, progress, gzip_sizes });
         }
         progress.begin(Phase::Planning, None);
-        let mut party = Party { chosen, images: &images, jobs, prepared: Vec::new() };
-        party.prepare(&unpacked, notes)?;
-        unpacked.iter_mut().for_each(|layer| layer.inventory.evidence = Vec::new());
-        let (standings, sets) = party.agree(&unpacked)?;
-        party.finish(&mut unpacked, &standings, &sets, notes, finish)
+        let mut party = Party { inputs: self, chosen, reader, jobs, prepared: Vec::new(), shelf };
+        let (standings, sets) = party.agree(notes)?;
+        party.finish(&standings, &sets, notes, finish)
     }
 
     /// Hard links to lower layers say what a file there is. For another member, which has it without the link, it is
@@ -111,80 +101,85 @@ impl FamilyInputs<'_> {
         &self,
         chosen: &[Chosen<'_>],
         images: &[Vec<usize>],
+        at: usize,
         unpacked: &[UnpackedLayer],
     ) -> Result<(), Error> {
-        for (at, own) in images.iter().enumerate() {
-            let is_common = |number: &usize| images.iter().enumerate().any(|(n, it)| n != at && it.contains(number));
-            if own.iter().any(is_common) && is_settled_across(unpacked, own) {
-                let new = &self.requests[chosen[at].member].new;
-                let reason = format!(
-                    "{new} has hard links from one layer to a lower one, and other members have the same layers; \
-                     podman and docker can't pull such an image. Rechunk it alone first"
-                );
-                return Err(Error::Family { reason });
-            }
+        let is_common = |number: &usize| images.iter().enumerate().any(|(n, it)| n != at && it.contains(number));
+        let own: Vec<usize> = (0..unpacked.len()).collect();
+        if images[at].iter().any(is_common) && is_settled_across(unpacked, &own) {
+            let new = &self.requests[chosen[at].member].new;
+            let reason = format!(
+                "{new} has hard links from one layer to a lower one, and other members have the same layers; \
+                 podman and docker can't pull such an image. Rechunk it alone first"
+            );
+            return Err(Error::Family { reason });
         }
         Ok(())
     }
+}
+
+fn all(unpacked: &[UnpackedLayer]) -> Vec<&UnpackedLayer> {
+    unpacked.iter().collect()
 }
 
 /// The members of a platform while they are planned.
 struct Party<'a, 's> {
+    inputs: &'a FamilyInputs<'s>,
     chosen: &'a [Chosen<'s>],
-    /// The layers of each, by their numbers.
-    images: &'a [Vec<usize>],
+    reader: Reader<'a>,
     jobs: Vec<Job<'a, 's>>,
     prepared: Vec<Prepared<'a>>,
+    /// The layers of all.
+    shelf: Shelf,
 }
 
 impl<'a, 's> Party<'a, 's> {
-    fn own<'u>(&self, at: usize, unpacked: &'u [UnpackedLayer]) -> Vec<&'u UnpackedLayer> {
-        self.images[at].iter().map(|&number| &unpacked[number]).collect()
-    }
-
-    fn prepare(&mut self, unpacked: &[UnpackedLayer], notes: &mut Told) -> Result<(), Error> {
-        for (at, job) in self.jobs.iter().enumerate() {
-            let notes = &mut notes.members[self.chosen[at].member];
-            let own = self.own(at, unpacked);
-            self.prepared.push(job.prepared(&own, notes).map_err(|error| member(job.request, error))?);
-            let mut unmatched = super::super::unmatched::Unmatched::default();
-            unmatched.add(job.unmatched(&own));
-            unmatched.note(notes);
-        }
-        Ok(())
-    }
-
-    fn with_given(
-        &self,
+    /// A member, as long as it is in memory.
+    fn with_member<T>(
+        &mut self,
         at: usize,
-        standing: &[Standing],
-        unpacked: &[UnpackedLayer],
-        work: impl FnOnce(Given<'_>) -> Result<(), PlanError>,
-    ) -> Result<(), Error> {
-        let agreed = Agreed { member: at, standing, sets: None };
-        let (job, own) = (&self.jobs[at], self.own(at, unpacked));
-        job.with_given(&own, &self.prepared[at], agreed, work).map_err(|error| member(job.request, error))
+        work: impl FnOnce(&Job<'a, 's>, &mut Vec<UnpackedLayer>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let Self { reader, shelf, jobs, .. } = self;
+        let failed = |number, error| reader.layer_error(number, error);
+        let job = &jobs[at];
+        shelf.with(&reader.images[at], reader.progress, &failed, |unpacked| Ok((work(job, unpacked)?, false)))
     }
 
     /// What all members decide together.
-    fn agree(&self, unpacked: &[UnpackedLayer]) -> Result<(Standings, Sets), Error> {
+    fn agree(&mut self, notes: &mut Told) -> Result<(Standings, Sets), Error> {
+        let options = self.inputs.requests[0].layers.clone();
         let mut usages = Usages::default();
-        for at in 0..self.jobs.len() {
-            self.with_given(at, &[], unpacked, |given| usages.add(given))?;
+        for (at, &Chosen { member: number, .. }) in self.chosen.iter().enumerate() {
+            let (inputs, chosen, images) = (self.inputs, self.chosen, self.reader.images);
+            let notes = &mut notes.members[number];
+            let prepared = self.with_member(at, |job, unpacked| {
+                inputs.expect_settled(chosen, images, at, unpacked)?;
+                let own = all(unpacked);
+                let prepared = job.prepared(&own, notes).map_err(|error| member(job.request, error))?;
+                let mut unmatched = Unmatched::default();
+                unmatched.add(job.unmatched(&own));
+                unmatched.note(notes);
+                with_given(job, at, &own, &prepared, &[], |given| usages.add(given))?;
+                Ok(prepared)
+            })?;
+            self.prepared.push(prepared);
         }
-        let options = self.jobs[0].request.layers.clone();
         let standings = usages.settle(&options);
         let mut surveyed = Surveyed::default();
-        for (at, job) in self.jobs.iter().enumerate() {
-            let standing = standing(at, &standings, job.old.segments());
-            self.with_given(at, &standing, unpacked, |given| surveyed.add(given))?;
+        let prepared = std::mem::take(&mut self.prepared);
+        for (at, prepared) in prepared.iter().enumerate() {
+            self.with_member(at, |job, unpacked| {
+                let standing = standing(at, &standings, job.old.segments());
+                with_given(job, at, &all(unpacked), prepared, &standing, |given| surveyed.add(given))
+            })?;
         }
+        self.prepared = prepared;
         Ok((standings, surveyed.sets(options.max_layers)))
     }
 
     fn finish<T>(
         mut self,
-        unpacked: &mut [UnpackedLayer],
         standings: &Standings,
         sets: &Sets,
         notes: &mut Told,
@@ -194,19 +189,21 @@ impl<'a, 's> Party<'a, 's> {
         let mut finished = Vec::with_capacity(self.jobs.len());
         for (at, prepared) in std::mem::take(&mut self.prepared).into_iter().enumerate() {
             let number = self.chosen[at].member;
-            let (job, own, notes) = (&self.jobs[at], self.own(at, unpacked), &mut notes.members[number]);
-            let (old, offers) = job.old.segments().split_at(before[at]);
-            let mut standing = standing(at, standings, old);
-            // What another one wrote for this member as well stays as it is.
-            standing.extend(offers.iter().map(|_| Standing::Stays));
-            let agreed = Agreed { member: at, standing: &standing, sets: Some(sets) };
-            let failed = |error| member(job.request, error);
-            let layout = job.planned_layout(&own, prepared, agreed, notes).map_err(failed)?;
-            job.check_planned_sizes(&layout.plan).map_err(failed)?;
-            let entries: Vec<&[Entry]> = own.iter().map(|layer| layer.inventory.entries.as_slice()).collect();
-            let offered = offered(&layout.plan, &entries, job.old.segments());
-            let turn = Turn { member: number, job, layers: &self.images[at], layout, offered };
-            let (value, offers) = finish(turn, unpacked, notes).map_err(failed)?;
+            let notes = &mut notes.members[number];
+            let (value, offers) = self.with_member(at, |job, unpacked| {
+                let (old, offers) = job.old.segments().split_at(before[at]);
+                let mut standing = standing(at, standings, old);
+                // What another one wrote for this member as well stays as it is.
+                standing.extend(offers.iter().map(|_| Standing::Stays));
+                let agreed = Agreed { member: at, standing: &standing, sets: Some(sets) };
+                let failed = |error| member(job.request, error);
+                let layout = job.planned_layout(&all(unpacked), prepared, agreed, notes).map_err(failed)?;
+                job.check_planned_sizes(&layout.plan).map_err(failed)?;
+                let entries: Vec<&[Entry]> = unpacked.iter().map(|layer| layer.inventory.entries.as_slice()).collect();
+                let offered = offered(&layout.plan, &entries, job.old.segments());
+                let turn = Turn { member: number, job, layout, offered };
+                finish(turn, unpacked, notes).map_err(failed)
+            })?;
             finished.push(value);
             for Offer { segment, layer } in offers {
                 self.jobs[at + 1..].iter_mut().for_each(|job| job.old.offer(segment.clone(), layer.clone()));
@@ -214,6 +211,19 @@ impl<'a, 's> Party<'a, 's> {
         }
         Ok(finished)
     }
+}
+
+/// A member's own decision, before all agree.
+fn with_given(
+    job: &Job<'_, '_>,
+    at: usize,
+    own: &[&UnpackedLayer],
+    prepared: &Prepared<'_>,
+    standing: &[Standing],
+    work: impl FnOnce(Given<'_>) -> Result<(), PlanError>,
+) -> Result<(), Error> {
+    let agreed = Agreed { member: at, standing, sets: None };
+    job.with_given(own, prepared, agreed, work).map_err(|error| member(job.request, error))
 }
 
 /// What a member agreed on its old layers.

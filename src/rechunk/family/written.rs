@@ -21,7 +21,6 @@ use super::Told;
 use super::dests::Outlet;
 use super::inputs::FamilyInputs;
 use super::platform::{Offer, Turn};
-use super::union::numbered;
 
 /// A member's image of one platform.
 struct Image {
@@ -72,9 +71,8 @@ fn write_member<'s>(
 ) -> Result<(Image, Vec<Offer<'s>>), Error> {
     let (job, output) = (turn.job, outlet.output);
     expect_strict(job.request, notes)?;
-    let labels = job.labels(&turn.layout, &turn.own(unpacked), notes)?;
-    let Turn { layout, layers, offered, .. } = turn;
-    let mut layout = numbered(layout, layers, unpacked.len());
+    let labels = job.labels(&turn.layout, &unpacked.iter().collect::<Vec<_>>(), notes)?;
+    let Turn { mut layout, offered, .. } = turn;
     let level = job.reframe(unpacked, &mut layout)?;
     let written = job.write(output, unpacked, &layout.plan, level)?;
     note_written(&written, notes);
