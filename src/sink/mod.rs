@@ -24,7 +24,7 @@ mod tests;
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use crate::bytes::FileBytes;
 use crate::codec::Sha256Stream;
@@ -45,6 +45,7 @@ pub use unfinished::exit_at_once;
 pub use upkeep::{Leftover, LockedLayout};
 
 use stage::{Durable, Sibling, Stage};
+use syncer::Syncer;
 
 /// A destination that is being filled. Dropped without a commit, it leaves nothing behind.
 #[derive(Debug)]
@@ -100,6 +101,19 @@ impl Sink {
     /// Fails up front when the destination can't take an image. Blobs wait beside it, and in `temp_dir` for standard
     /// output.
     pub fn create_with(reference: &Reference, temp_dir: &Path, progress: &Progress) -> Result<Self, SinkError> {
+        Self::create_beside(reference, temp_dir, &[], progress)
+    }
+
+    /// The same beside others, which are committed first. Blobs that they have need no copy where one file can have two names,
+    /// and all share the threads that write through to the disk.
+    pub fn create_beside(
+        reference: &Reference,
+        temp_dir: &Path,
+        others: &[&Self],
+        progress: &Progress,
+    ) -> Result<Self, SinkError> {
+        let syncer =
+            others.first().map_or_else(|| Arc::new(Syncer::default()), |other| Arc::clone(other.stage.syncer()));
         let target = Target::look(reference)?;
         let path = match target {
             Target::Output => &output::place(temp_dir)?,
@@ -109,18 +123,14 @@ impl Sink {
         let lock = matches!(target, Target::Layout).then(|| layout::lock(path, progress)).transpose()?;
         stage::sweep(path);
         let stage = match target {
-            Target::NewLayout => Stage::beside(path, Durable::Blobs)?,
-            Target::Archive => Stage::beside(path, Durable::Archive)?,
-            Target::Output => output::stage(path)?,
-            Target::Layout => Stage::inside(path)?,
+            Target::NewLayout => Stage::beside(path, Durable::Blobs, &syncer)?,
+            Target::Archive => Stage::beside(path, Durable::Archive, &syncer)?,
+            Target::Output => output::stage(path, &syncer)?,
+            Target::Layout => Stage::inside(path, &syncer)?,
         };
         drop(lock);
-        Ok(Self { reference: reference.clone(), stage, target, own: Mutex::default(), siblings: Vec::new() })
-    }
-
-    /// Blobs that the other sink has need no copy where one file can have two names. `other` is to be committed first.
-    pub fn stand_by(&mut self, other: &Self) {
-        self.siblings.push(other.stage.sibling());
+        let siblings = others.iter().map(|other| other.stage.sibling()).collect();
+        Ok(Self { reference: reference.clone(), stage, target, own: Mutex::default(), siblings })
     }
 
     /// A blob that was written here, and is not committed yet.

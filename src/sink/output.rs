@@ -5,10 +5,12 @@ use std::io::{self, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::SinkError;
 use super::archive::{Out, write_members};
 use super::stage::{Durable, Stage};
+use super::syncer::Syncer;
 use crate::oci::Descriptor;
 use crate::progress::Progress;
 use crate::span::Span;
@@ -22,8 +24,8 @@ pub(super) fn place(temp_dir: &Path) -> Result<PathBuf, SinkError> {
 }
 
 /// Others may look into a directory for temporary files.
-pub(super) fn stage(place: &Path) -> Result<Stage, SinkError> {
-    let stage = Stage::beside(place, Durable::Archive)?;
+pub(super) fn stage(place: &Path, syncer: &Arc<Syncer>) -> Result<Stage, SinkError> {
+    let stage = Stage::beside(place, Durable::Archive, syncer)?;
     let made_private = fs::set_permissions(stage.path(), Permissions::from_mode(0o700));
     made_private.map_err(SinkError::io(stage.path(), "making a directory private"))?;
     Ok(stage)

@@ -34,7 +34,7 @@ struct Inner {
     blobs: Mutex<Vec<BlobDigest>>,
     /// Bytes that were written.
     written: AtomicU64,
-    syncer: Syncer,
+    syncer: Arc<Syncer>,
     durable: Durable,
     /// The stage has become the layout.
     is_placed: AtomicBool,
@@ -58,16 +58,16 @@ pub(super) enum Durable {
 
 impl Stage {
     /// In the directory that will hold `path`, so that a rename suffices.
-    pub(super) fn beside(path: &Path, durable: Durable) -> Result<Self, SinkError> {
-        Self::create(parent(path), &prefix_beside(path), durable)
+    pub(super) fn beside(path: &Path, durable: Durable, syncer: &Arc<Syncer>) -> Result<Self, SinkError> {
+        Self::create(parent(path), &prefix_beside(path), durable, syncer)
     }
 
-    pub(super) fn inside(dir: &Path) -> Result<Self, SinkError> {
-        Self::create(dir, PREFIX, Durable::Blobs)
+    pub(super) fn inside(dir: &Path, syncer: &Arc<Syncer>) -> Result<Self, SinkError> {
+        Self::create(dir, PREFIX, Durable::Blobs, syncer)
     }
 
-    fn create(parent: &Path, prefix: &str, durable: Durable) -> Result<Self, SinkError> {
-        let disk = Disk::new();
+    fn create(parent: &Path, prefix: &str, durable: Durable, syncer: &Arc<Syncer>) -> Result<Self, SinkError> {
+        let disk = syncer.disk().clone();
         for _ in 0..TRIES {
             let path = disk.temp_dir(parent, prefix, RANDOM).map_err(|source| unmade(parent, source))?;
             let unfinished = Unfinished::new(&path);
@@ -78,7 +78,7 @@ impl Stage {
                 Lock::Held(_) | Lock::None | Lock::Taken => continue,
             };
             let stage = Self(Arc::new(Inner {
-                syncer: Syncer::new(disk.clone()),
+                syncer: Arc::clone(syncer),
                 disk,
                 path,
                 _lock: lock,
@@ -136,6 +136,10 @@ impl Stage {
     /// Begins to write a file through that others still write to.
     pub(super) fn begin_sync(&self, file: &File) {
         self.0.syncer.begin(file);
+    }
+
+    pub(super) fn syncer(&self) -> &Arc<Syncer> {
+        &self.0.syncer
     }
 
     /// Has a blob that lies in the destination written through before the commit; `path` names it.
@@ -381,10 +385,10 @@ mod tests {
     #[test]
     fn a_stage_in_use_stays() {
         let dir = tempfile::tempdir().unwrap();
-        let first = Stage::inside(dir.path()).unwrap();
+        let first = Stage::inside(dir.path(), &Arc::default()).unwrap();
         assert!(live_inside(dir.path()).is_some());
         sweep(dir.path());
-        let second = Stage::inside(dir.path()).unwrap();
+        let second = Stage::inside(dir.path(), &Arc::default()).unwrap();
         assert!(first.path().exists() && second.path().exists());
         drop((first, second));
         assert!(live_inside(dir.path()).is_none() && fs::read_dir(dir.path()).unwrap().next().is_none());
@@ -402,7 +406,7 @@ mod tests {
         };
         let makes = || {
             for _ in 0..300 {
-                let stage = Stage::inside(dir.path()).unwrap();
+                let stage = Stage::inside(dir.path(), &Arc::default()).unwrap();
                 assert!(stage.path().join("blobs/sha256").is_dir());
             }
             done.store(true, Ordering::Relaxed);

@@ -42,9 +42,15 @@ struct Job {
     path: Option<PathBuf>,
 }
 
+impl Default for Syncer {
+    fn default() -> Self {
+        Self { disk: Disk::new(), running: Mutex::default(), is_dropped: Arc::default() }
+    }
+}
+
 impl Syncer {
-    pub fn new(disk: Disk) -> Self {
-        Self { disk, running: Mutex::default(), is_dropped: Arc::default() }
+    pub fn disk(&self) -> &Disk {
+        &self.disk
     }
 
     /// Begins early with a file that is still written to, if there is time for it.

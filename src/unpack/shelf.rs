@@ -233,6 +233,15 @@ impl Shelf {
         Ok(())
     }
 
+    /// Nobody asks for this layer any more.
+    pub fn forget(&mut self, number: usize, progress: &Progress) {
+        self.layers[number].give_back(progress);
+        match &mut self.layers[number] {
+            Shelved::Packed(packed) => packed.rows = Box::default(),
+            Shelved::Open(layer) => layer.inventory = Inventory::default(),
+        }
+    }
+
     pub fn give_all_back(&self, progress: &Progress) {
         self.layers.iter().for_each(|layer| layer.give_back(progress));
     }

@@ -46,24 +46,29 @@ pub(super) fn open<'p>(
 ) -> Result<Dests<'p>, Error> {
     let mut dests: Dests<'p> = Vec::with_capacity(requests.len());
     for (request, notes) in requests.iter().zip(&mut notes.members) {
-        let mut dest = Dest::open(request, progress, notes, is_written)?;
-        if let Target::Files(sink) = &mut dest.target {
-            let others = dests
-                .iter()
-                .filter_map(|other| if let Target::Files(sink) = &other.target { Some(sink) } else { None });
-            others.for_each(|other| sink.stand_by(other));
-        }
+        let dest = Dest::open(request, &dests, progress, notes, is_written)?;
         dests.push(dest);
     }
     Ok(dests)
 }
 
 impl<'p> Dest<'p> {
-    fn open(request: &Request, progress: &'p Progress, notes: &mut Notes, is_written: bool) -> Result<Self, Error> {
+    /// `others` are committed first.
+    fn open(
+        request: &Request,
+        others: &[Self],
+        progress: &'p Progress,
+        notes: &mut Notes,
+        is_written: bool,
+    ) -> Result<Self, Error> {
         let Some(name) = request.dest.name() else {
             note_lost_twin(request, progress, notes);
             let target = match is_written {
-                true => Target::Files(Sink::create_with(&request.dest, &request.resources.spool_dir, progress)?),
+                true => {
+                    let others: Vec<&Sink> = others.iter().filter_map(Self::sink).collect();
+                    let temp_dir = &request.resources.spool_dir;
+                    Target::Files(Sink::create_beside(&request.dest, temp_dir, &others, progress)?)
+                }
                 false => Sink::check(&request.dest).map(|()| Target::None)?,
             };
             return Ok(Self { target, replaced: replaced(&request.dest, progress), published: None });
@@ -148,6 +153,10 @@ pub(super) struct Outlet<'o, 's> {
 }
 
 impl<'s> Dest<'s> {
+    fn sink(&self) -> Option<&Sink> {
+        if let Target::Files(sink) = &self.target { Some(sink) } else { None }
+    }
+
     /// The registry that this member goes to.
     pub fn push(&self) -> Option<&Push<'s>> {
         if let Target::Registry(push) = &self.target { Some(push) } else { None }

@@ -205,6 +205,9 @@ impl<'a, 's> Party<'a, 's> {
                 finish(turn, unpacked, notes).map_err(failed)
             })?;
             finished.push(value);
+            let (images, progress) = (self.reader.images, self.reader.progress);
+            let is_last = |number: &&usize| !images[at + 1..].iter().any(|image| image.contains(number));
+            images[at].iter().filter(is_last).for_each(|&number| self.shelf.forget(number, progress));
             for Offer { segment, layer } in offers {
                 self.jobs[at + 1..].iter_mut().for_each(|job| job.old.offer(segment.clone(), layer.clone()));
             }
