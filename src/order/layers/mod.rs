@@ -71,7 +71,7 @@ use write::{Draft, whiteouts};
 /// Layers for one owner each: in a first layout, and in an update (DESIGN section 2).
 const FIRST_OWNERS: usize = 48;
 const UPDATE_OWNERS: usize = 4;
-const FIRST_LEAST: u64 = 64 << 10;
+const FIRST_LEAST: u64 = 512 << 10;
 const UPDATE_LEAST: u64 = 1 << 20;
 
 /// Shares of the image that what has no layer of its own is cut to: when too much in one of them is dead, all of it is
@@ -287,13 +287,13 @@ impl Planner<'_> {
         let mut claims = Claims::new(new, self.log, in_use, self.rules.options.mtime);
         mending.fresh.iter().for_each(|&first| claims.give_up(first));
         let (mut fates, mut usage) = clean::decide(new, self.rules, &mut claims, in_use, clean);
-        let mut groups = self.groups(&claims, &usage);
+        let mut groups = self.groups(&claims, &usage, &fates);
         let kept = fates.iter().filter(|fate| **fate != Fate::Drop).count();
         let is_over = kept + groups.len() > self.rules.options.max_layers;
         // What is dead merges with what is new, where all above what is dropped would be pulled.
         let drops_dead = is_over && !self.rules.options.clients.has_docker();
         if drops_dead && self.rules.drop_dead(&mut usage, &mut claims, &mut fates) {
-            groups = self.groups(&claims, &usage);
+            groups = self.groups(&claims, &usage, &fates);
         }
         let live = live_files(new, &claims, segments.len());
         let slots = self.limited(&fates, &usage, &live, groups, mending.on_top);
@@ -342,7 +342,7 @@ impl Planner<'_> {
     }
 
     /// The fresh files, split.
-    fn groups(&self, claims: &Claims, usage: &[Usage]) -> Vec<Group> {
+    fn groups(&self, claims: &Claims, usage: &[Usage], fates: &[Fate]) -> Vec<Group> {
         let fresh: Vec<PathId> = self.new.firsts().filter(|first| claims.segment(*first).is_none()).collect();
         let stored: u64 = fresh.iter().map(|&first| self.new.stored(first)).sum();
         let kept: u64 = usage.iter().map(|usage| usage.live).sum();
@@ -350,7 +350,9 @@ impl Planner<'_> {
         // A layout that is mostly new is a first one.
         let grain = match stored >= kept {
             true => {
-                let owners = FIRST_OWNERS.min(self.rules.options.first_layers());
+                let others = fates.iter().filter(|fate| **fate != Fate::Drop).count();
+                let owners =
+                    FIRST_OWNERS.min(self.rules.options.first_layers().saturating_sub(others)).max(UPDATE_OWNERS);
                 Grain { owners, least: FIRST_LEAST, parts: owners, part: (all / FIRST_PARTS).max(LEAST_PART) }
             }
             false => Grain {

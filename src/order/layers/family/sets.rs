@@ -15,7 +15,7 @@ use crate::order::paths::PathId;
 
 /// New bytes that several members write each for itself: at most this share of all, in percent, or so many for one set.
 const TWICE_PERCENT: u64 = 1;
-const TWICE_BYTES: u64 = 64 << 10;
+const TWICE_BYTES: u64 = 256 << 10;
 
 /// Sets that a member is in: of the layers that it may have, one in so many. Each has a layer at least.
 const LAYERS_FOR_SET: usize = 6;

@@ -11,8 +11,8 @@ use crate::order::layers::claims::Claims;
 use crate::order::layers::clean::{Usage, exceeds, usage};
 use crate::order::layers::{Given, Options, PlanError, Standing, with_scene};
 
-/// Layers that a member takes over for others without a merge: of those that it may have, three quarters.
-const STAYING: (usize, usize) = (3, 4);
+/// Layers that a member takes over for others without a merge: of those that it may have, seven eighths.
+const STAYING: (usize, usize) = (7, 8);
 
 /// How members use old layers, if nothing is cleaned.
 #[derive(Default)]
@@ -188,6 +188,13 @@ impl Usages {
         }
     }
 
+    /// Bytes that all members pull again, for each layer less, if one layer is made of these. The same members have them.
+    fn merging(&self, alike: &[usize]) -> (u64, usize) {
+        let all: u64 = alike.iter().map(|&layer| self.layers[layer].size).sum();
+        let members = self.layers[alike[0]].members.len() as u64;
+        (all * members / (alike.len() as u64 - 1), alike[0])
+    }
+
     /// What several have is not merged by one of them. Where it is too much, the smallest layers that the same members
     /// have become new ones together.
     fn limit(&self, goes: &mut [bool], options: &Options) {
@@ -203,14 +210,16 @@ impl Usages {
                 for used in staying {
                     alike.entry(self.layers[used.layer].members.as_slice()).or_default().push(used);
                 }
-                let Some(mut largest) = alike.into_values().max_by_key(|alike| (alike.len(), Reverse(alike[0].layer)))
-                else {
-                    break;
-                };
-                largest.sort_by_key(|used| (used.live, used.layer));
                 // As many at once that the next updates have room.
                 let count = (options.max_layers / 8).max(2);
-                largest.iter().take(count).for_each(|used| goes[used.layer] = true);
+                let smallest = |mut alike: Vec<&Use>| {
+                    alike.sort_by_key(|used| (used.live, used.layer));
+                    alike.truncate(count);
+                    alike.iter().map(|used| used.layer).collect::<Vec<_>>()
+                };
+                let merged = alike.into_values().map(smallest).filter(|alike| alike.len() > 1);
+                let Some(cheapest) = merged.min_by_key(|alike| self.merging(alike)) else { break };
+                cheapest.into_iter().for_each(|layer| goes[layer] = true);
             }
         }
     }
