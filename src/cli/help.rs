@@ -100,6 +100,31 @@ Examples:
   What a host that has one image pulls for another:
     restrata diff oci:images:web1 oci:images:java1";
 
+pub const MERGE: &str = "\
+Lay several images over each other, and write them as one\n\n\
+The result shows what the images' trees show when each is unpacked over those before it. A later image's file takes the \
+place of an earlier one's. A directory keeps what is in it, and takes the later mode and owner. What an image removes \
+from its own base stays if an earlier image has it, too.\n\n\
+Differences are told. Package databases that differ are an error, since one alone can be seen: --unite makes one of \
+them, --on-conflict takes one. docs/merge.md has the rules.\n\n\
+The config is that of the last image. Environment, labels and history are those of all. The result has each platform \
+that all images have. It is laid out like any image: --previous, --base and all other options hold.";
+
+pub const MERGE_EXAMPLES: &str = "\
+Examples:
+  Python, nginx and their base in one image, with one package database:
+    restrata merge oci:images:base oci:images:python oci:images:nginx oci:images:all \\
+      --unite dpkg,passwd
+  See what differs, and write nothing:
+    restrata merge oci:images:python oci:images:nginx oci:images:all --dry-run
+  Keep the configuration of the first image:
+    restrata merge oci:images:a oci:images:b oci:images:all --on-conflict '/etc/**=first'
+  A system extension over a base, published against what the tag points at:
+    restrata merge docker://registry.example/base:1 dir:./extension \\
+      docker://registry.example/host:latest
+  Run it as the first image runs:
+    restrata merge oci:images:app oci:images:tools oci:images:debug --config-from 1";
+
 pub const RECHUNK_EXAMPLES: &str = "\
 Examples:
   Publish what podman build made, laid out against what is published now (if anything is):

@@ -35,6 +35,7 @@ use std::sync::Arc;
 
 pub use evidence::{Wanted, is_evidence, wanted};
 pub use heat::Heat;
+pub use homes::package_database;
 pub use hint::{Days, Hint, HintError};
 pub use named::{LineFault, Named, NamedError};
 pub use rpm::{BdbError, NdbError, RpmError, SqliteError};
