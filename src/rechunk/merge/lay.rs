@@ -27,6 +27,7 @@ impl Job<'_, '_> {
     ) -> Result<UnpackedLayer, Error> {
         expect_sound(inputs, numbers, &read)?;
         notes.extend(remarks(inputs, numbers, &read));
+        self.note_inputs(inputs, numbers, &read, notes)?;
         let layers: Vec<&[Entry]> = read.iter().map(|layer| layer.inventory.entries.as_slice()).collect();
         let laid = lay(Given { layers: &layers, inputs: numbers }, &merge.rules, merge.unite);
         let names = names(inputs);
@@ -42,6 +43,27 @@ impl Job<'_, '_> {
         let merged = assembled(&tree, &versions, &united?, &read, self.spool, self.progress)?;
         read.iter().for_each(|layer| self.progress.give_back(layer.inventory.held));
         Ok(merged)
+    }
+}
+
+impl Job<'_, '_> {
+    /// Where clients show an input differently. What several inputs have in common is told once.
+    fn note_inputs(
+        &self,
+        inputs: &[(&Source<'_>, &Image)],
+        numbers: &[Vec<usize>],
+        read: &[UnpackedLayer],
+        notes: &mut Notes,
+    ) -> Result<(), Error> {
+        let mut told = HashSet::new();
+        for ((source, _), own) in inputs.iter().zip(numbers) {
+            let layers: Vec<&UnpackedLayer> = own.iter().map(|&number| &read[number]).collect();
+            let mut found = Vec::new();
+            self.note_readings_of(source, &layers, &mut found)?;
+            found.retain(|note| told.insert(note.clone()));
+            notes.extend(found.into_iter().map(|note| format!("{}: {note}", source.reference())));
+        }
+        Ok(())
     }
 }
 
