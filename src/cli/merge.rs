@@ -57,7 +57,10 @@ impl Merge {
     pub fn expect_possible(&self) -> Result<(), clap::Error> {
         let count = self.images.len();
         if let Some(number) = self.config_from.filter(|number| !(1..=count).contains(number)) {
-            return Err(conflict("merge", format!("--config-from: expected the number of an image, 1 to {count}, found {number}")));
+            return Err(conflict(
+                "merge",
+                format!("--config-from: expected the number of an image, 1 to {count}, found {number}"),
+            ));
         }
         if self.writing.edits.composefs_digest_label.is_some() {
             let message = "--composefs-digest-label is for one image: merge first, then rechunk the result with it";

@@ -91,7 +91,10 @@ impl Conflicts {
         let lines = decided.map(|((kind, choice), group)| note(*kind, *choice, group, names));
         let left_out = (!self.left_out.paths.is_empty()).then(|| {
             let many = plural(self.left_out.paths.len(), "path is", "paths are");
-            format!("{many} left out, since something that is no directory stands above: {}", self.left_out.named(names))
+            format!(
+                "{many} left out, since something that is no directory stands above: {}",
+                self.left_out.named(names)
+            )
         });
         lines.chain(left_out).collect()
     }
@@ -165,7 +168,10 @@ fn note(kind: Kind, choice: Choice, group: &Group, names: &[String]) -> String {
              ldconfig runs: {named}"
         ),
         Kind::Content => {
-            format!("{}, and {taken}: {named}", plural(number, "file has another content", "files have another content"))
+            format!(
+                "{}, and {taken}: {named}",
+                plural(number, "file has another content", "files have another content")
+            )
         }
         Kind::Metadata => format!(
             "{}, and {taken}: {named}",

@@ -105,7 +105,7 @@ fn a_directory_and_a_file_exclude_each_other() {
 #[test]
 fn names_of_one_file_stay_together_in_their_image() {
     let both = || vec![file("f", 1), link("g", "f")];
-    let images = vec![vec![both()], vec![vec![file("f", 2)]], vec![vec![file("g", 1)]]];
+    let images: [Vec<Vec<Entry>>; 3] = [vec![both()], vec![vec![file("f", 2)]], vec![vec![file("g", 1)]]];
     let seats = |count: usize| {
         let tree = laid(&images[..count].to_vec(), &[], &[]).tree;
         let inode = |seat: &Seat| match seat.what {

@@ -16,8 +16,8 @@ use crate::watch::Trace;
 
 use super::image::{Job, Layout};
 use super::layers::{Written, note_written};
-use super::output::Output;
 use super::merge::{self, Others};
+use super::output::Output;
 use super::read::{Reader, parts};
 use super::sizes::check_sizes;
 use super::twin::GzipSizes;

@@ -90,7 +90,10 @@ fn package_databases_and_users_are_united() {
     let a = plain(dir.path(), "a", &[vec![status(&[("libc6", "2"), ("python3", "3")]), passwd("")]]);
     let b = plain(dir.path(), "b", &[vec![status(&[("libc6", "2"), ("nginx", "1")]), passwd("www:x:33:33::/:/no\n")]]);
     let message = job(dir.path(), &[&a, &b]).message();
-    assert!(message.contains("1 package database differs: /var/lib/dpkg/status (") && message.contains("--unite dpkg"), "{message}");
+    assert!(
+        message.contains("1 package database differs: /var/lib/dpkg/status (") && message.contains("--unite dpkg"),
+        "{message}"
+    );
     let all = [status(&[("libc6", "2"), ("python3", "3"), ("nginx", "1")]), passwd("www:x:33:33::/:/no\n")];
     let outcome = job(dir.path(), &[&a, &b]).unite(&[Unit::Dpkg, Unit::Passwd]).expect(&all);
     assert!(outcome.notes.is_empty(), "{:?}", outcome.notes);
@@ -198,7 +201,8 @@ fn the_result_has_the_platforms_that_all_have() {
     let a = image("a", &["linux/amd64", "linux/arm64", "linux/s390x"]);
     let b = image("b", &["linux/arm64", "linux/amd64"]);
     let outcome = job(dir.path(), &[&a, &b]).run().unwrap();
-    let written: Vec<String> = outcome.images.iter().map(|image| image.platform.as_ref().unwrap().to_string()).collect();
+    let written: Vec<String> =
+        outcome.images.iter().map(|image| image.platform.as_ref().unwrap().to_string()).collect();
     assert_eq!(written, ["linux/arm64", "linux/amd64"]);
     let degraded: Vec<_> = outcome.degraded.iter().map(|it| (it.code, it.message.as_str())).collect();
     let note = format!("{a} has an image for linux/s390x, and another input has none");

@@ -152,7 +152,10 @@ mod tests {
         let united = all(Table::Group, &["adm:x:4:a,b\n", "# none\n\nadm:x:4:b,c\nssl:x:9:\n", "adm:x:4:\n"]);
         assert_eq!(united.unwrap(), "adm:x:4:a,b,c\nssl:x:9:\n");
         assert_eq!(all(Table::Gshadow, &["g:!:a:m\n", "g:*:b:n\n"]).unwrap(), "g:*:a,b:m,n\n");
-        assert_eq!(all(Table::Shadow, &["a:*:1:::::: \n", "a:!:2::::::\nb:!::::::\n"]).unwrap(), "a:!:2::::::\nb:!::::::\n");
+        assert_eq!(
+            all(Table::Shadow, &["a:*:1:::::: \n", "a:!:2::::::\nb:!::::::\n"]).unwrap(),
+            "a:!:2::::::\nb:!::::::\n"
+        );
     }
 
     #[test]

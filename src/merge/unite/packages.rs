@@ -120,7 +120,9 @@ mod tests {
     }
 
     fn stanza(name: &str, arch: &str, version: &str, status: &str) -> String {
-        format!("Package: {name}\nStatus: {status}\nArchitecture: {arch}\nVersion: {version}\nDescription: x\n .\n y\n\n")
+        format!(
+            "Package: {name}\nStatus: {status}\nArchitecture: {arch}\nVersion: {version}\nDescription: x\n .\n y\n\n"
+        )
     }
 
     const INSTALLED: &str = "install ok installed";
@@ -139,10 +141,14 @@ mod tests {
 
     #[test]
     fn two_versions_of_a_package_are_a_clash() {
-        let (old, new) = (stanza("openssl", "amd64", "3.5.1", INSTALLED), stanza("openssl", "amd64", "3.5.4", INSTALLED));
+        let (old, new) =
+            (stanza("openssl", "amd64", "3.5.1", INSTALLED), stanza("openssl", "amd64", "3.5.4", INSTALLED));
         let clashes = united(DPKG, &of(&[&old, &new])).unwrap_err();
         assert_eq!((clashes.len(), clashes[0].earlier, clashes[0].later), (1, 0, 1));
-        assert!(clashes[0].what.starts_with("package openssl has version 3.5.1 in the first one and 3.5.4"), "{clashes:?}");
+        assert!(
+            clashes[0].what.starts_with("package openssl has version 3.5.1 in the first one and 3.5.4"),
+            "{clashes:?}"
+        );
         // One that was removed left its configuration alone.
         let removed = stanza("openssl", "amd64", "3.5.1", REMOVED);
         assert_eq!(united(DPKG, &of(&[&removed, &new])).unwrap(), new.as_bytes());

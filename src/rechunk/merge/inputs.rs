@@ -29,11 +29,7 @@ impl<'a> Others<'a> {
     }
 
     /// All inputs of platform `number`, the lowest first.
-    pub fn around<'s>(
-        &'s self,
-        number: usize,
-        own: (&'s Source<'a>, &'s Image),
-    ) -> Vec<(&'s Source<'a>, &'s Image)> {
+    pub fn around<'s>(&'s self, number: usize, own: (&'s Source<'a>, &'s Image)) -> Vec<(&'s Source<'a>, &'s Image)> {
         let of = |other: &'s Other<'a>| (&other.source, &other.images[number]);
         self.below.iter().map(of).chain([own]).chain(self.above.iter().map(of)).collect()
     }
@@ -80,8 +76,7 @@ pub fn open<'a>(
     let platforms: Vec<Option<Platform>> = inputs[donor].images.iter().map(|image| image.platform.clone()).collect();
     let mut taken: Vec<Vec<Image>> = inputs.iter().map(|_| Vec::new()).collect();
     for platform in platforms {
-        let of_platform: Vec<Option<Image>> =
-            inputs.iter_mut().map(|input| input.take(platform.as_ref())).collect();
+        let of_platform: Vec<Option<Image>> = inputs.iter_mut().map(|input| input.take(platform.as_ref())).collect();
         match of_platform.iter().position(Option::is_none) {
             Some(lacking) => note_lacking(&inputs[lacking].source, platform.as_ref(), notes),
             None => {
@@ -105,7 +100,11 @@ pub fn open<'a>(
 fn donor(merge: &Merge, inputs: &[Opened<'_>]) -> Result<usize, Error> {
     match merge.config_from {
         Some(number) if number >= inputs.len() => Err(Error::Merge {
-            reason: format!("--config-from: expected the number of an input, 1 to {}, found {}", inputs.len(), number + 1),
+            reason: format!(
+                "--config-from: expected the number of an input, 1 to {}, found {}",
+                inputs.len(),
+                number + 1
+            ),
         }),
         Some(number) if !inputs[number].has_config => Err(Error::Merge {
             reason: format!(
@@ -148,6 +147,7 @@ fn note_unused(inputs: &[Opened<'_>], notes: &mut Notes) {
 fn nothing_common(inputs: &[Opened<'_>]) -> Error {
     let references: Vec<&Reference> = inputs.iter().map(|input| input.source.reference()).collect();
     let names: Vec<String> = references.iter().map(ToString::to_string).collect();
-    let reason = format!("expected images for one platform, found no platform that all inputs have: {}", names.join(", "));
+    let reason =
+        format!("expected images for one platform, found no platform that all inputs have: {}", names.join(", "));
     Error::Merge { reason }
 }

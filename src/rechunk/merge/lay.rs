@@ -78,15 +78,13 @@ fn reason(error: &Error) -> Option<String> {
 fn names(inputs: &[(&Source<'_>, &Image)]) -> Vec<String> {
     let name = |at: usize| inputs[at].0.reference().to_string();
     let is_alone = |at: usize| (0..inputs.len()).all(|other| other == at || name(other) != name(at));
-    (0..inputs.len()).map(|at| if is_alone(at) { name(at) } else { format!("{} (input {})", name(at), at + 1) }).collect()
+    (0..inputs.len())
+        .map(|at| if is_alone(at) { name(at) } else { format!("{} (input {})", name(at), at + 1) })
+        .collect()
 }
 
 /// What no client can extract of an input is refused, as for any image.
-fn expect_sound(
-    inputs: &[(&Source<'_>, &Image)],
-    numbers: &[Vec<usize>],
-    read: &[UnpackedLayer],
-) -> Result<(), Error> {
+fn expect_sound(inputs: &[(&Source<'_>, &Image)], numbers: &[Vec<usize>], read: &[UnpackedLayer]) -> Result<(), Error> {
     for (at, ((source, image), own)) in inputs.iter().zip(numbers).enumerate() {
         let entries: Vec<&[Entry]> = own.iter().map(|&number| read[number].inventory.entries.as_slice()).collect();
         let reference = source.reference().to_string();
@@ -108,7 +106,8 @@ fn expect_sound(
 /// What is odd in the inputs' layers.
 fn remarks(inputs: &[(&Source<'_>, &Image)], numbers: &[Vec<usize>], read: &[UnpackedLayer]) -> Vec<String> {
     let mut seen = HashSet::new();
-    let all = inputs.iter().zip(numbers).flat_map(|((source, _), own)| own.iter().enumerate().map(move |it| (source, it)));
+    let all =
+        inputs.iter().zip(numbers).flat_map(|((source, _), own)| own.iter().enumerate().map(move |it| (source, it)));
     let new: Vec<_> = all.filter(|(_, (_, number))| seen.insert(**number)).collect();
     remark::lines(new.iter().flat_map(|(source, (index, number))| {
         let name = format!("{} layer {index}", source.reference());

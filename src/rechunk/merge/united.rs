@@ -126,5 +126,7 @@ fn refusal(clashes: &[String]) -> String {
         more => format!("; and {} more", count(more as u64)),
     };
     let shown = clashes.iter().take(NAMED).cloned().collect::<Vec<_>>().join("; ");
-    format!("what is to be united contradicts itself: {shown}{more}; build the inputs on the same versions, or leave out --unite")
+    format!(
+        "what is to be united contradicts itself: {shown}{more}; build the inputs on the same versions, or leave out --unite"
+    )
 }
