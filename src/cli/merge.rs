@@ -17,7 +17,7 @@ pub struct Merge {
     /// Lay these images over each other, the lowest first
     ///
     /// At least two. dir:ROOTFS is a tree without a config, such as a system extension or a Nix closure.
-    #[arg(required = true, num_args = 2.., value_name = "IMAGE", value_parser = values::reference)]
+    #[arg(required = true, value_name = "IMAGE", value_parser = values::reference)]
     pub images: Vec<Reference>,
 
     /// Write the result to here: docker://HOST/REPO[:TAG], oci:DIR[:TAG] or oci-archive:FILE[:TAG]
@@ -56,6 +56,10 @@ impl Merge {
     /// Fails for options that make no sense.
     pub fn expect_possible(&self) -> Result<(), clap::Error> {
         let count = self.images.len();
+        if count < 2 {
+            let message = format!("expected at least two images and DEST, found one image and DEST {}", self.dest);
+            return Err(refusal("merge", ErrorKind::WrongNumberOfValues, message));
+        }
         if let Some(number) = self.config_from.filter(|number| !(1..=count).contains(number)) {
             return Err(conflict(
                 "merge",

@@ -1,5 +1,7 @@
 //! The config of the result.
 
+use std::collections::{HashMap, HashSet};
+
 use serde_json::Value;
 
 use crate::oci::Config;
@@ -26,41 +28,34 @@ pub fn config(inputs: &[&Config], donor: usize) -> Option<Config> {
 /// `KEY=VALUE`, in the order in which keys first come up. The last one of `ranked` counts.
 fn environment<'a>(inputs: &[&'a Config], ranked: impl Iterator<Item = &'a Config>) -> Vec<String> {
     let key = |variable: &'a str| variable.split_once('=').map_or(variable, |(key, _)| key);
-    let mut keys: Vec<&str> = Vec::new();
-    for variable in inputs.iter().flat_map(|config| config.environment()) {
-        if !keys.contains(&key(variable)) {
-            keys.push(key(variable));
-        }
-    }
-    let ranked: Vec<&str> = ranked.flat_map(Config::environment).collect();
-    let value = |name: &str| match name {
+    let mut values: HashMap<&str, &str> = HashMap::new();
+    values.extend(ranked.flat_map(Config::environment).map(|variable| (key(variable), variable)));
+    let mut seen = HashSet::new();
+    let keys = inputs.iter().flat_map(|config| config.environment()).map(key).filter(|key| seen.insert(*key));
+    let value = |key: &str| match key {
         "PATH" => format!("PATH={}", search_path(inputs)),
-        _ => ranked.iter().rev().find(|variable| key(variable) == name).copied().unwrap_or_default().to_owned(),
+        key => values.get(key).copied().unwrap_or_default().to_owned(),
     };
-    keys.into_iter().map(value).collect()
+    keys.map(value).collect()
 }
 
 /// Each directory once.
 fn search_path(inputs: &[&Config]) -> String {
     let paths = inputs.iter().flat_map(|config| config.environment()).filter_map(|it| it.strip_prefix("PATH="));
-    let mut dirs: Vec<&str> = Vec::new();
-    for dir in paths.flat_map(|path| path.split(':')) {
-        if !dirs.contains(&dir) {
-            dirs.push(dir);
-        }
-    }
+    let mut seen = HashSet::new();
+    let dirs: Vec<&str> = paths.flat_map(|path| path.split(':')).filter(|dir| seen.insert(*dir)).collect();
     dirs.join(":")
 }
 
 /// A step that inputs have in common, such as those of a base, is told once.
 fn history(inputs: &[&Config]) -> Vec<Value> {
-    let mut steps: Vec<Value> = Vec::new();
+    let (mut steps, mut told): (Vec<Value>, HashSet<String>) = Default::default();
     for config in inputs {
+        let texts: Vec<String> = config.history().iter().map(Value::to_string).collect();
+        let new = config.history().iter().zip(&texts).filter(|(_, text)| !told.contains(*text));
+        steps.extend(new.map(|(step, _)| step.clone()));
         // One input may have a step several times.
-        let before = steps.len();
-        let is_new = |step: &&Value| !steps[..before].contains(step);
-        let new: Vec<Value> = config.history().iter().filter(is_new).cloned().collect();
-        steps.extend(new);
+        told.extend(texts);
     }
     steps
 }

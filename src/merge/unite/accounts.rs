@@ -3,7 +3,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Clash, Text, Version};
+use super::{Clash, Text, Version, too_many};
+use crate::limits;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Table {
@@ -65,12 +66,17 @@ pub(super) fn united(table: Table, versions: &[Version<'_>]) -> Result<Vec<u8>, 
     let mut names: HashMap<&[u8], usize> = HashMap::new();
     for version in versions {
         let lines = version.content.split(|&b| b == b'\n').filter_map(|text| Line::new(text, version.input));
-        let lines: Vec<Line<'_>> = lines.collect();
+        let lines: Vec<Line<'_>> = lines.take(limits::PACKAGES + 1).collect();
+        if lines.len() > limits::PACKAGES {
+            return Err(too_many(version));
+        }
         if table.has_numbers() {
-            clashes.extend(clashing(table, &all, &names, &lines));
+            let room = limits::CLASHES - clashes.len();
+            clashes.extend(clashing(table, &all, &names, &lines).into_iter().take(room));
         }
         for mut line in lines {
             match names.get(line.name) {
+                None if all.len() == limits::PACKAGES => return Err(too_many(version)),
                 None => {
                     names.insert(line.name, all.len());
                     all.push(line);

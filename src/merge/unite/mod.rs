@@ -5,11 +5,14 @@ mod accounts;
 mod packages;
 mod scripts;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 
+use crate::limits;
 use crate::owner::{System, package_database};
 use crate::tar::TarPath;
+use crate::units::count;
 
 /// What the user wants united.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -118,6 +121,12 @@ pub struct Clash {
     pub what: String,
 }
 
+/// Of records that need more memory than any real system's.
+fn too_many(version: &Version<'_>) -> Vec<Clash> {
+    let what = format!("expected at most {} records in all, found more", count(limits::PACKAGES as u64));
+    vec![Clash { earlier: version.input, later: version.input, what }]
+}
+
 /// A file as one input has it.
 #[derive(Debug, Clone, Copy)]
 pub struct Version<'a> {
@@ -130,8 +139,8 @@ pub struct Version<'a> {
 pub fn united(path: &TarPath, unite: Unite, versions: &[Version<'_>]) -> Result<Vec<u8>, Vec<Clash>> {
     match unite.form(path) {
         Some(Form::Packages(fields)) => packages::united(fields, versions),
-        Some(Form::Lines(record)) => Ok(lines(versions, record)),
-        Some(Form::World) => Ok(packages::world(versions)),
+        Some(Form::Lines(record)) => lines(versions, record),
+        Some(Form::World) => packages::world(versions),
         Some(Form::Scripts) => scripts::united(versions),
         Some(Form::Accounts(table)) => accounts::united(table, versions),
         None => Ok(versions.last().map_or_else(Vec::new, |last| last.content.to_vec())),
@@ -139,16 +148,27 @@ pub fn united(path: &TarPath, unite: Unite, versions: &[Version<'_>]) -> Result<
 }
 
 /// Each record once.
-fn lines(versions: &[Version<'_>], record: usize) -> Vec<u8> {
-    let mut seen = std::collections::HashSet::new();
+fn lines(versions: &[Version<'_>], record: usize) -> Result<Vec<u8>, Vec<Clash>> {
+    let mut seen: HashSet<Vec<&[u8]>> = HashSet::new();
     let mut out = Vec::new();
     for version in versions {
-        let all: Vec<&[u8]> = version.content.split(|&b| b == b'\n').filter(|line| !line.is_empty()).collect();
-        for record in all.chunks(record).filter(|record| seen.insert(record.to_vec())) {
+        let mut all = version.content.split(|&b| b == b'\n').filter(|line| !line.is_empty());
+        loop {
+            let record: Vec<&[u8]> = all.by_ref().take(record).collect();
+            if record.is_empty() {
+                break;
+            }
+            if seen.contains(&record) {
+                continue;
+            }
             record.iter().for_each(|line| out.extend_from_slice(&[line, &b"\n"[..]].concat()));
+            seen.insert(record);
+            if seen.len() > limits::PACKAGES {
+                return Err(too_many(version));
+            }
         }
     }
-    out
+    Ok(out)
 }
 
 /// What a file says, for people. It is shown on one line.
@@ -170,8 +190,33 @@ mod tests {
     #[test]
     fn each_record_once() {
         let of = |input, content: &'static str| Version { input, content: content.as_bytes() };
+        let lines = |versions: &[Version<'_>], record| lines(versions, record).unwrap();
         assert_eq!(lines(&[of(0, "a\nb\n"), of(1, "b\nc")], 1), b"a\nb\nc\n");
         assert_eq!(lines(&[of(0, "/a\n/b\np\n"), of(1, "/a\n/b\nq\n/a\n/b\np\n")], 3), b"/a\n/b\np\n/a\n/b\nq\n");
+    }
+
+    /// A few megabytes must not take gigabytes of memory, nor minutes.
+    #[test]
+    fn what_no_system_has_is_refused() {
+        let all = |line: &dyn Fn(usize) -> String| (0..=limits::PACKAGES).map(line).collect::<String>();
+        for (path, unit, content) in [
+            ("var/lib/dpkg/status", Unit::Dpkg, all(&|n| format!("Package: {n}\n\n"))),
+            ("var/lib/dpkg/statoverride", Unit::Dpkg, all(&|n| format!("{n}\n"))),
+            ("lib/apk/db/world", Unit::Apk, all(&|n| format!("{n}\n"))),
+            ("etc/shadow", Unit::Passwd, all(&|n| format!("{n}:\n"))),
+        ] {
+            let versions = [Version { input: 0, content: b"" }, Version { input: 1, content: content.as_bytes() }];
+            let path = TarPath::new(path.as_bytes()).unwrap();
+            let clashes = united(&path, [unit].into_iter().collect(), &versions).unwrap_err();
+            assert_eq!(clashes[0].what, "expected at most 131,072 records in all, found more", "{path}");
+        }
+        let ids = |shift: usize| (0..limits::PACKAGES / 2).map(|n| format!("{n}:x:{}:\n", n + shift)).collect::<String>();
+        let (old, new) = (ids(0), ids(1));
+        let versions =
+            [Version { input: 0, content: old.as_bytes() }, Version { input: 1, content: new.as_bytes() }];
+        let path = TarPath::new(b"etc/group").unwrap();
+        let clashes = united(&path, [Unit::Passwd].into_iter().collect(), &versions).unwrap_err();
+        assert_eq!(clashes.len(), limits::CLASHES);
     }
 
     #[test]

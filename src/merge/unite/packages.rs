@@ -3,7 +3,8 @@
 
 use std::collections::HashMap;
 
-use super::{Clash, Text, Version};
+use super::{Clash, Text, Version, too_many};
+use crate::limits;
 
 /// What the fields of a paragraph are called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +37,7 @@ pub(super) fn united(fields: Fields, versions: &[Version<'_>]) -> Result<Vec<u8>
         for text in paragraphs(version.content) {
             let new = paragraph(fields, text, version.input);
             match numbers.get(&new.key) {
+                None if all.len() == limits::PACKAGES => return Err(too_many(version)),
                 None => {
                     numbers.insert(new.key, all.len());
                     all.push(new);
@@ -43,7 +45,7 @@ pub(super) fn united(fields: Fields, versions: &[Version<'_>]) -> Result<Vec<u8>
                 Some(&number) => {
                     let old = &mut all[number];
                     if old.is_installed && new.is_installed && old.version != new.version {
-                        clashes.push(clash(old, &new));
+                        clashes.extend((clashes.len() < limits::CLASHES).then(|| clash(old, &new)));
                     } else if new.is_installed || !old.is_installed {
                         *old = new;
                     }
@@ -97,18 +99,24 @@ fn value<'a>(line: &'a [u8], name: &str) -> Option<&'a [u8]> {
 }
 
 /// apk's `world`: of each package the last line, which may ask for a version.
-pub(super) fn world(versions: &[Version<'_>]) -> Vec<u8> {
-    let name = |line: &[u8]| line.iter().position(|b| b"=<>~@".contains(b)).map_or(line.len(), |end| end);
+pub(super) fn world(versions: &[Version<'_>]) -> Result<Vec<u8>, Vec<Clash>> {
+    let name = |line: &[u8]| line.iter().position(|b| b"=<>~@".contains(b)).unwrap_or(line.len());
     let mut all: Vec<&[u8]> = Vec::new();
-    for line in versions.iter().flat_map(|version| version.content.split(|&b| b == b'\n')) {
-        let own = &line[..name(line)];
-        match all.iter().position(|other| other[..name(other)] == *own) {
-            _ if line.is_empty() => {}
-            Some(at) => all[at] = line,
-            None => all.push(line),
+    let mut numbers: HashMap<&[u8], usize> = HashMap::new();
+    for version in versions {
+        for line in version.content.split(|&b| b == b'\n').filter(|line| !line.is_empty()) {
+            let own = &line[..name(line)];
+            match numbers.get(own) {
+                Some(&at) => all[at] = line,
+                None if all.len() == limits::PACKAGES => return Err(too_many(version)),
+                None => {
+                    numbers.insert(own, all.len());
+                    all.push(line);
+                }
+            }
         }
     }
-    all.iter().flat_map(|line| [line, &b"\n"[..]].concat()).collect()
+    Ok(all.iter().flat_map(|line| [line, &b"\n"[..]].concat()).collect())
 }
 
 #[cfg(test)]
@@ -159,6 +167,6 @@ mod tests {
     fn apk_has_short_names() {
         let (a, b) = ("C:Q1=\nP:musl\nV:1.2\nA:x86_64\nF:lib\n\n", "P:zlib\nV:1\nA:x86_64\n\n");
         assert_eq!(united(APK, &of(&[a, &format!("{b}{a}")])).unwrap(), format!("{a}{b}").as_bytes());
-        assert_eq!(world(&of(&["a\nb=1\n", "b\nc>2\na@edge\n"])), b"a@edge\nb\nc>2\n");
+        assert_eq!(world(&of(&["a\nb=1\n", "b\nc>2\na@edge\n"])).unwrap(), b"a@edge\nb\nc>2\n");
     }
 }

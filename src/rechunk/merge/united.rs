@@ -34,7 +34,7 @@ impl Job<'_, '_> {
         read: &[UnpackedLayer],
     ) -> Result<United, Error> {
         let (mut contents, mut clashes): (Vec<(TarPath, Vec<u8>)>, Vec<String>) = Default::default();
-        let mut left = limits::EVIDENCE_BYTES as u64;
+        let mut left = limits::UNITED_BYTES;
         for (path, seats) in laid.versions.iter().filter(|(path, _)| merge.unite.takes(path)) {
             let mut versions = Vec::new();
             for seat in seats {
@@ -59,7 +59,7 @@ impl Job<'_, '_> {
         *left = left.checked_sub(payload.size).ok_or_else(|| Error::Merge {
             reason: format!(
                 "{path}: expected at most {} bytes in all files that are to be united, found more",
-                count(limits::EVIDENCE_BYTES as u64)
+                count(limits::UNITED_BYTES)
             ),
         })?;
         fetch(self.old.blobs(), old_runs(&payload.frames), self.spool, self.progress)?;
