@@ -56,7 +56,7 @@ Exit codes:
   0    done
   1    failed
   2    image not found
-  3    verify, check, diff --fail-above or rechunk --strict says no
+  3    verify, check, diff --fail-above or --strict says no
   64   wrong usage, or a tag is missing where several images are
   130  interrupted; temporary files are removed, and DEST is as it was"
 );

@@ -129,7 +129,7 @@ fn refusal(kind: Kind, group: &Group, names: &[String]) -> String {
     let (what, hint) = match kind {
         Kind::Database => (
             plural(number, "package database differs", "package databases differ"),
-            "one alone can be seen: unite them (--unite dpkg,apk), or take one of them (--on-conflict PATH=last)",
+            "one alone can be seen: unite them (--unite dpkg,apk; rpm has no such way), or take one (--on-conflict PATH=last)",
         ),
         Kind::Type => (
             plural(number, "path is a directory in one input only", "paths are directories in one input only"),
