@@ -262,6 +262,21 @@ fn owners_are_those_of_all_databases() {
     assert_eq!(owners.into_iter().map(String::as_str).collect::<Vec<_>>(), ["apk:musl", "apk:zlib"]);
 }
 
+/// The inputs may lie where the result goes; they are no previous images.
+#[test]
+fn what_inputs_do_not_show_is_told() {
+    let dir = TempDir::new().unwrap();
+    let a = plain(dir.path(), "a", &[vec![file("a", b"1")]]);
+    let root = dir.path().join("root");
+    fs::create_dir(&root).unwrap();
+    fs::write(root.join(".wh.a"), "1").unwrap();
+    let mut job = job(dir.path(), &[&a, &format!("dir:{}", root.display())]);
+    job.request.dest = a.replace(":a", ":merged").parse().unwrap();
+    let notes = job.run().unwrap().notes;
+    let says = "/.wh.a: a name that starts with .wh. is a whiteout in a layer: clients will not show this file";
+    assert!(matches!(&notes[..], [note] if note.starts_with("dir:") && note.ends_with(says)), "{notes:?}");
+}
+
 #[test]
 fn a_hundred_images_over_one_base() {
     let dir = TempDir::new().unwrap();

@@ -210,10 +210,10 @@ mod tests {
             let clashes = united(&path, [unit].into_iter().collect(), &versions).unwrap_err();
             assert_eq!(clashes[0].what, "expected at most 131,072 records in all, found more", "{path}");
         }
-        let ids = |shift: usize| (0..limits::PACKAGES / 2).map(|n| format!("{n}:x:{}:\n", n + shift)).collect::<String>();
+        let ids =
+            |shift: usize| (0..limits::PACKAGES / 2).map(|n| format!("{n}:x:{}:\n", n + shift)).collect::<String>();
         let (old, new) = (ids(0), ids(1));
-        let versions =
-            [Version { input: 0, content: old.as_bytes() }, Version { input: 1, content: new.as_bytes() }];
+        let versions = [Version { input: 0, content: old.as_bytes() }, Version { input: 1, content: new.as_bytes() }];
         let path = TarPath::new(b"etc/group").unwrap();
         let clashes = united(&path, [Unit::Passwd].into_iter().collect(), &versions).unwrap_err();
         assert_eq!(clashes.len(), limits::CLASHES);

@@ -6,7 +6,7 @@ use crate::degraded::Notes;
 use crate::error::Error;
 use crate::merge::{Given, Laid, lay};
 use crate::order::{Entry, broken_entry};
-use crate::rechunk::image::Job;
+use crate::rechunk::image::{Job, note_whiteouts};
 use crate::rechunk::read::layer_name;
 use crate::remark;
 use crate::source::{Image, Source};
@@ -60,6 +60,7 @@ impl Job<'_, '_> {
             let layers: Vec<&UnpackedLayer> = own.iter().map(|&number| &read[number]).collect();
             let mut found = Vec::new();
             self.note_readings_of(source, &layers, &mut found)?;
+            note_whiteouts(source, &layers, &mut found);
             found.retain(|note| told.insert(note.clone()));
             notes.extend(found.into_iter().map(|note| format!("{}: {note}", source.reference())));
         }
