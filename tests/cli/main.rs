@@ -43,8 +43,10 @@ const COMMANDS: [&str; 15] = [
     "completions",
     "man",
 ];
-const JOBS: [&str; 13] =
-    ["rechunk", "family", "merge", "verify", "diff", "history", "check", "inspect", "dump", "prune", "probe", "bridge", "cache"];
+const JOBS: [&str; 13] = [
+    "rechunk", "family", "merge", "verify", "diff", "history", "check", "inspect", "dump", "prune", "probe", "bridge",
+    "cache",
+];
 
 fn restrata(arguments: &[&str]) -> Output {
     Command::cargo_bin("restrata")
