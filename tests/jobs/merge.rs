@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::image::{Entry, configured, entry, file, inspected, link, noise, options, plain, platforms};
+use super::published::World;
 
 /// A merge into the layout `out` below a directory.
 struct Job<'a> {
@@ -102,6 +103,43 @@ fn package_databases_and_users_are_united() {
     let notes = outcome.notes.join("\n");
     assert!(notes.contains("1 package database differs, and the earlier one is taken"), "{notes}");
     assert!(notes.contains("1 file of users and groups differs, and the earlier one is taken"), "{notes}");
+}
+
+/// The content that is united lies in layers that the registry has, and is compressed there.
+#[test]
+fn from_a_registry_to_its_tag() {
+    let world = World::new();
+    let of = |tag: &str, packages: &[(&str, &str)], seed: usize| {
+        let content = &noise(900_000)[seed..seed + 400_000];
+        plain(world.path(), tag, &[vec![status(packages), file(&format!("{tag}.bin"), content)]])
+    };
+    world.publish(&of("a", &[("libc6", "2"), ("python3", "3")], 0), "a");
+    world.publish(&of("b", &[("libc6", "2"), ("nginx", "1")], 450_000), "b");
+    let request = || Request {
+        merge: Some(Merge {
+            below: vec![world.tag("a")],
+            unite: [Unit::Dpkg].into_iter().collect(),
+            ..Merge::default()
+        }),
+        ..world.request(&world.tag("b").to_string(), world.tag("all"))
+    };
+    // Laid out against one of the inputs, so that what that has stays.
+    let first = Request { previous: vec![world.tag("a")], ..request() };
+    let first = rechunk(&first, &Progress::new()).unwrap();
+    assert!(first.images[0].layers.iter().any(|layer| layer.planned.state == State::Kept));
+    let expected = [
+        status(&[("libc6", "2"), ("python3", "3"), ("nginx", "1")]),
+        file("a.bin", &noise(900_000)[..400_000]),
+        file("b.bin", &noise(900_000)[450_000..850_000]),
+    ];
+    let expected = plain(world.path(), "expected", &[expected.to_vec()]).parse().unwrap();
+    let reach = world.request("oci:x", world.tag("all")).resources;
+    let verdict = verify(&expected, &world.tag("all"), None, &[], reach, &Progress::new()).unwrap();
+    assert!(verdict.is_same(), "{:?}", verdict.differences);
+    // The tag's own image is the previous one.
+    let again = rechunk(&request(), &Progress::new()).unwrap();
+    assert_eq!(again.digest, first.digest);
+    assert!(again.images[0].layers.iter().all(|layer| layer.planned.state == State::Kept));
 }
 
 #[test]
