@@ -6,8 +6,29 @@ use super::rules::Choice;
 use crate::tar::TarPath;
 use crate::units::count;
 
-/// Paths that are named of each kind.
+/// Paths that are kept of each kind, and those that a note names.
+const KEPT: usize = 20;
 const NAMED: usize = 5;
+
+/// Paths at which inputs differ in the same way, as reports have them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    pub kind: Kind,
+    /// What was done about it.
+    pub choice: Choice,
+    /// All of them.
+    pub count: u64,
+    /// The first ones.
+    pub paths: Vec<DifferentPath>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DifferentPath {
+    pub path: TarPath,
+    /// The inputs.
+    pub earlier: String,
+    pub later: String,
+}
 
 /// In what inputs differ at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -78,6 +99,22 @@ impl Conflicts {
         self.groups.get(&(kind, choice)).map_or(0, |group| group.paths.len())
     }
 
+    /// By kind.
+    pub fn differences(&self, names: &[String]) -> Vec<Difference> {
+        let path = |case: &Case| DifferentPath {
+            path: case.path.clone(),
+            earlier: name(names, case.earlier).to_owned(),
+            later: name(names, case.later).to_owned(),
+        };
+        let difference = |(&(kind, choice), group): (&(Kind, Choice), &Group)| Difference {
+            kind,
+            choice,
+            count: group.paths.len() as u64,
+            paths: group.first.iter().map(path).collect(),
+        };
+        self.groups.iter().map(difference).collect()
+    }
+
     /// Why nothing is written, if that is so. `names` are those of the inputs.
     pub fn error(&self, names: &[String]) -> Option<String> {
         let refused = self.groups.iter().filter(|((_, choice), _)| *choice == Choice::Error);
@@ -102,22 +139,26 @@ impl Conflicts {
 
 impl Group {
     fn add(&mut self, path: &TarPath, earlier: u32, later: u32) {
-        if self.paths.insert(path.clone()) && self.first.len() < NAMED {
+        if self.paths.insert(path.clone()) && self.first.len() < KEPT {
             self.first.push(Case { path: path.clone(), earlier, later });
         }
     }
 
     /// "/a (oci:x, then oci:y), /b (..) and 3 more"
     fn named(&self, names: &[String]) -> String {
-        let name = |number: u32| names.get(number as usize).map_or("?", String::as_str);
+        let name = |number| name(names, number);
         let case = |case: &Case| format!("{} ({}, then {})", case.path, name(case.earlier), name(case.later));
-        let shown: Vec<String> = self.first.iter().map(case).collect();
-        let more = match self.paths.len() - self.first.len() {
+        let shown: Vec<String> = self.first.iter().take(NAMED).map(case).collect();
+        let more = match self.paths.len() - shown.len() {
             0 => String::new(),
             more => format!(" and {} more", count(more as u64)),
         };
         shown.join(", ") + &more
     }
+}
+
+fn name(names: &[String], number: u32) -> &str {
+    names.get(number as usize).map_or("?", String::as_str)
 }
 
 fn plural(number: usize, one: &str, many: &str) -> String {

@@ -23,7 +23,7 @@ mod tests;
 pub mod unite;
 
 pub use config::config;
-pub use conflicts::{Conflicts, Kind};
+pub use conflicts::{Conflicts, Difference, DifferentPath, Kind};
 pub use rules::{Choice, Rule, RuleError, Rules};
 pub use stack::{Given, Laid, Seat, Standing, lay};
 pub use unite::{Unit, Unite};

@@ -7,6 +7,7 @@ use crate::codec::Level;
 use crate::degraded::Notes;
 use crate::digest::DiffId;
 use crate::error::Error;
+use crate::merge::Difference;
 use crate::oci::marks::ZSTD;
 use crate::oci::{Config, DOCKER_MANIFEST, Descriptor, MANIFEST, Transport};
 use crate::order::cost::{Instances, Pull, PullLayer, RegistryProfile};
@@ -47,6 +48,8 @@ pub(super) struct Layout {
     pub hint: Option<Hint>,
     /// What is left out of the tree.
     pub prune: Vec<Prune>,
+    /// What merged images differ in.
+    pub differences: Vec<Difference>,
 }
 
 /// What a plan needs beside the old images.
@@ -116,7 +119,7 @@ impl<'a, 's> Job<'a, 's> {
         })?;
         let Prepared { labels, owners, options } = prepared;
         let prune = options.prune.clone();
-        Ok(Layout { plan, labels, owners, hint, prune })
+        Ok(Layout { plan, labels, owners, hint, prune, differences: Vec::new() })
     }
 
     /// A name that was mistyped would else stay unnoticed. In a pipeline for all images, one may have no such xattr.
@@ -183,7 +186,8 @@ impl<'a, 's> Job<'a, 's> {
         let platform = self.image.platform.clone();
         let hint = layout.hint.clone();
         let unread = self.old.facts.unread as u64;
-        Ok((ImageOutcome { platform, digest, layers, twin, dropped, unread, pulls, hint }, entries))
+        let differences = layout.differences.clone();
+        Ok((ImageOutcome { platform, digest, layers, twin, dropped, unread, pulls, hint, differences }, entries))
     }
 
     /// The twin's layers, and their descriptors.

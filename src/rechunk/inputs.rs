@@ -146,12 +146,15 @@ impl<'a> Inputs<'a> {
             let old = only(old)?;
             let gzip_sizes = GzipSizes::new(progress);
             let job = Job { request, source, image, old, spool: &spool, progress, gzip_sizes };
-            let mut unpacked = match &request.merge {
-                Some(merge) => vec![job.merged(merge, &stack, &images, unpacked, notes)?],
-                None => unpacked,
+            let (mut unpacked, differences) = match &request.merge {
+                Some(merge) => {
+                    let (layer, differences) = job.merged(merge, &stack, &images, unpacked, notes)?;
+                    (vec![layer], differences)
+                }
+                None => (unpacked, Vec::new()),
             };
             let layers: Vec<&UnpackedLayer> = unpacked.iter().collect();
-            let mut layout = job.layout(&layers, notes)?;
+            let mut layout = Layout { differences, ..job.layout(&layers, notes)? };
             job.check_planned_sizes(&layout.plan)?;
             unmatched.add(job.unmatched(&layers));
             if number + 1 == self.images.len() {

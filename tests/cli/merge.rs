@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{code, err, out, restrata};
@@ -44,6 +44,8 @@ fn differences_are_told_and_databases_are_an_error() {
     let note = format!("1 file has another content, and the later one is taken: /etc/motd ({a}, then {b})");
     assert!(report["notes"].as_array().unwrap().contains(&note.as_str().into()), "{report}");
     assert!(err(&merged).contains(&format!("restrata: note: {note}\n")), "{}", err(&merged));
+    let path = json!({"path": "/etc/motd", "earlier": a, "later": b});
+    assert_eq!(report["conflicts"], json!([{"kind": "content", "rule": "last", "count": 1, "paths": [path]}]));
     let quiet = restrata(&["merge", "-q", &a, &b, &dest, "--on-conflict", "first", "--on-conflict", "/etc/**=error"]);
     assert!(code(&quiet) == 1 && err(&quiet).contains("1 path differs between inputs: /etc/motd"), "{}", err(&quiet));
     let quiet = restrata(&["merge", "-q", &a, &b, &dest, "--on-conflict", "first"]);

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::degraded::Notes;
 use crate::error::Error;
-use crate::merge::{Given, Laid, lay};
+use crate::merge::{Difference, Given, Laid, lay};
 use crate::order::{Entry, broken_entry};
 use crate::rechunk::image::{Job, note_whiteouts};
 use crate::rechunk::read::layer_name;
@@ -16,7 +16,7 @@ use super::Merge;
 use super::assemble::assembled;
 
 impl Job<'_, '_> {
-    /// `read` are the layers of all inputs, and `numbers` those of each.
+    /// The layer, and what the inputs differ in. `read` are the layers of all inputs, and `numbers` those of each.
     pub(in crate::rechunk) fn merged(
         &self,
         merge: &Merge,
@@ -24,7 +24,7 @@ impl Job<'_, '_> {
         numbers: &[Vec<usize>],
         read: Vec<UnpackedLayer>,
         notes: &mut Notes,
-    ) -> Result<UnpackedLayer, Error> {
+    ) -> Result<(UnpackedLayer, Vec<Difference>), Error> {
         expect_sound(inputs, numbers, &read)?;
         notes.extend(remarks(inputs, numbers, &read));
         self.note_inputs(inputs, numbers, &read, notes)?;
@@ -39,10 +39,11 @@ impl Job<'_, '_> {
             return Err(Error::Merge { reason: format!("the inputs do not go together: {}", refused.join("; ")) });
         }
         notes.extend(laid.conflicts.notes(&names));
+        let differences = laid.conflicts.differences(&names);
         let Laid { tree, versions, .. } = laid;
         let merged = assembled(&tree, &versions, &united?, &read, self.spool, self.progress)?;
         read.iter().for_each(|layer| self.progress.give_back(layer.inventory.held));
-        Ok(merged)
+        Ok((merged, differences))
     }
 }
 
