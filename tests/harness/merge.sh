@@ -48,7 +48,7 @@ make_images() {
       mount --bind /proc at/proc
       chroot at env DEBIAN_FRONTEND=noninteractive sh -c "apt-get update -qq && apt-get install -y -qq --no-install-recommends \"\$@\"" sh "${@:3}"
       find at/var/cache/apt at/var/lib/apt/lists -type f -delete' \
-      install "$work/$name" "$root" ${packages[$name]} >"$work/log" 2>&1 || { tail -5 "$work/log" >&2; die "installing ${packages[$name]}"; }
+      install "$work/$name" "$root" "${packages[$name]}" >"$work/log" 2>&1 || { tail -5 "$work/log" >&2; die "installing ${packages[$name]}"; }
     # A device 0:0 is how overlayfs says that something is gone; an image says it by a name.
     find "$work/$name/upper" -type c | while read -r gone; do
       rm "$gone"
@@ -62,7 +62,7 @@ make_images() {
 }
 make_images
 
-# What differs and need not be one: logs, caches, and lists that the packages' own tools make.
+# The base is an input of its own, so that what the others have of it is laid over it.
 refs=("docker-archive:$images/base.tar")
 for name in "${inputs[@]}"; do refs+=("docker-archive:$images/$name.tar"); done
 status=0
