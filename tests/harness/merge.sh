@@ -116,6 +116,7 @@ run() { in_client trixie env CONTAINERS_STORAGE_CONF="$conf" bash "/bed${work#"$
 check "python runs" run python3 -c 'import requests, ssl; print(ssl.OPENSSL_VERSION)'
 check "nginx takes its configuration" run nginx -t
 check "node runs" run node -e 'process.exit(require("crypto").createHash("sha256").update("x").digest("hex").length == 64 ? 0 : 1)'
+# shellcheck disable=SC2016 # expanded inside
 check "dpkg finds nothing amiss" run sh -c '[ -z "$(dpkg --audit)" ] && dpkg --verify'
 # shellcheck disable=SC2016 # dpkg's own fields
 listed=$(run dpkg-query -W -f '${Package}:${Architecture} ${Version} ${db:Status-Status}\n' | sort)
