@@ -67,6 +67,9 @@ pub enum Error {
          {reason}; name one of them by its digest"
     )]
     Twins { reference: String, reason: String },
+    /// Inputs that can't be laid over each other.
+    #[error("{reason}")]
+    Merge { reason: String },
     #[error("family: {reason}")]
     Family { reason: String },
     #[error(

@@ -40,6 +40,7 @@ pub mod inventory;
 pub mod job;
 pub mod json;
 pub mod limits;
+pub mod merge;
 pub mod oci;
 pub mod order;
 pub mod origin;

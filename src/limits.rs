@@ -129,6 +129,12 @@ pub const EVIDENCE_BYTES: usize = 256 << 20;
 /// Files of package databases that an image shows. dpkg has one for each of its [`PACKAGES`], and distroless images two.
 pub const EVIDENCE_FILES: usize = 1 << 18;
 
+/// Bytes of all files that a merge unites, of all inputs together. dpkg's status has 1 kB for each package.
+pub const UNITED_BYTES: u64 = 128 << 20;
+
+/// Contradictions that a merge remembers; an error names a few of them.
+pub const CLASHES: usize = 1_000;
+
 /// Bytes of a package's name. The longest of Debian has 77, npm allows 214.
 pub const PACKAGE_NAME_BYTES: usize = 256;
 

@@ -16,6 +16,8 @@ const RANKS: &[(&str, &[&str])] = &[
     // A client of registries, which the small rooms below are enough for.
     ("2.8", &["registry"]),
     ("3", &["bytes", "codec", "oci", "inventory"]),
+    // What several images come to that are laid over each other. It reads nothing.
+    ("3.2", &["merge"]),
     // Files that were proven, for those that copy them.
     ("3.5", &["watch"]),
     ("3.6", &["origin", "cache"]),

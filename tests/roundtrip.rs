@@ -10,16 +10,17 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use restrata::codec::Level;
 use restrata::job::JobOptions;
+use restrata::merge::Rules;
 use restrata::order::State;
 use restrata::order::layers::{self, Mtime};
 use restrata::pack::IndexPlace;
 use restrata::progress::Progress;
-use restrata::rechunk::{Effort, ImageOutcome, Request, rechunk};
+use restrata::rechunk::{Effort, ImageOutcome, Merge, Request, rechunk};
 use restrata::tar::{EntryKind, Header, Time, Xattr};
 
 use image::layout::{self, Image, Packing};
 use image::read::read_tar;
-use image::tree::{Seen, Unpacking, clean, merged};
+use image::tree::{Seen, Unpacking, clean, extracted, merged};
 use image::{Content, Entry, tar_of};
 
 /// What a generated layer does; [`realise`] leaves out what no file system would allow.
@@ -367,6 +368,76 @@ proptest! {
     #[test]
     fn images_stay_the_same(case in case()) {
         check(&case);
+    }
+}
+
+/// Images that are laid over each other. Of some, the lowest layer is that of the first one.
+#[derive(Debug, Clone)]
+struct Stack {
+    images: Vec<(Vec<Layer>, bool)>,
+    threads: usize,
+}
+
+fn stack() -> impl Strategy<Value = Stack> {
+    let image = (proptest::collection::vec(layer(), 1..3), any::<bool>());
+    (proptest::collection::vec(image, 1..5), 1_usize..4).prop_map(|(images, threads)| Stack { images, threads })
+}
+
+/// Merges the layouts `names` below `dir` into the layout `dest`.
+fn merge(dir: &Path, names: &[String], dest: &str, previous: Option<&str>, threads: usize) -> Image {
+    let reference = |name: &str| format!("oci:{}:t", dir.join(name).display()).parse().unwrap();
+    let (new, below) = names.split_last().unwrap();
+    let merge = Merge {
+        below: below.iter().map(|name| reference(name)).collect(),
+        rules: Rules::new(&["last".parse().unwrap()]).unwrap(),
+        ..Merge::default()
+    };
+    let request = Request {
+        merge: Some(merge),
+        previous: previous.map(reference).into_iter().collect(),
+        effort: Effort::Fixed(Level::new(1).unwrap()),
+        layers: layers::Options { mtime: Mtime::Keep, ..layers::Options::default() },
+        ..Request::new(reference(new), reference(dest), JobOptions::new(threads, dir.to_owned()))
+    };
+    rechunk(&request, &Progress::new()).unwrap();
+    layout::read(&dir.join(dest))
+}
+
+fn check_stack(stack: &Stack) {
+    let tmp = tempfile::tempdir().unwrap();
+    let dir = tmp.path();
+    let base = stack.images[0].0[0].clone();
+    let (mut names, mut made) = (Vec::new(), Vec::new());
+    for (number, (layers, is_on_base)) in stack.images.iter().enumerate() {
+        let base = std::iter::once(&base).filter(|_| *is_on_base && number > 0);
+        let layers: Vec<(Vec<Entry>, Packing)> =
+            base.chain(layers).map(|layer| (realise(&layer.ops), layer.packing)).collect();
+        names.push(format!("in{number}"));
+        made.push(layers.iter().map(|(layer, _)| layer.iter().map(Seen::from).collect()).collect::<Vec<Vec<Seen>>>());
+        let tars: Vec<_> = layers.into_iter().map(|(layer, packing)| (tar_of(&layer), packing)).collect();
+        layout::write(&dir.join(&names[number]), &tars);
+    }
+    let assert_same = |found: &Image, made: &[Vec<Vec<Seen>>]| {
+        let (mut found, expected) = (merged(&seen(found)), extracted(made));
+        if !expected.contains_key("") {
+            found.retain(|path, node| !node.is_made_root(path.as_bytes()));
+        }
+        assert_eq!(found, expected);
+    };
+    let one = merge(dir, &names, "out1", None, stack.threads);
+    assert_same(&one, &made);
+    // In the other order, as an update.
+    names.reverse();
+    made.reverse();
+    assert_same(&merge(dir, &names, "out2", Some("out1"), 2), &made);
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn a_merge_is_what_unpacking_in_order_gives(stack in stack()) {
+        check_stack(&stack);
     }
 }
 

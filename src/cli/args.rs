@@ -21,6 +21,7 @@ use super::cache::CacheArgs;
 use super::diff::Diff;
 use super::family::Family;
 use super::history::{History, too_few};
+use super::merge::Merge;
 use super::rechunk::Rechunk;
 use super::run::say;
 use super::{exit, help, pipes, values};
@@ -56,6 +57,9 @@ pub enum Command {
     /// Write several images so that they share layers
     #[command(long_about = help::FAMILY, after_help = help::FAMILY_EXAMPLES)]
     Family(Box<Family>),
+    /// Lay several images over each other, and write them as one
+    #[command(long_about = help::MERGE, after_help = help::MERGE_EXAMPLES)]
+    Merge(Box<Merge>),
     /// Compare the files of two images
     #[command(long_about = help::VERIFY, after_help = help::VERIFY_EXAMPLES)]
     Verify(Verify),
@@ -304,6 +308,10 @@ pub fn parse() -> Result<Arguments, u8> {
         Command::Family(family) => {
             family.writing.layers.complete().map_err(refused)?;
             family.expect_possible().map_err(|error| told(&error))?;
+        }
+        Command::Merge(merge) => {
+            merge.writing.layers.complete().map_err(refused)?;
+            merge.expect_possible().map_err(|error| told(&error))?;
         }
         _ => {}
     }

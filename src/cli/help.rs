@@ -16,6 +16,7 @@ macro_rules! examples {
 Examples:
   restrata rechunk containers-storage:localhost/app docker://registry.example/app:latest
   restrata rechunk docker-archive:new.tar oci:images:v2 --previous oci:images:v1
+  restrata merge oci:images:python oci:images:nginx oci:images:both
   restrata verify --ignore mtime docker-archive:new.tar oci:images:v2
   restrata diff docker://registry.example/app:latest oci:images:v2
   restrata history oci:images:v1 oci:images:v2 oci:images:v3
@@ -55,7 +56,7 @@ Exit codes:
   0    done
   1    failed
   2    image not found
-  3    verify, check, diff --fail-above or rechunk --strict says no
+  3    verify, check, diff --fail-above or --strict says no
   64   wrong usage, or a tag is missing where several images are
   130  interrupted; temporary files are removed, and DEST is as it was"
 );
@@ -99,6 +100,31 @@ Examples:
       --share docker://registry.example/java:latest
   What a host that has one image pulls for another:
     restrata diff oci:images:web1 oci:images:java1";
+
+pub const MERGE: &str = "\
+Lay several images over each other, and write them as one\n\n\
+The result shows what the images' trees show when each is unpacked over those before it. A later image's file takes the \
+place of an earlier one's. A directory keeps what is in it, and takes the later mode and owner. What an image removes \
+from its own base stays if an earlier image has it, too.\n\n\
+Differences are told. Package databases that differ are an error, since one alone can be seen: --unite makes one of \
+them, --on-conflict takes one. docs/merge.md has the rules.\n\n\
+The config is that of the last image. Environment, labels and history are those of all. The result has each platform \
+that all images have. It is laid out like any image: --previous, --base and all other options hold.";
+
+pub const MERGE_EXAMPLES: &str = "\
+Examples:
+  Python, nginx and their base in one image, with one package database:
+    restrata merge oci:images:base oci:images:python oci:images:nginx oci:images:all \\
+      --unite dpkg,passwd
+  See what differs, and write nothing:
+    restrata merge oci:images:python oci:images:nginx oci:images:all --dry-run
+  Keep the configuration of the first image:
+    restrata merge oci:images:a oci:images:b oci:images:all --on-conflict '/etc/**=first'
+  A system extension over a base, published against what the tag points at:
+    restrata merge docker://registry.example/base:1 dir:./extension \\
+      docker://registry.example/host:latest
+  Run it as the first image runs:
+    restrata merge oci:images:app oci:images:tools oci:images:debug --config-from 1";
 
 pub const RECHUNK_EXAMPLES: &str = "\
 Examples:

@@ -5,6 +5,7 @@
 //! | `args`, `values`, `help` | the definitions; completions and manual pages come from the same ones |
 //! | `access`, `sides` | the options that say how a registry is reached; those for one side of `rechunk` |
 //! | `family` | the members of a family, and its job |
+//! | `merge` | the inputs of a merge, and how they are laid over each other |
 //! | `bridge` | the bridge's options, and how it runs until a signal |
 //! | `pipes` | `-` in references |
 //! | `run` | from arguments to a job, from its outcome to the output and the exit code |
@@ -25,6 +26,7 @@ mod hints;
 mod history;
 mod layers;
 mod manual;
+mod merge;
 mod meter;
 mod pipes;
 mod probe;

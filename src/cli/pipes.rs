@@ -22,15 +22,17 @@ pub fn expect(command: &Command) -> Result<(), String> {
             return Err(format!("expected one image at most from standard input, found {one} and {other}"));
         }
     }
-    match command {
-        Command::Rechunk(rechunk) if rechunk.dest.is_stdio() && !rechunk.writing.dry_run && stdout().is_terminal() => {
-            Err(format!(
-                "{} is written to standard output, which is a terminal; send it to a file or to a pipe, or name a file: \
-                 oci-archive:FILE",
-                rechunk.dest
-            ))
-        }
-        _ => Ok(()),
+    let (dest, writing) = match command {
+        Command::Rechunk(it) => (&it.dest, &it.writing),
+        Command::Merge(it) => (&it.dest, &it.writing),
+        _ => return Ok(()),
+    };
+    match dest.is_stdio() && !writing.dry_run && stdout().is_terminal() {
+        true => Err(format!(
+            "{dest} is written to standard output, which is a terminal; send it to a file or to a pipe, or name a file: \
+             oci-archive:FILE"
+        )),
+        false => Ok(()),
     }
 }
 
@@ -39,6 +41,7 @@ fn sources(command: &Command) -> Vec<&Reference> {
         Command::Rechunk(it) => {
             [&it.new].into_iter().chain(&it.writing.previous).chain(&it.writing.layers.base).collect()
         }
+        Command::Merge(it) => it.images.iter().chain(&it.writing.previous).chain(&it.writing.layers.base).collect(),
         Command::Verify(it) => vec![&it.a, &it.b],
         Command::Dump(it) => vec![&it.reference],
         Command::Diff(it) => it.old.iter().chain([&it.new]).collect(),

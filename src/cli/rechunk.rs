@@ -269,8 +269,12 @@ impl Writing {
 }
 
 pub fn conflict(command: &str, message: String) -> clap::Error {
+    refusal(command, ErrorKind::ArgumentConflict, message)
+}
+
+pub fn refusal(command: &str, kind: ErrorKind, message: String) -> clap::Error {
     let mut commands = commands();
     commands.build();
     let of_it = commands.find_subcommand_mut(command).expect("a command of this name");
-    of_it.error(ErrorKind::ArgumentConflict, message)
+    of_it.error(kind, message)
 }

@@ -51,6 +51,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<u8> {
             run_writing(writing, quiet, |resources| Request::new(new, dest, resources))
         }
         Command::Family(arguments) => super::family::run(*arguments, quiet),
+        Command::Merge(arguments) => super::merge::run(*arguments, quiet),
         Command::Verify(arguments) => run_verify(&arguments, quiet),
         Command::Diff(arguments) => run_diff(arguments, quiet),
         Command::History(arguments) => run_history(arguments, quiet),
@@ -73,7 +74,7 @@ fn allow_many_files() {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
-fn run_writing(arguments: Writing, quiet: bool, bare: impl FnOnce(JobOptions) -> Request) -> anyhow::Result<u8> {
+pub fn run_writing(arguments: Writing, quiet: bool, bare: impl FnOnce(JobOptions) -> Request) -> anyhow::Result<u8> {
     if let Some(path) = &arguments.digestfile {
         expect_writable(path).with_context(|| format!("the digest can't be written to {}", path.display()))?;
     }

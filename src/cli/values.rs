@@ -10,6 +10,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use restrata::codec::Level;
 use restrata::inventory::{XattrGlob, XattrGlobError};
 use restrata::limits;
+use restrata::merge::{Rule, RuleError, Unit};
 use restrata::oci::{Platform, Reference, ReferenceError, Transport, Which};
 use restrata::order::cost::{Client, RegistryProfile};
 use restrata::order::layers::{Mtime, Prune, Share};
@@ -100,6 +101,16 @@ pub fn member(text: &str) -> Result<Member, String> {
         dest: destination(dest).map_err(|error| named("DEST", error))?,
         previous: previous.collect::<Result<_, _>>()?,
     })
+}
+
+/// What to do where merged images differ.
+pub fn rule(text: &str) -> Result<Rule, String> {
+    text.parse().map_err(|error: RuleError| error.to_string())
+}
+
+/// What of merged images is united.
+pub fn unit(text: &str) -> Result<Unit, String> {
+    text.parse().map_err(|error: &str| error.to_owned())
 }
 
 /// A file of `GLOB NAME` lines.

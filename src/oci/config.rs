@@ -135,6 +135,35 @@ impl Config {
         self.value.get("config")?.get("Labels")?.get(key)?.as_str()
     }
 
+    /// `KEY=VALUE`, as containers that run it get them.
+    pub fn environment(&self) -> impl Iterator<Item = &str> {
+        let list = self.value.get("config").and_then(|container| container.get("Env")).and_then(Value::as_array);
+        list.into_iter().flatten().filter_map(Value::as_str)
+    }
+
+    /// All labels that are texts.
+    pub fn labels(&self) -> impl Iterator<Item = (&str, &str)> {
+        let labels = self.value.get("config").and_then(|container| container.get("Labels")).and_then(Value::as_object);
+        labels.into_iter().flatten().filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)))
+    }
+
+    /// The same config with this environment.
+    pub fn with_environment(&self, variables: &[String]) -> Self {
+        let mut config = self.clone();
+        let list = variables.iter().map(|variable| Value::from(variable.as_str())).collect();
+        json::object_at(&mut config.value, "config").insert("Env".to_owned(), Value::Array(list));
+        config
+    }
+
+    /// The same config with these steps. One without any gets no list.
+    pub fn with_history(&self, steps: Vec<Value>) -> Self {
+        let mut config = self.clone();
+        if !steps.is_empty() {
+            config.value.insert("history".to_owned(), Value::Array(steps));
+        }
+        config
+    }
+
     /// The same config with labels set, or removed where there is no value; one after the other.
     pub fn with_labels(&self, edits: &[(String, Option<String>)]) -> Self {
         let mut config = self.clone();

@@ -10,6 +10,7 @@ use super::System;
 use super::evidence::{Evidence, Kind};
 use super::text::lines;
 use crate::limits;
+use crate::tar::TarPath;
 
 /// In these places a database needs not look like one.
 const PLACES: [(System, &[u8]); 10] = [
@@ -62,6 +63,11 @@ impl Homes {
         let mut homes = PLACES.into_iter().chain(others).filter(|(_, home)| !home.is_empty());
         homes.find_map(|(system, home)| Some((system, path.strip_prefix(home)?.strip_prefix(b"/")?)))
     }
+}
+
+/// The system in whose database a path is, and the path's rest, in the places that distributions use.
+pub fn package_database(path: &TarPath) -> Option<(System, &[u8])> {
+    Homes::default().inside(path.as_bytes())
 }
 
 /// True in one of the places that distributions use.

@@ -36,6 +36,7 @@ use std::sync::Arc;
 pub use evidence::{Wanted, is_evidence, wanted};
 pub use heat::Heat;
 pub use hint::{Days, Hint, HintError};
+pub use homes::package_database;
 pub use named::{LineFault, Named, NamedError};
 pub use rpm::{BdbError, NdbError, RpmError, SqliteError};
 pub use warning::{Problem, Warning};

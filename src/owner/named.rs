@@ -1,5 +1,6 @@
 //! Owners in the user's own words: lines of `GLOB NAME`.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
 use super::{Owner, System};
@@ -186,6 +187,14 @@ impl Named {
             }
         }
         found.map(|given| Owner { system: System::User, name: given.name.as_ref().into() })
+    }
+
+    /// The name that a path is given.
+    pub fn name_of(&self, path: &TarPath) -> Option<&str> {
+        match self.owner_of(path)?.name {
+            Cow::Borrowed(name) => Some(name),
+            Cow::Owned(_) => None,
+        }
     }
 
     /// Every name once.

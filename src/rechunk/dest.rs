@@ -42,7 +42,9 @@ pub(super) fn forgotten(request: &Request, progress: &Progress) -> Option<String
         return None;
     }
     let there = Source::open_file(dest, Path::new(""), progress).ok()?;
-    let is_new = |tag: &str| new.tag() == Some(tag) && absolute(new.path()) == absolute(dest.path());
+    let inputs = || request.merge.iter().flat_map(|merge| &merge.below).chain([new]);
+    let is_new =
+        |tag: &str| inputs().any(|new| new.tag() == Some(tag) && absolute(new.path()) == absolute(dest.path()));
     let mut tags = there.other_tags(dest.tag()).ok()?;
     tags.retain(|tag| !is_new(tag));
     let (them, tag) = match tags.as_slice() {

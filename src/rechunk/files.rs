@@ -73,15 +73,17 @@ pub(super) fn check_places(request: &Request) -> Result<(), Error> {
     let refuse = |input: &Reference, reason| {
         Err(Error::Place { dest: request.dest.to_string(), input: input.to_string(), reason })
     };
+    let new = || request.merge.iter().flat_map(|merge| &merge.below).chain([&request.new]);
     if request.dest.transport() == Transport::OciArchive && !request.dest.is_stdio() {
-        let inputs = std::iter::once(&request.new).chain(&request.previous).chain(&request.base);
+        let inputs = new().chain(&request.previous).chain(&request.base);
         let mut files = inputs.filter(|input| input.transport().is_file());
         if let Some(input) = files.find(|input| absolute(input.path()) == dest) {
             return refuse(input, "an archive is written anew, and this one is an input");
         }
     }
-    if request.new.transport() == Transport::Dir && dest.starts_with(absolute(request.new.path())) {
-        return refuse(&request.new, "the destination would become a part of its own image");
+    let mut trees = new().filter(|new| new.transport() == Transport::Dir);
+    match trees.find(|tree| dest.starts_with(absolute(tree.path()))) {
+        Some(tree) => refuse(tree, "the destination would become a part of its own image"),
+        None => Ok(()),
     }
-    Ok(())
 }

@@ -7,6 +7,7 @@ use crate::codec::Level;
 use crate::degraded::Notes;
 use crate::digest::DiffId;
 use crate::error::Error;
+use crate::merge::Difference;
 use crate::oci::marks::ZSTD;
 use crate::oci::{Config, DOCKER_MANIFEST, Descriptor, MANIFEST, Transport};
 use crate::order::cost::{Instances, Pull, PullLayer, RegistryProfile};
@@ -47,6 +48,8 @@ pub(super) struct Layout {
     pub hint: Option<Hint>,
     /// What is left out of the tree.
     pub prune: Vec<Prune>,
+    /// What merged images differ in.
+    pub differences: Vec<Difference>,
 }
 
 /// What a plan needs beside the old images.
@@ -77,7 +80,7 @@ impl<'a, 's> Job<'a, 's> {
         notes.extend(remark::lines(remarks));
         self.note_readings(unpacked, notes)?;
         self.note_marked_base(notes);
-        self.note_whiteouts(unpacked, notes);
+        note_whiteouts(self.source, unpacked, notes);
         notes.extend(unpurged(&entries, self.old.segments(), &self.request.layers).iter().map(shown_elsewhere));
         self.note_undropped(unpacked, notes);
         let (history, named) = (&self.old.facts.history, &self.request.resources.named);
@@ -116,7 +119,7 @@ impl<'a, 's> Job<'a, 's> {
         })?;
         let Prepared { labels, owners, options } = prepared;
         let prune = options.prune.clone();
-        Ok(Layout { plan, labels, owners, hint, prune })
+        Ok(Layout { plan, labels, owners, hint, prune, differences: Vec::new() })
     }
 
     /// A name that was mistyped would else stay unnoticed. In a pipeline for all images, one may have no such xattr.
@@ -124,21 +127,6 @@ impl<'a, 's> Job<'a, 's> {
         let is_used = |number: &usize| unpacked.iter().any(|layer| layer.inventory.dropped.contains(number));
         let unused = (0..).zip(&self.request.drop_xattrs).filter(|(number, _)| !is_used(number));
         notes.extend(unused.map(|(_, glob)| format!("{glob}: to be dropped, but the image has no such xattr")));
-    }
-
-    /// In a layer such a name hides a file; in a root file system it is a file that nobody will see again.
-    fn note_whiteouts(&self, unpacked: &[&UnpackedLayer], notes: &mut Vec<String>) {
-        if self.source.reference().transport() != Transport::Dir {
-            return;
-        }
-        let entries = unpacked.iter().flat_map(|layer| &layer.inventory.entries);
-        let named = entries.filter(|entry| tree::whiteout(&entry.path).is_some());
-        notes.extend(named.map(|entry| {
-            format!(
-                "{}: a name that starts with .wh. is a whiteout in a layer: clients will not show this file",
-                entry.path
-            )
-        }));
     }
 
     /// The level of content that was compressed before the plan was made.
@@ -198,7 +186,8 @@ impl<'a, 's> Job<'a, 's> {
         let platform = self.image.platform.clone();
         let hint = layout.hint.clone();
         let unread = self.old.facts.unread as u64;
-        Ok((ImageOutcome { platform, digest, layers, twin, dropped, unread, pulls, hint }, entries))
+        let differences = layout.differences.clone();
+        Ok((ImageOutcome { platform, digest, layers, twin, dropped, unread, pulls, hint, differences }, entries))
     }
 
     /// The twin's layers, and their descriptors.
@@ -268,6 +257,21 @@ impl<'a, 's> Job<'a, 's> {
         let clients = clients.chain([(None, &nothing)]);
         clients.flat_map(|(from, has)| image.pulls(config_size, has, from, &[], &RegistryProfile::ALL)).collect()
     }
+}
+
+/// In a layer such a name hides a file; in a root file system it is a file that nobody will see again.
+pub(super) fn note_whiteouts(source: &Source<'_>, unpacked: &[&UnpackedLayer], notes: &mut Vec<String>) {
+    if source.reference().transport() != Transport::Dir {
+        return;
+    }
+    let entries = unpacked.iter().flat_map(|layer| &layer.inventory.entries);
+    let named = entries.filter(|entry| tree::whiteout(&entry.path).is_some());
+    notes.extend(named.map(|entry| {
+        format!(
+            "{}: a name that starts with .wh. is a whiteout in a layer: clients will not show this file",
+            entry.path
+        )
+    }));
 }
 
 fn entries<'a>(unpacked: &[&'a UnpackedLayer]) -> Vec<&'a [Entry]> {

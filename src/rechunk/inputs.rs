@@ -4,7 +4,7 @@ use crate::cache::Claim;
 use crate::degraded::{Code, Notes};
 use crate::digest::BlobDigest;
 use crate::error::Error;
-use crate::oci::{Descriptor, Index, Platform};
+use crate::oci::{Descriptor, Index, Platform, Reference};
 use crate::progress::Progress;
 use crate::push::LeftBehind;
 use crate::registry::Traffic;
@@ -16,8 +16,9 @@ use crate::watch::Trace;
 
 use super::image::{Job, Layout};
 use super::layers::{Written, note_written};
+use super::merge::{self, Others};
 use super::output::Output;
-use super::read::{Part, Reader};
+use super::read::{Reader, parts};
 use super::sizes::check_sizes;
 use super::twin::GzipSizes;
 use super::unmatched::Unmatched;
@@ -28,6 +29,8 @@ pub(super) struct Inputs<'a> {
     ask: Ask<'a>,
     source: Source<'a>,
     images: Vec<Image>,
+    /// What else is laid over each other with these images.
+    others: Others<'a>,
     old: OldImages<'a>,
 }
 
@@ -44,8 +47,14 @@ pub(super) type Proof = (BlobDigest, Claim, Option<Trace>);
 
 impl<'a> Inputs<'a> {
     pub fn open(request: &'a Request, ask: Ask<'a>, progress: &'a Progress, notes: &mut Notes) -> Result<Self, Error> {
-        let (source, images) = open_new(request, progress, notes)?;
-        Ok(Self { request, ask, source, images, old: OldImages::open(ask, progress, notes)? })
+        let (source, images, others) = match &request.merge {
+            Some(merge) => merge::open(request, merge, progress, notes)?,
+            None => {
+                let (source, images) = open_new(request, &request.new, progress, notes)?;
+                (source, images, Others::default())
+            }
+        };
+        Ok(Self { request, ask, source, images, others, old: OldImages::open(ask, progress, notes)? })
     }
 
     /// The index that led to the images.
@@ -63,9 +72,13 @@ impl<'a> Inputs<'a> {
         self.images.iter().filter_map(|image| image.platform.as_ref())
     }
 
+    fn all_sources(&self) -> impl Iterator<Item = &Source<'a>> {
+        std::iter::once(&self.source).chain(self.others.sources())
+    }
+
     /// What went over the network to read them.
     pub fn traffic(&self) -> Traffic {
-        [self.source.traffic(), self.old.traffic()].into_iter().sum()
+        self.all_sources().map(Source::traffic).chain([self.old.traffic()]).sum()
     }
 
     /// Writes every image.
@@ -76,7 +89,7 @@ impl<'a> Inputs<'a> {
         notes: &mut Notes,
     ) -> Result<Finished, Error> {
         let (mut proofs, mut hides_indexes) = (Vec::new(), None);
-        let attached = self.source.take_attached();
+        let attached: Vec<_> = self.all_sources().map(|source| (source, source.take_attached())).collect();
         let written = self.each(progress, notes, |job, unpacked, layout, notes| {
             expect_strict(self.request, notes)?;
             let labels = job.labels(layout, &unpacked.iter().collect::<Vec<_>>(), notes)?;
@@ -94,14 +107,17 @@ impl<'a> Inputs<'a> {
         })?;
         let (images, manifests): (_, Vec<Vec<Descriptor>>) = written.into_iter().unzip();
         let mut manifests: Vec<Descriptor> = manifests.into_iter().flatten().collect();
-        let artifacts = attached::hand_on(&attached, &self.source, output, &manifests, notes)?;
-        manifests.extend(artifacts);
+        for (source, attached) in attached {
+            let artifacts = attached::hand_on(&attached, source, output, &manifests, notes)?;
+            manifests.extend(artifacts);
+        }
         Ok(Finished { images, manifests, proofs })
     }
 
     /// What would be written.
     pub fn plan(&self, progress: &Progress, notes: &mut Notes) -> Result<Vec<PlannedImage>, Error> {
-        attached::note_planned(&self.source.take_attached(), notes);
+        let attached: Vec<_> = self.all_sources().flat_map(Source::take_attached).collect();
+        attached::note_planned(&attached, notes);
         self.each(progress, notes, |job, unpacked, layout, _| {
             Ok(job.planned(layout, &unpacked.iter().collect::<Vec<_>>()))
         })
@@ -123,15 +139,22 @@ impl<'a> Inputs<'a> {
             let spool = Spool::new(&request.resources.spool_dir)?;
             let opened = self.old.load(image.platform.as_ref(), progress, notes)?;
             check_sizes(request, image)?;
-            let parts: Vec<Part<'_>> = Part::all(source, image).collect();
-            let images = [(0..parts.len()).collect()];
+            let stack = self.others.around(number, (source, image));
+            let (parts, images) = parts(stack.iter().copied());
             let reader = Reader { request, parts: &parts, images: &images, spool: &spool, progress };
-            let (mut unpacked, old) = reader.read(opened, self.ask, notes)?;
+            let (unpacked, old) = reader.read(opened, self.ask, notes)?;
             let old = only(old)?;
             let gzip_sizes = GzipSizes::new(progress);
             let job = Job { request, source, image, old, spool: &spool, progress, gzip_sizes };
+            let (mut unpacked, differences) = match &request.merge {
+                Some(merge) => {
+                    let (layer, differences) = job.merged(merge, &stack, &images, unpacked, notes)?;
+                    (vec![layer], differences)
+                }
+                None => (unpacked, Vec::new()),
+            };
             let layers: Vec<&UnpackedLayer> = unpacked.iter().collect();
-            let mut layout = job.layout(&layers, notes)?;
+            let mut layout = Layout { differences, ..job.layout(&layers, notes)? };
             job.check_planned_sizes(&layout.plan)?;
             unmatched.add(job.unmatched(&layers));
             if number + 1 == self.images.len() {
@@ -146,13 +169,14 @@ impl<'a> Inputs<'a> {
     }
 }
 
-/// NEW, and its images for each platform.
+/// A new image, and what it is for each platform.
 pub(super) fn open_new<'a>(
     request: &'a Request,
+    new: &Reference,
     progress: &'a Progress,
     notes: &mut Notes,
 ) -> Result<(Source<'a>, Vec<Image>), Error> {
-    let source = request.resources.open(&request.new, progress)?;
+    let source = request.resources.open(new, progress)?;
     let source = source.with_config(request.config.clone());
     let images = source.images(request.platform.as_ref())?;
     if request.formats.has_twin() && images.iter().any(|image| image.platform.is_none()) {

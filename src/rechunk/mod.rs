@@ -15,6 +15,7 @@ mod inputs;
 mod labels;
 mod large;
 mod layers;
+mod merge;
 mod ostree;
 mod outcome;
 mod output;
@@ -48,6 +49,7 @@ use inputs::{Finished, Proof};
 pub use effort::Effort;
 pub use family::{FamilyOutcome, FamilyPlan, family, plan_family};
 pub use hint::{Costs, Hint};
+pub use merge::Merge;
 pub use outcome::{
     GzipBlob, GzipTwin, ImageOutcome, LayerOutcome, OldBlob, Outcome, Planned, PlannedImage, PlannedLayer,
 };
@@ -57,6 +59,8 @@ pub use partial::TocAnnotations;
 pub struct Request {
     pub new: Reference,
     pub dest: Reference,
+    /// The images that `new` is laid over.
+    pub merge: Option<Merge>,
     /// What clients have, newest first. The first one decides the order; the cost is told for each.
     pub previous: Vec<Reference>,
     /// `None`: every platform.
@@ -125,6 +129,7 @@ impl Request {
         Self {
             new,
             dest,
+            merge: None,
             previous: Vec::new(),
             platform: None,
             effort: Effort::Auto,

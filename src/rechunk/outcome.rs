@@ -2,6 +2,7 @@
 
 use crate::degraded::Degraded;
 use crate::digest::{BlobDigest, DiffId};
+use crate::merge::Difference;
 use crate::oci::Platform;
 use crate::order::cost::{NewContent, Pull, PullLayer};
 use crate::order::{Reason, State, Unowned};
@@ -37,6 +38,8 @@ pub struct ImageOutcome {
     /// A first pull, then an update from each previous image that has this platform.
     pub pulls: Vec<Pull>,
     pub hint: Option<Hint>,
+    /// In what merged images differ, and what was done about it.
+    pub differences: Vec<Difference>,
 }
 
 impl ImageOutcome {
@@ -121,6 +124,7 @@ pub struct PlannedImage {
     /// sizes are estimates.
     pub pulls: Vec<Pull>,
     pub hint: Option<Hint>,
+    pub differences: Vec<Difference>,
 }
 
 #[derive(Debug, Clone)]

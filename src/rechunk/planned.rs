@@ -31,6 +31,7 @@ impl Job<'_, '_> {
             dropped: self.dropped(layout),
             unread: self.old.facts.unread as u64,
             hint: layout.hint.clone(),
+            differences: layout.differences.clone(),
             pulls: self.pulls(&self.forecast_instances(&layout.plan, seen), self.image.config.to_bytes().len() as u64),
         }
     }

@@ -1,7 +1,10 @@
 //! Reads the new image while the old ones are proven. What was taken from an old layer that turns out to lie is read again.
 
+use std::collections::HashMap;
+
 use crate::codec::Level;
 use crate::degraded::Notes;
+use crate::digest::DiffId;
 use crate::error::Error;
 use crate::inventory::{Frames, Known, Payload};
 use crate::origin::fetch;
@@ -34,6 +37,30 @@ impl<'a> Part<'a> {
     fn layer(&self) -> &'a Layer {
         &self.image.layers[self.index]
     }
+}
+
+/// The layers of these images, each tar once, and those of each image by their numbers.
+pub(super) fn parts<'a>(
+    images: impl IntoIterator<Item = (&'a Source<'a>, &'a Image)>,
+) -> (Vec<Part<'a>>, Vec<Vec<usize>>) {
+    let (mut parts, mut all) = (Vec::new(), Vec::new());
+    let mut seen: HashMap<DiffId, usize> = HashMap::new();
+    for (source, image) in images {
+        let mut numbers = Vec::with_capacity(image.layers.len());
+        for part in Part::all(source, image) {
+            let diff_id = part.layer().diff_id;
+            // A layer that stands twice in an image is read twice.
+            let known = diff_id.and_then(|diff_id| seen.get(&diff_id).copied());
+            let number = known.filter(|number| !numbers.contains(number)).unwrap_or(parts.len());
+            if number == parts.len() {
+                parts.push(part);
+            }
+            diff_id.into_iter().for_each(|diff_id| _ = seen.entry(diff_id).or_insert(number));
+            numbers.push(number);
+        }
+        all.push(numbers);
+    }
+    (parts, all)
 }
 
 /// New images, before anything is decided.

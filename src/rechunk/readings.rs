@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::oci::Transport;
 use crate::order::{Entry, OverlayMark, Place, Readings, readings};
 use crate::pack::read_header;
+use crate::source::Source;
 use crate::tar::TarPath;
 use crate::unpack::UnpackedLayer;
 
@@ -14,6 +15,16 @@ const NAMED: usize = 3;
 
 impl Job<'_, '_> {
     pub fn note_readings(&self, unpacked: &[&UnpackedLayer], notes: &mut Vec<String>) -> Result<(), Error> {
+        self.note_readings_of(self.source, unpacked, notes)
+    }
+
+    /// The same of an image that a new one is laid over.
+    pub fn note_readings_of(
+        &self,
+        source: &Source<'_>,
+        unpacked: &[&UnpackedLayer],
+        notes: &mut Vec<String>,
+    ) -> Result<(), Error> {
         let layers: Vec<&[Entry]> = unpacked.iter().map(|layer| layer.inventory.entries.as_slice()).collect();
         let Readings { implied, setgid, seen_through, opaque_root, marked } = readings(&layers);
         if !implied.is_empty() {
@@ -54,7 +65,7 @@ impl Job<'_, '_> {
                 list("path", "paths", marked.len(), names(&marked))
             ));
         }
-        if self.source.reference().transport() == Transport::Dir {
+        if source.reference().transport() == Transport::Dir {
             notes.extend(embedded(&layers));
         }
         Ok(())

@@ -38,6 +38,7 @@ pub fn update() -> Outcome {
             ],
             dropped: vec![OldBlob { digest: digest(9), size: 1_500_000 }],
             unread: 0,
+            differences: Vec::new(),
             twin: None,
             pulls: vec![
                 pull(None, Client::Plain, PullOutcome::Whole, 172_007_432),
@@ -88,6 +89,7 @@ pub fn planned(outcome: Outcome) -> Planned {
         layers: image.layers.into_iter().map(|layer| layer.planned).collect(),
         dropped: image.dropped,
         unread: image.unread,
+        differences: image.differences,
         pulls: image.pulls,
         hint: image.hint,
     };

@@ -81,11 +81,12 @@ pub fn owners<T>(
     Ok((owners, warnings))
 }
 
-/// What of the evidence the layers show, bottom first: that of a layer goes by the numbers of its entries.
+/// What of the evidence the layers show, bottom first: that of a layer goes by the numbers of its entries. An entry that
+/// stands for several has the content of each.
 fn shown<'a, T>(
     layers: impl IntoIterator<Item = (&'a [Entry], impl IntoIterator<Item = (usize, T)>)>,
-) -> BTreeMap<TarPath, T> {
-    let mut shown: BTreeMap<TarPath, T> = BTreeMap::new();
+) -> BTreeMap<TarPath, Vec<T>> {
+    let mut shown: BTreeMap<TarPath, Vec<T>> = BTreeMap::new();
     for (entries, evidence) in layers {
         if !shown.is_empty() {
             for entry in entries {
@@ -99,7 +100,15 @@ fn shown<'a, T>(
                 }
             }
         }
-        shown.extend(evidence.into_iter().map(|(index, content)| (entries[index].path.clone(), content)));
+        let mut last = None;
+        for (index, content) in evidence {
+            let contents = shown.entry(entries[index].path.clone()).or_default();
+            if last != Some(index) {
+                contents.clear();
+            }
+            contents.push(content);
+            last = Some(index);
+        }
     }
     shown
 }
@@ -118,13 +127,13 @@ type Contents = Vec<(TarPath, Vec<u8>)>;
 /// Content of package databases, in the order of their paths and as far as it fits into memory. What does not fit is worth
 /// a warning.
 fn contents<T>(
-    shown: BTreeMap<TarPath, T>,
+    shown: BTreeMap<TarPath, Vec<T>>,
     size: impl Fn(&T) -> u64,
     mut read: impl FnMut(&TarPath, &T) -> Result<Option<Vec<u8>>, Error>,
 ) -> Result<(Contents, Option<Warning>), Error> {
     let (mut files, mut left) = (Vec::new(), limits::EVIDENCE_BYTES as u64);
     let mut over: Option<(TarPath, usize)> = None;
-    for (path, evidence) in &shown {
+    for (path, evidence) in shown.iter().flat_map(|(path, all)| all.iter().map(move |one| (path, one))) {
         let wanted = wanted(path, |path| shown.contains_key(path));
         let size = if wanted == Wanted::Content { size(evidence) } else { 0 };
         match left.checked_sub(size).filter(|_| files.len() < limits::EVIDENCE_FILES) {
@@ -235,8 +244,8 @@ mod tests {
     #[test]
     fn what_does_not_fit_into_memory_is_left_out_with_one_warning() {
         let half = limits::EVIDENCE_BYTES as u64 / 2;
-        let shown: BTreeMap<TarPath, u64> =
-            [("a", half), ("b", half + 1), ("c", half), ("d", 1)].map(|(name, size)| (path(name), size)).into();
+        let shown: BTreeMap<TarPath, Vec<u64>> =
+            [("a", half), ("b", half + 1), ("c", half), ("d", 1)].map(|(name, size)| (path(name), vec![size])).into();
         let mut read = Vec::new();
         let (files, warning) = contents(
             shown,
@@ -257,7 +266,7 @@ mod tests {
     fn what_says_nothing_more_is_not_read() {
         let dist = |file: &str| path(&format!("s/six-1.dist-info/{file}"));
         let names = [dist("METADATA"), dist("top_level.txt"), path("s/yaml-1.dist-info/top_level.txt"), dist("RECORD")];
-        let shown: BTreeMap<TarPath, u64> = names.map(|name| (name, 1)).into();
+        let shown: BTreeMap<TarPath, Vec<u64>> = names.map(|name| (name, vec![1])).into();
         let mut read = Vec::new();
         let (files, _) = contents(
             shown,
@@ -281,7 +290,16 @@ mod tests {
         let upper = of(&[".wh.a", "b/.wh..wh..opq", "b/n", "c"]);
         let all =
             shown([(lower.as_slice(), (0..5).map(|at| (at, 0)).collect::<Vec<_>>()), (&upper, vec![(2, 1), (3, 1)])]);
-        let all: Vec<(String, i32)> = all.into_iter().map(|(path, layer)| (path.to_string(), layer)).collect();
-        assert_eq!(all, [("/a-", 0), ("/b/n", 1), ("/c", 1)].map(|(path, layer)| (path.to_owned(), layer)));
+        let all: Vec<(String, Vec<i32>)> = all.into_iter().map(|(path, layer)| (path.to_string(), layer)).collect();
+        assert_eq!(all, [("/a-", 0), ("/b/n", 1), ("/c", 1)].map(|(path, layer)| (path.to_owned(), vec![layer])));
+    }
+
+    #[test]
+    fn an_entry_can_stand_for_several_files() {
+        use crate::order::tree::tests::entry;
+        use crate::tar::EntryKind::Regular;
+        let layer = [entry("status", Regular, ""), entry("status", Regular, "")];
+        let of = |evidence: &[(usize, i32)]| shown([(layer.as_slice(), evidence.to_vec())])[&path("status")].clone();
+        assert_eq!((of(&[(1, 7), (1, 8)]), of(&[(0, 7), (1, 8)])), (vec![7, 8], vec![8]));
     }
 }

@@ -12,6 +12,7 @@ mod durable;
 mod failures;
 mod hints;
 mod history;
+mod merge;
 mod options;
 mod probe;
 mod stores;
@@ -25,9 +26,10 @@ use restrata::oci::Reference;
 use serde_json::Value;
 use tempfile::TempDir;
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 15] = [
     "rechunk",
     "family",
+    "merge",
     "verify",
     "diff",
     "history",
@@ -41,8 +43,10 @@ const COMMANDS: [&str; 14] = [
     "completions",
     "man",
 ];
-const JOBS: [&str; 12] =
-    ["rechunk", "family", "verify", "diff", "history", "check", "inspect", "dump", "prune", "probe", "bridge", "cache"];
+const JOBS: [&str; 13] = [
+    "rechunk", "family", "merge", "verify", "diff", "history", "check", "inspect", "dump", "prune", "probe", "bridge",
+    "cache",
+];
 
 fn restrata(arguments: &[&str]) -> Output {
     Command::cargo_bin("restrata")

@@ -213,6 +213,33 @@ pub fn merged(layers: &[Vec<Seen>]) -> BTreeMap<String, Node> {
     nodes.map(|(path, node)| (String::from_utf8_lossy(&path).into_owned(), node)).collect()
 }
 
+/// The file system that is there when the tree of each image is unpacked over those before it, as `tar -x` does it: what is
+/// no directory takes the place of anything, and a directory keeps what is in it. A directory that no entry names says
+/// nothing of one that is there.
+pub fn extracted(images: &[Vec<Vec<Seen>>]) -> BTreeMap<String, Node> {
+    let mut all = Mounted::default();
+    for image in images {
+        let own = mounted(image);
+        let mut numbers: BTreeMap<usize, usize> = BTreeMap::new();
+        for (path, inode) in own.paths {
+            let seen = &own.inodes[inode];
+            let was_dir = all.paths.get(&path).is_some_and(|at| all.inodes[*at].kind == EntryKind::Dir);
+            if was_dir && seen.is_implied {
+                continue;
+            }
+            if !was_dir || seen.kind != EntryKind::Dir {
+                remove(&mut all.paths, &path);
+            }
+            let number = *numbers.entry(inode).or_insert_with(|| {
+                all.inodes.push(seen.clone());
+                all.inodes.len() - 1
+            });
+            all.paths.insert(path, number);
+        }
+    }
+    all.nodes().into_iter().map(|(path, node)| (String::from_utf8_lossy(&path).into_owned(), node)).collect()
+}
+
 /// Whiteouts hide what is below their layer, never what is in it.
 fn mount(tree: &mut Paths, layer: &Paths, inodes: &[Seen]) {
     let whiteout = |path: &[u8]| {

@@ -107,14 +107,25 @@ pub fn plain(dir: &Path, tag: &str, layers: &[Vec<Entry>]) -> String {
 
 /// An image for each platform.
 pub fn platforms(dir: &Path, tag: &str, images: &[(Platform, &[Vec<Entry>])]) -> String {
+    let of = |(platform, layers): &(Platform, _)| (platform.clone(), Config::minimal(platform), *layers);
+    with_configs(dir, tag, &images.iter().map(of).collect::<Vec<_>>())
+}
+
+/// An image of plain layers with this config.
+pub fn configured(dir: &Path, tag: &str, config: Value, layers: &[Vec<Entry>]) -> String {
+    let config = Config::given(config.to_string().as_bytes(), "the test's").unwrap().on(&Platform::host());
+    with_configs(dir, tag, &[(Platform::host(), config, layers)])
+}
+
+fn with_configs(dir: &Path, tag: &str, images: &[(Platform, Config, &[Vec<Entry>])]) -> String {
     let reference = format!("oci:{}:{tag}", dir.join("plain").display());
     let sink = Sink::create(&reference.parse().unwrap(), &Progress::new()).unwrap();
-    let manifests = images.iter().map(|(platform, layers)| manifest(&sink, platform, layers)).collect();
+    let manifests = images.iter().map(|(platform, config, layers)| manifest(&sink, platform, config, layers)).collect();
     sink.commit(manifests, None, &Progress::new()).unwrap();
     reference
 }
 
-fn manifest(sink: &Sink, platform: &Platform, layers: &[Vec<Entry>]) -> Descriptor {
+fn manifest(sink: &Sink, platform: &Platform, config: &Config, layers: &[Vec<Entry>]) -> Descriptor {
     let (mut descriptors, mut diff_ids) = (Vec::new(), Vec::new());
     for layer in layers {
         let mut blob = sink.blob().unwrap();
@@ -123,7 +134,7 @@ fn manifest(sink: &Sink, platform: &Platform, layers: &[Vec<Entry>]) -> Descript
         descriptors.push(Descriptor::new(Compression::None.media_type(), digest, size));
         diff_ids.push(DiffId::from_bytes(*digest.as_bytes()));
     }
-    let config = Config::minimal(platform).with_diff_ids(&diff_ids).to_bytes();
+    let config = config.with_diff_ids(&diff_ids).to_bytes();
     let (digest, size) = sink.put_bytes(&config).unwrap();
     let config = Descriptor::new("application/vnd.oci.image.config.v1+json", digest, size);
     let manifest = Manifest::new(config.clone()).to_oci_with(descriptors, config);

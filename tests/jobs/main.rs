@@ -14,6 +14,7 @@ mod image;
 mod implied;
 mod inspect;
 mod keys;
+mod merge;
 mod odd_tars;
 mod options;
 mod overlay;

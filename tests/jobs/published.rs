@@ -27,17 +27,17 @@ use super::registry::stub::{Answer, Fault, Registry, Several};
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
-struct World {
+pub struct World {
     dir: TempDir,
     registry: Registry,
 }
 
 impl World {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self { dir: TempDir::new().unwrap(), registry: Registry::start() }
     }
 
-    fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.dir.path()
     }
 
@@ -52,7 +52,7 @@ impl World {
         JobOptions { reach, ..options() }
     }
 
-    fn tag(&self, tag: &str) -> Reference {
+    pub fn tag(&self, tag: &str) -> Reference {
         format!("docker://{}/app:{tag}", self.registry.host()).parse().unwrap()
     }
 
@@ -60,11 +60,11 @@ impl World {
         format!("oci:{}:{tag}", self.path().join("out").display()).parse().unwrap()
     }
 
-    fn request(&self, new: &str, dest: Reference) -> Request {
+    pub fn request(&self, new: &str, dest: Reference) -> Request {
         Request::new(new.parse().unwrap(), dest, self.options())
     }
 
-    fn publish(&self, new: &str, tag: &str) -> Outcome {
+    pub fn publish(&self, new: &str, tag: &str) -> Outcome {
         run(&self.request(new, self.tag(tag)))
     }
 

@@ -1,13 +1,10 @@
 //! What a family reads.
 
-use std::collections::HashMap;
-
-use crate::digest::DiffId;
 use crate::error::Error;
 use crate::oci::{Index, Platform, Reference};
 use crate::progress::Progress;
 use crate::rechunk::inputs::open_new;
-use crate::rechunk::read::Part;
+use crate::rechunk::read::{Part, parts};
 use crate::rechunk::{Request, publish};
 use crate::source::{Image, Source};
 use crate::survey::old::{Ask, OldImages, Previous};
@@ -57,7 +54,7 @@ impl<'a> FamilyInputs<'a> {
     ) -> Result<Self, Error> {
         let (mut sources, mut images) = (Vec::new(), Vec::new());
         for (request, notes) in requests.iter().zip(&mut notes.members) {
-            let (source, own) = open_new(request, progress, notes)?;
+            let (source, own) = open_new(request, &request.new, progress, notes)?;
             sources.push(source);
             images.push(own);
         }
@@ -92,27 +89,6 @@ impl<'a> FamilyInputs<'a> {
 
     /// The layers of these images, each tar once, and those of each image by their numbers.
     pub fn parts<'s>(&'s self, chosen: &[Chosen<'s>]) -> (Vec<Part<'s>>, Vec<Vec<usize>>) {
-        let (mut parts, mut images) = (Vec::new(), Vec::new());
-        let mut seen: HashMap<DiffId, usize> = HashMap::new();
-        for &Chosen { member, image } in chosen {
-            let mut numbers = Vec::with_capacity(image.layers.len());
-            for part in Part::all(&self.sources[member], image) {
-                let number = match image.layers[part.index].diff_id {
-                    // A layer that stands twice in an image is read twice.
-                    Some(diff_id) => seen.get(&diff_id).copied().filter(|number| !numbers.contains(number)),
-                    None => None,
-                };
-                let number = number.unwrap_or_else(|| {
-                    parts.push(part);
-                    parts.len() - 1
-                });
-                if let Some(diff_id) = image.layers[part.index].diff_id {
-                    seen.entry(diff_id).or_insert(number);
-                }
-                numbers.push(number);
-            }
-            images.push(numbers);
-        }
-        (parts, images)
+        parts(chosen.iter().map(|&Chosen { member, image }| (&self.sources[member], image)))
     }
 }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::compression::Compression;
 use crate::degraded::Degraded;
+use crate::merge::{Difference, DifferentPath};
 use crate::rechunk::PlannedLayer;
 use crate::rechunk::{Costs, GzipTwin, Hint, ImageOutcome, LayerOutcome, OldBlob, Outcome, Planned, PlannedImage};
 use crate::report::facts::{planned_waste, waste};
@@ -50,6 +51,9 @@ struct ImageFields<'a> {
     dropped: Vec<Old>,
     /// Of the newest previous image, without an index: what they hold counts as new.
     unread_layers: u64,
+    /// What merged images differ in.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    conflicts: Vec<Conflict<'a>>,
     pulls: Vec<PullFields<'a>>,
 }
 
@@ -103,6 +107,9 @@ struct PlanFields<'a> {
     dropped: Vec<Old>,
     /// Of the newest previous image, without an index: what they hold counts as new.
     unread_layers: u64,
+    /// What merged images differ in.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    conflicts: Vec<Conflict<'a>>,
     pulls: Vec<PullFields<'a>>,
 }
 
@@ -131,6 +138,23 @@ struct LayerFields<'a> {
     /// Content that clients of the newest previous image lack, each once, compressed.
     new_files: u64,
     new_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Conflict<'a> {
+    kind: &'static str,
+    /// The rule that counted.
+    rule: &'static str,
+    count: u64,
+    /// The first ones.
+    paths: Vec<ConflictPath<'a>>,
+}
+
+#[derive(Serialize)]
+struct ConflictPath<'a> {
+    path: String,
+    earlier: &'a str,
+    later: &'a str,
 }
 
 /// A setting that would clearly cost less, with forecast bytes.
@@ -227,8 +251,22 @@ fn image_fields(image: &ImageOutcome) -> ImageFields<'_> {
         twin: image.twin.as_ref().map(twin),
         dropped: image.dropped.iter().map(old).collect(),
         unread_layers: image.unread,
+        conflicts: image.differences.iter().map(conflict).collect(),
         pulls: image.pulls.iter().map(pull).collect(),
     }
+}
+
+fn conflict(difference: &Difference) -> Conflict<'_> {
+    Conflict {
+        kind: difference.kind.name(),
+        rule: difference.choice.name(),
+        count: difference.count,
+        paths: difference.paths.iter().map(conflict_path).collect(),
+    }
+}
+
+fn conflict_path(DifferentPath { path, earlier, later }: &DifferentPath) -> ConflictPath<'_> {
+    ConflictPath { path: path.to_string(), earlier, later }
 }
 
 fn twin(twin: &GzipTwin) -> TwinFields {
@@ -259,6 +297,7 @@ fn plan_fields(image: &PlannedImage) -> PlanFields<'_> {
         layers: layers.collect(),
         dropped: image.dropped.iter().map(old).collect(),
         unread_layers: image.unread,
+        conflicts: image.differences.iter().map(conflict).collect(),
         pulls: image.pulls.iter().map(pull).collect(),
     }
 }
