@@ -40,11 +40,11 @@ declare -A family_python=(
   [llm]='openai langchain numpy fastapi uvicorn sqlalchemy boto3'
   [web]='fastapi uvicorn sqlalchemy celery boto3')
 declare -A family_debian=(
-  [base]=ca-certificates,curl
-  [java]=openjdk-17-jre-headless,curl
-  [node]=nodejs,npm,git
-  [science]=python3-numpy,python3-scipy,python3-pandas,python3-matplotlib
-  [web]=nginx,php-fpm,curl,openssl)
+  [base]='ca-certificates,curl'
+  [java]='openjdk-17-jre-headless,curl'
+  [node]='nodejs,npm,git'
+  [science]='python3-numpy,python3-scipy,python3-pandas,python3-matplotlib'
+  [web]='nginx,php-fpm,curl,openssl')
 python_members=(data llm web) debian_members=(base java node science web)
 
 . /etc/os-release
