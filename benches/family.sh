@@ -12,6 +12,7 @@
 #                    Default: family alone base union; many has no base. One gzip layer each is always there.
 #                    What earlier runs with as many VERSIONS left of other layouts is in the tables, too: compare times within a run alone.
 #   HISTORY=N        name the N versions before as previous images, newest first (default 5)
+#   RUNS=N           write everything N times and take the fastest (default 1)
 #   RECHUNK_OPTS=..  more options for rechunk and family
 #   KEEP=1           leave the blobs in work/family-NAME
 set -euo pipefail
@@ -19,7 +20,7 @@ cd "$(dirname "$0")/.."
 # shellcheck source=../tests/harness/lib.sh
 . tests/harness/lib.sh
 
-name=${1:-} history=${HISTORY:-5} default="family alone base union"
+name=${1:-} history=${HISTORY:-5} runs=${RUNS:-1} default="family alone base union"
 case $name in
 python) base=web ;;
 debian) base=base ;;
@@ -27,6 +28,7 @@ many) default="family alone union" base=m01 ;;
 *) die "usage: family.sh python|debian|many [VERSIONS]" ;;
 esac
 [[ $history =~ ^[1-9][0-9]*$ ]] || die "HISTORY is a number of versions, not $history"
+[[ $runs =~ ^[1-9][0-9]*$ ]] || die "RUNS is a number, not $runs"
 [[ ${2:-} =~ ^([1-9][0-9]*)?$ ]] || die "VERSIONS is a number, not $2"
 read -ra layouts <<<"${LAYOUTS:-$default}"
 for layout in "${layouts[@]}"; do [[ " family alone base union skopeo " = *" $layout "* ]] || die "no layout $layout"; done
@@ -59,7 +61,13 @@ before() {
 
 # measured TAG COMMAND..: what it took stands in TAG.time, its report in TAG.json.
 measured() {
-  python3 benches/measured.py "$work/$layout/$1.time" "${@:2}" "${options[@]}" -q --format json >"$work/$layout/$1.json.part"
+  local run images=$work/$layout/images
+  [ "$runs" = 1 ] || cp -al "$images" "$images.before"
+  for ((run = 1; run <= runs; run++)); do
+    [ "$run" = 1 ] || { rm -r "$images"; cp -al "$images.before" "$images"; }
+    python3 benches/measured.py "$work/$layout/$1.time" "${@:2}" "${options[@]}" -q --format json >"$work/$layout/$1.json.part"
+  done
+  rm -rf "$images.before"
   mv "$work/$layout/$1.json.part" "$work/$layout/$1.json"
 }
 
@@ -112,7 +120,7 @@ fi
 for layout in "${layouts[@]}"; do
   [ "$layout" != skopeo ] || tests/harness/clients.sh >&2
   rm -rf "${work:?}/$layout"
-  mkdir "$work/$layout"
+  mkdir -p "$work/$layout/images"
 done
 for ((v = 1; v <= versions; v++)); do
   cat "$images/v$v"/*.tar >/dev/null # every run finds its input in memory

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""measured.py OUT COMMAND..: runs the command and writes `SECONDS PEAK_KB USER_SECONDS SYSTEM_SECONDS SPOOL_BYTES` to OUT. Its spool are the
+"""measured.py OUT COMMAND..: runs the command and writes `SECONDS PEAK_KB USER_SECONDS SYSTEM_SECONDS SPOOL_BYTES` as a new line of OUT. Its spool are the
 files in $TMPDIR that it has open, whether they have a name or not, as far as a look ten times a second sees it."""
 import contextlib
 import os
@@ -37,7 +37,7 @@ def main(out, command):
     seconds = time.monotonic() - begin
     ended.set()
     watch.join()
-    with open(out, "w") as f:
+    with open(out, "a") as f:
         print(f"{seconds:.2f} {used.ru_maxrss} {used.ru_utime:.2f} {used.ru_stime:.2f} {most}", file=f)
     return os.waitstatus_to_exitcode(status)
 
