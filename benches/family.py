@@ -10,6 +10,7 @@ import os
 import sys
 
 from sequence import manifests, mb, over, read_json, row, table
+from stored import Layers
 
 SHOWN = ["family", "alone", "base", "gzip", "skopeo"]
 TARGETS = {"registry": 1.05, "all": 1.10, "update": 1.05, "host": 1.05, "switch": 1.05, "time": 1.15}
@@ -22,7 +23,7 @@ class Contents:
     def __init__(self, work):
         inputs = read_json(f"{work}/inputs.json")
         self.members, self.versions = inputs["members"], range(1, inputs["versions"] + 1)
-        self.sizes, self.gzip = inputs["sizes"], inputs["gzip"]
+        self.digests, self.sizes, self.gzip = inputs["digests"], inputs["sizes"], inputs["gzip"]
         self.held = {tag: frozenset(numbers) for tag, numbers in inputs["held"].items()}
 
     def of(self, version, members=None):
@@ -98,12 +99,26 @@ class Figures:
         table("version", "contents, MB", *self.headings())
         for v in self.versions:
             floor = self.contents.bytes(self.contents.of(v))
-            row(f"v{v} alone", mb(floor), *self.cells((self.blobs[x].stored(self.tags(v)) for x in self.layouts), floor))
+            row(f"v{v}", mb(floor), *self.cells((self.blobs[x].stored(self.tags(v)) for x in self.layouts), floor))
         self.target("registry")
         floor = self.contents.bytes(frozenset().union(*map(self.contents.of, self.versions)))
         tags = [tag for v in self.versions for tag in self.tags(v)]
         row("all versions", mb(floor), *self.cells((self.blobs[x].stored(tags) for x in self.layouts), floor))
         self.target("all")
+
+    def shares(self):
+        """What the ratios of the registry come from; of layouts by restrata whose blobs are there still."""
+        for layout in ("family", "alone", "base"):
+            if layout not in self.layouts or not os.path.exists(f"{self.work}/{layout}/whole"):
+                continue
+            print(f"\nOf what the layers of a version are, {layout}, over its contents. Once: the contents. Copies: more of the same. Dead: contents that no member has.")
+            table("version", "layers", "once", "copies", "dead", "headers and indexes")
+            images = {tag: manifest["layers"] for tag, _, manifest in manifests(f"{self.work}/{layout}/images")}
+            layers = Layers(f"{self.work}/{layout}/images")
+            for v in self.versions:
+                held = self.contents.of(v)
+                shares = layers.shares([layer for tag in self.tags(v) for layer in images[tag]], {self.contents.digests[n] for n in held})
+                row(f"v{v}", len({layer["digest"] for tag in self.tags(v) for layer in images[tag]}), *(over(share, self.contents.bytes(held)) for share in shares))
 
     def updates(self, what, which, hosts):
         """`hosts`: of each row what its host has."""
@@ -222,6 +237,7 @@ if __name__ == "__main__":
         sys.exit(__doc__)
     figures = Figures(sys.argv[1])
     figures.registry()
+    figures.shares()
     figures.updates("A host with one member", "update", [(m, [m]) for m in figures.members])
     figures.each_update()
     figures.updates("A host with all members", "host", [("all", figures.members)])

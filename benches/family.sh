@@ -61,13 +61,13 @@ before() {
 
 # measured TAG COMMAND..: what it took stands in TAG.time, its report in TAG.json.
 measured() {
-  local run images=$work/$layout/images
-  [ "$runs" = 1 ] || cp -al "$images" "$images.before"
+  local run written=$work/$layout/images
+  [ "$runs" = 1 ] || cp -al "$written" "$written.before"
   for ((run = 1; run <= runs; run++)); do
-    [ "$run" = 1 ] || { rm -r "$images"; cp -al "$images.before" "$images"; }
+    [ "$run" = 1 ] || { rm -r "$written"; cp -al "$written.before" "$written"; }
     python3 benches/measured.py "$work/$layout/$1.time" "${@:2}" "${options[@]}" -q --format json >"$work/$layout/$1.json.part"
   done
-  rm -rf "$images.before"
+  rm -rf "$written.before"
   mv "$work/$layout/$1.json.part" "$work/$layout/$1.json"
 }
 
@@ -130,7 +130,8 @@ for ((v = 1; v <= versions; v++)); do
   done
 done
 
+for layout in "${layouts[@]}"; do touch "$work/$layout/whole"; done
 printf 'Family %s, %s members, %s versions; %s%s\n' "$name" "${#members[@]}" "$versions" "$("$restrata" --version | head -1)" "${RECHUNK_OPTS:+ $RECHUNK_OPTS}"
 python3 benches/family.py "$work"
 # With the manifests alone, the tables can be printed again.
-[ -n "${KEEP:-}" ] || find "$work" -path '*/blobs/*' -size +1M -delete
+[ -n "${KEEP:-}" ] || { rm -f "$work"/*/whole && find "$work" -path '*/blobs/*' -size +1M -delete; }

@@ -2,6 +2,7 @@
 """inputs.py IMAGES VERSIONS OUT: what a family's images (tests/harness/images.sh) hold, read without restrata, as JSON:
 
   held     of each image vN-MEMBER the numbers of its contents, each once
+  digests  of each content, by number, its SHA-256
   sizes    of each content, by number, its bytes as one zstd frame, with checksum and size: at level 3 if an image of version 1 has
            it, else at level 9. These are restrata's own levels for first runs and updates.
   gzip     of each image the digest and the bytes of its layer as one gzip stream at level 6
@@ -64,7 +65,7 @@ def main(images, versions, out):
                 held[f"v{version}-{member}"] = [numbers[digest] for digest in found]
             gzip |= {f"v{version}-{member}": stream.result() for member, stream in zip(members, streams)}
     with open(out + ".part", "w") as f:
-        json.dump({"members": members, "versions": int(versions), "held": held, "sizes": list(sizes), "gzip": gzip}, f)
+        json.dump({"members": members, "versions": int(versions), "held": held, "digests": [d.hex() for d in numbers], "sizes": list(sizes), "gzip": gzip}, f)
     os.rename(out + ".part", out)
 
 
