@@ -198,7 +198,7 @@ class Figures:
         if not layouts:
             return
         print("\nTime. Union: one image that has each file of all members once. Of alone and base, the members' runs together; peak and spool are those of the largest run.")
-        table("run", *(h for x in layouts for h in (f"{x}, seconds", "CPU seconds", "peak, MB", "spool, MB")), *(f"family / {x}" for x in layouts if x != "family"))
+        table("run", *(h for x in layouts for h in (f"{x}, seconds", "CPU seconds", "peak, MB", "spool, MB")), *(f"family / {x}" for x in layouts[1:] if layouts[0] == "family"))
         sums = {x: (0.0, 0.0, 0.0, 0.0) for x in layouts}
         for v in self.versions:
             used = {x: self.used(x, v) for x in layouts}
@@ -212,7 +212,7 @@ class Figures:
 
     def time_row(self, name, used):
         cells = [cell for seconds, cpu, peak, spool in used.values() for cell in (f"{seconds:.1f}", f"{cpu:.1f}", f"{peak * 1.024 / 1e3:.0f}", mb(spool))]
-        row(name, *cells, *(over(used["family"][0], used[x][0]) for x in used if x != "family" and "family" in used))
+        row(name, *cells, *(over(used["family"][0], used[x][0]) for x in list(used)[1:] if "family" in used))
 
     def promises(self):
         """What each member of the family keeps to."""
