@@ -197,7 +197,12 @@ class Figures:
         layouts = [x for x in ("family", "union", "alone", "base") if self.used(x, self.versions[-1])]
         if not layouts:
             return
-        print("\nTime. Union: one image that has each file of all members once. Of alone and base, the members' runs together; peak and spool are those of the largest run.")
+        read = ""
+        if "union" in layouts:
+            with open(f"{self.work}/union/v{self.versions[-1]}.sizes") as f:
+                union, *members = map(int, f)
+            read = f" The family reads {over(sum(members), union)} times the bytes of the union (last version: {mb(sum(members))} MB against {mb(union)} MB)."
+        print("\nTime. Union: one image that has each file of all members once. Of alone and base, the members' runs together; peak and spool are those of the largest run." + read)
         table("run", *(h for x in layouts for h in (f"{x}, seconds", "CPU seconds", "peak, MB", "spool, MB")), *(f"family / {x}" for x in layouts[1:] if layouts[0] == "family"))
         sums = {x: (0.0, 0.0, 0.0, 0.0) for x in layouts}
         for v in self.versions:

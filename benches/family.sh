@@ -102,6 +102,7 @@ write_union() {
   local previous=()
   mapfile -t previous < <(before "$1" | sed 's/^/--previous=/')
   nice python3 tests/harness/united.py "$work/union/v$1.tar" "$images/v$1"/*.tar
+  stat -c %s "$work/union/v$1.tar" "$images/v$1"/*.tar >"$work/union/v$1.sizes"
   measured "v$1" "$restrata" rechunk "docker-archive:$work/union/v$1.tar" "oci:$work/union/images:v$1" "${previous[@]}"
   rm "$work/union/v$1.tar"
 }
