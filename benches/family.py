@@ -14,7 +14,7 @@ from stored import Layers
 
 SHOWN = ["family", "alone", "base", "gzip", "skopeo"]
 TARGETS = {"registry": 1.05, "all": 1.10, "update": 1.05, "host": 1.05, "switch": 1.05, "time": 1.15}
-MOST_PAIRS = 20
+MOST_PAIRS, MOST_NOTES = 20, 5
 
 
 class Contents:
@@ -233,8 +233,10 @@ class Figures:
             common = [size for digest, size in layers.items() if digest in others]
             row(member, f"{max(r['waste'] for r in of_member):.1%}", max(len(r["layers"]) for r in of_member), len(common), mb(sum(layers.values())), mb(sum(common)))
         notes = sorted({note for report in reports for r in (report, *report["members"]) for note in (*r["notes"], *(d["message"] for d in r["degraded"]))})
-        for note in notes:
+        for note in notes[:MOST_NOTES]:
             print(f"\nNote: {note}")
+        if len(notes) > MOST_NOTES:
+            print(f"\nNotes: {len(notes) - MOST_NOTES} more.")
 
 
 if __name__ == "__main__":

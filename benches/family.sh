@@ -109,7 +109,8 @@ write_union() {
 
 write_skopeo() {
   for member in "${members[@]}"; do
-    tests/harness/clients.sh run sid skopeo copy -q --dest-compress-format zstd:chunked \
+    # Its temporary files are the chroot's.
+    env -u TMPDIR -u XDG_CACHE_HOME tests/harness/clients.sh run sid skopeo copy -q --dest-compress-format zstd:chunked \
       "docker-archive:/bed/images/family-$name/v$1/$member.tar" "oci:/bed/work/family-$name/skopeo/images:v$1-$member"
   done
 }
