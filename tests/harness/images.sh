@@ -1,6 +1,6 @@
 #!/bin/bash
 # images.sh NAME [STEPS]: makes versions of an image under images/NAME in the bed, v1.tar v2.tar .., each a docker-archive.
-# What is there stays; remove the folder to make it anew. images/NAME/done tells how many updates are there.
+# Of a family, v1 v2 .. are folders with one archive for each member. What is there stays; remove the folder to make it anew. images/NAME/done tells how many updates are there.
 #
 #   small    two versions of a small Debian file system, as released and with its security updates: 80 MB, one layer.
 #            Needs apt and python3, but neither root nor a server. (A minute.)
@@ -12,8 +12,15 @@
 #   churn    300 files of random bytes that nobody owns, 30 MB, and STEPS (default 40) versions in each of which one to three changed
 #   million  1,000,000 such files of 256 bytes in 64 layers, 1 GB, and STEPS (default 1) versions in each of which at most 500 changed
 #
-# More STEPS add the rest. Those of large share out the same updates, so another number of them is another sequence, and an
-# error here.
+#   family-python  three images of one Python project (data llm web), 1.3 GB together, and STEPS (default 7) versions as uv resolves them
+#                  one week apart. Each is built apart, over a Debian file system that gets its updates in the middle. Python 3.11, apt.
+#   family-debian  five Debian images, each installed apart (base java node science web), 2 GB together, and STEPS (default 4)
+#                  versions in which the security updates arrive bit by bit, in all images at once. Root.
+#   family-many    twenty images of 100,000 small files, 2 GB together, most of them in several images, and STEPS (default 1) versions in
+#                  each of which 1 % changed
+#
+# More STEPS add the rest. Those of large and family-debian share out the same updates, so another number of them is another
+# sequence, and an error here.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -27,7 +34,18 @@ python_packages=(numpy pandas polars fastapi uvicorn boto3 sqlalchemy celery ope
 node_packages='"@aws-sdk/client-dynamodb": "^3.0.0", "@aws-sdk/client-ec2": "^3.0.0", "@aws-sdk/client-s3": "^3.0.0", "eslint": "^10.0.0",
   "express": "^5.0.0", "next": "^16.0.0", "openai": "^6.0.0", "react": "^19.0.0", "react-dom": "^19.0.0", "typescript": "^6.0.0",
   "vite": "^8.0.0", "webpack": "^5.0.0"'
-first_week=2026-06-06 # of python and node
+first_week=2026-06-06 # of python, node and family-python
+declare -A family_python=(
+  [data]='numpy pandas polars duckdb fastapi uvicorn sqlalchemy'
+  [llm]='openai langchain numpy fastapi uvicorn sqlalchemy boto3'
+  [web]='fastapi uvicorn sqlalchemy celery boto3')
+declare -A family_debian=(
+  [base]='ca-certificates,curl'
+  [java]='openjdk-17-jre-headless,curl'
+  [node]='nodejs,npm,git'
+  [science]='python3-numpy,python3-scipy,python3-pandas,python3-matplotlib'
+  [web]='nginx,php-fpm,curl,openssl')
+python_members=(data llm web) debian_members=(base java node science web)
 
 . /etc/os-release
 release=$VERSION_CODENAME
@@ -95,13 +113,13 @@ source_line() {
     awk -v r="$1" '$1 == r { print "deb", $2, r, "main"; exit }'
 }
 
-# snapshot N: what is installed now, as version N, without what apt downloaded.
+# snapshot NAME: what is installed now, as NAME.part, without what apt downloaded.
 snapshot() {
   find "$rootfs/var/cache/apt" "$rootfs/var/lib/apt/lists" -type f -delete
   # The root directory itself too: an image may say how it looks.
   tar --sort=name --format=posix --pax-option=delete=atime,delete=ctime --xattrs --xattrs-include='*' --numeric-owner \
     -C "$rootfs" -cf "$out/layer" .
-  python3 "$harness/pack.py" "$out/v$1.part" "$out/layer"
+  python3 "$harness/pack.py" "$out/$1.part" "$out/layer"
   rm "$out/layer"
 }
 
@@ -113,63 +131,132 @@ upgrade() {
     upgrade "$rootfs" "$@" >>"$out/log" 2>&1 || { tail -5 "$out/log" >&2; die "upgrading"; }
 }
 
+# as_released PACKAGES: in $rootfs, ready to be upgraded.
+as_released() {
+  local suite
+  rm -rf "$rootfs"
+  note "installing Debian $release with $1"
+  mmdebstrap -q --variant=apt --include="$1" --format=directory "$release" "$rootfs" "$(source_line "$release")" >"$out/log" 2>&1 ||
+    { tail -5 "$out/log" >&2; die "mmdebstrap"; }
+  for suite in "$release" "$release-security" "$release-updates"; do source_line "$suite"; done >"$rootfs/etc/apt/sources.list"
+  cp /etc/resolv.conf "$rootfs/etc/"
+  printf '#!/bin/sh\nexit 101\n' >"$rootfs/usr/sbin/policy-rc.d"
+  chmod +x "$rootfs/usr/sbin/policy-rc.d"
+}
+
+upgradable() {
+  upgrade
+  chroot "$rootfs" apt list --upgradable 2>/dev/null | sed -n 's,/.*,,p'
+}
+
+# The same packages come in the same order.
+shuffled() { sort -uR --random-source=<(yes fixed); }
+
 # debian PACKAGES STEPS: version 1 as released, then the updates in STEPS parts.
 debian() {
   local steps=$2 i parts
   need_root
   apt_need mmdebstrap:mmdebstrap
   rootfs=$out/rootfs
-  rm -rf "$rootfs"
-  note "installing Debian $release with $1"
-  mmdebstrap -q --variant=apt --include="$1" --format=directory "$release" "$rootfs" "$(source_line "$release")" >"$out/log" 2>&1 ||
-    { tail -5 "$out/log" >&2; die "mmdebstrap"; }
-  for r in "$release" "$release-security" "$release-updates"; do source_line "$r"; done >"$rootfs/etc/apt/sources.list"
-  cp /etc/resolv.conf "$rootfs/etc/"
-  printf '#!/bin/sh\nexit 101\n' >"$rootfs/usr/sbin/policy-rc.d"
-  chmod +x "$rootfs/usr/sbin/policy-rc.d"
-  snapshot 1
-  upgrade
-  chroot "$rootfs" apt list --upgradable 2>/dev/null | sed -n 's,/.*,,p' | sort -R --random-source=<(yes fixed) >"$out/upgradable"
+  as_released "$1"
+  snapshot v1
+  upgradable | shuffled >"$out/upgradable"
   for ((i = 1; i <= steps; i++)); do
     mapfile -t parts < <(split -n "l/$i/$steps" "$out/upgradable")
     upgrade "${parts[@]}"
-    snapshot $((i + 1))
+    snapshot "v$((i + 1))"
   done
   rm -rf "$rootfs"
+}
+
+# An update is there for all members at once; a member installs what it has.
+family-debian() {
+  local i member parts
+  need_root
+  apt_need mmdebstrap:mmdebstrap
+  rm -f "$out/upgradable.all"
+  for ((i = 1; i <= steps + 1; i++)); do mkdir -p "$out/v$i"; done
+  for member in "${debian_members[@]}"; do
+    rootfs=$out/$member.rootfs
+    as_released "${family_debian[$member]}"
+    snapshot "v1/$member"
+    upgradable >>"$out/upgradable.all"
+  done
+  shuffled <"$out/upgradable.all" >"$out/upgradable"
+  for ((i = 1; i <= steps; i++)); do
+    mapfile -t parts < <(split -n "l/$i/$steps" "$out/upgradable")
+    for member in "${debian_members[@]}"; do
+      rootfs=$out/$member.rootfs
+      note "$member: $i of $steps parts of the updates"
+      upgrade "${parts[@]}"
+      snapshot "v$((i + 1))/$member"
+    done
+  done
+  rm -rf "$out"/*.rootfs
 }
 
 mid() { debian "$mid_packages" 1; }
 large() { debian "$large_packages" "$steps"; }
 
-# weekly INSTALL: /app as the function INSTALL fills a folder with what there was on a day, one version a week. A version
-# counts from when it is whole, so that a broken run goes on where it was.
+# weekly BUILD [ENDING]: a version a week, each made by the function BUILD from what there was on its day. A version counts from when it
+# is whole, so that a broken run goes on where it was.
 weekly() {
-  local i day root=$out/root
+  local i day
   day=$(week $((steps + 1)))
   [[ $day < $(date -u +%F) ]] || die "$name: update $steps would be of $day, which is not over yet"
   for ((i = 1; i <= steps + 1; i++)); do
-    [ -f "$out/v$i.tar" ] && continue
+    [ -e "$out/v$i${2:-}" ] && continue
     day=$(week "$i")
     note "$name: version $i, as of $day"
-    rm -rf "$root"
-    mkdir -p "$root/app"
-    "$1" "$root/app" "${day}T00:00:00Z" >"$out/log" 2>&1 || { tail -5 "$out/log" >&2; die "installing the packages of $day"; }
-    tar --sort=name --owner=0 --group=0 --numeric-owner -C "$root" -cf "$out/layer" app
-    python3 "$harness/pack.py" "$out/v$i.part" "$out/layer"
-    mv "$out/v$i.part" "$out/v$i.tar"
+    rm -rf "$out/v$i.part"
+    "$1" "$out/v$i.part" "${day}T00:00:00Z"
+    mv "$out/v$i.part" "$out/v$i${2:-}"
     echo $((i - 1)) >"$out/done"
   done
-  rm -rf "$root" "$out/layer" "$out/cache"
+  rm -rf "$out"/{root,layer,cache}
 }
 
 week() { date -u -d "$first_week +$((7 * ($1 - 1))) days" +%F; }
 
+# app_layer INSTALL WHEN [PACKAGE..]: /app as the function INSTALL fills a folder with what there was then.
+app_layer() {
+  local root=$out/root
+  rm -rf "$root"
+  mkdir -p "$root/app"
+  "$1" "$root/app" "${@:2}" >"$out/log" 2>&1 || { tail -5 "$out/log" >&2; die "installing the packages of $2"; }
+  tar --sort=name --owner=0 --group=0 --numeric-owner -C "$root" -cf "$out/layer" app
+}
+
 install_python() {
-  UV_CACHE_DIR=$out/cache uv pip install --link-mode=copy --target "$1" --exclude-newer "$2" --python 3.11 "${python_packages[@]}"
+  UV_CACHE_DIR=$out/cache uv pip install --link-mode=copy --target "$1" --exclude-newer "$2" --python 3.11 "${@:3}"
+}
+python_image() {
+  app_layer install_python "$2" "${python_packages[@]}"
+  python3 "$harness/pack.py" "$1" "$out/layer"
 }
 python() {
   command -v uv >/dev/null || pip install -q uv
-  weekly install_python
+  weekly python_image .tar
+}
+
+# Each member is built in an hour of its own. From version 5 on, Debian has its updates.
+python_family() {
+  local member hour=0 base=1
+  [[ $1 = */v[1-4].part ]] || base=2
+  mkdir "$1"
+  for member in "${python_members[@]}"; do
+    # shellcheck disable=SC2086 # a list of words
+    app_layer install_python "$2" ${family_python[$member]}
+    hour=$((hour + 1))
+    python3 "$harness/built.py" "$out/whole" "$(($(date -d "$2" +%s) + 3600 * hour))" "$bed/images/base/base$base.tar" "$out/layer"
+    python3 "$harness/pack.py" "$1/$member.tar" "$out/whole"
+  done
+  rm "$out/whole"
+}
+family-python() {
+  command -v uv >/dev/null || pip install -q uv
+  base_layers
+  weekly python_family
 }
 
 # No install scripts: they fetch more, and not as of that day.
@@ -177,18 +264,23 @@ install_node() {
   echo "{\"name\": \"app\", \"version\": \"1.0.0\", \"private\": true, \"dependencies\": {$node_packages}}" >"$1/package.json"
   (cd "$1" && npm install --before="$2" --ignore-scripts --prefer-offline --no-audit --no-fund --cache "$out/cache")
 }
+node_image() {
+  app_layer install_node "$2"
+  python3 "$harness/pack.py" "$1" "$out/layer"
+}
 node() {
   apt_need npm:npm
-  weekly install_node
+  weekly node_image .tar
 }
 
 churn() { python3 "$harness/made.py" "$out" "$steps" 1 300 1000-200000 3 && whole; }
 million() { python3 "$harness/made.py" "$out" "$steps" 64 15625 256-256 500 && whole; }
+family-many() { python3 "$harness/many.py" "$out" "$steps" 20 100000 && whole; }
 
 # whole: the versions that were made are all there.
 whole() {
   local part
-  for part in "$out"/v*.part; do mv "$part" "${part%.part}.tar"; done
+  for part in "$out"/v*.part "$out"/v*/*.part; do [ ! -e "$part" ] || mv "$part" "${part%.part}.tar"; done
   echo "$steps" >"$out/done"
 }
 
@@ -199,8 +291,10 @@ large) default=2 ;;
 python) default=7 ;;
 node) default=5 ;;
 churn) default=40 ;;
-million) ;;
-*) die "usage: images.sh small|corners|mid|large|python|node|churn|million [STEPS]" ;;
+family-python) default=7 ;;
+family-debian) default=4 ;;
+million | family-many) ;;
+*) die "usage: images.sh small|corners|mid|large|python|node|churn|million|family-python|family-debian|family-many [STEPS]" ;;
 esac
 [[ $steps =~ ^([1-9][0-9]*)?$ ]] || die "STEPS is a number of updates, not $steps"
 out=$bed/images/$name
@@ -211,7 +305,7 @@ if [ -f "$out/done" ]; then
   [ -n "$made" ] || made=$(($(find "$out" -name 'v*.tar' | wc -l) - 1))
 fi
 case $name in
-python | node | churn | million)
+python | node | churn | million | family-python | family-many)
   mkdir -p "$out"
   if [ "${steps:-$default}" -gt "${made:-0}" ]; then
     steps=${steps:-$default}
@@ -228,4 +322,7 @@ python | node | churn | million)
   fi
   ;;
 esac
-ls -sh "$out"/v*.tar
+case $name in
+family-*) ls -sh "$out"/v*/*.tar ;;
+*) ls -sh "$out"/v*.tar ;;
+esac

@@ -10,9 +10,9 @@ import tarfile
 import pack
 
 
-def header(name, size=0, kind=tarfile.REGTYPE):
+def header(name, size=0, kind=tarfile.REGTYPE, when=1700000000):
     info = tarfile.TarInfo(name)
-    info.size, info.mtime, info.type = size, 1700000000, kind
+    info.size, info.mtime, info.type = size, when, kind
     info.mode = 0o755 if kind == tarfile.DIRTYPE else 0o644
     return info.tobuf(tarfile.USTAR_FORMAT)
 
