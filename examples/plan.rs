@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use restrata::digest::{BlobDigest, FileDigest};
 use restrata::order::cost::{PullFile, PullIndex, PullLayer, ThinVec};
-use restrata::order::layers::{Given, Label, Labels, Old, Options, Segment, plan};
+use restrata::order::layers::{Agreed, Given, Label, Labels, Old, Options, Segment, plan};
 use restrata::order::{Content, Entry, OverlayMark, State, Traits};
 use restrata::span::Span;
 use restrata::tar::{EntryKind, TarPath, Time};
@@ -82,7 +82,7 @@ fn main() {
     let segments: Vec<Segment> = (0..LAYERS).map(segment).collect();
     // As when layers are read: paths that the previous image has are shared with it.
     let shared = |(new, old): (Entry, &Entry)| Entry { path: old.path.clone(), ..new };
-    let new = |(n, old): (u64, &Segment)| layer(n, 1).into_iter().zip(&old.entries).map(shared).collect();
+    let new = |(n, old): (u64, &Segment)| layer(n, 1).into_iter().zip(old.entries.iter()).map(shared).collect();
     let new: Vec<Vec<Entry>> = (0..).zip(&segments).map(new).collect();
     let labels: Vec<Vec<Label>> = new.iter().map(|entries| vec![Label::default(); entries.len()]).collect();
     let pulls: Vec<Arc<PullLayer>> = segments.iter().map(|segment| Arc::clone(&segment.pull)).collect();

@@ -16,6 +16,7 @@ macro_rules! examples {
 Examples:
   restrata rechunk containers-storage:localhost/app docker://registry.example/app:latest
   restrata rechunk docker-archive:new.tar oci:images:v2 --previous oci:images:v1
+  restrata family oci:new:web=oci:images:web oci:new:java=oci:images:java
   restrata merge oci:images:python oci:images:nginx oci:images:both
   restrata verify --ignore mtime docker-archive:new.tar oci:images:v2
   restrata diff docker://registry.example/app:latest oci:images:v2

@@ -35,7 +35,8 @@ pub(super) fn note_lost_twin(request: &Request, progress: &Progress, notes: &mut
 
 /// What is said where no previous image is named, but the layout that is written to has one that may be meant. The layers
 /// of a base are none that an update could do without.
-pub(super) fn forgotten(request: &Request, progress: &Progress) -> Option<String> {
+/// `how` says how it is named.
+pub(super) fn forgotten(request: &Request, progress: &Progress, how: impl Fn(&Reference) -> String) -> Option<String> {
     const SHOWN: usize = 16;
     let Request { new, dest, .. } = request;
     if request.first || !request.previous.is_empty() || request.base.is_some() || dest.transport() != Transport::Oci {
@@ -56,9 +57,10 @@ pub(super) fn forgotten(request: &Request, progress: &Progress) -> Option<String
     let more = if tags.len() > SHOWN { format!(" and {} more", tags.len() - SHOWN) } else { String::new() };
     tags.truncate(SHOWN);
     Some(format!(
-        "no --previous is given, so that every client pulls the whole image; oci:{} has {}{more}: if clients have {them}, \
-         add --previous {previous}",
+        "no previous image is given, so that every client pulls the whole image; oci:{} has {}{more}: if clients have \
+         {them}, {}",
         dest.path().display(),
-        tags.join(", ")
+        tags.join(", "),
+        how(&previous)
     ))
 }

@@ -173,7 +173,7 @@ impl Reader<'_> {
         let inputs = indexes.iter().map(input).collect();
         let shelved = |layer| match how.seen.filter(|_| self.images.len() > 1) {
             Some(seen) => Shelved::packed(layer, seen, self.progress),
-            None => Ok(Shelved::Open(layer)),
+            None => Ok(Shelved::Open(Box::new(layer))),
         };
         let read = unpack_each(inputs, self.spool, how, self.progress, shelved);
         read.map_err(|(at, source)| self.layer_error(indexes[at], source))

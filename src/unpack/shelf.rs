@@ -20,7 +20,7 @@ pub struct Shelf {
 
 /// A layer on a shelf.
 pub enum Shelved {
-    Open(UnpackedLayer),
+    Open(Box<UnpackedLayer>),
     Packed(Box<Packed>),
 }
 
@@ -208,8 +208,8 @@ impl Shelf {
                 Ok(packed.open(seen))
             }
             (Shelved::Open(layer), _) => {
-                let empty = UnpackedLayer { inventory: Inventory::default(), ..*layer };
-                Ok(std::mem::replace(layer, empty))
+                let inventory = std::mem::take(&mut layer.inventory);
+                Ok(UnpackedLayer { inventory, diff_id: layer.diff_id, compression: layer.compression })
             }
             (Shelved::Packed(_), None) => Err(UnpackError::Internal("a packed layer without what it shares")),
         }
@@ -228,7 +228,7 @@ impl Shelf {
                 *place = Shelved::packed(layer, seen, progress)?;
             }
             (Shelved::Packed(packed), _) => progress.give_back(packed.rest.held),
-            (place @ Shelved::Open(_), _) => *place = Shelved::Open(layer),
+            (Shelved::Open(place), _) => **place = layer,
         }
         Ok(())
     }
@@ -250,7 +250,7 @@ impl Shelf {
     pub fn into_layers(self) -> Vec<UnpackedLayer> {
         let Self { seen, layers } = self;
         let open = |layer| match (layer, &seen) {
-            (Shelved::Open(layer), _) => Some(layer),
+            (Shelved::Open(layer), _) => Some(*layer),
             (Shelved::Packed(packed), Some(seen)) => Some(packed.open(seen)),
             (Shelved::Packed(_), None) => None,
         };

@@ -64,7 +64,7 @@ fn a_forgotten_previous_image_is_noted() {
     let note = |has: &str, them: &str| {
         let previous = if has == "v1" { first.clone() } else { tag("TAG") };
         format!(
-            "restrata: note: no --previous is given, so that every client pulls the whole image; {layout} has {has}: if \
+            "restrata: note: no previous image is given, so that every client pulls the whole image; {layout} has {has}: if \
              clients have {them}, add --previous {previous}\n"
         )
     };

@@ -270,7 +270,7 @@ fn layers_are_cut_at_a_size() {
         let outcome = outcome.unwrap();
         let digests: Vec<_> = outcome.images[0].layers.iter().map(|layer| layer.digest).collect();
         let codes: Vec<Code> = outcome.degraded.iter().map(|it| it.code).collect();
-        let is_told = |note: &String| !note.starts_with("no --previous is given");
+        let is_told = |note: &String| !note.starts_with("no previous image is given");
         (digests, outcome.notes.into_iter().filter(is_told).collect::<Vec<_>>(), codes)
     };
     let whole = run(&old, "whole", None, (64, None));

@@ -84,8 +84,10 @@ fn verify_sees_the_bit_and_the_result_has_it() {
         }
         let note = "1 directory (/s/d): no entry names it, and the directory above has the setgid bit.";
         let is_told = outcome.notes.iter().any(|told| told.starts_with(note));
-        let other =
-            outcome.notes.iter().find(|told| !told.starts_with(note) && !told.starts_with("no --previous is given"));
+        let other = outcome
+            .notes
+            .iter()
+            .find(|told| !told.starts_with(note) && !told.starts_with("no previous image is given"));
         assert_eq!((is_told, other), (tag == "behind", None));
     }
     assert_eq!(images.differences(&with, &without), ["/s/d mode 2755 0755"]);

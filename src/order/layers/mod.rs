@@ -63,7 +63,7 @@ use claims::Claims;
 use clean::{Fate, Rules, Thrift, Usage};
 use log::Log;
 use new::NewTree;
-use slots::{Slot, limit, slots};
+use slots::{Nature, Slot, limit, slots};
 use split::{Grain, Group, is_odd, split};
 use view::{faults, live_files};
 use write::{Draft, whiteouts};
@@ -314,11 +314,13 @@ impl Planner<'_> {
         groups: Vec<Group>,
         on_top: bool,
     ) -> Vec<Slot> {
-        let is_odd = |files: &Vec<PathId>| files.iter().any(|&first| is_odd(self.new, first, self.given.labels));
-        let hot: Vec<bool> = live.iter().map(|files| self.is_hot(files)).collect();
-        let odd: Vec<bool> = live.iter().map(is_odd).collect();
-        let own: Vec<bool> = live.iter().map(|files| self.is_own_layer(files)).collect();
-        let mut slots = slots(self.rules.segments, self.given.agreed, fates, usage, &hot, &odd, &own, groups);
+        let natures = live.iter().map(|files| Nature {
+            is_hot: self.is_hot(files),
+            is_odd: files.iter().any(|&first| is_odd(self.new, first, self.given.labels)),
+            is_own: self.is_own_layer(files),
+        });
+        let natures: Vec<Nature> = natures.collect();
+        let mut slots = slots(self.rules.segments, self.given.agreed, fates, usage, &natures, groups);
         if on_top && !slots.last().is_some_and(Slot::is_written_alone) {
             slots.push(Slot::fresh(Group { hot: true, ..Group::default() }));
         }

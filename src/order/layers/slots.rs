@@ -59,14 +59,22 @@ impl Slot {
     }
 }
 
+/// What the files are that a segment shows.
+pub(super) struct Nature {
+    /// They change with every version.
+    pub is_hot: bool,
+    /// An index cannot hold them.
+    pub is_odd: bool,
+    /// They stand in a layer that was asked for.
+    pub is_own: bool,
+}
+
 pub(super) fn slots(
     segments: &[Segment],
     agreed: Agreed<'_>,
     fates: &[Fate],
     usage: &[Usage],
-    hot: &[bool],
-    odd: &[bool],
-    own: &[bool],
+    natures: &[Nature],
     groups: Vec<Group>,
 ) -> Vec<Slot> {
     let old = (0..segments.len()).filter(|&n| fates[n] != Fate::Drop).map(|n| Slot {
@@ -74,9 +82,9 @@ pub(super) fn slots(
         groups: Vec::new(),
         kept: fates[n] == Fate::Keep,
         is_base: segments[n].is_base,
-        hot: hot[n],
-        odd: odd[n],
-        is_own: own[n],
+        hot: natures[n].is_hot,
+        odd: natures[n].is_odd,
+        is_own: natures[n].is_own,
         is_agreed: agreed.standing(n) == Standing::Stays,
         members: None,
         live: usage[n].live,

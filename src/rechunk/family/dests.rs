@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::oci::{Descriptor, Index, Reference};
 use crate::progress::Progress;
 use crate::push::{Push, Pushed};
-use crate::rechunk::dest::{note_lost_twin, replaced};
+use crate::rechunk::dest::{forgotten, note_lost_twin, replaced};
 use crate::rechunk::output::Output;
 use crate::rechunk::{Request, publish};
 use crate::sink::Sink;
@@ -23,8 +23,8 @@ pub(super) struct Dest<'p> {
 }
 
 enum Target<'p> {
-    Files(Sink),
-    Registry(Push<'p>),
+    Files(Box<Sink>),
+    Registry(Box<Push<'p>>),
     /// Nothing is to be written.
     None,
 }
@@ -63,11 +63,13 @@ impl<'p> Dest<'p> {
     ) -> Result<Self, Error> {
         let Some(name) = request.dest.name() else {
             note_lost_twin(request, progress, notes);
+            let member = |previous: &Reference| format!("name it, too: {}={}={previous}", request.new, request.dest);
+            notes.extend(forgotten(request, progress, member));
             let target = match is_written {
                 true => {
                     let others: Vec<&Sink> = others.iter().filter_map(Self::sink).collect();
                     let temp_dir = &request.resources.spool_dir;
-                    Target::Files(Sink::create_beside(&request.dest, temp_dir, &others, progress)?)
+                    Target::Files(Box::new(Sink::create_beside(&request.dest, temp_dir, &others, progress)?))
                 }
                 false => Sink::check(&request.dest).map(|()| Target::None)?,
             };
@@ -79,7 +81,7 @@ impl<'p> Dest<'p> {
         }
         publish::note_lost_twin(request, name, &push, notes);
         let published = publish::published(request, name, &push, notes);
-        let target = if is_written { Target::Registry(push) } else { Target::None };
+        let target = if is_written { Target::Registry(Box::new(push)) } else { Target::None };
         Ok(Self { target, replaced: Vec::new(), published })
     }
 

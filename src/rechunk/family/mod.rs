@@ -51,7 +51,6 @@ pub fn family(requests: &[Request], progress: &Progress) -> Result<FamilyOutcome
         let committed = committed.map_err(|error| dests::in_part(error, requests, published))?;
         let own_notes = &mut notes.members[number];
         own_notes.extend(committed.notes);
-        own_notes.extend(files::forgotten(&requests[number], progress));
         let (own_notes, degraded) = std::mem::take(own_notes).into_lists();
         let (digest, replaced, published) = (committed.digest, committed.replaced, committed.published);
         members.push(Outcome { digest, images, replaced, published, notes: own_notes, degraded });

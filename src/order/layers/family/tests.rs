@@ -179,7 +179,8 @@ fn what_one_cleans_goes_for_all() {
     let member = |n, own: u8| Some(common(n).chain([(format!("own{own}"), (200 + own, 4 * MB))]).collect::<Tree>());
     let (before, _) = version(&[member(0, 0), member(0, 1)], &vec![Vec::new(); 2], &Options::default());
     let (after, _) = version(&[member(3, 0), member(3, 1)], &before, &Options::default());
-    assert_eq!(stored(after.iter().flatten()), 16 * MB);
+    // A tenth of what each has may be dead.
+    assert!(stored(after.iter().flatten()) * 10 <= 16 * MB * 11);
 }
 
 fn trees() -> impl Strategy<Value = Tree> {
