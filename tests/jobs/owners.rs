@@ -14,10 +14,10 @@ use super::image::{Entry, file, link, noise, options, plain};
 
 const PACKAGES: [&str; 3] = ["bash", "glibc", "perl"];
 
-/// Files of packages, 300 kB each, in directories that they share.
+/// Files of packages, 1.2 MB each, in directories that they share.
 fn files() -> Vec<Entry> {
-    let content = noise(PACKAGES.len() * 300_000);
-    let parts = content.chunks(150_000).enumerate();
+    let content = noise(PACKAGES.len() * 1_200_000);
+    let parts = content.chunks(600_000).enumerate();
     parts.map(|(n, part)| file(&format!("usr/{}/{}-{n}", ["bin", "lib"][n % 2], PACKAGES[n / 2]), part)).collect()
 }
 
@@ -141,7 +141,7 @@ fn the_users_word_goes_first() {
     let dir = TempDir::new().unwrap();
     let mut entries = dpkg("var/lib/dpkg");
     entries.extend(files());
-    entries.push(file("var/cache/app/index", &noise(200_000)[50_000..]));
+    entries.push(file("var/cache/app/index", &noise(800_000)[50_000..]));
     let new = plain(dir.path(), "new", &[entries]);
     let empty = plain(dir.path(), "empty", &[vec![file("a", b"a")]]);
     let text = "usr/*/perl-* language\n/usr/lib/perl-5 last\nvar/cache/app app\nno/where typo\n\

@@ -223,7 +223,11 @@ impl Rules<'_> {
             return None;
         }
         let dirty = |n: &usize| *n >= within.from && (usage[*n].dead > 0 || strict && usage[*n].is_dirty());
-        let dirty = kept(fates).filter(|n| !self.fixed[*n]).filter(dirty);
+        let free = kept(fates).filter(|n| !self.fixed[*n]).filter(dirty);
+        // What members agreed to keep is cleaned by one of them only if nothing else helps.
+        let agreed = kept(fates).filter(|n| self.fixed[*n] && !self.segments[*n].is_base).filter(dirty);
+        let free: Vec<usize> = free.collect();
+        let dirty = if free.is_empty() { agreed.collect() } else { free };
         let is_place_free = self.thrift == Thrift::Cut;
         let layers = fates.iter().zip(usage).map(|(fate, usage)| (!is_place_free && *fate == Fate::Keep, usage.live));
         let chain = Chain::new(layers);
@@ -241,7 +245,7 @@ impl Rules<'_> {
             let product = |dead: usize, live: usize| u128::from(usage[dead].dead) * price(live);
             product(*a, *b).cmp(&product(*b, *a)).then(b.cmp(a))
         };
-        dirty.max_by(less)
+        dirty.into_iter().max_by(less)
     }
 
     /// Takes back what the budget has room for, of what was to stay `before` it was cleaned.

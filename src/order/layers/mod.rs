@@ -336,7 +336,9 @@ impl Planner<'_> {
             return Vec::new();
         }
         let kept = slots.iter().filter(|slot| slot.kept).flat_map(|slot| slot.segments.iter().copied());
-        let mut dirty: Vec<usize> = kept.filter(|&n| !self.rules.fixed[n] && usage[n].dead > 0).collect();
+        let dirty = kept.filter(|&n| !self.rules.segments[n].is_base && usage[n].dead > 0);
+        let (agreed, free): (Vec<usize>, Vec<usize>) = dirty.partition(|&n| self.rules.fixed[n]);
+        let mut dirty = if free.is_empty() { agreed } else { free };
         let product = |dead: usize, live: usize| u128::from(usage[dead].dead) * u128::from(usage[live].live + 1);
         dirty.sort_by(|&a, &b| product(b, a).cmp(&product(a, b)).then(b.cmp(&a)));
         dirty.truncate(count);
