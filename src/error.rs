@@ -73,6 +73,10 @@ pub enum Error {
     #[error("family: {reason}")]
     Family { reason: String },
     #[error(
+        "{new} has hard links from one layer to a lower one, and other members have the same layers; podman and docker can't pull such an image. Rechunk it alone first"
+    )]
+    LinkedAcross { new: String },
+    #[error(
         "{source}; published before it: {}. The other members are as they were; run the same command again",
         published.join(", ")
     )]
@@ -244,6 +248,8 @@ impl Error {
             Self::Source(source) if is_not_found(source) => 2,
             Self::Old { source, .. } if is_not_found(source) => 2,
             Self::Strict { .. } => 3,
+            Self::Member { source, .. } | Self::FamilyInPart { source, .. } => source.exit_code(),
+            Self::Family { .. } => 64,
             Self::Source(source) if is_ambiguous(source) => 64,
             Self::Old { source, .. } if is_ambiguous(source) => 64,
             Self::Sink(SinkError::TagNeeded { .. }) | Self::MountPlace { .. } => 64,

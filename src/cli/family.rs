@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use clap::Args;
 use restrata::error::Error;
 use restrata::oci::Reference;
-use restrata::rechunk::{Request, family, plan_family};
+use restrata::rechunk::{FamilyOutcome, Request, family, plan_family};
 use restrata::report::{json, text};
 
 use super::args::Format;
@@ -52,6 +52,12 @@ impl Family {
     }
 }
 
+/// Each destination with its digest.
+fn digests(outcome: &FamilyOutcome) -> String {
+    let digests = outcome.dests.iter().zip(&outcome.members);
+    digests.map(|(dest, member)| format!("{dest} {}\n", member.digest)).collect()
+}
+
 pub fn run(arguments: Family, quiet: bool) -> anyhow::Result<u8> {
     let Family { members, writing } = arguments;
     let (format, dry_run, listing) = (writing.output.format, writing.dry_run, listing(writing.all));
@@ -89,7 +95,7 @@ pub fn run(arguments: Family, quiet: bool) -> anyhow::Result<u8> {
     }
     print(&match format {
         Format::Json => json::family(&outcome),
-        Format::Text if quiet => outcome.members.iter().map(|member| format!("{}\n", member.digest)).collect(),
+        Format::Text if quiet => digests(&outcome),
         Format::Text => text::family(&outcome, listing),
     })
     .context("the images are written, but their report can't be printed")?;

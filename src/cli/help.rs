@@ -81,7 +81,8 @@ such a layer once, and a host that has one image pulls only what it lacks of ano
 How the images were built does not matter: they need no common base. Files count as the same if only their times differ, \
 as in rechunk's --mtime previous. An old layer stays for all images that have it, or for none.\n\n\
 Each argument names one image. Without PREVIOUS, the previous image is the one that DEST's tag points at, if DEST is in a \
-registry. Images may join and leave from one run to the next. Every option holds for all images.\n\n\
+registry. Images may join and leave from one run to the next: name those that you publish. Keep their order, since the \
+layers depend on it. Every option holds for all images; a path needs to be in one of them.\n\n\
 All images are written before the first one is published. Then they are published in their order. If that fails, the \
 error says which images are published; the others are as they were.";
 
@@ -93,7 +94,8 @@ Examples:
       containers-storage:localhost/web=docker://registry.example/web:latest \\
       containers-storage:localhost/java=docker://registry.example/java:latest
   First versions in files, and then an update:
-    restrata family docker-archive:web1.tar=oci:images:web1 docker-archive:java1.tar=oci:images:java1
+    restrata family docker-archive:web1.tar=oci:images:web1 \\
+      docker-archive:java1.tar=oci:images:java1
     restrata family docker-archive:web2.tar=oci:images:web2=oci:images:web1 \\
       docker-archive:java2.tar=oci:images:java2=oci:images:java1
   One image was rebuilt, and shares layers with another one that is published:

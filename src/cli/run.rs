@@ -173,7 +173,11 @@ fn run_plan(
 
 /// A program that asked for JSON gets the causes in it.
 pub fn refused(error: anyhow::Error, format: Format, dest: &Reference) -> anyhow::Error {
-    match (error.downcast_ref(), format) {
+    let cause = match error.downcast_ref() {
+        Some(Error::Member { source, .. }) => Some(&**source),
+        cause => cause,
+    };
+    match (cause, format) {
         (Some(Error::Strict { degraded }), Format::Json) => {
             print_beside(dest, &json::refused(degraded)).err().unwrap_or(error)
         }

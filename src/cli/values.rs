@@ -95,7 +95,10 @@ pub fn member(text: &str) -> Result<Member, String> {
         return Err("expected NEW=DEST or NEW=DEST=PREVIOUS, such as docker-archive:web.tar=oci:images:web".to_owned());
     };
     let named = |what: &str, error: String| format!("{what}: {error}");
-    let previous = parts.map(|part| old(part).map_err(|error| named("PREVIOUS", error)));
+    let previous = parts.map(|part| match part {
+        "" => Err("PREVIOUS is empty behind the last =: leave the = out, or name an image".to_owned()),
+        _ => old(part).map_err(|error| named("PREVIOUS", error)),
+    });
     Ok(Member {
         new: reference(new).map_err(|error| named("NEW", error))?,
         dest: destination(dest).map_err(|error| named("DEST", error))?,

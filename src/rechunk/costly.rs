@@ -15,6 +15,20 @@ impl Job<'_, '_> {
     pub fn note_costly(&self, layers: &[&[Entry]], plan: &Plan, notes: &mut Notes) {
         self.note_none_stays(layers, plan, notes);
         self.note_other_base(plan, notes);
+        self.note_nothing_shared(plan, notes);
+    }
+
+    fn note_nothing_shared(&self, plan: &Plan, notes: &mut Notes) {
+        let shares = &self.request.shares;
+        if shares.is_empty() || plan.layers.iter().any(|layer| layer.reason == Reason::Shared) {
+            return;
+        }
+        let names: Vec<String> = shares.iter().map(ToString::to_string).collect();
+        notes.push(format!(
+            "--share {}: none of its layers is used, since each holds too much that this image does not have, or this \
+             image has all of it in layers of its own",
+            names.join(" --share ")
+        ));
     }
 
     /// Every client pulls a base, also one that was mistyped.
@@ -35,7 +49,8 @@ impl Job<'_, '_> {
             return;
         }
         let have_changed = self.only_times_changed(layers, plan);
-        if plan.layers.iter().any(|layer| layer.state == State::Kept) {
+        let is_had = |layer: &LayerPlan| layer.state == State::Kept && layer.reason != Reason::Shared;
+        if plan.layers.iter().any(is_had) {
             if have_changed {
                 let note =
                     format!("most files are new to clients of the previous image, since their times changed{TIMES}");

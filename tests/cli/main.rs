@@ -10,6 +10,7 @@ mod diff;
 mod dump;
 mod durable;
 mod failures;
+mod family;
 mod hints;
 mod history;
 mod merge;

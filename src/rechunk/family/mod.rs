@@ -102,8 +102,13 @@ fn expect_possible(requests: &[Request]) -> Result<(), Error> {
     }
     for (number, request) in requests.iter().enumerate() {
         let dest = &request.dest;
-        if requests[..number].iter().any(|other| is_same_place(&other.dest, dest)) {
-            return refuse(format!("two members have the destination {dest}; give each its own"));
+        if let Some(other) = requests[..number].iter().find(|other| is_same_place(&other.dest, dest)) {
+            return refuse(match dest.transport() {
+                Transport::OciArchive => {
+                    format!("an archive holds one image, but {} and {dest} are one file; give each its own", other.dest)
+                }
+                _ => format!("two members have the destination {dest}; give each its own"),
+            });
         }
         if dest.is_stdio() || request.new.is_stdio() {
             return refuse("a pipe holds one image alone; name files or a registry".to_owned());

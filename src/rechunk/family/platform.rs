@@ -11,6 +11,7 @@ use crate::order::layers::family::{Sets, Standings, Surveyed, Usages, offered};
 use crate::order::layers::{Agreed, Given, PlanError, Segment, Standing};
 use crate::progress::{Phase, Progress};
 use crate::rechunk::image::{Job, Layout, Prepared};
+use crate::rechunk::inputs::expect_strict;
 use crate::rechunk::read::Reader;
 use crate::rechunk::sizes::check_sizes;
 use crate::rechunk::twin::GzipSizes;
@@ -107,12 +108,7 @@ impl FamilyInputs<'_> {
         let is_common = |number: &usize| images.iter().enumerate().any(|(n, it)| n != at && it.contains(number));
         let own: Vec<usize> = (0..unpacked.len()).collect();
         if images[at].iter().any(is_common) && is_settled_across(unpacked, &own) {
-            let new = &self.requests[chosen[at].member].new;
-            let reason = format!(
-                "{new} has hard links from one layer to a lower one, and other members have the same layers; \
-                 podman and docker can't pull such an image. Rechunk it alone first"
-            );
-            return Err(Error::Family { reason });
+            return Err(Error::LinkedAcross { new: self.requests[chosen[at].member].new.to_string() });
         }
         Ok(())
     }
@@ -149,22 +145,24 @@ impl<'a, 's> Party<'a, 's> {
     /// What all members decide together.
     fn agree(&mut self, notes: &mut Told) -> Result<(Standings, Sets), Error> {
         let options = self.inputs.requests[0].layers.clone();
-        let mut usages = Usages::default();
+        let (mut usages, mut unmatched) = (Usages::default(), Unmatched::default());
         for (at, &Chosen { member: number, .. }) in self.chosen.iter().enumerate() {
             let (inputs, chosen, images) = (self.inputs, self.chosen, self.reader.images);
             let notes = &mut notes.members[number];
+            let unmatched = &mut unmatched;
             let prepared = self.with_member(at, |job, unpacked| {
                 inputs.expect_settled(chosen, images, at, unpacked)?;
                 let own = all(unpacked);
                 let prepared = job.prepared(&own, notes).map_err(|error| member(job.request, error))?;
-                let mut unmatched = Unmatched::default();
                 unmatched.add(job.unmatched(&own));
-                unmatched.note(notes);
                 with_given(job, at, &own, &prepared, &[], |given| usages.add(given))?;
                 Ok(prepared)
             })?;
             self.prepared.push(prepared);
         }
+        // What one member has was not mistyped.
+        unmatched.note(&mut notes.common);
+        expect_strict(&self.inputs.requests[0], &notes.common)?;
         let standings = usages.settle(&options);
         let mut surveyed = Surveyed::default();
         let prepared = std::mem::take(&mut self.prepared);

@@ -40,8 +40,8 @@ fn sums(outcome: &FamilyOutcome) -> String {
     for (what, bytes) in [
         ("each layer once: what a registry stores", sums.stored),
         ("of that, in layers that several images share", sums.common),
-        ("of that, in new layers: what a host with all images pulls", sums.new),
-        ("if no image shared a layer", sums.apart),
+        ("of that, new: what the update of a host with all images pulls", sums.new),
+        ("the sum of the images", sums.apart),
     ] {
         table.row([what.to_owned(), size(bytes)]);
     }
