@@ -35,17 +35,24 @@ pub(super) fn note_lost_twin(request: &Request, progress: &Progress, notes: &mut
 
 /// What is said where no previous image is named, but the layout that is written to has one that may be meant. The layers
 /// of a base are none that an update could do without.
-/// `how` says how it is named.
-pub(super) fn forgotten(request: &Request, progress: &Progress, how: impl Fn(&Reference) -> String) -> Option<String> {
+/// `others` are written by the same run; `how` says how a previous image is named.
+pub(super) fn forgotten(
+    request: &Request,
+    others: &[&Reference],
+    progress: &Progress,
+    how: impl Fn(&Reference) -> String,
+) -> Option<String> {
     const SHOWN: usize = 16;
     let Request { new, dest, .. } = request;
     if request.first || !request.previous.is_empty() || request.base.is_some() || dest.transport() != Transport::Oci {
         return None;
     }
     let there = Source::open_file(dest, Path::new(""), progress).ok()?;
-    let inputs = || request.merge.iter().flat_map(|merge| &merge.below).chain([new]);
-    let is_new =
-        |tag: &str| inputs().any(|new| new.tag() == Some(tag) && absolute(new.path()) == absolute(dest.path()));
+    let inputs = request.merge.iter().flat_map(|merge| &merge.below).chain([new]);
+    let known: Vec<&Reference> = inputs.chain(others.iter().copied()).collect();
+    let is_new = |tag: &str| {
+        known.iter().any(|known| known.tag() == Some(tag) && absolute(known.path()) == absolute(dest.path()))
+    };
     let mut tags = there.other_tags(dest.tag()).ok()?;
     tags.retain(|tag| !is_new(tag));
     let (them, tag) = match tags.as_slice() {

@@ -24,7 +24,7 @@ pub(super) fn write(request: &Request, progress: &Progress) -> Result<Outcome, E
     let sink = Sink::create_with(&request.dest, &request.resources.spool_dir, progress)?;
     let replaced = replaced(&request.dest, progress);
     let finished = inputs.write(Output::Files(&sink), progress, &mut notes)?;
-    notes.extend(forgotten(request, progress, |previous| format!("add --previous {previous}")));
+    notes.extend(forgotten(request, &[], progress, |previous| format!("add --previous {previous}")));
     progress.check()?;
     progress.begin(Phase::Saving, None);
     let digest = sink.commit(finished.manifests, inputs.index(), progress)?;
@@ -42,7 +42,7 @@ pub(super) fn plan(request: &Request, progress: &Progress) -> Result<Planned, Er
     Sink::check(&request.dest)?;
     let replaced = replaced(&request.dest, progress);
     let images = inputs.plan(progress, &mut notes)?;
-    notes.extend(forgotten(request, progress, |previous| format!("add --previous {previous}")));
+    notes.extend(forgotten(request, &[], progress, |previous| format!("add --previous {previous}")));
     let (notes, degraded) = notes.into_lists();
     Ok(Planned { images, replaced, notes, degraded })
 }

@@ -44,18 +44,20 @@ pub(super) fn open<'p>(
     notes: &mut Told,
     is_written: bool,
 ) -> Result<Dests<'p>, Error> {
+    let family: Vec<&Reference> = requests.iter().map(|request| &request.dest).collect();
     let mut dests: Dests<'p> = Vec::with_capacity(requests.len());
     for (request, notes) in requests.iter().zip(&mut notes.members) {
-        let dest = Dest::open(request, &dests, progress, notes, is_written)?;
+        let dest = Dest::open(request, &family, &dests, progress, notes, is_written)?;
         dests.push(dest);
     }
     Ok(dests)
 }
 
 impl<'p> Dest<'p> {
-    /// `others` are committed first.
+    /// `family` are all destinations; `others` are committed first.
     fn open(
         request: &Request,
+        family: &[&Reference],
         others: &[Self],
         progress: &'p Progress,
         notes: &mut Notes,
@@ -64,7 +66,7 @@ impl<'p> Dest<'p> {
         let Some(name) = request.dest.name() else {
             note_lost_twin(request, progress, notes);
             let member = |previous: &Reference| format!("name it, too: {}={}={previous}", request.new, request.dest);
-            notes.extend(forgotten(request, progress, member));
+            notes.extend(forgotten(request, family, progress, member));
             let target = match is_written {
                 true => {
                     let others: Vec<&Sink> = others.iter().filter_map(Self::sink).collect();
