@@ -144,6 +144,16 @@ pub const OWNERS_FILE_BYTES: usize = 16 << 20;
 /// Lines with wildcards in it: each is held against every path of an image.
 pub const OWNER_GLOBS: usize = 1_000;
 
+/// Names of packages that a package needs or provides, of one image. A desktop of Fedora has near 100,000.
+pub const DEPENDENCY_NAMES: usize = 1 << 18;
+
+/// Pairs of owners of which one needs the other. Popularity takes time in proportion to their number times that of owners; a
+/// Debian image of 1,500 packages has near 10,000.
+pub const DEPENDENCIES: usize = 1 << 16;
+
+/// Bytes of npm's list of what it installed, near 500 for each package. What is read of it takes about ten times as much.
+pub const NPM_LOCK_BYTES: usize = 16 << 20;
+
 /// Packages of one image; all of Debian has fewer.
 pub const PACKAGES: usize = 1 << 17;
 

@@ -15,7 +15,7 @@ use crate::order::cost::{Had, Instances, PullLayer};
 use crate::order::layers::Label;
 use crate::order::layouts::{self, Layout, Sequence, Tally, View};
 use crate::order::{Entry, broken_entry};
-use crate::owner::Owners;
+use crate::owner::{Needs, Owners};
 use crate::progress::Progress;
 use crate::source::{Image, Source};
 use crate::survey::{Roll, SurveyedImage, Surveyor, label};
@@ -77,11 +77,11 @@ impl<'a> Run<'a> {
     pub fn version(&mut self, source: &Source, image: &Image) -> Result<(), Error> {
         let surveyed = self.surveyor.image(source, image, true)?;
         self.surveyor.forget_others(&surveyed);
-        let owners = self.surveyor.owners(&surveyed, source, image)?;
+        let (owners, needs) = self.surveyor.owners_and_needs(&surveyed, source, image)?;
         let before = self.before.take();
         let changed_bytes = before.map(|before| self.count_owners(&before, &surveyed, &owners));
         self.progress.check()?;
-        let labels = labels(&surveyed, &owners);
+        let labels = Labelled::new(&surveyed, &owners, &needs);
         let instances = surveyed.instances();
         let told = self.published.add(instances.clone(), surveyed.config_size, self.views);
         self.other_layouts(&surveyed, &labels)?;
@@ -118,7 +118,7 @@ impl<'a> Run<'a> {
         changes.changed_bytes
     }
 
-    fn other_layouts(&mut self, surveyed: &SurveyedImage, labels: &[Vec<Label>]) -> Result<(), Error> {
+    fn other_layouts(&mut self, surveyed: &SurveyedImage, labels: &Labelled) -> Result<(), Error> {
         let layers: Vec<&[Entry]> = surveyed.layers.iter().map(|layer| layer.entries.as_slice()).collect();
         if let Some((number, fault)) = broken_entry(&layers).filter(|_| !self.others.is_empty()) {
             let reference = &surveyed.reference;
@@ -126,9 +126,10 @@ impl<'a> Run<'a> {
             self.surveyor.notes.push(note);
             self.others.clear();
         }
+        let owners = layouts::Owners { names: &labels.names, needs: &labels.needs };
         for (sequence, told) in &mut self.others {
             self.progress.check()?;
-            let layers = sequence.layers(layouts::Version { layers: &layers, labels })?;
+            let layers = sequence.layers(layouts::Version { layers: &layers, labels: &labels.entries, owners })?;
             told.add(Instances::alone(layers), surveyed.config_size, self.views);
         }
         Ok(())
@@ -177,13 +178,23 @@ impl<'a> Run<'a> {
     }
 }
 
-fn labels(surveyed: &SurveyedImage, owners: &Owners) -> Vec<Vec<Label>> {
-    let mut roll = Roll::default();
-    let mut labels = Vec::with_capacity(surveyed.layers.len());
-    for layer in &surveyed.layers {
-        labels.push(layer.entries.iter().map(|entry| label(owners, &mut roll, &entry.path, false)).collect());
+/// Whose the entries of a version are, and which owners need which.
+struct Labelled {
+    entries: Vec<Vec<Label>>,
+    names: Vec<String>,
+    needs: Vec<(u32, u32)>,
+}
+
+impl Labelled {
+    fn new(surveyed: &SurveyedImage, owners: &Owners, needs: &Needs) -> Self {
+        let mut roll = Roll::default();
+        let mut entries = Vec::with_capacity(surveyed.layers.len());
+        for layer in &surveyed.layers {
+            entries.push(layer.entries.iter().map(|entry| label(owners, &mut roll, &entry.path, false)).collect());
+        }
+        let needs = needs.pairs().map(|(from, to)| (roll.number(from), roll.number(to))).collect();
+        Self { entries, names: roll.names, needs }
     }
-    labels
 }
 
 fn size(layers: &[Arc<PullLayer>]) -> u64 {

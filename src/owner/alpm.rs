@@ -29,6 +29,6 @@ pub(super) fn read(evidence: &[Evidence<'_>], draft: &mut Draft) {
 }
 
 /// The lines up to a blank one.
-fn section<'a>(bytes: &'a [u8], title: &'static [u8]) -> impl Iterator<Item = &'a [u8]> {
+pub(super) fn section<'a>(bytes: &'a [u8], title: &'static [u8]) -> impl Iterator<Item = &'a [u8]> {
     lines(bytes).skip_while(move |line| *line != title).skip(1).take_while(|line| !line.is_empty())
 }

@@ -75,6 +75,10 @@ pub(super) enum Kind<'a> {
         site: &'a [u8],
         name: &'a [u8],
     },
+    /// `HOME/node_modules/.package-lock.json`; `home` is empty or ends with a slash. It tells who needs whom, not who owns what.
+    NpmLock {
+        home: &'a [u8],
+    },
 }
 
 impl Kind<'_> {
@@ -100,7 +104,8 @@ impl Kind<'_> {
             | Self::PythonInstalled { .. }
             | Self::GemSpec { .. }
             | Self::GemExtension { .. }
-            | Self::PythonRecord { .. } => None,
+            | Self::PythonRecord { .. }
+            | Self::NpmLock { .. } => None,
         }
     }
 }
@@ -153,7 +158,8 @@ impl<'a> Evidence<'a> {
             | Kind::PythonInstalled { .. }
             | Kind::GemSpec { .. }
             | Kind::GemExtension { .. }
-            | Kind::PythonRecord { .. } => false,
+            | Kind::PythonRecord { .. }
+            | Kind::NpmLock { .. } => false,
         }
     }
 }
@@ -175,9 +181,19 @@ pub enum Wanted {
     Nothing,
 }
 
+/// What is asked of package databases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    Owners,
+    /// Owners, and [`super::Needs`].
+    Needs,
+}
+
 /// `is_there`: whether the image shows a path.
-pub fn wanted(path: &TarPath, is_there: impl Fn(&TarPath) -> bool) -> Wanted {
+pub fn wanted(path: &TarPath, depth: Depth, is_there: impl Fn(&TarPath) -> bool) -> Wanted {
     match kind(path.as_bytes()) {
+        Some((Kind::NpmLock { .. }, _)) if depth == Depth::Owners => Wanted::Nothing,
+        Some((Kind::PythonMeta { .. }, _)) if depth == Depth::Needs => Wanted::Content,
         Some((kind, _)) if kind.is_name_enough() => Wanted::Name,
         Some((Kind::PythonTop { .. }, _)) if path.parent().is_some_and(|dist| is_there(&dist.join(b"RECORD"))) => {
             Wanted::Nothing
@@ -210,6 +226,9 @@ fn kind(path: &[u8]) -> Option<(Kind<'_>, &[u8])> {
         b"pacman.conf" if path == PACMAN_CONF => Kind::PacmanConf,
         b"filemap.json" if path == FILEMAP => Kind::Filemap,
         b"RECORD" => record(dir)?,
+        b".package-lock.json" => {
+            Kind::NpmLock { home: dir.strip_suffix(b"node_modules").filter(|home| is_dir(home))? }
+        }
         _ => of_language(path, dir, name)?,
     };
     Some((kind, dir))

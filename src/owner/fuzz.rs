@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{Owners, is_evidence};
+use super::{Needs, Owners, is_evidence};
 use crate::tar::TarPath;
 
 /// A package database of each kind.
-pub const PLACES: [&str; 29] = [
+pub const PLACES: [&str; 30] = [
     "var/lib/dpkg/status",
     "var/lib/dpkg/info/libc6:amd64.list",
     "var/lib/dpkg/info/base-files.list",
@@ -36,6 +36,7 @@ pub const PLACES: [&str; 29] = [
     "usr/lib/python3/site-packages/six-1.16.0-py3.13.egg-info/PKG-INFO",
     "usr/lib/python3/site-packages/six-1.16.0-py3.13.egg-info/installed-files.txt",
     "usr/lib/ruby/gems/3.3.0/specifications/rake-13.2.1.gemspec",
+    "srv/app/node_modules/.package-lock.json",
 ];
 
 /// Any number of files: an index into [`PLACES`] (one byte), a size (four bytes, little-endian), the content.
@@ -51,6 +52,8 @@ pub fn fuzz_owner(mut data: &[u8]) {
     let (owners, warnings) = Owners::read(files.iter().map(|(path, content)| (*path, *content)));
     let (reversed, reversed_warnings) = Owners::read(files.iter().rev().map(|(path, content)| (*path, *content)));
     assert_eq!(warnings.len(), reversed_warnings.len());
+    let needs = |owners| Needs::read(files.iter().map(|(path, content)| (*path, *content)), owners);
+    assert!(needs(&owners).pairs().eq(needs(&reversed).pairs()));
     for path in files.values().flat_map(|content| content.split(|b| b"\n,\0".contains(b))).take(1000) {
         let Ok(path) = TarPath::new(path) else { continue };
         assert_eq!(owners.owner_of(&path), reversed.owner_of(&path), "{path}");

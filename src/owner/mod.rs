@@ -2,7 +2,7 @@
 //! values out.
 //!
 //! [`is_evidence`] picks the package databases from an image, [`Owners::read`] reads them, [`Owners::owner_of`]
-//! answers. Wrong answers cost bytes on the wire, never correctness, so nothing here fails: what can't be read
+//! answers. [`Needs`] tells which owners need which others. Wrong answers cost bytes on the wire, never correctness, so nothing here fails: what can't be read
 //! becomes a [`Warning`], and its files have no owner.
 
 mod alpm;
@@ -20,6 +20,7 @@ mod hint;
 mod homes;
 mod listing;
 mod named;
+mod needs;
 mod python;
 mod rpm;
 mod text;
@@ -33,11 +34,12 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-pub use evidence::{Wanted, is_evidence, wanted};
+pub use evidence::{Depth, Wanted, is_evidence, wanted};
 pub use heat::Heat;
 pub use hint::{Days, Hint, HintError};
 pub use homes::package_database;
 pub use named::{LineFault, Named, NamedError};
+pub use needs::Needs;
 pub use rpm::{BdbError, NdbError, RpmError, SqliteError};
 pub use warning::{Problem, Warning};
 

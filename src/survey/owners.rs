@@ -12,7 +12,7 @@ use crate::inventory::Stored;
 use crate::limits;
 use crate::order::Entry;
 use crate::order::tree::{Whiteout, whiteout};
-use crate::owner::{Hint, Owner, Owners, Problem, Wanted, Warning, is_evidence, wanted};
+use crate::owner::{Depth, Hint, Needs, Owner, Owners, Problem, Wanted, Warning, is_evidence, wanted};
 use crate::registry::RegistryError;
 use crate::source::{Image, Layer, Source, SourceError};
 use crate::span::Span;
@@ -68,17 +68,31 @@ pub fn owners<T>(
     size: impl Fn(&T) -> u64,
     read: impl FnMut(&TarPath, &T) -> Result<Option<Vec<u8>>, Error>,
 ) -> Result<(Owners, Vec<Warning>), Error> {
+    told(layers, Depth::Owners, size, read).map(|(owners, _, warnings)| (owners, warnings))
+}
+
+/// As [`owners`]; and who needs whom, if `depth` asks for it.
+fn told<T>(
+    layers: Vec<Telling<'_, T>>,
+    depth: Depth,
+    size: impl Fn(&T) -> u64,
+    read: impl FnMut(&TarPath, &T) -> Result<Option<Vec<u8>>, Error>,
+) -> Result<(Owners, Needs, Vec<Warning>), Error> {
     let mut hints = Vec::new();
     for Telling { entries, hints: of_layer, .. } in &layers {
         hints.extend(of_layer.iter().map(|(index, hint)| (&entries[*index].path, hint)));
     }
     let evidence = layers.into_iter().map(|layer| (layer.entries, layer.evidence));
-    let (files, over) = contents(shown(evidence), size, read)?;
-    let (mut owners, mut warnings) = Owners::read(files.iter().map(|(path, content)| (path, content.as_slice())));
-    drop(files);
+    let (files, over) = contents(shown(evidence), depth, size, read)?;
+    let files = || files.iter().map(|(path, content)| (path, content.as_slice()));
+    let (mut owners, mut warnings) = Owners::read(files());
+    let needs = match depth {
+        Depth::Owners => Needs::default(),
+        Depth::Needs => Needs::read(files(), &owners),
+    };
     warnings.extend(over);
     hints.into_iter().for_each(|(path, hint)| owners.hint(path, hint.clone()));
-    Ok((owners, warnings))
+    Ok((owners, needs, warnings))
 }
 
 /// What of the evidence the layers show, bottom first: that of a layer goes by the numbers of its entries. An entry that
@@ -128,13 +142,14 @@ type Contents = Vec<(TarPath, Vec<u8>)>;
 /// a warning.
 fn contents<T>(
     shown: BTreeMap<TarPath, Vec<T>>,
+    depth: Depth,
     size: impl Fn(&T) -> u64,
     mut read: impl FnMut(&TarPath, &T) -> Result<Option<Vec<u8>>, Error>,
 ) -> Result<(Contents, Option<Warning>), Error> {
     let (mut files, mut left) = (Vec::new(), limits::EVIDENCE_BYTES as u64);
     let mut over: Option<(TarPath, usize)> = None;
     for (path, evidence) in shown.iter().flat_map(|(path, all)| all.iter().map(move |one| (path, one))) {
-        let wanted = wanted(path, |path| shown.contains_key(path));
+        let wanted = wanted(path, depth, |path| shown.contains_key(path));
         let size = if wanted == Wanted::Content { size(evidence) } else { 0 };
         match left.checked_sub(size).filter(|_| files.len() < limits::EVIDENCE_FILES) {
             _ if wanted == Wanted::Nothing => {}
@@ -154,6 +169,26 @@ impl Surveyor<'_> {
     /// Whose the files are that an image shows. `source` and `image` are those that it was surveyed from. What can't be
     /// read is worth a note, and its files have no owner.
     pub fn owners(&mut self, of: &SurveyedImage, source: &Source, image: &Image) -> Result<Owners, Error> {
+        self.owners_and(Depth::Owners, of, source, image).map(|(owners, _)| owners)
+    }
+
+    /// As [`Self::owners`]; and who needs whom, which costs a registry a request more for each Python distribution.
+    pub fn owners_and_needs(
+        &mut self,
+        of: &SurveyedImage,
+        source: &Source,
+        image: &Image,
+    ) -> Result<(Owners, Needs), Error> {
+        self.owners_and(Depth::Needs, of, source, image)
+    }
+
+    fn owners_and(
+        &mut self,
+        depth: Depth,
+        of: &SurveyedImage,
+        source: &Source,
+        image: &Image,
+    ) -> Result<(Owners, Needs), Error> {
         let notes = &mut self.notes;
         let layers = of.layers.iter().zip(&image.layers).map(|(surveyed, layer)| Telling {
             entries: &surveyed.entries,
@@ -164,7 +199,7 @@ impl Surveyor<'_> {
             Evidence::Spooled(_, stored) => stored.len(),
             Evidence::Frames(frames) => frames.size,
         };
-        let (mut owners, warnings) = owners(layers.collect(), size, |path, (layer, evidence)| match evidence {
+        let (mut owners, needs, warnings) = told(layers.collect(), depth, size, |path, (layer, evidence)| match evidence {
             Evidence::Spooled(spool, stored) => Ok(Some(spool.read_all(stored.spans())?)),
             Evidence::Frames(frames) => match decoded(source, layer, frames)? {
                 Ok(content) => Ok(Some(content)),
@@ -176,7 +211,7 @@ impl Surveyor<'_> {
         })?;
         notes.extend(warnings.iter().map(|warning| format!("{}: {warning}", of.reference)));
         owners.name(&self.resources.named);
-        Ok(owners)
+        Ok((owners, needs))
     }
 }
 
@@ -249,6 +284,7 @@ mod tests {
         let mut read = Vec::new();
         let (files, warning) = contents(
             shown,
+            Depth::Owners,
             |size| *size,
             |path, _| {
                 read.push(path.to_string());
@@ -270,6 +306,7 @@ mod tests {
         let mut read = Vec::new();
         let (files, _) = contents(
             shown,
+            Depth::Owners,
             |size| *size,
             |path, _| {
                 read.push(path.clone());

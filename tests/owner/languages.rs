@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use restrata::owner::{Owners, Wanted, is_evidence, wanted};
+use restrata::owner::{Depth, Owners, Wanted, is_evidence, wanted};
 use restrata::tar::TarPath;
 
 use super::{owner, path};
@@ -14,7 +14,7 @@ fn read(paths: &[&str], contents: &[(&str, &str)]) -> Owners {
     let files: Vec<(&TarPath, &str)> = all
         .iter()
         .filter(|(path, _)| is_evidence(path))
-        .filter_map(|(path, at)| match wanted(path, |other| all.contains_key(other)) {
+        .filter_map(|(path, at)| match wanted(path, Depth::Owners, |other| all.contains_key(other)) {
             Wanted::Content => Some((path, content(at))),
             Wanted::Name => Some((path, "")),
             Wanted::Nothing => None,
@@ -68,9 +68,9 @@ fn a_record_says_more() {
     let [record, metadata, top] = ["RECORD", "METADATA", "top_level.txt"].map(|name| format!("{dist}/{name}"));
     let paths = [record.as_str(), &metadata, &top, "opt/site/six.py", "opt/site/six/more.py"];
     let there = |other: &TarPath| paths.contains(&other.to_string().trim_start_matches('/'));
-    assert_eq!(wanted(&path(&top), there), Wanted::Nothing, "it costs no request");
-    assert_eq!(wanted(&path(&top), |_| false), Wanted::Content);
-    assert_eq!(wanted(&path(&record), there), Wanted::Content);
+    assert_eq!(wanted(&path(&top), Depth::Owners, there), Wanted::Nothing, "it costs no request");
+    assert_eq!(wanted(&path(&top), Depth::Owners, |_| false), Wanted::Content);
+    assert_eq!(wanted(&path(&record), Depth::Owners, there), Wanted::Content);
     let listed = "six.py,,\nsix-1.17.0.dist-info/METADATA,,\n";
     let owners = read(&paths, &[("/RECORD", listed), ("/top_level.txt", "six\n")]);
     assert_eq!(owner(&owners, "opt/site/six.py"), "python:six");

@@ -7,15 +7,16 @@ use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt as _};
 
-use super::{Stock, Version};
+use super::popularity::Graph;
+use super::{Owners, Stock, Version};
 use crate::order::cost::PullLayer;
 use crate::order::forecast::{Item, numbered, pull_layer};
 use crate::order::tree::merge;
 use crate::order::{Entry, Place};
 use crate::tar::TarPath;
 
-/// Layers that an image gets at most, and the bytes from which on an unowned file has one of its own: chunkah's own
-/// numbers.
+/// Layers that an image gets at most, in all layouts, and the bytes from which on an unowned file has one of its own: chunkah's
+/// own numbers.
 const MOST_LAYERS: usize = 64;
 const BIG: u64 = 1 << 20;
 
@@ -39,6 +40,39 @@ pub(super) fn owners(version: Version<'_>, stock: &mut Stock) -> Vec<Arc<PullLay
     rest.rows.extend(own.drain(own.len().min(MOST_LAYERS - 1)..).flat_map(|group| group.rows));
     let groups = own.into_iter().chain([rest]).filter(|group| !group.rows.is_empty());
     groups.map(|group| layer(&rows, with_parents(&rows, &group.rows), stock)).collect()
+}
+
+/// Whose owners get layers first.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Contest {
+    Nixpkgs,
+    Nix2container,
+}
+
+/// The most popular owner's layer is the lowest. All other owners share one above them, and what nobody owns stands on top, as what a
+/// Nix image has beside its store.
+pub(super) fn popular(version: Version<'_>, contest: Contest, stock: &mut Stock) -> Vec<Arc<PullLayer>> {
+    let rows = rows(version);
+    let (mut groups, mut rest): (BTreeMap<u32, Vec<usize>>, Vec<usize>) = Default::default();
+    for (at, row) in rows.iter().enumerate() {
+        let (layer, entry) = rows[row.first].at;
+        match version.labels[layer as usize][entry as usize].owner {
+            Some(owner) => groups.entry(owner).or_default().push(at),
+            None => rest.push(at),
+        }
+    }
+    let Owners { names, needs } = version.owners;
+    let graph = Graph::new(names.len(), needs);
+    let scores = match contest {
+        Contest::Nixpkgs => graph.contest(),
+        Contest::Nix2container => graph.paths(),
+    };
+    let mut own: Vec<(u32, Vec<usize>)> = groups.into_iter().collect();
+    own.sort_by_key(|(owner, _)| (Reverse(scores[*owner as usize]), &names[*owner as usize]));
+    let mut own: Vec<Vec<usize>> = own.into_iter().map(|(_, rows)| rows).collect();
+    let shared = own.drain(own.len().min(MOST_LAYERS - 2)..).flatten().collect();
+    let groups = own.into_iter().chain([shared, rest]).filter(|group: &Vec<usize>| !group.is_empty());
+    groups.map(|group| layer(&rows, with_parents(&rows, &group), stock)).collect()
 }
 
 /// A path that the image has an entry for.

@@ -2,7 +2,8 @@
 //!
 //! | file | decides |
 //! | --- | --- |
-//! | `flat` | one layer for all, or one for each owner |
+//! | `flat` | one layer for all, one for each large owner, or one for each popular owner |
+//! | `popularity` | which owners are popular: much of the image needs them |
 //! | `planned` | restrata's own layers, each version planned against the one before |
 //! | `tally` | what the updates of a sequence cost, and what a registry stores |
 //!
@@ -10,6 +11,7 @@
 
 mod flat;
 mod planned;
+mod popularity;
 mod tally;
 
 #[cfg(test)]
@@ -26,6 +28,7 @@ use crate::digest::FileDigest;
 
 pub use tally::{Cell, Tally, View};
 
+use flat::Contest;
 use planned::Planned;
 
 /// How an image's files are shared out to layers.
@@ -35,18 +38,24 @@ pub enum Layout {
     /// The 63 largest owners have a layer each, and all others one together, as chunkah does it: a file of 1 MiB or more
     /// that nobody owns is an owner by itself.
     Owners,
+    /// The 62 most popular owners have a layer each, as nixpkgs' `buildLayeredImage` counts popularity.
+    Nixpkgs,
+    /// As nix2container counts it.
+    Nix2container,
     /// restrata's, with its default options.
     Planned,
 }
 
 impl Layout {
-    pub const ALL: [Self; 3] = [Self::OneLayer, Self::Owners, Self::Planned];
+    pub const ALL: [Self; 5] = [Self::OneLayer, Self::Owners, Self::Nixpkgs, Self::Nix2container, Self::Planned];
 
     /// As reports have it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::OneLayer => "one-layer",
             Self::Owners => "owners",
+            Self::Nixpkgs => "nixpkgs",
+            Self::Nix2container => "nix2container",
             Self::Planned => "restrata",
         }
     }
@@ -59,6 +68,15 @@ pub struct Version<'a> {
     pub layers: &'a [&'a [Entry]],
     /// Of every entry of every layer. Owners' numbers mean something within this version alone.
     pub labels: &'a [Vec<Label>],
+    pub owners: Owners<'a>,
+}
+
+/// Owners by their numbers.
+#[derive(Clone, Copy)]
+pub struct Owners<'a> {
+    pub names: &'a [String],
+    /// Each with another one that it needs.
+    pub needs: &'a [(u32, u32)],
 }
 
 /// The versions of a sequence in one layout, oldest first.
@@ -70,6 +88,7 @@ pub struct Sequence {
 enum Kind {
     OneLayer,
     Owners,
+    Popular(Contest),
     Planned(Box<Planned>),
 }
 
@@ -78,6 +97,8 @@ impl Sequence {
         let kind = match layout {
             Layout::OneLayer => Kind::OneLayer,
             Layout::Owners => Kind::Owners,
+            Layout::Nixpkgs => Kind::Popular(Contest::Nixpkgs),
+            Layout::Nix2container => Kind::Popular(Contest::Nix2container),
             Layout::Planned => return Self::planned(Options::default(), 1),
         };
         Self { stock: Stock::default(), kind }
@@ -94,6 +115,7 @@ impl Sequence {
         match &mut self.kind {
             Kind::OneLayer => Ok(flat::one_layer(version, &mut self.stock)),
             Kind::Owners => Ok(flat::owners(version, &mut self.stock)),
+            Kind::Popular(contest) => Ok(flat::popular(version, *contest, &mut self.stock)),
             Kind::Planned(planned) => planned.layers(version, &mut self.stock),
         }
     }
@@ -101,7 +123,7 @@ impl Sequence {
     /// Compressed bytes of dead entries in the newest version's layers; a layout that knows of no version before has none.
     pub fn dead_bytes(&self) -> u64 {
         match &self.kind {
-            Kind::OneLayer | Kind::Owners => 0,
+            Kind::OneLayer | Kind::Owners | Kind::Popular(_) => 0,
             Kind::Planned(planned) => planned.dead_bytes(),
         }
     }

@@ -21,7 +21,7 @@ pub(super) fn read(evidence: &[Evidence<'_>], draft: &mut Draft) {
 }
 
 /// As PEP 503 compares names: `PyYAML-5.4` and `pyyaml-6.0` are versions of one project.
-fn normalised(name: &[u8]) -> Vec<u8> {
+pub(super) fn normalised(name: &[u8]) -> Vec<u8> {
     let parts = name.split(|b| b"-_.".contains(b)).filter(|part| !part.is_empty());
     parts.collect::<Vec<_>>().join(&b'-').to_ascii_lowercase()
 }

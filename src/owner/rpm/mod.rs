@@ -14,7 +14,8 @@ pub use sqlite::SqliteError;
 
 use super::claims::Draft;
 use super::evidence::{Evidence, Kind};
-use super::{Problem, System, Warning};
+use super::{Problem, System, Warning, needs};
+use crate::limits;
 use crate::tar::TarPath;
 use header::Header;
 use sqlite::Database;
@@ -22,23 +23,38 @@ use sqlite::Database;
 pub(super) fn read(evidence: &[Evidence<'_>], draft: &mut Draft, warnings: &mut Vec<Warning>) {
     for file in evidence {
         let mut failed: Option<(usize, RpmError)> = None;
-        let mut package = |blob: &[u8]| {
+        let problem = blobs(file, evidence, &mut |blob| {
             if let Err(error) = claim_package(blob, draft) {
                 failed.get_or_insert((0, error)).0 += 1;
             }
-        };
-        let problem = match file.kind {
-            Kind::RpmSqlite => Database::open(file.bytes, log_of(file.path, evidence))
-                .and_then(|database| database.blobs(b"Packages", &mut package))
-                .err()
-                .map(Problem::from),
-            Kind::RpmNdb => ndb::blobs(file.bytes, &mut package).err().map(Problem::from),
-            Kind::RpmBdb => bdb::blobs(file.bytes, &mut package).err().map(Problem::from),
-            _ => None,
-        };
+        });
         let failed = failed.map(|(count, first)| Problem::Rpm { count, first });
         let problems = problem.into_iter().chain(failed);
         warnings.extend(problems.map(|problem| Warning { path: file.path.clone(), problem }));
+    }
+}
+
+/// What can't be read was told with the owners.
+pub(super) fn needs(evidence: &[Evidence<'_>], draft: &mut needs::Draft) {
+    for file in evidence {
+        blobs(file, evidence, &mut |blob| {
+            if let Ok(Some(package)) = needs_of(blob) {
+                draft.push(package);
+            }
+        });
+    }
+}
+
+/// The headers of all packages of a database.
+fn blobs(file: &Evidence<'_>, evidence: &[Evidence<'_>], package: &mut impl FnMut(&[u8])) -> Option<Problem> {
+    match file.kind {
+        Kind::RpmSqlite => Database::open(file.bytes, log_of(file.path, evidence))
+            .and_then(|database| database.blobs(b"Packages", package))
+            .err()
+            .map(Problem::from),
+        Kind::RpmNdb => ndb::blobs(file.bytes, package).err().map(Problem::from),
+        Kind::RpmBdb => bdb::blobs(file.bytes, package).err().map(Problem::from),
+        _ => None,
     }
 }
 
@@ -50,15 +66,15 @@ fn log_of<'a>(path: &TarPath, evidence: &[Evidence<'a>]) -> &'a [u8] {
 
 const NAME: u32 = 1000;
 const SOURCERPM: u32 = 1044;
+const PROVIDENAME: u32 = 1047;
+const REQUIRENAME: u32 = 1049;
 const DIRINDEXES: u32 = 1116;
 const BASENAMES: u32 = 1117;
 const DIRNAMES: u32 = 1118;
 
 fn claim_package(blob: &[u8], draft: &mut Draft) -> Result<(), RpmError> {
     let header = Header::parse(blob)?;
-    let name = header.strings(NAME)?.next();
-    let source = header.strings(SOURCERPM)?.next().and_then(source_name);
-    let Some(owner) = source.or(name).and_then(|name| draft.owner(System::Rpm, name)) else { return Ok(()) };
+    let Some(owner) = owner(&header)?.and_then(|name| draft.owner(System::Rpm, name)) else { return Ok(()) };
     let dirs: Vec<&[u8]> = header.strings(DIRNAMES)?.collect();
     for (base, dir) in header.strings(BASENAMES)?.zip(header.numbers(DIRINDEXES)?) {
         if let Some(dir) = dirs.get(dir as usize) {
@@ -66,6 +82,25 @@ fn claim_package(blob: &[u8], draft: &mut Draft) -> Result<(), RpmError> {
         }
     }
     Ok(())
+}
+
+/// Its source, or its own name.
+fn owner<'a>(header: &Header<'a>) -> Result<Option<&'a [u8]>, RpmError> {
+    let name = header.strings(NAME)?.next();
+    let source = header.strings(SOURCERPM)?.next().and_then(source_name);
+    Ok(source.or(name))
+}
+
+/// A need is a name, a path, or something that nothing provides: a condition, a feature of rpm.
+fn needs_of(blob: &[u8]) -> Result<Option<needs::Package>, RpmError> {
+    let header = Header::parse(blob)?;
+    let name = header.strings(NAME)?.next().unwrap_or_default();
+    let package = owner(&header)?.and_then(|owner| needs::Package::new(System::Rpm, owner, name));
+    let Some(mut package) = package else { return Ok(None) };
+    let names = |tag| Ok::<_, RpmError>(header.strings(tag)?.take(limits::DEPENDENCY_NAMES).map(Box::<[u8]>::from));
+    package.provides.extend(names(PROVIDENAME)?);
+    package.needs.extend(names(REQUIRENAME)?.map(|name| vec![name]));
+    Ok(Some(package))
 }
 
 /// `glibc` of `glibc-2.39-5.fc40.src.rpm`.
