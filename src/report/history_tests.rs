@@ -66,8 +66,8 @@ fn json_has_every_pair_of_versions() {
     assert_eq!(matrix.iter().filter(|pair| pair["from"].is_null()).count(), 8);
     assert_eq!((&report["changed_bytes"], &report["versions"][0]["changed_bytes"]), (&112_000_000.into(), &().into()));
     let layouts: Vec<_> = report["layouts"].as_array().unwrap().iter().map(|layout| &layout["layout"]).collect();
-    assert_eq!(layouts, ["as-published", "one-layer", "owners", "restrata"]);
-    assert_eq!((&report["layouts"][0]["estimated"], &report["layouts"][3]["estimated"]), (&false.into(), &true.into()));
+    assert_eq!(layouts, ["as-published", "one-layer", "owners", "nixpkgs", "nix2container", "restrata"]);
+    assert_eq!((&report["layouts"][0]["estimated"], &report["layouts"][5]["estimated"]), (&false.into(), &true.into()));
     assert_eq!((&report["owners"][0]["updates"], &report["owners"][1]["owner"]), (&2.into(), &().into()));
     assert_eq!(report["notes"][0], "a note");
 }
@@ -97,6 +97,6 @@ fn markdown_has_a_row_for_each_version() {
     assert!(text.contains("| ``npm:a\\|`b\\u{1b}`` | 1 of 2 | 7 B | 1,234 |\n"));
     // A table ends at an empty line, and a part that is folded must end.
     let rows = |line: &&str| line.starts_with('|');
-    assert_eq!(text.lines().filter(rows).count(), 2 * (2 + 4) + 2 + 3 + 2 + 3);
+    assert_eq!(text.lines().filter(rows).count(), 2 * (2 + 6) + 2 + 3 + 2 + 3);
     assert!(text.ends_with("\n</details>\n\n**Notes**\n\n- `a note`\n"));
 }

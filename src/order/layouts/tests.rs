@@ -31,15 +31,21 @@ fn entry(&(name, content, stored): &Spec<'_>) -> Entry {
     }
 }
 
+/// `a` needs `b`, `b` and `d` need `c`, and `c` needs itself.
+const NEEDS: &[(u32, u32)] =
+    &[(b'a' as u32, b'b' as u32), (b'b' as u32, b'c' as u32), (b'd' as u32, b'c' as u32), (b'c' as u32, b'c' as u32)];
+
 /// The versions' layers. Owners go by the first letter of the path; whatever starts with an x is nobody's.
 fn sequence(layout: Layout, versions: &[Vec<Vec<Entry>>]) -> Vec<Vec<Arc<PullLayer>>> {
     let mut sequence = Sequence::new(layout);
     let owner = |entry: &Entry| entry.path.as_bytes().first().filter(|letter| **letter != b'x').copied();
     let label = |entry: &Entry| Label { owner: owner(entry).map(u32::from), ..Label::default() };
+    let names: Vec<String> = (0..=255_u8).map(|letter| char::from(letter).to_string()).collect();
     let layers = |version: &Vec<Vec<Entry>>| {
         let layers: Vec<&[Entry]> = version.iter().map(Vec::as_slice).collect();
         let labels: Vec<Vec<Label>> = version.iter().map(|layer| layer.iter().map(label).collect()).collect();
-        sequence.layers(Version { layers: &layers, labels: &labels }).unwrap()
+        let owners = Owners { names: &names, needs: NEEDS };
+        sequence.layers(Version { layers: &layers, labels: &labels, owners }).unwrap()
     };
     versions.iter().map(layers).collect()
 }
@@ -70,6 +76,27 @@ fn owners_and_big_files_have_layers() {
 }
 
 #[test]
+fn popular_owners_stand_lowest() {
+    let version: &[Spec<'_>] =
+        &[("a", 1, 9000), ("b", 2, 500), ("c", 3, 10), ("d", 4, 20), ("e", 5, 30), ("x1", 6, 2 * MIB), ("x2", 7, 10)];
+    for layout in [Layout::Nixpkgs, Layout::Nix2container] {
+        let layers = &sequence(layout, &versions(&[version]))[0];
+        // Ties go by name; what nobody owns is one.
+        assert_eq!(contents(layers), [vec![3], vec![2], vec![1], vec![4], vec![5], vec![6, 7]], "{layout:?}");
+    }
+}
+
+#[test]
+fn unpopular_owners_share_a_layer() {
+    let names: Vec<String> = ('0'..='x').map(|letter| format!("{letter}/f")).collect();
+    let specs: Vec<Spec<'_>> = (0..).zip(&names).map(|(n, name)| (name.as_str(), n, 1000 + u64::from(n))).collect();
+    let layers = contents(&sequence(Layout::Nixpkgs, &versions(&[&specs]))[0]);
+    assert_eq!((layers.len(), layers[62].len(), layers[63].len()), (64, 72 - 62, 1));
+    let c = b'c' - b'0';
+    assert_eq!((layers[0].as_slice(), layers[1].as_slice()), ([c].as_slice(), [c - 1].as_slice()));
+}
+
+#[test]
 fn there_are_64_layers_at_most() {
     let names: Vec<String> = ('0'..'x').map(|letter| format!("{letter}/f")).collect();
     let specs: Vec<Spec<'_>> = (0..).zip(&names).map(|(n, name)| (name.as_str(), n, 1000 + u64::from(n))).collect();
@@ -83,7 +110,7 @@ fn there_are_64_layers_at_most() {
 fn equal_layers_are_known_again() {
     let old: &[Spec<'_>] = &[("a", 0, 0), ("a/1", 1, 100), ("b", 2, 500), ("x", 3, 10)];
     let new: &[Spec<'_>] = &[("a", 0, 0), ("a/1", 1, 999), ("b", 4, 500), ("x", 3, 10)];
-    for (layout, kept) in [(Layout::OneLayer, 0), (Layout::Owners, 2)] {
+    for (layout, kept) in [(Layout::OneLayer, 0), (Layout::Owners, 2), (Layout::Nixpkgs, 2), (Layout::Nix2container, 2)] {
         let mut images = versions(&[old, new]);
         // Who rebuilds an image stamps everything anew.
         images[1][0].iter_mut().for_each(|entry| entry.mtime.secs += 1);
@@ -138,7 +165,7 @@ fn a_planned_update_is_what_changed() {
     let is_about = |bytes, mib| (mib * MIB..mib * MIB + 20_000).contains(&bytes);
     let (plain, podman, added) = cost(Layout::OneLayer);
     assert!(is_about(plain, 13) && is_about(podman, 3) && is_about(added, 13), "{plain} {podman} {added}");
-    for layout in [Layout::Owners, Layout::Planned] {
+    for layout in [Layout::Owners, Layout::Nixpkgs, Layout::Nix2container, Layout::Planned] {
         let (plain, podman, added) = cost(layout);
         assert!(is_about(plain, 3) && is_about(podman, 3) && is_about(added, 3), "{layout:?} {plain} {podman} {added}");
     }

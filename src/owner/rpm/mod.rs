@@ -109,3 +109,36 @@ fn source_name(file: &[u8]) -> Option<&[u8]> {
     let name = &file[..file.iter().rposition(version)?];
     Some(&name[..name.iter().rposition(version)?])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A header of lists of strings.
+    fn header(tags: &[(u32, &[&str])]) -> Vec<u8> {
+        let (mut index, mut store) = (Vec::new(), Vec::new());
+        for (tag, strings) in tags {
+            let row = [*tag, 8, store.len() as u32, strings.len() as u32];
+            index.extend(row.iter().flat_map(|number| number.to_be_bytes()));
+            strings.iter().for_each(|text| store.extend([text.as_bytes(), b"\0"].concat()));
+        }
+        let counts = [tags.len() as u32, store.len() as u32].map(u32::to_be_bytes).concat();
+        [counts, index, store].concat()
+    }
+
+    #[test]
+    fn a_header_tells_what_its_package_needs() {
+        let blob = header(&[
+            (NAME, &["glibc-common"]),
+            (SOURCERPM, &["glibc-2.39-5.fc40.src.rpm"]),
+            (PROVIDENAME, &["glibc-common", "libx.so.1()(64bit)"]),
+            (REQUIRENAME, &["glibc", "/usr/bin/sh", "(a if b)", "rpmlib(FileDigests)"]),
+        ]);
+        let package = needs_of(&blob).unwrap().unwrap();
+        let text = |names: &[Box<[u8]>]| String::from_utf8(names.join(&b' ')).unwrap();
+        assert_eq!((&*package.owner.1, text(&[package.name])), ("glibc", "glibc-common".to_owned()));
+        assert_eq!(text(&package.provides), "glibc-common libx.so.1()(64bit)");
+        assert_eq!(text(&package.needs.concat()), "glibc /usr/bin/sh (a if b) rpmlib(FileDigests)");
+        assert!(needs_of(&blob[1..]).is_err() && needs_of(&header(&[])).unwrap().is_none());
+    }
+}

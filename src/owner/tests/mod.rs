@@ -1,6 +1,7 @@
 //! Databases by hand, in the formats of the real ones. Real ones are read in `tests/owner`.
 
 mod maker;
+mod needs;
 mod paths;
 
 use super::*;
