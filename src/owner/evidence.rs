@@ -226,9 +226,7 @@ fn kind(path: &[u8]) -> Option<(Kind<'_>, &[u8])> {
         b"pacman.conf" if path == PACMAN_CONF => Kind::PacmanConf,
         b"filemap.json" if path == FILEMAP => Kind::Filemap,
         b"RECORD" => record(dir)?,
-        b".package-lock.json" => {
-            Kind::NpmLock { home: dir.strip_suffix(b"node_modules").filter(|home| is_dir(home))? }
-        }
+        b".package-lock.json" => Kind::NpmLock { home: dir.strip_suffix(b"node_modules").filter(|home| is_dir(home))? },
         _ => of_language(path, dir, name)?,
     };
     Some((kind, dir))

@@ -38,8 +38,8 @@ pub(super) const fn layout(history: &LayoutHistory) -> &'static str {
         None => "as published",
         Some(Layout::OneLayer) => "one layer",
         Some(Layout::Owners) => "layer per owner",
-        Some(Layout::Nixpkgs) => "popular, nixpkgs",
-        Some(Layout::Nix2container) => "popular, nix2container",
+        Some(Layout::Nixpkgs) => "nixpkgs",
+        Some(Layout::Nix2container) => "nix2container",
         Some(Layout::Planned) => "restrata",
     }
 }

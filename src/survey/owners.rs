@@ -199,16 +199,17 @@ impl Surveyor<'_> {
             Evidence::Spooled(_, stored) => stored.len(),
             Evidence::Frames(frames) => frames.size,
         };
-        let (mut owners, needs, warnings) = told(layers.collect(), depth, size, |path, (layer, evidence)| match evidence {
-            Evidence::Spooled(spool, stored) => Ok(Some(spool.read_all(stored.spans())?)),
-            Evidence::Frames(frames) => match decoded(source, layer, frames)? {
-                Ok(content) => Ok(Some(content)),
-                Err(fault) => {
-                    notes.push(format!("{}: {path}: {fault}; its files have no owner", of.reference));
-                    Ok(None)
-                }
-            },
-        })?;
+        let (mut owners, needs, warnings) =
+            told(layers.collect(), depth, size, |path, (layer, evidence)| match evidence {
+                Evidence::Spooled(spool, stored) => Ok(Some(spool.read_all(stored.spans())?)),
+                Evidence::Frames(frames) => match decoded(source, layer, frames)? {
+                    Ok(content) => Ok(Some(content)),
+                    Err(fault) => {
+                        notes.push(format!("{}: {path}: {fault}; its files have no owner", of.reference));
+                        Ok(None)
+                    }
+                },
+            })?;
         notes.extend(warnings.iter().map(|warning| format!("{}: {warning}", of.reference)));
         owners.name(&self.resources.named);
         Ok((owners, needs))

@@ -153,7 +153,8 @@ mod tests {
 
     #[test]
     fn many_ways_do_not_overflow_and_long_chains_need_no_stack() {
-        let ladder: Vec<(u32, u32)> = (0..2000).flat_map(|n| [(2 * n, 2 * n + 2), (2 * n, 2 * n + 1), (2 * n + 1, 2 * n + 2)]).collect();
+        let ladder: Vec<(u32, u32)> =
+            (0..2000).flat_map(|n| [(2 * n, 2 * n + 2), (2 * n, 2 * n + 1), (2 * n + 1, 2 * n + 2)]).collect();
         let graph = Graph::new(4001, &ladder);
         assert_eq!((graph.paths()[4000], graph.contest()[4000]), (u128::MAX, u128::MAX));
         let chain: Vec<(u32, u32)> = (0..50_000).map(|n| (n, n + 1)).collect();

@@ -110,7 +110,8 @@ fn there_are_64_layers_at_most() {
 fn equal_layers_are_known_again() {
     let old: &[Spec<'_>] = &[("a", 0, 0), ("a/1", 1, 100), ("b", 2, 500), ("x", 3, 10)];
     let new: &[Spec<'_>] = &[("a", 0, 0), ("a/1", 1, 999), ("b", 4, 500), ("x", 3, 10)];
-    for (layout, kept) in [(Layout::OneLayer, 0), (Layout::Owners, 2), (Layout::Nixpkgs, 2), (Layout::Nix2container, 2)] {
+    for (layout, kept) in [(Layout::OneLayer, 0), (Layout::Owners, 2), (Layout::Nixpkgs, 2), (Layout::Nix2container, 2)]
+    {
         let mut images = versions(&[old, new]);
         // Who rebuilds an image stamps everything anew.
         images[1][0].iter_mut().for_each(|entry| entry.mtime.secs += 1);

@@ -29,6 +29,8 @@ pub struct Needs {
 /// A package, as far as it tells what it needs.
 pub(super) struct Package {
     pub owner: (System, Box<str>),
+    /// Whose names its name and needs are: a package of dpkg may hold a Python distribution.
+    pub space: System,
     pub name: Box<[u8]>,
     pub provides: Vec<Box<[u8]>>,
     /// Of each need the alternatives, best first. A path stands for its owner.
@@ -47,7 +49,7 @@ impl Package {
     pub fn new(system: System, owner: &[u8], name: &[u8]) -> Option<Self> {
         let is_name = |name: &[u8]| (1..=limits::PACKAGE_NAME_BYTES).contains(&name.len());
         let owner = is_name(owner).then(|| (system, String::from_utf8_lossy(owner).into()))?;
-        Some(Self { owner, name: name.into(), provides: Vec::new(), needs: Vec::new() })
+        Some(Self { owner, space: system, name: name.into(), provides: Vec::new(), needs: Vec::new() })
     }
 }
 
@@ -76,11 +78,11 @@ impl Draft {
         let mut found: HashMap<(System, &[u8]), u32> = HashMap::new();
         // A package's own name goes before what others provide.
         for package in &self.packages {
-            found.entry((package.owner.0, &package.name)).or_insert(numbers[&package.owner]);
+            found.entry((package.space, &package.name)).or_insert(numbers[&package.owner]);
         }
         for package in &self.packages {
             for name in &package.provides {
-                found.entry((package.owner.0, name)).or_insert(numbers[&package.owner]);
+                found.entry((package.space, name)).or_insert(numbers[&package.owner]);
             }
         }
         let by_path = |path: &[u8]| {
@@ -90,9 +92,9 @@ impl Draft {
         };
         let mut edges = BTreeSet::new();
         for package in &self.packages {
-            let (system, from) = (package.owner.0, numbers[&package.owner]);
+            let from = numbers[&package.owner];
             let provider = |name: &Box<[u8]>| {
-                let named = found.get(&(system, name)).copied();
+                let named = found.get(&(package.space, name)).copied();
                 named.or_else(|| by_path(name.strip_prefix(b"/")?))
             };
             for to in package.needs.iter().filter_map(|names| names.iter().find_map(provider)) {

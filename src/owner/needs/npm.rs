@@ -9,7 +9,7 @@ use serde::de::IgnoredAny;
 use super::{Draft, Package};
 use crate::limits;
 use crate::owner::evidence::{Evidence, Kind};
-use crate::owner::{Owner, Owners};
+use crate::owner::{Owner, Owners, System};
 use crate::tar::TarPath;
 
 #[derive(Deserialize)]
@@ -35,6 +35,7 @@ pub(super) fn read(evidence: &[Evidence<'_>], owners: &Owners, draft: &mut Draft
             let Ok(manifest) = TarPath::new(&[&path, &b"/package.json"[..]].concat()) else { continue };
             let Some(Owner { system, name }) = owners.owner_of(&manifest) else { continue };
             let Some(mut package) = Package::new(system, name.as_bytes(), &path) else { continue };
+            package.space = System::Npm;
             for need in locked.dependencies.keys() {
                 package.needs.push(places(home, dir, need).collect());
             }

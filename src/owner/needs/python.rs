@@ -4,7 +4,7 @@ use super::{Draft, Package};
 use crate::owner::evidence::{Evidence, Kind};
 use crate::owner::python::normalised;
 use crate::owner::text::{field, lines};
-use crate::owner::{Owner, Owners};
+use crate::owner::{Owner, Owners, System};
 
 /// A distribution's owner is that of its metadata: it may be a package of dpkg.
 pub(super) fn read(evidence: &[Evidence<'_>], owners: &Owners, draft: &mut Draft) {
@@ -14,6 +14,7 @@ pub(super) fn read(evidence: &[Evidence<'_>], owners: &Owners, draft: &mut Draft
         // Each site has distributions of its own.
         let key = |name: &[u8]| Box::from([site, b"#", &normalised(name)].concat());
         let Some(mut package) = Package::new(system, owner.as_bytes(), &key(name)) else { continue };
+        package.space = System::Python;
         // What follows the first blank line describes the project.
         for line in lines(file.bytes).take_while(|line| !line.is_empty()) {
             if let Some(need) = field(line, "Requires-Dist").filter(|need| !need.contains(&b';')) {
