@@ -13,7 +13,7 @@ use restrata::order::Entry;
 use restrata::order::changes::changes;
 use restrata::order::cost::{Client, Instances, RegistryProfile};
 use restrata::order::layers::{Label, Options, Share, Weights};
-use restrata::order::layouts::{Sequence, Tally, Version, View};
+use restrata::order::layouts::{Owners, Sequence, Tally, Version, View};
 use restrata::progress::Progress;
 use restrata::survey::old::History;
 use restrata::survey::{Roll, SurveyedImage, Surveyor, label};
@@ -124,7 +124,7 @@ fn row(versions: &[Told], options: Options, previous: usize) -> Outcome<String> 
     let (mut pulled, mut last) = ([0; CLIENTS.len()], Vec::new());
     for (number, version) in versions.iter().enumerate() {
         let layers: Vec<&[Entry]> = version.image.layers.iter().map(|layer| layer.entries.as_slice()).collect();
-        last = sequence.layers(Version { layers: &layers, labels: &version.labels })?;
+        last = sequence.layers(Version { layers: &layers, labels: &version.labels, owners: Owners::default() })?;
         let (cells, _) = tally.add(Instances::alone(last.clone()), version.image.config_size, &views);
         if number > 0 {
             pulled.iter_mut().zip(cells).for_each(|(sum, cell)| *sum += cell.blob_bytes);

@@ -71,8 +71,8 @@ pub struct Version<'a> {
     pub owners: Owners<'a>,
 }
 
-/// Owners by their numbers.
-#[derive(Clone, Copy)]
+/// Owners by their numbers; restrata's layouts need none of it.
+#[derive(Clone, Copy, Default)]
 pub struct Owners<'a> {
     pub names: &'a [String],
     /// Each with another one that it needs.

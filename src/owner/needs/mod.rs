@@ -93,11 +93,11 @@ impl Draft {
         let mut edges = BTreeSet::new();
         for package in &self.packages {
             let from = numbers[&package.owner];
-            let provider = |name: &Box<[u8]>| {
+            let provider = |name: &[u8]| {
                 let named = found.get(&(package.space, name)).copied();
                 named.or_else(|| by_path(name.strip_prefix(b"/")?))
             };
-            for to in package.needs.iter().filter_map(|names| names.iter().find_map(provider)) {
+            for to in package.needs.iter().filter_map(|names| names.iter().find_map(|name| provider(name))) {
                 if to != from && edges.len() < limits::DEPENDENCIES {
                     edges.insert((from, to));
                 }

@@ -118,7 +118,7 @@ fn npm_finds_the_nearest() {
 #[test]
 fn there_is_a_limit() {
     let mut status: String = (0..70_000).map(|n| format!("Package: p{n}\nDepends: p0, p1\n\n")).collect();
-    status += &"Package: x\nDepends: ".to_owned();
+    status += "Package: x\nDepends: ";
     status += &"p2,".repeat(300_000);
     let pairs = needs(&[("var/lib/dpkg/status", &status)]);
     assert_eq!(pairs.len(), crate::limits::DEPENDENCIES);
