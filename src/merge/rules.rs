@@ -42,7 +42,7 @@ pub struct Rule {
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RuleError {
-    #[error("expected error, last or first, or GLOB=last with a path in the image, found neither")]
+    #[error("expected error, last or first, or PATH=error, PATH=last or PATH=first, found neither")]
     Choice,
     #[error("{glob}: {reason}")]
     Glob { glob: String, reason: String },
@@ -98,6 +98,8 @@ fn parsed(line: &str) -> Result<Named, NamedError> {
 pub struct Rules {
     default: Option<Choice>,
     named: Named,
+    /// The rules with a path, each alone.
+    alone: Vec<(Rule, Named)>,
 }
 
 impl Rules {
@@ -109,7 +111,14 @@ impl Rules {
             let rule = if let NamedError::Line { line, .. } = &error { of_line(*line) } else { None };
             rule.or(rules.first()).map_or(RuleError::Choice, |rule| rule.fault(&error))
         })?;
-        Ok(Self { default, named })
+        let alone = rules.iter().filter_map(|rule| Some((rule.clone(), parsed(&rule.line()?).ok()?))).collect();
+        Ok(Self { default, named, alone })
+    }
+
+    /// Rules whose path nobody has: one that was mistyped would stay unnoticed.
+    pub fn unmatched<'a>(&self, paths: impl Iterator<Item = &'a TarPath> + Clone) -> Vec<&Rule> {
+        let matches = |named: &Named| paths.clone().any(|path| named.name_of(path).is_some());
+        self.alone.iter().filter(|(_, named)| !matches(named)).map(|(rule, _)| rule).collect()
     }
 
     pub(super) fn choice(&self, path: &TarPath, kind: Kind) -> Choice {

@@ -342,3 +342,12 @@ fn an_input_must_outlive_the_merge() {
     let inside = self::job(dir.path(), &[&tree, &a]).message();
     assert!(inside.contains("would become a part of its own image"), "{inside}");
 }
+
+#[test]
+fn a_rule_for_a_path_that_nobody_has_is_told() {
+    let dir = TempDir::new().unwrap();
+    let images = ["a", "b"].map(|tag| plain(dir.path(), tag, &[vec![file("etc/x", tag.as_bytes())]]));
+    let outcome = job(dir.path(), &[&images[0], &images[1]]).rules(&["/etc/x=first", "/ect/**=first"]).run().unwrap();
+    let [told] = &outcome.degraded[..] else { panic!("{:?}", outcome.degraded) };
+    assert_eq!((told.code, told.message.starts_with("--on-conflict /ect/**=first: ")), (Code::PathUnmatched, true));
+}

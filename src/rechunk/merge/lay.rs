@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::degraded::Notes;
+use crate::degraded::{Code, Notes};
 use crate::error::Error;
 use crate::merge::{Difference, Given, Laid, lay};
 use crate::order::{Entry, broken_entry};
@@ -39,6 +39,10 @@ impl Job<'_, '_> {
             return Err(Error::Merge { reason: format!("the inputs do not go together: {}", refused.join("; ")) });
         }
         notes.extend(laid.conflicts.notes(&names));
+        for rule in merge.rules.unmatched(layers.iter().flat_map(|layer| layer.iter()).map(|entry| &entry.path)) {
+            let note = format!("--on-conflict {rule}: no image has such a path; check the path");
+            notes.degraded(Code::PathUnmatched, note);
+        }
         let differences = laid.conflicts.differences(&names);
         let Laid { tree, versions, .. } = laid;
         let merged = assembled(&tree, &versions, &united?, &read, self.spool, self.progress)?;
