@@ -41,7 +41,7 @@ use super::{exit, help, pipes, values};
 pub struct Arguments {
     /// Print no progress and no notes, and no report where the exit code is the answer
     ///
-    /// rechunk prints only the digest. Errors, and what is degraded, are always printed.
+    /// rechunk and merge print only the digest, family each DEST with its digest. Errors, and what is degraded, are always printed.
     #[arg(short, long, global = true)]
     pub quiet: bool,
 
