@@ -25,8 +25,8 @@ impl Job<'_, '_> {
         }
         let names: Vec<String> = shares.iter().map(ToString::to_string).collect();
         notes.push(format!(
-            "--share {}: none of its layers is used, since each holds too much that this image does not have, or this \
-             image has all of it in layers of its own",
+            "--share {}: no layer of it is used: each holds too much that this image does not have, or nothing that it \
+             still needs",
             names.join(" --share ")
         ));
     }

@@ -1,5 +1,6 @@
 //! Version after version through the main job, each laid out against what came out for the one before.
 
+mod cases;
 #[path = "../image/mod.rs"]
 mod image;
 mod oracle;
@@ -25,6 +26,7 @@ use restrata::progress::Progress;
 use restrata::rechunk::{Effort, ImageOutcome, Request, rechunk};
 use restrata::tar::{TarPath, Time};
 
+use cases::config;
 use image::layout::{self, Image, Packing};
 use image::read::read_tar;
 use image::tar_of;
@@ -367,17 +369,6 @@ fn assert_base_is_in_the_way(error: &Error, base: &View<'_>, expected: &Nodes, p
         text => text.contains("base image") && base.nodes().keys().any(is_in_the_way),
     };
     assert!(is_right, "{error}");
-}
-
-fn config() -> ProptestConfig {
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(24);
-    ProptestConfig {
-        cases,
-        failure_persistence: None,
-        max_shrink_iters: 800,
-        max_shrink_time: 60_000,
-        ..ProptestConfig::default()
-    }
 }
 
 proptest! {

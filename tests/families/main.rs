@@ -1,5 +1,7 @@
 //! Random families, version after version: members that change, join, leave, and are rebuilt alone.
 
+#[path = "../chain/cases.rs"]
+mod cases;
 #[path = "../image/mod.rs"]
 mod image;
 #[path = "../chain/oracle.rs"]
@@ -21,6 +23,7 @@ use restrata::order::layers::{Mtime, Options, Share};
 use restrata::progress::Progress;
 use restrata::rechunk::{Effort, FamilyOutcome, ImageOutcome, Request, family, rechunk};
 
+use cases::config;
 use image::layout::{self, Image, Layer, Packing};
 use image::tar_of;
 use oracle::{Nodes, Promise, View, expected, is_compiled};
@@ -259,17 +262,6 @@ fn assert_same_tars(out: &[Image]) {
     for layer in out.iter().flat_map(|image| &image.layers) {
         let digest = layer.descriptor["digest"].as_str().unwrap();
         assert!(*tars.entry(digest).or_insert(&layer.tar) == layer.tar, "{digest}");
-    }
-}
-
-fn config() -> ProptestConfig {
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(24);
-    ProptestConfig {
-        cases,
-        failure_persistence: None,
-        max_shrink_iters: 800,
-        max_shrink_time: 60_000,
-        ..ProptestConfig::default()
     }
 }
 

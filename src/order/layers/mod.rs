@@ -16,7 +16,8 @@
 //! | `cut` | the same for clients that pull all above the lowest change |
 //! | `purge` | what purged paths held, and whether it can go |
 //! | `told` | (the plan, as it is handed on) |
-//! | `split` | which fresh files stand together |
+//! | `groups` | how finely fresh files are split |
+//! | `split` | which of them stand together |
 //! | `pieces` | and what of that is too much for one layer |
 //! | `slots` | what is merged when there are too many layers |
 //! | `weights` | (whose bytes count) |
@@ -31,6 +32,7 @@ mod clean;
 mod cut;
 pub mod family;
 mod given;
+mod groups;
 mod log;
 mod new;
 mod old;
@@ -49,7 +51,6 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Members;
 use super::paths::{PathId, Paths};
 use super::plan::{Plan, Reason};
 use crate::tar::{EntryKind, TarPath};
@@ -64,21 +65,9 @@ use clean::{Fate, Rules, Thrift, Usage};
 use log::Log;
 use new::NewTree;
 use slots::{Nature, Slot, limit, slots};
-use split::{Grain, Group, is_odd, split};
+use split::{Group, is_odd};
 use view::{faults, live_files};
 use write::{Draft, whiteouts};
-
-/// Layers for one owner each: in a first layout, and in an update (DESIGN section 2).
-const FIRST_OWNERS: usize = 48;
-const UPDATE_OWNERS: usize = 4;
-const FIRST_LEAST: u64 = 512 << 10;
-const UPDATE_LEAST: u64 = 1 << 20;
-
-/// Shares of the image that what has no layer of its own is cut to: when too much in one of them is dead, all of it is
-/// written again.
-const FIRST_PARTS: u64 = 32;
-const LEAST_PART: u64 = 256 << 10;
-const UPDATE_PARTS: usize = 8;
 
 /// How often the plan is mended when clients would see something else than the new image. Each round gives up
 /// claims or segments, so it comes to an end; images are right after the first.
@@ -343,40 +332,6 @@ impl Planner<'_> {
         dirty.sort_by(|&a, &b| product(b, a).cmp(&product(a, b)).then(b.cmp(&a)));
         dirty.truncate(count);
         dirty
-    }
-
-    /// The fresh files, split.
-    fn groups(&self, claims: &Claims, usage: &[Usage], fates: &[Fate]) -> Vec<Group> {
-        let fresh: Vec<PathId> = self.new.firsts().filter(|first| claims.segment(*first).is_none()).collect();
-        let stored: u64 = fresh.iter().map(|&first| self.new.stored(first)).sum();
-        let kept: u64 = usage.iter().map(|usage| usage.live).sum();
-        let all = stored + kept;
-        // A layout that is mostly new is a first one.
-        let grain = match stored >= kept {
-            true => {
-                let others = fates.iter().filter(|fate| **fate != Fate::Drop).count();
-                let owners =
-                    FIRST_OWNERS.min(self.rules.options.first_layers().saturating_sub(others)).max(UPDATE_OWNERS);
-                Grain { owners, least: FIRST_LEAST, parts: owners, part: (all / FIRST_PARTS).max(LEAST_PART) }
-            }
-            false => Grain {
-                owners: UPDATE_OWNERS,
-                least: UPDATE_LEAST,
-                parts: UPDATE_PARTS,
-                part: all / UPDATE_PARTS as u64,
-            },
-        };
-        let sets = family::by_set(self.new, fresh, self.given.agreed, self.rules.options.mtime);
-        let split = |(members, files): (Option<Members>, Vec<PathId>)| {
-            let (files, remains) = self.remains.part(self.new, files);
-            let whole = Grain { owners: 0, parts: 1, ..grain };
-            let split = |files: &[PathId], grain| split(self.new, files, self.given.labels, self.rules.options, grain);
-            let remains: Vec<Group> = remains.iter().flat_map(|files| split(files, whole)).collect();
-            let share: u64 = files.iter().map(|&first| self.new.stored(first)).sum();
-            let grain = if members.is_some() || share < stored { grain.part_of(share, stored) } else { grain };
-            remains.into_iter().chain(split(&files, grain)).map(move |group| Group { members, ..group })
-        };
-        sets.into_iter().flat_map(split).collect()
     }
 
     fn label(&self, first: PathId) -> Label {
